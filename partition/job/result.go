@@ -1,0 +1,239 @@
+package job
+
+import (
+	"fmt"
+
+	"rescore/partition"
+)
+
+// ID names a job. It is worked out from what is asked (the canonical spec, the
+// model's digest, the input's fingerprint), so that the same question asked
+// twice is the same job: yyyymm-<12 hex digits>.
+type ID string
+
+// Token is a fencing token: the raft log index of the grant. Strictly
+// increasing over the life of a ledger.
+type Token uint64
+
+// StageKind says what the tasks of a stage do. The numbers are written to
+// disk: append, never renumber, never reuse.
+type StageKind uint8
+
+// Stages. Later issues append exchanges (link), select and report.
+const (
+	StageSurvey StageKind = 1 // read the input's layout: one task
+	StageScore  StageKind = 2 // score a number range: one task a partition
+)
+
+// String returns the stage's name.
+func (k StageKind) String() string {
+	switch k {
+	case StageSurvey:
+		return "survey"
+	case StageScore:
+		return "score"
+	}
+	return fmt.Sprintf("stage-%d", uint8(k))
+}
+
+// State is where a job stands. The numbers are written to disk.
+type State uint8
+
+// Job states.
+const (
+	Submitted State = 1 // accepted; no stage planned yet
+	Running   State = 2 // stages are planned and tasks go out
+	Held      State = 3 // a gate refused; waits for Release
+	Sealed    State = 4 // every task done, gates passed, not yet published
+	Published State = 5 // the version is readable
+	Failed    State = 6 // a task failed too often, or the input was refused
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	switch s {
+	case Submitted:
+		return "submitted"
+	case Running:
+		return "running"
+	case Held:
+		return "held"
+	case Sealed:
+		return "sealed"
+	case Published:
+		return "published"
+	case Failed:
+		return "failed"
+	}
+	return fmt.Sprintf("state-%d", uint8(s))
+}
+
+// Slice is a run of consecutive rows of one input file.
+type Slice struct {
+	Month  int   `cbor:"1,keyasint"` // months back; 0 = scoring month
+	File   int   `cbor:"2,keyasint"` // index into Survey.Files
+	First  int64 `cbor:"3,keyasint"` // first row
+	Rows   int64 `cbor:"4,keyasint"`
+	Offset int64 `cbor:"5,keyasint"` // CSV: byte offset of the first row; 0 for Parquet
+	Bytes  int64 `cbor:"6,keyasint"` // CSV: bytes of the run; 0 for Parquet
+}
+
+// Task is the work of one lease: a number range and where its rows lie.
+type Task struct {
+	Range  partition.Range `cbor:"1,keyasint"`
+	Rows   int64           `cbor:"2,keyasint"` // rows of the scoring month, bad keys and duplicates included
+	Keys   partition.Sum   `cbor:"3,keyasint"` // over the valid numbers of those rows, duplicates counted
+	Slices []Slice         `cbor:"4,keyasint"` // by month, then file, then row
+}
+
+// InputFile is one file of the input as surveyed.
+type InputFile struct {
+	Path   string `cbor:"1,keyasint" json:"path"` // relative to the input's root
+	Month  int    `cbor:"2,keyasint" json:"months_back"`
+	Bytes  int64  `cbor:"3,keyasint" json:"bytes"`
+	Rows   int64  `cbor:"4,keyasint" json:"rows"`
+	SHA256 string `cbor:"5,keyasint" json:"sha256"` // of the whole file; of names, sizes and tail under digest: footer
+}
+
+// SegmentRows is how many rows of one file belong to one segment. Rows without
+// a valid number belong to the segment of the row before them.
+type SegmentRows struct {
+	Segment partition.Segment `cbor:"1,keyasint"`
+	File    int               `cbor:"2,keyasint"`
+	First   int64             `cbor:"3,keyasint"`
+	Rows    int64             `cbor:"4,keyasint"`
+	Offset  int64             `cbor:"5,keyasint"`
+	Bytes   int64             `cbor:"6,keyasint"`
+	Keys    partition.Sum     `cbor:"7,keyasint"`
+}
+
+// Survey is what a worker found out about a job's input before anything is cut:
+// counts by segment, never rows. Entries are sorted by month, segment, file, row.
+type Survey struct {
+	Files    []InputFile     `cbor:"1,keyasint"`
+	Segments [][]SegmentRows `cbor:"2,keyasint"` // by months back; index 0 is the scoring month
+	Model    string          `cbor:"3,keyasint"` // SHA-256 of the model file
+	Columns  []string        `cbor:"4,keyasint"` // canonical flat columns the input has
+}
+
+// Counts are the outcomes of rows. In = Scored + Excluded + Rejected + Duplicate (I2).
+type Counts struct {
+	In        int64 `cbor:"1,keyasint" json:"in"`
+	Scored    int64 `cbor:"2,keyasint" json:"scored"`
+	Excluded  int64 `cbor:"3,keyasint" json:"excluded"`
+	Rejected  int64 `cbor:"4,keyasint" json:"rejected"`
+	Duplicate int64 `cbor:"5,keyasint" json:"duplicate"`
+}
+
+// Add returns c + o.
+func (c Counts) Add(o Counts) Counts {
+	return Counts{c.In + o.In, c.Scored + o.Scored, c.Excluded + o.Excluded, c.Rejected + o.Rejected, c.Duplicate + o.Duplicate}
+}
+
+// Conserved reports invariant I2.
+func (c Counts) Conserved() bool {
+	return c.In == c.Scored+c.Excluded+c.Rejected+c.Duplicate &&
+		c.Scored >= 0 && c.Excluded >= 0 && c.Rejected >= 0 && c.Duplicate >= 0
+}
+
+// Reason says why a row was not scored, or why a value was. Written to reject
+// files and to disk: append, never renumber.
+type Reason uint8
+
+// Reasons.
+const (
+	NullKey         Reason = 1 // rejected: no number
+	BadNumber       Reason = 2 // rejected: not 11 digits starting 13 to 19
+	BadValue        Reason = 3 // rejected: a field that cannot be read as its type
+	RepeatedNumber  Reason = 4 // duplicate: the number stood in an earlier row, which is kept
+	IoTNumber       Reason = 5 // excluded: 13-digit IoT number
+	ExcludedSegment Reason = 6 // excluded: segment listed in the job
+	ExcludedService Reason = 7 // excluded: service type listed in the job
+	BadWidth        Reason = 8 // rejected: a CSV row with too few or too many fields
+	// Reasons is one more than the highest reason.
+	Reasons = 9
+)
+
+// String returns the code written to reject files.
+func (r Reason) String() string {
+	names := [Reasons]string{"", "NULL_KEY", "BAD_NUMBER", "BAD_VALUE", "REPEATED_NUMBER", "IOT_NUMBER", "EXCLUDED_SEGMENT", "EXCLUDED_SERVICE", "BAD_WIDTH"}
+	if r > 0 && int(r) < len(names) {
+		return names[r]
+	}
+	return fmt.Sprintf("REASON_%d", uint8(r))
+}
+
+// File is one file an attempt staged and verified.
+type File struct {
+	Kind    FileKind `cbor:"1,keyasint" json:"-"`
+	Path    string   `cbor:"2,keyasint" json:"path"` // name in the output store
+	Rows    int64    `cbor:"3,keyasint" json:"rows"`
+	Bytes   int64    `cbor:"4,keyasint" json:"bytes"`
+	SHA256  string   `cbor:"5,keyasint" json:"sha256"`         // every byte, hex
+	Content string   `cbor:"6,keyasint" json:"content_sha256"` // every byte before the Parquet footer: equal for every attempt (I5)
+}
+
+// FileKind says what a file holds. Written to disk.
+type FileKind uint8
+
+// File kinds.
+const (
+	FileScores  FileKind = 1
+	FileRejects FileKind = 2
+	FileSurvey  FileKind = 3
+)
+
+// Tally is the mergeable summary of scored rows. All exact counts.
+type Tally struct {
+	Fired     [14]int64      `cbor:"1,keyasint" json:"fired"`   // by trigger
+	Unknown   [14]int64      `cbor:"2,keyasint" json:"unknown"` // by trigger
+	Warn      int64          `cbor:"3,keyasint" json:"warn"`
+	Risk      [6]int64       `cbor:"4,keyasint" json:"risk"` // by risk_band; 0 unused
+	Decision  [16]int64      `cbor:"5,keyasint" json:"decision"`
+	Reason    [Reasons]int64 `cbor:"6,keyasint" json:"reason"` // rows not scored, by reason
+	BadValues int64          `cbor:"7,keyasint" json:"bad_values"`
+}
+
+// Add returns t + o.
+func (t Tally) Add(o Tally) Tally {
+	for i := range t.Fired {
+		t.Fired[i] += o.Fired[i]
+		t.Unknown[i] += o.Unknown[i]
+	}
+	for i := range t.Risk {
+		t.Risk[i] += o.Risk[i]
+	}
+	for i := range t.Decision {
+		t.Decision[i] += o.Decision[i]
+	}
+	for i := range t.Reason {
+		t.Reason[i] += o.Reason[i]
+	}
+	t.Warn += o.Warn
+	t.BadValues += o.BadValues
+	return t
+}
+
+// Timing is where an attempt's time went, in nanoseconds of one core. It is
+// reported and kept, but no digest and no decision depends on it.
+type Timing struct {
+	Read   int64 `cbor:"1,keyasint" json:"read"`
+	Score  int64 `cbor:"2,keyasint" json:"score"`
+	Write  int64 `cbor:"3,keyasint" json:"write"`
+	Verify int64 `cbor:"4,keyasint" json:"verify"`
+}
+
+// Add returns t + o.
+func (t Timing) Add(o Timing) Timing {
+	return Timing{t.Read + o.Read, t.Score + o.Score, t.Write + o.Write, t.Verify + o.Verify}
+}
+
+// Result is what a worker reports of a completed task.
+type Result struct {
+	Counts Counts        `cbor:"1,keyasint"`
+	Keys   partition.Sum `cbor:"2,keyasint"` // valid numbers read, duplicates counted; must equal Task.Keys
+	Rows   partition.Sum `cbor:"3,keyasint"` // rows of the score file, every column; sums to the version's digest
+	Files  []File        `cbor:"4,keyasint"`
+	Tally  Tally         `cbor:"5,keyasint"`
+	Timing Timing        `cbor:"6,keyasint"`
+}

@@ -1,0 +1,152 @@
+// Package partition says what a subscriber number is, what a range of numbers
+// is, and how a set of subscribers is summed up so that two sides can prove
+// they saw the same ones. It is built on nothing.
+//
+// # The number space
+//
+//	1 3 8 0 0 1 3 | 8 0 0 0          an 11-digit MSISDN
+//	└── segment ──┘ └ line ┘          号段: 7 digits, 10 000 numbers, one city
+//
+// Partitions are cut between segments, by how many rows a segment holds and
+// never by how many numbers it could hold: about three segments in ten are
+// empty, and the old ones are full.
+package partition
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// Number is an 11-digit mainland MSISDN, 13000000000 to 19999999999.
+//
+// It prints masked, always: a number that reaches a log line, an error or a
+// test failure by accident shows 138****1234 (invariant I8). Code that must
+// write the digits asks for them with Digits.
+type Number uint64
+
+// The number space, half open.
+const (
+	FirstNumber Number = 13_000_000_000
+	PastNumber  Number = 20_000_000_000
+)
+
+// LinesPerSegment is how many numbers one segment (号段) holds.
+const LinesPerSegment = 10_000
+
+// ErrNumber is returned when text or an integer is not an 11-digit MSISDN.
+// The error never carries the value.
+var ErrNumber = errors.New("not an 11-digit number starting 13 to 19")
+
+// ParseNumber reads exactly eleven ASCII digits.
+func ParseNumber(s string) (Number, error) {
+	if len(s) != 11 {
+		return 0, ErrNumber
+	}
+	var n Number
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return 0, ErrNumber
+		}
+		n = n*10 + Number(d)
+	}
+	if !n.Valid() {
+		return 0, ErrNumber
+	}
+	return n, nil
+}
+
+// Valid reports whether n lies in the number space.
+func (n Number) Valid() bool { return n >= FirstNumber && n < PastNumber }
+
+// String returns the masked form, 138****1234.
+func (n Number) String() string {
+	if !n.Valid() {
+		return "***********"
+	}
+	d := n.Digits()
+	return d[:3] + "****" + d[7:]
+}
+
+// GoString masks too, so that %#v cannot leak.
+func (n Number) GoString() string { return "partition.Number(" + n.String() + ")" }
+
+// Format masks under every verb, %d included.
+func (n Number) Format(s fmt.State, verb rune) {
+	if verb == 'v' && s.Flag('#') {
+		_, _ = s.Write([]byte(n.GoString()))
+		return
+	}
+	_, _ = s.Write([]byte(n.String()))
+}
+
+// Digits returns the eleven digits. Only files of the user's own and output
+// the user asked for unmasked may carry them.
+func (n Number) Digits() string { return strconv.FormatUint(uint64(n), 10) }
+
+// Segment returns the seven-digit prefix.
+func (n Number) Segment() Segment { return Segment(n / LinesPerSegment) }
+
+// Segment is a 号段, the first seven digits of a number. A segment is not a
+// subscriber number and may be printed.
+type Segment uint32
+
+// First returns the segment's lowest number.
+func (s Segment) First() Number { return Number(s) * LinesPerSegment }
+
+// Past returns the number after the segment's highest.
+func (s Segment) Past() Number { return (Number(s) + 1) * LinesPerSegment }
+
+// Range is the half-open range of numbers [First, Past).
+type Range struct {
+	First Number `cbor:"1,keyasint" json:"first"`
+	Past  Number `cbor:"2,keyasint" json:"past"`
+}
+
+// Whole is the range of every number.
+var Whole = Range{First: FirstNumber, Past: PastNumber}
+
+// Contains reports whether n lies in r.
+func (r Range) Contains(n Number) bool { return n >= r.First && n < r.Past }
+
+// Empty reports whether r holds no number.
+func (r Range) Empty() bool { return r.First >= r.Past }
+
+// Intersect returns the numbers in both ranges; it is Empty when there are none.
+func (r Range) Intersect(o Range) Range {
+	return Range{First: max(r.First, o.First), Past: min(r.Past, o.Past)}
+}
+
+// String prints the range by segments, 1380013-1380096. Ranges are cut between
+// segments, so this loses nothing and names no subscriber.
+func (r Range) String() string {
+	if r.Empty() {
+		return "empty"
+	}
+	return fmt.Sprintf("%07d-%07d", uint64(r.First)/LinesPerSegment, (uint64(r.Past)-1)/LinesPerSegment)
+}
+
+// CheckCover returns an error unless parts, in order, cover whole exactly:
+// no gap, no overlap, nothing empty, nothing outside (invariant I1).
+func CheckCover(whole Range, parts []Range) error {
+	if len(parts) == 0 {
+		return errors.New("no range covers the number space")
+	}
+	next := whole.First
+	for i, p := range parts {
+		switch {
+		case p.Empty():
+			return fmt.Errorf("range %d is empty", i)
+		case p.First > next:
+			return fmt.Errorf("gap before range %d (%s)", i, p)
+		case p.First < next:
+			return fmt.Errorf("range %d (%s) overlaps the one before", i, p)
+		}
+		next = p.Past
+	}
+	if next != whole.Past {
+		return fmt.Errorf("the last range (%s) does not reach the end", parts[len(parts)-1])
+	}
+	return nil
+}

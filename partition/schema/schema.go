@@ -1,0 +1,169 @@
+// Package schema is the dictionary of the records that flow through the house:
+// the canonical subscriber record that every input is mapped to, and the score
+// record that every version is made of. Names, types, units, enumerations and
+// the meaning of null stand here once (domain dossier §3.2 and §4).
+//
+// # Months are columns
+//
+// A monthly metric is six flat columns, not a list: fee_m0 is the scoring
+// month m, fee_m1 the month before it, fee_m5 the oldest. Kernels then read
+// plain slices (docs/decisions/0003).
+//
+// # Null
+//
+// In the subscriber record null is an Arrow null and never zero. The score
+// record has required columns only; where a value can be absent, the column's
+// Null field names the sentinel.
+package schema
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// Months is the history window H: the scoring month and the five before it.
+const Months = 6
+
+// Unit is the unit of a column's values.
+type Unit string
+
+// Units. A job's mapping names the unit its columns are in; the canonical unit
+// of each column is in its Column.
+const (
+	None   Unit = ""       // codes, identifiers, flags
+	Fen    Unit = "fen"    // money, 1/100 yuan
+	Yuan   Unit = "yuan"   // money
+	Second Unit = "second" // voice
+	Minute Unit = "minute" // voice
+	Byte   Unit = "byte"   // data
+	KB     Unit = "kb"     // data, 1024 bytes
+	MB     Unit = "mb"     // data
+	GB     Unit = "gb"     // data
+	Count  Unit = "count"  // calls, messages, logins …
+	Month  Unit = "month"  // tenure
+	Day    Unit = "day"
+	Ratio  Unit = "ratio" // a fraction, 1 = 100 %
+)
+
+// Column describes one column of a record.
+type Column struct {
+	Name    string
+	Type    arrow.DataType
+	Monthly bool   // six columns, Name_m0 … Name_m5
+	Unit    Unit   // canonical unit
+	Null    string // what null (subscriber) or the sentinel (score) means; "" = never null
+	Doc     string // one line, with the enumeration where there is one
+}
+
+// At returns the flat name of the column k months before the scoring month:
+// fee.At(0) is "fee_m0". It panics on a column that is not monthly or a k
+// outside 0 to 5, which is a bug.
+func (c Column) At(k int) string {
+	if !c.Monthly || k < 0 || k >= Months {
+		panic(fmt.Sprintf("schema: column %s has no month %d", c.Name, k))
+	}
+	return fmt.Sprintf("%s_m%d", c.Name, k)
+}
+
+// Names returns the flat names: the six months, newest first, or the name itself.
+func (c Column) Names() []string {
+	if !c.Monthly {
+		return []string{c.Name}
+	}
+	names := make([]string, Months)
+	for k := range names {
+		names[k] = c.At(k)
+	}
+	return names
+}
+
+var (
+	u8, u16, u32, u64 = arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Uint64
+	i8, i16, i32, i64 = arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Int16, arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64
+	f32, date         = arrow.PrimitiveTypes.Float32, arrow.FixedWidthTypes.Date32
+)
+
+// Key is the name of the partition key.
+const Key = "msisdn"
+
+// Subscriber is the canonical input record, domain dossier §3.2.
+var Subscriber = []Column{
+	{Name: Key, Type: u64, Doc: "11-digit number, the partition key"},
+	{Name: "service_type", Type: u8, Null: "unknown", Doc: "1 mobile, 2 fixed line, 3 campus card phone 197201, 4 broadband, 5 group line"},
+	{Name: "pay_mode", Type: u8, Null: "unknown, as 0", Doc: "1 prepaid 预付费, 2 postpaid 后付费, 0 unknown"},
+	{Name: "brand", Type: u8, Monthly: true, Null: "unknown", Doc: "3 全球通 GoTone, 2 动感地带 M-Zone, 1 神州行 Easyown, 0 other"},
+	{Name: "status", Type: u8, Monthly: true, Null: "not on network that month", Doc: "1 normal, 2 voluntary hold 停机保号, 3 one-way suspended 单停, 4 arrears suspended 欠费停机, 5 pre-cancelled 预销号, 6 cancelled 销号, 7 ported out 携出"},
+	{Name: "activation_date", Type: date, Null: "unknown, then tenure is unknown", Doc: "day of joining 入网"},
+	{Name: "tenure_months", Type: i16, Unit: Month, Null: "unknown; worked out from activation_date when that is known", Doc: "full calendar months on network 在网时长"},
+	{Name: "fee", Type: i64, Monthly: true, Unit: Fen, Null: "bill missing; zero is billed zero", Doc: "billed amount of the month 出账金额"},
+	{Name: "recharge_cnt", Type: i32, Monthly: true, Unit: Count, Null: "feed missing", Doc: "top-ups 缴费次数"},
+	{Name: "recharge_fen", Type: i64, Monthly: true, Unit: Fen, Null: "feed missing", Doc: "top-up amount 缴费金额"},
+	{Name: "balance_fen", Type: i64, Unit: Fen, Null: "unknown", Doc: "prepaid balance at as-of, may be negative"},
+	{Name: "arrears_fen", Type: i64, Unit: Fen, Null: "unknown", Doc: "overdue unpaid amount at as-of 欠费"},
+	{Name: "out_sec", Type: i64, Monthly: true, Unit: Second, Null: "CDR month missing", Doc: "outgoing voice 主叫时长"},
+	{Name: "in_sec", Type: i64, Monthly: true, Unit: Second, Null: "CDR month missing", Doc: "incoming voice 被叫时长"},
+	{Name: "out_cnt", Type: i32, Monthly: true, Unit: Count, Null: "CDR month missing", Doc: "outgoing calls"},
+	{Name: "in_cnt", Type: i32, Monthly: true, Unit: Count, Null: "CDR month missing", Doc: "incoming calls"},
+	{Name: "sms_cnt", Type: i32, Monthly: true, Unit: Count, Null: "CDR month missing", Doc: "messages sent"},
+	{Name: "data_kb", Type: i64, Monthly: true, Unit: KB, Null: "CDR month missing", Doc: "data volume"},
+	{Name: "roam_sec", Type: i64, Monthly: true, Unit: Second, Null: "CDR month missing", Doc: "roaming voice"},
+	{Name: "ld_sec", Type: i64, Monthly: true, Unit: Second, Null: "CDR month missing", Doc: "long-distance voice"},
+	{Name: "other_ld_sec", Type: i64, Monthly: true, Unit: Second, Null: "CDR month missing", Doc: "long distance via another operator 使用其它运营商长途"},
+	{Name: "fault_cnt", Type: i16, Monthly: true, Unit: Count, Null: "feed missing", Doc: "fault reports 故障申告"},
+	{Name: "complaint_cnt", Type: i16, Monthly: true, Unit: Count, Null: "feed missing", Doc: "complaints 投诉"},
+	{Name: "complaint_result", Type: u8, Null: "no complaint in the window", Doc: "last handled complaint: 0 none, 1 satisfied, 2 reluctantly agrees 勉强同意, 3 still dissatisfied 不满意, 4 open"},
+	{Name: "complaint_date", Type: date, Null: "unknown; the result then counts as within t9_days", Doc: "day the last complaint was closed"},
+	{Name: "suspend_cnt", Type: i16, Monthly: true, Unit: Count, Null: "feed missing", Doc: "suspensions 停机次数"},
+	{Name: "contract_end", Type: date, Null: "no agreement", Doc: "agreement end 协议到期"},
+	{Name: "vip_class", Type: u8, Null: "none, as 0", Doc: "large-customer class 1 A, 2 B, 3 C, 4 D, 0 none"},
+	{Name: "vip_grade", Type: u8, Null: "none, as 0", Doc: "1 silver 银卡, 2 gold 金卡, 3 diamond 钻石卡, 0 none"},
+	{Name: "event_flags", Type: u32, Null: "none, as 0", Doc: "bit 0 demolition due 即将拆迁, 1 other-network access sign 它网接入迹象, 2 relocation not serviceable 移机不能提供, 3 large-customer demand not met 业务需求不能满足, 4 employer reimburses, 5 contact data incomplete, 6 malicious arrears, 7 do-not-contact"},
+	{Name: "bb_status", Type: u8, Null: "no broadband", Doc: "1 broadband stopped 停用, 0 in use"},
+	{Name: "bb_flow_kb", Type: i64, Monthly: true, Unit: KB, Null: "feed missing", Doc: "broadband volume"},
+	{Name: "imei", Type: u64, Monthly: true, Null: "unknown", Doc: "14-digit IMEI (TAC 8 + SNR 6) of the month's main handset"},
+	{Name: "elogin_cnt", Type: i16, Monthly: true, Unit: Count, Null: "not in scope of the e-channel", Doc: "e-channel logins"},
+	{Name: "sex", Type: u8, Null: "unknown, as 0", Doc: "1 male, 2 female, 0 unknown"},
+	{Name: "birth_year", Type: i16, Null: "unknown", Doc: "year of birth"},
+	{Name: "city_code", Type: u32, Null: "unknown", Doc: "home city"},
+	{Name: "cell_city_code", Type: u32, Monthly: true, Null: "unknown", Doc: "city of the month's main cell"},
+	{Name: "group_id", Type: u64, Null: "not a group member, as 0", Doc: "group customer 集团客户"},
+}
+
+// Score is the published record, in file order. Every column is required.
+// Names and enumerations: domain dossier C03, C05, C08 to C11.
+var Score = []Column{
+	{Name: Key, Type: u64, Doc: "11-digit number"},
+	{Name: "trg_fired", Type: u16, Doc: "bit i-1 = trigger i fired"},
+	{Name: "trg_unknown", Type: u16, Doc: "bit i-1 = trigger i not evaluable; never set together with fired"},
+	{Name: "trg_count", Type: u8, Unit: Count, Doc: "triggers fired"},
+	{Name: "trg_first", Type: u8, Doc: "lowest trigger fired, 0 none"},
+	{Name: "trg_reason", Type: u8, Doc: "why triggers are unknown or withheld: bit 0 GONE, 1 SHORT_HISTORY, 2 MISSING_VALUE, 3 HOLD"},
+	{Name: "warn", Type: u8, Doc: "1 = at least one trigger fired"},
+	{Name: "dunning", Type: u8, Doc: "1 = T4 fired, start dunning 催缴"},
+	{Name: "silent", Type: u8, Doc: "no call in m: 0 no, 1 yes, 2 unknown"},
+	{Name: "silent_any", Type: u8, Doc: "no call, message or data in m: 0 no, 1 yes, 2 unknown"},
+	{Name: "recent_silent", Type: u8, Doc: "silent in m, active in m-1: 0 no, 1 yes, 2 unknown"},
+	{Name: "silent_run", Type: i8, Unit: Month, Null: "-1: unknown", Doc: "months since the last month with calls; 6 = none in the window"},
+	{Name: "last_active_month", Type: i32, Null: "0: none in the window, or unknown", Doc: "yyyymm of the newest month with calls"},
+	{Name: "account_state", Type: u8, Null: "0: unknown", Doc: "1 active, 2 voluntary hold, 3 one-way suspended, 4 arrears suspended 欠费停机, 5 pre-cancelled 预销号, 6 cancelled 销号, 7 ported out 携出, 8 in arrears, not suspended 欠费未停机"},
+	{Name: "arpu3_fen", Type: i64, Unit: Fen, Null: "-1: no bill in three months", Doc: "mean of the non-null fees of m-2..m, rounded half to even"},
+	{Name: "value_tier", Type: u8, Null: "255: no bill in three months", Doc: "0 below the first cut point, 1 … 5 the cut point reached"},
+	{Name: "propensity", Type: f32, Doc: "churn propensity 流失倾向, probability in [1e-6, 1-1e-6]"},
+	{Name: "propensity_score", Type: u16, Doc: "流失倾向评分, round(1000·p)"},
+	{Name: "risk_band", Type: u8, Doc: "1 lowest … 5 highest, by the policy's cut points"},
+	{Name: "new_sub", Type: u8, Doc: "1 = fewer than three full months on network, 2 = tenure unknown"},
+	{Name: "dq_bad_values", Type: u8, Unit: Count, Doc: "NaN, infinite or out-of-range input values read as missing, at most 255"},
+	{Name: "expected_loss_fen", Type: i64, Unit: Fen, Null: "-1: NO_VALUE, no bill in three months", Doc: "round(p × max(arpu3, 0))"},
+	{Name: "retain_decision", Type: u8, Doc: "1 RETAIN, 2 GIVE_UP_LOW_VALUE, 3 GIVE_UP_BAD_DEBT, 4 NO_CONTACT_DATA, 5 INVOLUNTARY, 6 GROUP_HANDLED, 7 MIGRANT, 8 DO_NOT_CONTACT, 9 HOLDOUT, 10 GONE, 11 NO_VALUE"},
+}
+
+// Find returns the column of a record by its base name.
+func Find(record []Column, name string) (Column, bool) {
+	for _, c := range record {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Column{}, false
+}

@@ -1,0 +1,60 @@
+// Package store is where bytes live. A Store keeps whole objects under
+// slash-separated names; it creates and never overwrites, it never renames,
+// and nothing it does is decided by listing a directory.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// ErrExist is returned by Create, Put and Adopt when the name is taken: the
+// object there is untouched.
+var ErrExist = errors.New("object exists")
+
+// ErrNotExist is returned when there is no object by that name.
+var ErrNotExist = errors.New("object does not exist")
+
+// Object is an open object for reading.
+type Object interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// Writer writes one new object. Until Commit returns nil the object may be
+// absent or partial; after it the bytes are durable. Close without Commit
+// abandons the object and removes what it can.
+type Writer interface {
+	io.Writer
+	Commit() error
+	Close() error
+}
+
+// Info is what a listing says of an object.
+type Info struct {
+	Name string
+	Size int64
+}
+
+// Store is a tree of objects. Implementations are safe for concurrent use.
+type Store interface {
+	// Open opens an object for reading, or returns ErrNotExist.
+	Open(ctx context.Context, name string) (Object, error)
+	// Create starts a new object, or returns ErrExist.
+	Create(ctx context.Context, name string) (Writer, error)
+	// Put writes a small object whole, or returns ErrExist.
+	Put(ctx context.Context, name string, data []byte) error
+	// Get reads a small object whole; it refuses one larger than limit bytes.
+	Get(ctx context.Context, name string, limit int64) ([]byte, error)
+	// Adopt makes the object at from also readable at to without changing it
+	// (a hard link, or a copy inside the store), or returns ErrExist.
+	Adopt(ctx context.Context, from, to string) error
+	// List returns the objects whose names start with prefix, sorted by name.
+	List(ctx context.Context, prefix string) ([]Info, error)
+	// Delete removes an object. Removing an absent one is not an error.
+	Delete(ctx context.Context, name string) error
+	// String names the store for messages.
+	String() string
+}

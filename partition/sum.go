@@ -1,0 +1,40 @@
+package partition
+
+import "fmt"
+
+// Sum is an order-independent 128-bit digest of a multiset of 64-bit hashes:
+// two lanes, each the sum modulo 2^64 of differently mixed terms. Sums of parts
+// add up to the sum of the whole, so it does not depend on how a base is
+// partitioned or in which order partitions finish.
+//
+// It proves that two honest sides saw the same rows; it is not a cryptographic
+// commitment, and files carry SHA-256 beside it.
+type Sum struct {
+	Hi uint64 `cbor:"1,keyasint" json:"hi"`
+	Lo uint64 `cbor:"2,keyasint" json:"lo"`
+}
+
+// Add returns s + o.
+func (s Sum) Add(o Sum) Sum { return Sum{Hi: s.Hi + o.Hi, Lo: s.Lo + o.Lo} }
+
+// AddHash returns s with the 64-bit hash h counted once more.
+func (s Sum) AddHash(h uint64) Sum {
+	return Sum{Hi: s.Hi + Mix(h^0x9e3779b97f4a7c15), Lo: s.Lo + Mix(h^0xd1b54a32d192ed03)}
+}
+
+// AddNumber returns s with the subscriber n counted once more.
+func (s Sum) AddNumber(n Number) Sum { return s.AddHash(uint64(n)) }
+
+// String returns 32 hexadecimal digits.
+func (s Sum) String() string { return fmt.Sprintf("%016x%016x", s.Hi, s.Lo) }
+
+// Mix is the finaliser of SplitMix64: a bijection of the 64-bit integers in
+// which every input bit reaches every output bit. (Steele, Lea, Flood 2014.)
+func Mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	x ^= x >> 31
+	return x
+}

@@ -1,0 +1,44 @@
+// Package source turns a number range of a subscriber base into Arrow batches of
+// the canonical record, and surveys a base before it is cut.
+//
+//	files ──► survey: key column only ──► rows by segment
+//	slices of one task ──► keys (what each row is) ──► batches of columns
+//
+// It reads Parquet page by page with parquet-go and CSV by block; it never
+// trusts a footer: rows read are checked against the file's own count, for
+// every column.
+package source
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/job"
+)
+
+// Batch is a run of rows of one task, in input order. It and everything it
+// points to belong to the reader and are valid until the next call of Next.
+type Batch struct {
+	// Record holds the columns asked for, canonical first (flat names, canonical
+	// types and units), then extra columns as float64 with NaN for null. It has
+	// Len rows, the ones that will not be scored included.
+	Record arrow.Record
+	Len    int
+	// Key is the number of each row, 0 where there is no valid one.
+	Key []uint64
+	// Drop is why a row is not scored, 0 for a row that is; nil when all are.
+	Drop []job.Reason
+	// Bad counts each row's values that were NaN, infinite or out of range and
+	// were read as missing; nil when there are none.
+	Bad []uint8
+	// Rejects describes the rows of this batch that are rejected or duplicates.
+	Rejects []Reject
+}
+
+// Reject is one line of a reject file: where the row is and what is wrong with
+// it, never the number or the value.
+type Reject struct {
+	File   string // path relative to the input's root
+	Row    int64  // 0-based, header not counted
+	Field  string // the input's column name
+	Reason job.Reason
+}
