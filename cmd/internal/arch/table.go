@@ -1,0 +1,96 @@
+package arch
+
+// row says what one package may import. Names are exact unless they end in
+// /..., which means the name itself and everything below: with prefix matching
+// a first draft of this table let the ledger reach NATS through a neighbour.
+type row struct {
+	pkg    string
+	ours   []string // packages of this module
+	others []string // packages of other modules; the standard library is free, but see pure.go
+}
+
+// Other people's modules, by the name of their packages.
+const (
+	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
+	bbolt       = "go.etcd.io/bbolt"
+	cbor        = "github.com/fxamacker/cbor/v2"
+	hclog       = "github.com/hashicorp/go-hclog"
+	natsClient  = "github.com/nats-io/nats.go/..."
+	natsServer  = "github.com/nats-io/nats-server/v2/..."
+	parquet     = "github.com/parquet-go/parquet-go/..."
+	raft        = "github.com/hashicorp/raft/..."
+	raftBolt    = "github.com/hashicorp/raft-boltdb/v2"
+	sync        = "golang.org/x/sync/..."
+	yaml        = "go.yaml.in/yaml/..."
+	anything    = "..."
+	arrowModule = "github.com/apache/arrow/..." // any version, any part
+)
+
+// table is the house, room by room; the packages below are what exists, and a
+// new one begins with its row. cmd is not limited by rows but by doors.
+var table = []row{
+	{"partition", nil, nil},
+	{"partition/job", list("partition", "partition/schema"), list(yaml)},
+	{"partition/wire", list("partition", "partition/job"), list(cbor)},
+	{"partition/schema", nil, list(arrow)},
+	{"partition/store", nil, nil},
+	{"partition/store/storetest", list("partition/store"), nil},
+	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
+
+	{"coordinator", list("coordinator/...", "partition/..."), list(sync)},
+	{"coordinator/ledger", list("partition", "partition/job"), list(cbor)},
+	{"coordinator/plan", list("partition", "partition/job"), nil},
+	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
+	{"coordinator/replica", list("coordinator/ledger"), list(raft, raftBolt, bbolt, hclog)},
+	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
+	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/job", "partition/schema", "partition/store"), nil},
+
+	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
+	{"worker/kernel", nil, list(arrow)},
+	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
+	{"worker/feature", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
+	{"worker/rule", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
+	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
+	{"worker/model", nil, nil},
+	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
+	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/sink", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
+
+	{"deploy", nil, nil},
+
+	{"cmd/rescore", list(anything), list(anything)},
+	{"cmd/internal/arch", nil, list("golang.org/x/mod/...")},
+	{"cmd/internal/boot", list(anything), list(anything)},
+	{"cmd/internal/local", list(anything), list(anything)},
+	{"cmd/internal/sim", list(anything), list(anything)},
+	{"cmd/internal/e2e", list(anything), list(anything)},
+}
+
+// door names the only packages through which a module may be entered, whatever
+// their rows say. It is what keeps cmd, which sees everything, from growing a
+// second way to raft.
+type door struct {
+	module string
+	pkgs   []string
+	why    string
+}
+
+var doors = []door{
+	{raft, list("coordinator/replica"), "raft is spoken in one place, so that its answers (future.Error and future.Response) are read in one place"},
+	{raftBolt, list("coordinator/replica"), "the raft log's format is the replica's own business"},
+	{bbolt, list("coordinator/replica"), "the raft log's format is the replica's own business"},
+	{natsServer, list("coordinator/bus"), "the embedded server is started, limited and stopped in one place"},
+	{natsClient, list("coordinator/bus", "worker/bus"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages"},
+	{parquet, list("worker/source", "worker/sink", "cmd/..."), "files are read by source, which checks rows against the footer, and written by sink"},
+	{arrowModule, list("partition/schema", "partition/synth", "worker/...", "cmd/..."), "the coordinator never touches a subscriber record"},
+}
+
+// pure lists the packages that decide or compute, and do nothing else.
+var pure = []string{
+	"partition", "partition/job", "partition/wire", "partition/synth",
+	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
+	"worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/program",
+}
+
+func list(names ...string) []string { return names }
