@@ -1,0 +1,394 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// NewFile opens the folder dir as a store and makes it when it is missing.
+//
+// Every name is resolved below dir by the operating system (os.Root), so no
+// name and no symbolic link leads out of it. What is promised after a power
+// cut:
+//
+//	Create  the object is whole once Commit returned; before that it may be
+//	        absent or partial under its own name.
+//	Put     the object is absent or whole, never partial: it is written and
+//	        synced under a temporary name in the same folder, then hard-linked
+//	        to its name, which fails when the name is taken.
+//	Adopt   as Put: a hard link, so no byte moves.
+//
+// Where the file system has no hard links, Put and Adopt write under the final
+// name, created exclusively; a crash can then leave a partial object, which
+// readers find out by its digest.
+//
+// A crash can leave temporary files behind, named .put-…; they are no objects
+// and may be deleted when no process uses the store.
+func NewFile(dir string) (Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, explain("make store", dir, err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, explain("open store", dir, err)
+	}
+	return &fileStore{dir: dir, root: root, link: root.Link, anchored: map[string]bool{}}, nil
+}
+
+type fileStore struct {
+	dir  string
+	root *os.Root
+	// link is root.Link; tests replace it to play a file system without links.
+	link func(from, to string) error
+
+	mu       sync.Mutex
+	anchored map[string]bool // folders whose own entry, up to the root, was synced
+}
+
+func (s *fileStore) String() string { return "file://" + s.dir }
+
+func (s *fileStore) Open(ctx context.Context, name string) (Object, error) {
+	if err := ready(ctx, name); err != nil {
+		return nil, err
+	}
+	return s.open(name)
+}
+
+func (s *fileStore) open(name string) (*fileObject, error) {
+	f, err := s.root.Open(name)
+	if errors.Is(err, syscall.ENOTDIR) {
+		err = fs.ErrNotExist // a/b where a is an object
+	}
+	if err != nil {
+		return nil, explain("open", name, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fs.ErrNotExist // a folder is no object
+	}
+	if err != nil {
+		return nil, explain("open", name, errors.Join(err, f.Close()))
+	}
+	return &fileObject{File: f, size: info.Size()}, nil
+}
+
+type fileObject struct {
+	*os.File
+	size int64
+}
+
+func (o *fileObject) Size() int64 { return o.size }
+
+func (s *fileStore) Create(ctx context.Context, name string) (Writer, error) {
+	if err := ready(ctx, name); err != nil {
+		return nil, err
+	}
+	return s.create(name)
+}
+
+func (s *fileStore) create(name string) (*fileWriter, error) {
+	if err := s.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return nil, explain("make folder of", name, err)
+	}
+	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, explain("create", name, err)
+	}
+	return &fileWriter{store: s, name: name, file: f}, nil
+}
+
+type fileWriter struct {
+	store *fileStore
+	name  string
+	file  *os.File // nil once closed
+	err   error    // the first error: a writer that lost bytes never commits
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if w.file == nil || w.err != nil {
+		return 0, w.refusal("write")
+	}
+	n, err := w.file.Write(p)
+	if err != nil {
+		w.err = explain("write", w.name, err)
+	}
+	return n, w.err
+}
+
+func (w *fileWriter) Commit() error {
+	if w.file == nil || w.err != nil {
+		return w.refusal("commit")
+	}
+	err := w.file.Sync()
+	if closing := w.file.Close(); err == nil {
+		err = closing
+	}
+	w.file = nil
+	if err == nil {
+		err = w.store.anchor(w.name)
+	}
+	if err != nil {
+		w.err = explain("commit", w.name, err)
+		_ = w.store.root.Remove(w.name)
+	}
+	return w.err
+}
+
+func (w *fileWriter) Close() error {
+	if w.file == nil {
+		return nil
+	}
+	err := errors.Join(w.file.Close(), w.store.root.Remove(w.name))
+	w.file = nil
+	if err != nil {
+		return explain("abandon", w.name, err)
+	}
+	return nil
+}
+
+func (w *fileWriter) refusal(doing string) error {
+	if w.err != nil {
+		return w.err
+	}
+	return fmt.Errorf("%s %s: %w", doing, w.name, ErrAbandoned)
+}
+
+func (s *fileStore) Put(ctx context.Context, name string, data []byte) error {
+	if err := ready(ctx, name); err != nil {
+		return err
+	}
+	// Asked early for the plain answer only; the link below decides.
+	if _, err := s.root.Lstat(name); err == nil {
+		return explain("put", name, fs.ErrExist)
+	}
+	temp, err := s.writeTemp(path.Dir(name), data)
+	if err != nil {
+		return err
+	}
+	err = s.link(temp, name)
+	_ = s.root.Remove(temp) // one that stays behind is no object
+	if unlinkable(err) {
+		return s.copyTo(name, bytes.NewReader(data))
+	}
+	if err == nil {
+		err = s.anchor(name)
+	}
+	if err != nil {
+		return explain("put", name, err)
+	}
+	return nil
+}
+
+// writeTemp writes data to a new, synced file in folder that no listing shows.
+func (s *fileStore) writeTemp(folder string, data []byte) (string, error) {
+	for {
+		name := path.Join(folder, tempMark+strconv.FormatUint(rand.Uint64(), 36))
+		w, err := s.create(name)
+		if errors.Is(err, ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if _, err := w.Write(data); err != nil {
+			return "", errors.Join(err, w.Close())
+		}
+		if err := w.file.Sync(); err != nil {
+			return "", explain("write", name, errors.Join(err, w.Close()))
+		}
+		if err := w.file.Close(); err != nil {
+			return "", explain("write", name, errors.Join(err, s.root.Remove(name)))
+		}
+		return name, nil
+	}
+}
+
+func (s *fileStore) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
+	if err := ready(ctx, name); err != nil {
+		return nil, err
+	}
+	o, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	if o.size > limit {
+		return nil, fmt.Errorf("read %s: %d bytes where at most %d are expected: %w", name, o.size, limit, ErrTooLarge)
+	}
+	data := make([]byte, o.size)
+	if _, err := io.ReadFull(o, data); err != nil {
+		return nil, explain("read", name, err)
+	}
+	return data, nil
+}
+
+func (s *fileStore) Adopt(ctx context.Context, from, to string) error {
+	if err := ready(ctx, from); err != nil {
+		return err
+	}
+	if err := ready(ctx, to); err != nil {
+		return err
+	}
+	o, err := s.open(from)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	if err := s.root.MkdirAll(path.Dir(to), 0o755); err != nil {
+		return explain("make folder of", to, err)
+	}
+	err = s.link(from, to)
+	if unlinkable(err) {
+		return s.copyTo(to, o)
+	}
+	if err == nil {
+		err = s.anchor(to)
+	}
+	if err != nil {
+		return explain("adopt "+from+" as", to, err)
+	}
+	return nil
+}
+
+// unlinkable reports whether err says that this link cannot be made here,
+// whatever the names: no hard links at all, another volume, too many links,
+// or somebody else's file.
+func unlinkable(err error) bool {
+	for _, e := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.EXDEV, syscall.EMLINK, errors.ErrUnsupported} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// copyTo writes a new object whole, exclusively.
+func (s *fileStore) copyTo(name string, r io.Reader) error {
+	w, err := s.create(name)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := io.Copy(w, r); err != nil {
+		return explain("write", name, err)
+	}
+	return w.Commit()
+}
+
+func (s *fileStore) List(ctx context.Context, prefix string) ([]Info, error) {
+	folder, err := checkPrefix(prefix)
+	if err != nil {
+		return nil, err
+	}
+	var list []Info
+	err = fs.WalkDir(s.root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			return nil // deleted while we looked, or never there
+		case err != nil:
+			return err
+		case d.IsDir():
+			// A folder is worth entering when its names can start with the prefix.
+			if name != "." && !strings.HasPrefix(name+"/", prefix) && !strings.HasPrefix(prefix, name+"/") {
+				return fs.SkipDir
+			}
+			return nil
+		case !d.Type().IsRegular(), !strings.HasPrefix(name, prefix), strings.HasPrefix(d.Name(), tempMark):
+			return nil
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		list = append(list, Info{Name: name, Size: info.Size()})
+		return nil
+	})
+	if err != nil {
+		return nil, explain("list", prefix, err)
+	}
+	// The walk sorts within folders; whole names sort differently around '/'.
+	slices.SortFunc(list, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+func (s *fileStore) Delete(ctx context.Context, name string) error {
+	if err := ready(ctx, name); err != nil {
+		return err
+	}
+	// Remove also takes an empty folder, which is no object.
+	if info, err := s.root.Lstat(name); err == nil && info.IsDir() {
+		return nil
+	}
+	err := s.root.Remove(name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil
+	}
+	return explain("delete", name, err)
+}
+
+func ready(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("object %s: %w", name, err)
+	}
+	return nil
+}
+
+// anchor makes the entry of name durable: it syncs its folder and, the first
+// time a folder is used, the folders above it, which may be new as well. This
+// store never removes a folder, so once is enough.
+func (s *fileStore) anchor(name string) error {
+	for folder := path.Dir(name); ; folder = path.Dir(folder) {
+		s.mu.Lock()
+		known := s.anchored[folder]
+		s.mu.Unlock()
+		if err := s.syncFolder(folder); err != nil {
+			return err
+		}
+		if folder == "." || known {
+			break
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.anchored[path.Dir(name)] = true
+	return nil
+}
+
+func (s *fileStore) syncFolder(folder string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders cannot be synced there
+	}
+	f, err := s.root.Open(folder)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		err = nil // some network and user-space file systems keep entries durable themselves
+	}
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	return err
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func newFile(t *testing.T) (*fileStore, string) {
+	t.Helper()
+	dir := t.TempDir()
+	st, err := NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.(*fileStore), dir
+}
+
+func TestErrorsNameTheObjectAndTheRemedy(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cause error
+		want  error
+	}{
+		{syscall.ENOSPC, ErrNoSpace},
+		{syscall.EDQUOT, ErrNoSpace},
+		{syscall.EACCES, ErrDenied},
+		{syscall.EROFS, ErrDenied},
+		{syscall.ENOENT, ErrNotExist},
+		{syscall.EEXIST, ErrExist},
+	} {
+		err := explain("write", "a/b", &fs.PathError{Op: "write", Path: "/secret/mount/a/b", Err: c.cause})
+		if !errors.Is(err, c.want) || !errors.Is(err, c.cause) {
+			t.Errorf("%v is not both %v and %v", err, c.want, c.cause)
+		}
+		if !strings.HasPrefix(err.Error(), "write a/b: "+c.want.Error()) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("message %q", err)
+		}
+		again := explain("stage", "a/b", err)
+		if strings.Count(again.Error(), c.want.Error()) != 1 {
+			t.Errorf("explained twice: %q", again)
+		}
+	}
+}
+
+// A device that is always full stands in for a full disk.
+func TestAFullDiskIsErrNoSpaceAndNeverCommits(t *testing.T) {
+	t.Parallel()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("this system has no /dev/full")
+	}
+	st, dir := newFile(t)
+	w, err := st.create("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.file.Close()
+	w.file = full
+	if _, err := w.Write([]byte("bytes")); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("write: %v, want ErrNoSpace", err)
+	}
+	if err := w.Commit(); !errors.Is(err, ErrNoSpace) {
+		t.Fatalf("commit: %v, want ErrNoSpace", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Fatalf("left behind: %v", left)
+	}
+}
+
+func TestNoSymbolicLinkLeadsOutOfTheStore(t *testing.T) {
+	t.Parallel()
+	st, dir := newFile(t)
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "x"), []byte("theirs"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(dir, "out")); err != nil {
+		t.Skip("this system has no symbolic links")
+	}
+	ctx := t.Context()
+	if _, err := st.Open(ctx, "out/x"); err == nil {
+		t.Error("open followed a link out of the store")
+	}
+	if err := st.Put(ctx, "out/y", nil); err == nil {
+		t.Error("put followed a link out of the store")
+	}
+	if err := st.Delete(ctx, "out/x"); err == nil {
+		t.Error("delete followed a link out of the store")
+	}
+	if list, err := st.List(ctx, ""); err != nil || len(list) != 0 {
+		t.Errorf("list: %v, %v", list, err)
+	}
+	if _, err := os.Stat(filepath.Join(outside, "x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A crash between the steps of Put shows nothing or everything.
+func TestACrashInPutLeavesNoPartialObject(t *testing.T) {
+	t.Parallel()
+	st, dir := newFile(t)
+	type killed struct{}
+	st.link = func(string, string) error { panic(killed{}) }
+	func() {
+		defer func() {
+			if _, ok := recover().(killed); !ok {
+				t.Error("put did not link")
+			}
+		}()
+		_ = st.Put(context.Background(), "d/x", []byte("bytes"))
+	}()
+	again, err := NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := again.List(t.Context(), ""); err != nil || len(list) != 0 {
+		t.Fatalf("after a crash before the link: %v, %v", list, err)
+	}
+	if err := again.Put(t.Context(), "d/x", []byte("bytes")); err != nil {
+		t.Fatalf("put again after a crash: %v", err)
+	}
+}
+
+func TestDeniedFolderIsErrDenied(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("root is denied nothing")
+	}
+	st, dir := newFile(t)
+	if err := os.Chmod(dir, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+	if _, err := st.Create(t.Context(), "x"); !errors.Is(err, ErrDenied) {
+		t.Fatalf("create: %v, want ErrDenied", err)
+	}
+}
+
+func FuzzNamesStayInside(f *testing.F) {
+	for _, s := range []string{"a", "a/b", "../a", "/a", "a/../../b", "", ".", "a//b", "a/./b", "\x00", `..\a`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if CheckName(name) != nil {
+			return
+		}
+		if !filepath.IsLocal(filepath.FromSlash(name)) || name == "." {
+			t.Fatalf("%q is accepted and leaves the store", name)
+		}
+	})
+}
