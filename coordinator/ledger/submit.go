@@ -1,0 +1,217 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"rescore/partition"
+	"rescore/partition/job"
+)
+
+func (c Submit) apply(s *State, index uint64) (Reply, []Event, error) {
+	if err := c.check(); err != nil {
+		return nil, nil, err
+	}
+	if j := s.byID[c.Job]; j != nil {
+		if j.SpecDigest != c.SpecDigest {
+			return nil, nil, fmt.Errorf("job %s: %w", c.Job, ErrConflict)
+		}
+		return SubmitReply{State: j.State, Epoch: j.Epoch}, nil, nil
+	}
+	j := &Job{
+		ID: c.Job, Name: c.Name, Spec: c.Spec, SpecDigest: c.SpecDigest, SpecBase: c.SpecBase,
+		Epoch: c.Epoch, MaxAttempts: c.MaxAttempts, SubmitIndex: index, State: job.Submitted,
+	}
+	for _, kind := range c.Stages {
+		j.Stages = append(j.Stages, Stage{Kind: kind})
+	}
+	s.add(j)
+	return SubmitReply{State: j.State, Epoch: j.Epoch, New: true}, []Event{{Kind: JobSubmitted, Job: j.ID}}, nil
+}
+
+func (c Submit) check() error {
+	if c.Job == "" || c.Name == "" || c.SpecDigest == "" || c.MaxAttempts < 1 {
+		return fmt.Errorf("job %q needs an ID, a name, a digest and at least one attempt: %w", c.Job, ErrCommand)
+	}
+	scores := 0
+	for _, kind := range c.Stages {
+		switch kind {
+		case job.StageSurvey:
+		case job.StageScore:
+			scores++
+		default:
+			return fmt.Errorf("job %s has an unknown %s: %w", c.Job, kind, ErrCommand)
+		}
+	}
+	if scores != 1 {
+		return fmt.Errorf("job %s has %d score stages, not 1: %w", c.Job, scores, ErrCommand)
+	}
+	return nil
+}
+
+func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
+	j, err := s.job(c.Job)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Stage < 0 || c.Stage >= len(j.Stages) || j.Stages[c.Stage].Kind != c.StageKind {
+		return nil, nil, fmt.Errorf("job %s stage %d (%s): %w", c.Job, c.Stage, c.StageKind, ErrNoTask)
+	}
+	st := &j.Stages[c.Stage]
+	reply := func() PlanReply {
+		return PlanReply{Tasks: len(st.Tasks), Files: len(j.Facts.Files), Planned: st.Planned}
+	}
+	if c.there(j, st) {
+		return reply(), nil, nil
+	}
+	switch {
+	case st.Planned:
+		return nil, nil, fmt.Errorf("job %s stage %d is planned: %w", c.Job, c.Stage, ErrConflict)
+	case j.State != job.Submitted && j.State != job.Running:
+		return nil, nil, fmt.Errorf("job %s is %s: %w", c.Job, j.State, ErrState)
+	case j.Stage() != c.Stage:
+		return nil, nil, fmt.Errorf("job %s stage %d: %w", c.Job, j.Stage(), ErrNotDone)
+	}
+
+	// Nothing is written before everything is checked. A chunk at the very start
+	// begins anew: a leader with another partition size must not be stuck with
+	// half a plan of its predecessor.
+	tasks, files := st.Tasks, j.Facts.Files
+	if c.FirstTask == 0 && c.FirstFile == 0 {
+		tasks = nil
+		if c.brings() {
+			files = nil
+		}
+	}
+	if c.FirstTask != len(tasks) || (len(c.Files) > 0 && c.FirstFile != len(files)) {
+		return nil, nil, fmt.Errorf("job %s stage %d: chunk at task %d file %d, have %d and %d: %w",
+			c.Job, c.Stage, c.FirstTask, c.FirstFile, len(tasks), len(files), ErrOrder)
+	}
+	for i, t := range c.Tasks {
+		if t.Rows < 0 {
+			return nil, nil, fmt.Errorf("job %s stage %d task %d has %d rows: %w", c.Job, c.Stage, c.FirstTask+i, t.Rows, ErrCommand)
+		}
+		tasks = append(tasks, Task{Task: t, State: Waiting})
+	}
+	facts := j.Facts
+	facts.Files = append(files, c.Files...)
+	if c.Model != "" {
+		facts.Model = c.Model
+	}
+	if c.Rules != "" {
+		facts.Rules = c.Rules
+	}
+	if c.Last {
+		if err := checkPlan(st.Kind, tasks, facts); err != nil {
+			return nil, nil, fmt.Errorf("job %s stage %d: %w", c.Job, c.Stage, err)
+		}
+	}
+
+	st.Tasks, j.Facts, st.Planned = tasks, facts, c.Last
+	j.State = job.Running
+	if !c.Last {
+		return reply(), nil, nil
+	}
+	st.derive() // only a whole plan is worked on
+	return reply(), []Event{{Kind: StagePlanned, Job: j.ID, Stage: c.Stage}}, nil
+}
+
+// brings reports whether the chunk carries any fact of the survey.
+func (c Plan) brings() bool { return len(c.Files) > 0 || c.Model != "" || c.Rules != "" }
+
+// there reports whether the ledger holds everything the chunk says.
+func (c Plan) there(j *Job, st *Stage) bool {
+	taskEnd, fileEnd := c.FirstTask+len(c.Tasks), c.FirstFile+len(c.Files)
+	if c.FirstTask < 0 || taskEnd > len(st.Tasks) || c.FirstFile < 0 || fileEnd > len(j.Facts.Files) {
+		return false
+	}
+	if c.Last && (!st.Planned || taskEnd != len(st.Tasks)) || !c.Last && len(c.Tasks)+len(c.Files) == 0 {
+		return false
+	}
+	for i, t := range c.Tasks {
+		if !equalTask(t, st.Tasks[c.FirstTask+i].Task) {
+			return false
+		}
+	}
+	return slices.Equal(c.Files, j.Facts.Files[c.FirstFile:fileEnd]) &&
+		(c.Model == "" || c.Model == j.Facts.Model) && (c.Rules == "" || c.Rules == j.Facts.Rules)
+}
+
+func equalTask(a, b job.Task) bool {
+	return a.Range == b.Range && a.Rows == b.Rows && a.Keys == b.Keys && slices.Equal(a.Slices, b.Slices)
+}
+
+// checkPlan checks a whole plan: a survey is one task; a score stage covers the
+// number space exactly (I1) and every row of the scoring month's files (I2).
+func checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
+	if kind != job.StageScore {
+		if len(tasks) != 1 {
+			return fmt.Errorf("a %s has 1 task, not %d: %w", kind, len(tasks), ErrCommand)
+		}
+		return nil
+	}
+	if err := checkCover(tasks); err != nil {
+		return err
+	}
+	var rows int64
+	for i := range tasks {
+		rows += tasks[i].Rows
+	}
+	if want := facts.rows(); rows != want {
+		return fmt.Errorf("tasks hold %d rows, the files %d: %w", rows, want, ErrCounts)
+	}
+	return nil
+}
+
+func checkCover(tasks []Task) error {
+	ranges := make([]partition.Range, len(tasks))
+	for i := range tasks {
+		ranges[i] = tasks[i].Range
+	}
+	if err := partition.CheckCover(partition.Whole, ranges); err != nil {
+		return fmt.Errorf("%w: %w", ErrCover, err)
+	}
+	return nil
+}
+
+// Split cuts a stage's plan into Plan commands that each fit a log entry, the
+// same way every time. Facts may be empty; Last is on the last command.
+func Split(id job.ID, stage int, kind job.StageKind, tasks []job.Task, facts Facts) ([]Plan, error) {
+	const chunk = EntryMax / 2
+	var plans []Plan
+	cur := Plan{Job: id, Stage: stage, StageKind: kind, Model: facts.Model, Rules: facts.Rules}
+	size := 0
+	take := func(v any) error {
+		b, err := encoder.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("split plan of job %s: %w", id, err)
+		}
+		if len(b) > chunk {
+			return fmt.Errorf("split plan of job %s: one task or file of %d bytes: %w", id, len(b), ErrTooLarge)
+		}
+		if size+len(b) > chunk {
+			plans = append(plans, cur)
+			cur = Plan{
+				Job: id, Stage: stage, StageKind: kind,
+				FirstTask: cur.FirstTask + len(cur.Tasks), FirstFile: cur.FirstFile + len(cur.Files),
+			}
+			size = 0
+		}
+		size += len(b)
+		return nil
+	}
+	for _, f := range facts.Files {
+		if err := take(f); err != nil {
+			return nil, err
+		}
+		cur.Files = append(cur.Files, f)
+	}
+	for _, t := range tasks {
+		if err := take(t); err != nil {
+			return nil, err
+		}
+		cur.Tasks = append(cur.Tasks, t)
+	}
+	cur.Last = true
+	return append(plans, cur), nil
+}
