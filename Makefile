@@ -1,0 +1,79 @@
+# Rescore. `make` alone prints what it can do.
+
+# A laptop and CI call these names and nothing else, so they cannot disagree.
+# make test needs Go and make only; git, a C compiler and linters are used
+# where a target says so.
+
+GO          ?= go
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
+SUBSCRIBERS ?= 1000000
+FUZZTIME    ?= 30s
+RUNS        ?= 200
+BENCH       ?= .
+BENCHTIME   ?= 1s
+
+# stdout belongs to data: the demo ends with one JSON object, whatever folder
+# make was started from.
+MAKEFLAGS += --no-print-directory
+
+include .ci/tools
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test vet race lint vuln fuzz e2e kill bench golden clean
+
+help: ## print this help
+	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
+	@echo
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+build: ## build bin/rescore: one static binary (with git, it knows its version)
+	@mkdir -p bin
+	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rescore ./cmd/rescore >&2
+
+demo: build ## synthesise SUBSCRIBERS (one million), score them, publish; ends with one JSON object
+	@rm -rf .demo
+	@./bin/rescore synth --out .demo/province --subscribers $(SUBSCRIBERS) --seed 1 >&2
+	@./bin/rescore run .demo/province/job.yaml --output json
+
+test: ## run every test that needs only Go
+	$(GO) test ./...
+
+vet: ## let the compiler's friends read the code
+	$(GO) vet ./...
+
+# The pure packages start no goroutine and share no memory (cmd/internal/arch
+# sees to it), so the race detector has nothing to look for in them.
+race: ## run the tests of everything that has goroutines under the race detector (needs a C compiler)
+	$(GO) test -race -short -timeout 10m $$($(GO) list ./... | grep -Ev '/(partition|job|wire|schema|synth|ledger|plan|lease|kernel|kerneltest|feature|rule|score|model|program|arch)$$')
+
+lint: ## run golangci-lint, or staticcheck where that is what there is
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
+	elif command -v staticcheck >/dev/null; then echo 'golangci-lint is not installed; staticcheck reads the code instead' >&2; staticcheck ./...; \
+	else echo 'no linter is installed: $(GO) install $(GOLANGCI_LINT)' >&2; exit 1; fi
+
+vuln: ## look for known vulnerabilities (needs the database on the network)
+	@command -v govulncheck >/dev/null || { echo 'govulncheck is not installed: $(GO) install $(GOVULNCHECK)' >&2; exit 1; }
+	govulncheck ./...
+
+fuzz: ## fuzz every decoder for FUZZTIME (30s) each
+	@listed=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
+	echo "$$listed" | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' | { \
+	count=0; while read -r pkg name; do count=$$((count + 1)); echo "fuzz $$pkg $$name for $(FUZZTIME)"; \
+	$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; done; \
+	test $$count -gt 0 || { echo 'no fuzz target was found' >&2; exit 1; }; }
+
+e2e: ## run whole jobs through the real binary
+	RESCORE_LONG=1 $(GO) test -count=1 -timeout 20m ./cmd/internal/e2e
+
+kill: ## kill the real binary RUNS (200) times at random; versions must stay byte-identical
+	RESCORE_LONG=1 RESCORE_KILL_RUNS=$(RUNS) $(GO) test -count=1 -timeout 60m -v -run Kill ./cmd/internal/e2e
+
+bench: ## run the benchmarks matching BENCH (all)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+golden: ## write the generated and golden files anew; read the diff before you commit it
+	$(GO) generate ./...
+	RESCORE_GOLDEN=write $(GO) test -count=1 ./...
+
+clean: ## remove what make built and the demo wrote
+	@rm -rf bin .demo
