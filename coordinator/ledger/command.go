@@ -160,7 +160,9 @@ type ExpireReply struct{ JobFailed bool }
 // cover (I1) and conservation (I2) once more. Sealing again returns the same
 // version. Reply: SealReply.
 type Seal struct {
-	Job job.ID `cbor:"1,keyasint"`
+	Job     job.ID  `cbor:"1,keyasint"`
+	At      int64   `cbor:"2,keyasint"` // by the leader's clock, Unix nanoseconds; shown, never compared
+	Seconds float64 `cbor:"3,keyasint"` // how long the leader worked on the job; shown, never compared
 }
 
 // SealReply is the version that Publish must name.

@@ -191,6 +191,8 @@ type Version struct {
 	Keys           partition.Sum `cbor:"9,keyasint"` // of all valid numbers read, duplicates counted
 	Counts         job.Counts    `cbor:"10,keyasint"`
 	Tasks          int           `cbor:"11,keyasint"` // of the score stage
+	At             int64         `cbor:"12,keyasint"` // Seal.At
+	Seconds        float64       `cbor:"13,keyasint"` // Seal.Seconds
 }
 
 // VersionID names the version sealed at a log index. The epoch comes first: it

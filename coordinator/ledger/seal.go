@@ -28,6 +28,7 @@ func (c Seal) apply(s *State, index uint64) (Reply, []Event, error) {
 	j.Version = &Version{
 		ID: VersionID(j.Epoch, index), Dataset: j.Name, Job: j.ID, Epoch: j.Epoch, SealIndex: index,
 		Digest: sum.Rows, Keys: sum.Keys, Counts: sum.Counts, Tasks: sum.Tasks,
+		At: c.At, Seconds: c.Seconds,
 	}
 	return SealReply{Version: *j.Version}, []Event{{Kind: JobSealed, Job: j.ID}}, nil
 }
