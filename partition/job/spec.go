@@ -10,15 +10,15 @@ import "rescore/partition/schema"
 // file's folder. The yaml tags are the keys of the file, of --set, and, in
 // capitals with RESCORE_ before and __ between levels, of the environment.
 type Spec struct {
-	Version int    `yaml:"version" json:"version"` // format of this file: 1
-	Name    string `yaml:"name" json:"name"`       // the dataset's name: letters, digits, - and _
-	Month   int32  `yaml:"month" json:"month"`     // scoring month m, yyyymm; never "today"
+	Version int    `yaml:"version" json:"version" jsonschema:"enum=1"`                                              // format of this file: 1
+	Name    string `yaml:"name" json:"name" jsonschema:"required,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9_-]*$"` // the dataset's name: letters, digits, - and _
+	Month   int32  `yaml:"month" json:"month" jsonschema:"required,minimum=200001,maximum=209912"`                  // scoring month m, yyyymm; never "today"
 
-	Input  Input  `yaml:"input" json:"input"`
-	Model  Model  `yaml:"model" json:"model"`
+	Input  Input  `yaml:"input" json:"input" jsonschema:"required"`
+	Model  Model  `yaml:"model" json:"model" jsonschema:"required"`
 	Rules  Rules  `yaml:"rules" json:"rules"`
 	Policy Policy `yaml:"policy" json:"policy"`
-	Output Output `yaml:"output" json:"output"`
+	Output Output `yaml:"output" json:"output" jsonschema:"required"`
 	Gates  Gates  `yaml:"gates" json:"gates"`
 	Run    Run    `yaml:"run" json:"-"` // how, not what: outside the digest
 }
@@ -26,22 +26,22 @@ type Spec struct {
 // Input is where the base is and how its columns map to the canonical record.
 type Input struct {
 	// Format is parquet or csv. Defaults to the extension of the files found.
-	Format string `yaml:"format" json:"format"`
+	Format string `yaml:"format" json:"format" jsonschema:"enum=parquet,enum=csv"`
 	// Path is a file, a folder or a glob. With layout months it holds {month}
 	// (yyyymm), as in usage/month={month}.
-	Path string `yaml:"path" json:"path"`
+	Path string `yaml:"path" json:"path" jsonschema:"required"`
 	// Layout is wide (one row per subscriber, months are columns; the default)
 	// or months (one folder or file per month, joined by number).
-	Layout string `yaml:"layout" json:"layout"`
+	Layout string `yaml:"layout" json:"layout" jsonschema:"enum=wide,enum=months"`
 	// MissingMonths is refuse (default) or null: what a month without files means
 	// under layout months. The scoring month itself is always required.
-	MissingMonths string `yaml:"missing_months" json:"missing_months"`
+	MissingMonths string `yaml:"missing_months" json:"missing_months" jsonschema:"enum=refuse,enum=null"`
 	// Digest is full (default: SHA-256 of every input file) or footer (names,
 	// sizes, last 64 KiB and the key column only; faster on a very large base).
-	Digest string `yaml:"digest" json:"digest"`
+	Digest string `yaml:"digest" json:"digest" jsonschema:"enum=full,enum=footer"`
 	// MakeNumbers, when not 0, numbers the rows of an input that has no numbers:
 	// row i becomes MakeNumbers+i. For data sets without MSISDNs only.
-	MakeNumbers uint64 `yaml:"make_numbers" json:"make_numbers"`
+	MakeNumbers uint64 `yaml:"make_numbers" json:"make_numbers" jsonschema:"minimum=0,maximum=19999999999"`
 	CSV         CSV    `yaml:"csv" json:"csv"`
 	// Columns maps canonical names (schema.Subscriber) to the input's. A canonical
 	// column that is not named here is looked up under its own canonical name.
@@ -54,9 +54,9 @@ type Input struct {
 
 // CSV says how to read delimited text. UTF-8, with or without byte-order mark.
 type CSV struct {
-	Delimiter string   `yaml:"delimiter" json:"delimiter"` // one byte, default ","
-	Header    bool     `yaml:"header" json:"header"`       // default true; otherwise columns are c0, c1, …
-	Null      []string `yaml:"null" json:"null"`           // default "", \N, NULL
+	Delimiter string   `yaml:"delimiter" json:"delimiter" jsonschema:"minLength=1,maxLength=1"` // one byte, default ","
+	Header    bool     `yaml:"header" json:"header"`                                            // default true; otherwise columns are c0, c1, …
+	Null      []string `yaml:"null" json:"null"`                                                // default "", \N, NULL
 }
 
 // Mapping says where a canonical column comes from.
@@ -66,7 +66,7 @@ type Mapping struct {
 	Column string `yaml:"column" json:"column,omitempty"`
 	// Months lists a monthly column's six or fewer input names, newest first; ""
 	// is a month the input lacks. Instead of Column.
-	Months []string `yaml:"months" json:"months,omitempty"`
+	Months []string `yaml:"months" json:"months,omitempty" jsonschema:"minItems=1,maxItems=6"`
 	// Unit of the input's values; the canonical unit when empty.
 	Unit schema.Unit `yaml:"unit" json:"unit,omitempty"`
 	// Values maps text to codes, as in {"男": 1, "女": 2}. Text not listed is a
@@ -80,9 +80,9 @@ type Mapping struct {
 
 // Extra is a passed-through column: a number as float64, or text by code.
 type Extra struct {
-	Name   string   `yaml:"name" json:"name"`               // the name features are bound to
-	Column string   `yaml:"column" json:"column,omitempty"` // the input's name; Name when empty
-	Values []string `yaml:"values" json:"values,omitempty"` // text categories: value i becomes code i
+	Name   string   `yaml:"name" json:"name" jsonschema:"required"` // the name features are bound to
+	Column string   `yaml:"column" json:"column,omitempty"`         // the input's name; Name when empty
+	Values []string `yaml:"values" json:"values,omitempty"`         // text categories: value i becomes code i
 }
 
 // Exclude lists the declared reasons to keep a row out.
@@ -90,86 +90,86 @@ type Exclude struct {
 	// IoT excludes 13-digit IoT numbers (default true) instead of rejecting them.
 	IoT bool `yaml:"iot" json:"iot"`
 	// Segments excludes 7-digit prefixes, such as test numbers.
-	Segments []uint32 `yaml:"segments" json:"segments"`
+	Segments []uint32 `yaml:"segments" json:"segments" jsonschema:"minimum=1300000,maximum=1999999"`
 	// ServiceTypes excludes rows of these service types.
-	ServiceTypes []uint8 `yaml:"service_types" json:"service_types"`
+	ServiceTypes []uint8 `yaml:"service_types" json:"service_types" jsonschema:"minimum=1,maximum=5"`
 }
 
 // Model names the propensity model.
 type Model struct {
-	Path string `yaml:"path" json:"path"` // LightGBM text model; builtin:baseline is the one in the binary
+	Path string `yaml:"path" json:"path" jsonschema:"required"` // LightGBM text model; builtin:baseline is the one in the binary
 	// Features binds the model's feature names to features, canonical columns or
 	// extra columns; a name not listed is bound to the column of the same name.
 	Features map[string]string `yaml:"features" json:"features"`
 	// UndersamplingBeta is the fraction of non-churners kept in training: p is
 	// corrected to β·p/(β·p − p + 1). Default 1: no correction.
-	UndersamplingBeta float64 `yaml:"undersampling_beta" json:"undersampling_beta"`
+	UndersamplingBeta float64 `yaml:"undersampling_beta" json:"undersampling_beta" jsonschema:"exclusiveMinimum=0,maximum=1"`
 }
 
 // Output is where versions are published.
 type Output struct {
-	Path string `yaml:"path" json:"path"` // folder of the dataset
+	Path string `yaml:"path" json:"path" jsonschema:"required"` // folder of the dataset
 	// Compression of score files: zstd (default), snappy or none.
-	Compression string `yaml:"compression" json:"compression"`
+	Compression string `yaml:"compression" json:"compression" jsonschema:"enum=zstd,enum=snappy,enum=none"`
 }
 
 // Gates are the limits a version must keep to be published.
 type Gates struct {
 	// RejectShareMax is the largest share of rejected rows. Default 0.01.
-	RejectShareMax float64 `yaml:"reject_share_max" json:"reject_share_max"`
+	RejectShareMax float64 `yaml:"reject_share_max" json:"reject_share_max" jsonschema:"minimum=0,maximum=1"`
 	// DuplicateShareMax is the largest share of duplicate rows. Default 0.01.
-	DuplicateShareMax float64 `yaml:"duplicate_share_max" json:"duplicate_share_max"`
+	DuplicateShareMax float64 `yaml:"duplicate_share_max" json:"duplicate_share_max" jsonschema:"minimum=0,maximum=1"`
 }
 
 // Run says how to run: it changes neither rows nor the version's digest.
 type Run struct {
-	Workers       int    `yaml:"workers"`        // scoring goroutines; default one per core
-	PartitionRows int64  `yaml:"partition_rows"` // rows per partition, default 250000; a segment (at most 10 000 numbers) is never split
-	BatchRows     int    `yaml:"batch_rows"`     // rows per Arrow batch, default 2048
-	Work          string `yaml:"work"`           // folder of the raft log and the lock; default .rescore/<name> beside the job file
-	MaxAttempts   int    `yaml:"max_attempts"`   // attempts of a partition before the job stops, default 3
+	Workers       int    `yaml:"workers" jsonschema:"minimum=0,maximum=4096"`              // scoring goroutines; default one per core
+	PartitionRows int64  `yaml:"partition_rows" jsonschema:"minimum=1,maximum=1000000000"` // rows per partition, default 250000; a segment (at most 10 000 numbers) is never split
+	BatchRows     int    `yaml:"batch_rows" jsonschema:"minimum=1,maximum=65536"`          // rows per Arrow batch, default 2048
+	Work          string `yaml:"work"`                                                     // folder of the raft log and the lock; default .rescore/<name> beside the job file
+	MaxAttempts   int    `yaml:"max_attempts" jsonschema:"minimum=1,maximum=100"`          // attempts of a partition before the job stops, default 3
 }
 
 // Rules are the thresholds of the 14 triggers (dossier C03 and §11) and of the
 // feature window. Money in fen.
 type Rules struct {
-	T1ThresholdFen           [4]int64 `yaml:"t1_threshold_fen" json:"t1_threshold_fen"`                       // classes A, B, C, D: 170000, 70000, 30000, 10000
-	T2Mode                   string   `yaml:"t2_mode" json:"t2_mode"`                                         // four_point (default), three_point, sum_of_mom, non_monotone
-	T2BaseFen                int64    `yaml:"t2_base_fen" json:"t2_base_fen"`                                 // 3500, inclusive
-	T2DropPct                int64    `yaml:"t2_drop_pct" json:"t2_drop_pct"`                                 // 40, inclusive
-	T2BaseMonths             string   `yaml:"t2_base_months" json:"t2_base_months"`                           // base_month (default) or mean3: the mean of m-5..m-3
-	T3BalanceFen             int64    `yaml:"t3_balance_fen" json:"t3_balance_fen"`                           // 500, exclusive
-	T3Activity               string   `yaml:"t3_activity" json:"t3_activity"`                                 // voice (default) or any
-	T3PayModes               string   `yaml:"t3_pay_modes" json:"t3_pay_modes"`                               // prepaid (default) or all: for the activity arm
-	T4ArrearsFen             int64    `yaml:"t4_arrears_fen" json:"t4_arrears_fen"`                           // 0, exclusive
-	T6RequireStopped         bool     `yaml:"t6_require_stopped" json:"t6_require_stopped"`                   // true
-	T7Seconds                int64    `yaml:"t7_seconds" json:"t7_seconds"`                                   // 2400, exclusive
-	T8Faults                 int64    `yaml:"t8_faults" json:"t8_faults"`                                     // 2, inclusive
-	T9Days                   int64    `yaml:"t9_days" json:"t9_days"`                                         // 90
-	T11Mode                  string   `yaml:"t11_mode" json:"t11_mode"`                                       // within (default) or exact_month
-	T11Months                int      `yaml:"t11_months" json:"t11_months"`                                   // 2
-	HoldSuppresses           bool     `yaml:"hold_suppresses" json:"hold_suppresses"`                         // true: voluntary hold suppresses T2 and T3's activity arm
-	ExcludePartialFirstMonth bool     `yaml:"exclude_partial_first_month" json:"exclude_partial_first_month"` // true
-	FeeNormaliseDays         bool     `yaml:"fee_normalise_days" json:"fee_normalise_days"`                   // false: fees are compared raw, usage per 30 days
-	BillShockPct             int64    `yaml:"bill_shock_pct" json:"bill_shock_pct"`                           // 150, inclusive
-	BillShockFen             int64    `yaml:"bill_shock_fen" json:"bill_shock_fen"`                           // 2000, inclusive
-	NewSubMonths             int      `yaml:"new_sub_months" json:"new_sub_months"`                           // 3
+	T1ThresholdFen           [4]int64 `yaml:"t1_threshold_fen" json:"t1_threshold_fen" jsonschema:"minimum=0,maximum=1000000000000"`                  // classes A, B, C, D: 170000, 70000, 30000, 10000
+	T2Mode                   string   `yaml:"t2_mode" json:"t2_mode" jsonschema:"enum=four_point,enum=three_point,enum=sum_of_mom,enum=non_monotone"` // four_point (default), three_point, sum_of_mom, non_monotone
+	T2BaseFen                int64    `yaml:"t2_base_fen" json:"t2_base_fen" jsonschema:"minimum=0,maximum=1000000000000"`                            // 3500, inclusive
+	T2DropPct                int64    `yaml:"t2_drop_pct" json:"t2_drop_pct" jsonschema:"minimum=0,maximum=1000"`                                     // 40, inclusive
+	T2BaseMonths             string   `yaml:"t2_base_months" json:"t2_base_months" jsonschema:"enum=base_month,enum=mean3"`                           // base_month (default) or mean3: the mean of m-5..m-3
+	T3BalanceFen             int64    `yaml:"t3_balance_fen" json:"t3_balance_fen" jsonschema:"minimum=0,maximum=1000000000000"`                      // 500, exclusive
+	T3Activity               string   `yaml:"t3_activity" json:"t3_activity" jsonschema:"enum=voice,enum=any"`                                        // voice (default) or any
+	T3PayModes               string   `yaml:"t3_pay_modes" json:"t3_pay_modes" jsonschema:"enum=prepaid,enum=all"`                                    // prepaid (default) or all: for the activity arm
+	T4ArrearsFen             int64    `yaml:"t4_arrears_fen" json:"t4_arrears_fen" jsonschema:"minimum=0,maximum=1000000000000"`                      // 0, exclusive
+	T6RequireStopped         bool     `yaml:"t6_require_stopped" json:"t6_require_stopped"`                                                           // true
+	T7Seconds                int64    `yaml:"t7_seconds" json:"t7_seconds" jsonschema:"minimum=0,maximum=1000000000"`                                 // 2400, exclusive
+	T8Faults                 int64    `yaml:"t8_faults" json:"t8_faults" jsonschema:"minimum=0,maximum=32767"`                                        // 2, inclusive
+	T9Days                   int64    `yaml:"t9_days" json:"t9_days" jsonschema:"minimum=0,maximum=36500"`                                            // 90
+	T11Mode                  string   `yaml:"t11_mode" json:"t11_mode" jsonschema:"enum=within,enum=exact_month"`                                     // within (default) or exact_month
+	T11Months                int      `yaml:"t11_months" json:"t11_months" jsonschema:"minimum=0,maximum=120"`                                        // 2
+	HoldSuppresses           bool     `yaml:"hold_suppresses" json:"hold_suppresses"`                                                                 // true: voluntary hold suppresses T2 and T3's activity arm
+	ExcludePartialFirstMonth bool     `yaml:"exclude_partial_first_month" json:"exclude_partial_first_month"`                                         // true
+	FeeNormaliseDays         bool     `yaml:"fee_normalise_days" json:"fee_normalise_days"`                                                           // false: fees are compared raw, usage per 30 days
+	BillShockPct             int64    `yaml:"bill_shock_pct" json:"bill_shock_pct" jsonschema:"minimum=0,maximum=100000"`                             // 150, inclusive
+	BillShockFen             int64    `yaml:"bill_shock_fen" json:"bill_shock_fen" jsonschema:"minimum=0,maximum=1000000000000"`                      // 2000, inclusive
+	NewSubMonths             int      `yaml:"new_sub_months" json:"new_sub_months" jsonschema:"minimum=0,maximum=120"`                                // 3
 }
 
 // Policy is the retention policy (dossier C08, C10, C11).
 type Policy struct {
-	ValueCutFen     [5]int64   `yaml:"value_cut_fen" json:"value_cut_fen"`         // 3500, 12000, 30000, 70000, 170000
-	RiskBandCut     [4]float64 `yaml:"risk_band_cut" json:"risk_band_cut"`         // 0.02, 0.05, 0.15, 0.40
-	SaveRate        float64    `yaml:"save_rate" json:"save_rate"`                 // s = 0.20
-	Margin          float64    `yaml:"margin" json:"margin"`                       // g = 0.50
-	HorizonMonths   float64    `yaml:"horizon_months" json:"horizon_months"`       // T = 12
-	ContactCostFen  int64      `yaml:"contact_cost_fen" json:"contact_cost_fen"`   // 200
-	OfferCostFen    int64      `yaml:"offer_cost_fen" json:"offer_cost_fen"`       // 1000
-	AcceptRate      float64    `yaml:"accept_rate" json:"accept_rate"`             // a = 0.30
-	BadDebtFen      int64      `yaml:"bad_debt_fen" json:"bad_debt_fen"`           // 10000
-	BadDebtSuspends int64      `yaml:"bad_debt_suspends" json:"bad_debt_suspends"` // 2 earlier suspensions in the window
-	HoldoutPct      int        `yaml:"holdout_pct" json:"holdout_pct"`             // 5
-	HoldoutSeed     uint64     `yaml:"holdout_seed" json:"holdout_seed"`           // 0: the campaign's key
-	HoldoutVIP      bool       `yaml:"holdout_vip" json:"holdout_vip"`             // false: VIP and classes A to D are never held out
-	GroupHandled    bool       `yaml:"group_handled" json:"group_handled"`         // true: group members on a company-paid plan are GROUP_HANDLED
+	ValueCutFen     [5]int64   `yaml:"value_cut_fen" json:"value_cut_fen" jsonschema:"minimum=0,maximum=1000000000000"`       // 3500, 12000, 30000, 70000, 170000
+	RiskBandCut     [4]float64 `yaml:"risk_band_cut" json:"risk_band_cut" jsonschema:"minimum=0,maximum=1"`                   // 0.02, 0.05, 0.15, 0.40
+	SaveRate        float64    `yaml:"save_rate" json:"save_rate" jsonschema:"minimum=0,maximum=1"`                           // s = 0.20
+	Margin          float64    `yaml:"margin" json:"margin" jsonschema:"minimum=0,maximum=1"`                                 // g = 0.50
+	HorizonMonths   float64    `yaml:"horizon_months" json:"horizon_months" jsonschema:"minimum=0,maximum=120"`               // T = 12
+	ContactCostFen  int64      `yaml:"contact_cost_fen" json:"contact_cost_fen" jsonschema:"minimum=0,maximum=1000000000000"` // 200
+	OfferCostFen    int64      `yaml:"offer_cost_fen" json:"offer_cost_fen" jsonschema:"minimum=0,maximum=1000000000000"`     // 1000
+	AcceptRate      float64    `yaml:"accept_rate" json:"accept_rate" jsonschema:"minimum=0,maximum=1"`                       // a = 0.30
+	BadDebtFen      int64      `yaml:"bad_debt_fen" json:"bad_debt_fen" jsonschema:"minimum=0,maximum=1000000000000"`         // 10000
+	BadDebtSuspends int64      `yaml:"bad_debt_suspends" json:"bad_debt_suspends" jsonschema:"minimum=0,maximum=32767"`       // 2 earlier suspensions in the window
+	HoldoutPct      int        `yaml:"holdout_pct" json:"holdout_pct" jsonschema:"minimum=0,maximum=100"`                     // 5
+	HoldoutSeed     uint64     `yaml:"holdout_seed" json:"holdout_seed"`                                                      // 0: the campaign's key
+	HoldoutVIP      bool       `yaml:"holdout_vip" json:"holdout_vip"`                                                        // false: VIP and classes A to D are never held out
+	GroupHandled    bool       `yaml:"group_handled" json:"group_handled"`                                                    // true: group members on a company-paid plan are GROUP_HANDLED
 }

@@ -1,0 +1,79 @@
+package job
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// Canonical returns what is asked, as bytes that are equal exactly when the
+// question is: JSON in the order of the struct, tables sorted by key, sets
+// sorted, run left out because it changes neither rows nor the version. It
+// panics on NaN and infinities, which Validate refuses.
+func (s Spec) Canonical() []byte {
+	s.Input.Exclude.Segments = set(s.Input.Exclude.Segments)
+	s.Input.Exclude.ServiceTypes = set(s.Input.Exclude.ServiceTypes)
+	if s.Input.CSV.Null == nil {
+		s.Input.CSV.Null = []string{}
+	}
+	if s.Input.Extra == nil {
+		s.Input.Extra = []Extra{}
+	}
+	if s.Input.Columns == nil {
+		s.Input.Columns = map[string]Mapping{}
+	}
+	if s.Model.Features == nil {
+		s.Model.Features = map[string]string{}
+	}
+	return canonical(s)
+}
+
+// Digest returns the SHA-256 of the canonical form, in hex.
+func (s Spec) Digest() string { return hexSum(s.Canonical()) }
+
+// RulesDigest returns the SHA-256 of the rules and the policy alone, in hex: two
+// versions with the same one were judged by the same thresholds.
+func (s Spec) RulesDigest() string {
+	return hexSum(canonical(struct {
+		Rules  Rules  `json:"rules"`
+		Policy Policy `json:"policy"`
+	}{s.Rules, s.Policy}))
+}
+
+// NewID returns the name of a job: the same question (spec, SHA-256 of the
+// model, fingerprint of the input) always has the same one.
+func NewID(spec Spec, modelDigest, inputFingerprint string) ID {
+	var b bytes.Buffer
+	b.WriteString("rescore job 1\n")
+	for _, part := range []string{spec.Digest(), modelDigest, inputFingerprint} {
+		b.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // lengths keep the parts apart
+		b.WriteString(part)
+	}
+	return ID(fmt.Sprintf("%06d-%s", spec.Month, hexSum(b.Bytes())[:12]))
+}
+
+func canonical(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(fmt.Sprintf("job: encode a spec that was not validated: %v", err))
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+func hexSum(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// set returns the elements in order, each once, never nil.
+func set[T uint8 | uint32](list []T) []T {
+	sorted := slices.Clone(list)
+	slices.Sort(sorted)
+	return append([]T{}, slices.Compact(sorted)...)
+}

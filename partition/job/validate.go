@@ -1,0 +1,202 @@
+package job
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"rescore/partition"
+	"rescore/partition/schema"
+)
+
+// Validate reports everything wrong with a spec, whatever it was made from.
+// Problems carry a path and no position; nil means the spec can be run. What
+// only the files can tell (columns that are not there, a model that is no
+// model) is for plan to find out.
+func Validate(s Spec) []Problem {
+	c := checker{problems: outOfBounds(reflect.ValueOf(s), "", bounds{})}
+	c.head(s)
+	c.input(s)
+	c.columns(s.Input)
+	c.extra(s.Input.Extra)
+	c.model(s.Model)
+	c.policy(s.Policy)
+	c.output(s)
+	return c.problems
+}
+
+type checker struct{ problems []Problem }
+
+func (c *checker) add(path, message, remedy string) {
+	c.problems = append(c.problems, Problem{Path: path, Message: message, Remedy: remedy})
+}
+
+// bad reports whether path has a problem already.
+func (c *checker) bad(path string) bool {
+	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Path == path })
+}
+
+var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+func (c *checker) head(s Spec) {
+	switch {
+	case s.Name == "":
+		c.add("name", "the dataset has no name", "write name: with letters, digits, - and _")
+	case len(s.Name) > 64:
+		c.add("name", fmt.Sprintf("the name has %d characters", len(s.Name)), "use 64 at most")
+	case !nameShape.MatchString(s.Name):
+		c.add("name", fmt.Sprintf("%q is not a dataset name", clip(s.Name)), "use letters, digits, - and _, starting with a letter or digit")
+	}
+	switch m := s.Month % 100; {
+	case s.Month == 0:
+		c.drop("month")
+		c.add("month", "the scoring month is missing", "write it as yyyymm, such as 202610; there is no default, so that a rerun means the same month")
+	case !c.bad("month") && (m < 1 || m > 12):
+		c.add("month", fmt.Sprintf("%d has no month %02d", s.Month, m), "write it as yyyymm, such as 202610")
+	}
+}
+
+// drop takes back what bounds said of path, for a better word.
+func (c *checker) drop(path string) {
+	c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Path == path })
+}
+
+var braces = regexp.MustCompile(`\{[^{}]*\}`)
+
+func (c *checker) input(s Spec) {
+	in := s.Input
+	for _, key := range []struct{ path, value, remedy string }{
+		{"input.layout", in.Layout, "write wide or months, or leave the key out"},
+		{"input.missing_months", in.MissingMonths, "write refuse or null, or leave the key out"},
+		{"input.digest", in.Digest, "write full or footer, or leave the key out"},
+	} {
+		if key.value == "" {
+			c.add(key.path, "the value is empty", key.remedy)
+		}
+	}
+	switch n := strings.Count(in.Path, "{month}"); {
+	case in.Path == "":
+		c.add("input.path", "the input is missing", "write the file, folder or glob of the subscriber base")
+	case strings.ContainsRune(in.Path, 0):
+		c.add("input.path", "the path holds a zero byte", "remove it")
+	case in.Layout == "months" && n == 0:
+		c.add("input.path", "layout months needs {month} in the path", "write it where yyyymm stands, as in usage/month={month}")
+	case in.Layout == "wide" && n > 0:
+		c.add("input.path", "{month} in the path needs layout: months", "write layout: months, or name the one file or folder")
+	default:
+		for _, b := range braces.FindAllString(in.Path, -1) {
+			if b != "{month}" {
+				c.add("input.path", b+" is not known", "the only template of a path is {month}")
+				break
+			}
+		}
+		if _, err := path.Match(in.Path, ""); err != nil {
+			c.add("input.path", "the glob cannot be read", "close the bracket [, or write \\[ for the character itself")
+		}
+	}
+	switch d := in.CSV.Delimiter; {
+	case len(d) != 1 || d[0] >= utf8.RuneSelf:
+		c.add("input.csv.delimiter", fmt.Sprintf("the delimiter %q is not one byte", clip(d)), `write one ASCII character, such as ",", "|" or "\t"`)
+	case strings.ContainsAny(d, "\"\r\n\x00"):
+		c.add("input.csv.delimiter", fmt.Sprintf("%q cannot separate fields", d), `write one ASCII character, such as ",", "|" or "\t"`)
+	}
+	for i, null := range in.CSV.Null {
+		if slices.Contains(in.CSV.Null[:i], null) {
+			c.add(fmt.Sprintf("input.csv.null[%d]", i), fmt.Sprintf("%q stands here twice", clip(null)), "keep one of the two")
+		}
+	}
+	if in.MakeNumbers != 0 && !c.bad("input.make_numbers") {
+		if !partition.Number(in.MakeNumbers).Valid() {
+			c.add("input.make_numbers", "the first number is outside 13000000000 to 19999999999", "write an 11-digit number starting 13 to 19, or 0 to read numbers from the input")
+		}
+		if _, ok := in.Columns[schema.Key]; ok {
+			c.add("input.make_numbers", "numbers cannot be made and read at once", "remove make_numbers, or input.columns."+schema.Key)
+		}
+	}
+}
+
+func (c *checker) extra(extra []Extra) {
+	canonical := map[string]bool{}
+	for _, col := range schema.Subscriber {
+		canonical[col.Name] = true
+		for _, n := range col.Names() {
+			canonical[n] = true
+		}
+	}
+	seen := map[string]bool{}
+	for i, e := range extra {
+		at := fmt.Sprintf("input.extra[%d]", i)
+		switch {
+		case e.Name == "":
+			c.add(at+".name", "the extra column has no name", "write the name the model's feature is bound to")
+		case canonical[e.Name]:
+			c.add(at+".name", fmt.Sprintf("%s is a canonical column", e.Name), "map it under input.columns, or give the extra column another name")
+		case seen[e.Name]:
+			c.add(at+".name", fmt.Sprintf("%q stands here twice", clip(e.Name)), "give every extra column a name of its own")
+		}
+		seen[e.Name] = true
+		for j, v := range e.Values {
+			if slices.Contains(e.Values[:j], v) {
+				c.add(fmt.Sprintf("%s.values[%d]", at, j), fmt.Sprintf("%q stands here twice", clip(v)), "a category has one code: keep one of the two")
+			}
+		}
+	}
+}
+
+func (c *checker) model(m Model) {
+	if m.Path == "" {
+		c.add("model.path", "the model is missing", "write the path of a LightGBM text model, or builtin:baseline")
+	} else if rest, ok := strings.CutPrefix(m.Path, "builtin:"); ok && rest != "baseline" {
+		c.add("model.path", fmt.Sprintf("there is no built-in model %q", clip(rest)), "write builtin:baseline, or the path of a file")
+	}
+	for _, feature := range slices.Sorted(maps.Keys(m.Features)) {
+		if m.Features[feature] == "" {
+			c.add(join("model.features", feature), "the feature is bound to nothing", "write a feature, a canonical column or an extra column, or remove the line")
+		}
+	}
+}
+
+func (c *checker) policy(p Policy) {
+	for i := 1; i < len(p.ValueCutFen); i++ {
+		if p.ValueCutFen[i] <= p.ValueCutFen[i-1] {
+			c.add("policy.value_cut_fen", fmt.Sprintf("the cut points do not rise: %d is not above %d", p.ValueCutFen[i], p.ValueCutFen[i-1]), "list them from the lowest to the highest, all different")
+			break
+		}
+	}
+	for i := 1; i < len(p.RiskBandCut); i++ {
+		if !(p.RiskBandCut[i] > p.RiskBandCut[i-1]) {
+			c.add("policy.risk_band_cut", fmt.Sprintf("the cut points do not rise: %g is not above %g", p.RiskBandCut[i], p.RiskBandCut[i-1]), "list them from the lowest to the highest, all different")
+			break
+		}
+	}
+}
+
+func (c *checker) output(s Spec) {
+	switch {
+	case s.Output.Path == "":
+		c.add("output.path", "the output is missing", "write the folder the versions are published in")
+	case strings.ContainsRune(s.Output.Path, 0):
+		c.add("output.path", "the path holds a zero byte", "remove it")
+	case path.Clean(s.Output.Path) == path.Clean(s.Input.Path):
+		c.add("output.path", "the output is the input", "publish into a folder of its own")
+	}
+	if s.Output.Compression == "" {
+		c.add("output.compression", "the value is empty", "write zstd, snappy or none, or leave the key out")
+	}
+	for _, key := range []struct{ path, value string }{
+		{"rules.t2_mode", s.Rules.T2Mode},
+		{"rules.t2_base_months", s.Rules.T2BaseMonths},
+		{"rules.t3_activity", s.Rules.T3Activity},
+		{"rules.t3_pay_modes", s.Rules.T3PayModes},
+		{"rules.t11_mode", s.Rules.T11Mode},
+	} {
+		if key.value == "" {
+			c.add(key.path, "the value is empty", "leave the key out for its default")
+		}
+	}
+}
