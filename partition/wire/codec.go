@@ -1,0 +1,181 @@
+package wire
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// Message is one of the structs that stand alone on a subject.
+type Message interface {
+	WorkRequest | WorkReply | Report | ReportReply | Heartbeat
+	number() byte
+	check() error
+}
+
+// The numbers are on the wire: append, never renumber, never reuse.
+func (WorkRequest) number() byte { return 1 }
+func (WorkReply) number() byte   { return 2 }
+func (Report) number() byte      { return 3 }
+func (ReportReply) number() byte { return 4 }
+func (Heartbeat) number() byte   { return 5 }
+
+// version is the format of every message so far.
+const version = 1
+
+// Encode writes a message. The same message gives the same bytes.
+func Encode[M Message](m M) ([]byte, error) {
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("encode %T: %w: %w", m, ErrMessage, err)
+	}
+	body, err := encoder.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", m, err)
+	}
+	if len(body)+2 > BytesMax {
+		return nil, fmt.Errorf("encode %T of %d bytes, limit %d: %w", m, len(body)+2, BytesMax, ErrTooLarge)
+	}
+	return append([]byte{m.number(), version}, body...), nil
+}
+
+// Decode reads exactly one message. It keeps no part of data.
+func Decode[M Message](data []byte) (M, error) {
+	var m, none M
+	switch {
+	case len(data) > BytesMax:
+		return none, fmt.Errorf("decode %T of %d bytes, limit %d: %w", m, len(data), BytesMax, ErrTooLarge)
+	case len(data) < 2 || data[0] != m.number():
+		return none, fmt.Errorf("decode %T: %w", m, ErrMessage)
+	case data[1] != version:
+		return none, fmt.Errorf("decode %T format %d: %w", m, data[1], ErrVersion)
+	}
+	if err := decoder.Unmarshal(data[2:], &m); err != nil {
+		return none, fmt.Errorf("decode %T: %w: %w", m, ErrMessage, err)
+	}
+	if err := m.check(); err != nil {
+		return none, fmt.Errorf("decode %T: %w: %w", m, ErrMessage, err)
+	}
+	return m, nil
+}
+
+func (m WorkRequest) check() error {
+	if m.Slots < 1 || m.Slots > SlotsMax {
+		return fmt.Errorf("%d slots, allowed are 1 to %d", m.Slots, SlotsMax)
+	}
+	return name("worker", m.Worker)
+}
+
+func (m WorkReply) check() error {
+	if m.RetryMillis < 0 || len(m.Assignments) > SlotsMax {
+		return fmt.Errorf("%d assignments, retry after %d ms", len(m.Assignments), m.RetryMillis)
+	}
+	for i, a := range m.Assignments {
+		if err := a.check(); err != nil {
+			return fmt.Errorf("assignment %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (a Assignment) check() error {
+	if a.Kind == 0 || a.Task.Rows < 0 {
+		return fmt.Errorf("%s of %d rows", a.Kind, a.Task.Rows)
+	}
+	for i, s := range a.Task.Slices {
+		bad := s.Month < 0 || s.First < 0 || s.Rows < 0 || s.Offset < 0 || s.Bytes < 0
+		if bad || s.File < 0 || s.File >= len(a.Files) || a.Files[s.File].Month != s.Month {
+			return fmt.Errorf("slice %d lies in no file of its month", i)
+		}
+	}
+	return a.Lease().check()
+}
+
+func (l Lease) check() error {
+	if l.Stage < 0 || l.Task < 0 || l.Token == 0 {
+		return fmt.Errorf("lease of stage %d task %d token %d", l.Stage, l.Task, l.Token)
+	}
+	return name("job", string(l.Job))
+}
+
+func (m Report) check() error {
+	if (m.Result == nil) == (m.Failure == nil) {
+		return fmt.Errorf("needs either a result or a failure")
+	}
+	if m.Failure != nil {
+		if err := text("reason", m.Failure.Reason, ReasonMax); err != nil {
+			return err
+		}
+	}
+	if err := m.Lease.check(); err != nil {
+		return err
+	}
+	return name("worker", m.Worker)
+}
+
+func (m ReportReply) check() error {
+	if m.Status < OK || m.Status > Refused {
+		return fmt.Errorf("unknown %s", m.Status)
+	}
+	return text("message", m.Message, ReasonMax)
+}
+
+func (m Heartbeat) check() error {
+	if len(m.Tasks) > TasksMax {
+		return fmt.Errorf("%d tasks, limit %d", len(m.Tasks), TasksMax)
+	}
+	for i, p := range m.Tasks {
+		if p.RowsDone < 0 {
+			return fmt.Errorf("task %d has %d rows done", i, p.RowsDone)
+		}
+		if err := p.Lease.check(); err != nil {
+			return fmt.Errorf("task %d: %w", i, err)
+		}
+	}
+	return name("worker", m.Worker)
+}
+
+func name(what, s string) error {
+	if s == "" {
+		return fmt.Errorf("no %s is named", what)
+	}
+	return text(what, s, NameMax)
+}
+
+func text(what, s string, most int) error {
+	if len(s) > most || !utf8.ValidString(s) {
+		return fmt.Errorf("%s of %d bytes: limit %d, UTF-8 only", what, len(s), most)
+	}
+	return nil
+}
+
+var (
+	encoder = mustEncoder()
+	decoder = mustDecoder()
+)
+
+func mustEncoder() cbor.EncMode {
+	opts := cbor.CoreDetEncOptions()
+	opts.NilContainers = cbor.NilContainerAsEmpty
+	mode, err := opts.EncMode()
+	if err != nil {
+		panic(err)
+	}
+	return mode
+}
+
+func mustDecoder() cbor.DecMode {
+	mode, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxNestedLevels:   16,
+		MaxArrayElements:  1 << 18,
+		MaxMapPairs:       64, // the fields of a struct; there are no maps
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return mode
+}
