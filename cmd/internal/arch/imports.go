@@ -131,6 +131,9 @@ func refuseModule(dir string, test bool, name string) (why, remedy string) {
 	}
 	for _, d := range doors {
 		if matches(d.module, name) && !anyMatches(d.pkgs, dir) {
+			if d.pkgs == nil {
+				return d.why, "use github.com/parquet-go/parquet-go, through worker/source and worker/sink"
+			}
 			return d.why + "; its only doors are " + strings.Join(d.pkgs, ", "), "call the package behind the door"
 		}
 	}

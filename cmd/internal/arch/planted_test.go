@@ -101,7 +101,15 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		},
 		"worker reads Parquet through arrow": {
 			files: map[string]string{"worker/source/source.go": "// Package source reads.\npackage source\n\nimport _ \"github.com/apache/arrow/go/v15/parquet\"\n"},
-			at:    "worker/source/source.go:4", what: "arrow/go/v15/parquet", why: "import table lets worker/source use",
+			at:    "worker/source/source.go:4", what: "arrow/go/v15/parquet", why: "loses rows without an error",
+		},
+		"cmd reads Parquet through arrow": {
+			files: map[string]string{"cmd/rescore/read.go": "package main\n\nimport _ \"github.com/apache/arrow/go/v15/parquet/pqarrow\"\n"},
+			at:    "cmd/rescore/read.go:3", what: "arrow/go/v15/parquet/pqarrow", why: "loses rows without an error",
+		},
+		"sink takes a library no row gives it": {
+			files: map[string]string{"worker/sink/sink.go": "// Package sink writes.\npackage sink\n\nimport _ \"github.com/fxamacker/cbor/v2\"\n"},
+			at:    "worker/sink/sink.go:4", what: "imports github.com/fxamacker/cbor/v2", why: "import table lets worker/sink use",
 		},
 		"partition imports a side": {
 			files: map[string]string{"partition/cut.go": "package partition\n\nimport _ \"rescore/worker/kernel\"\n"},

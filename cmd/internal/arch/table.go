@@ -13,10 +13,14 @@ type row struct {
 const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
 	bbolt       = "go.etcd.io/bbolt"
+	brotli      = "github.com/andybalholm/brotli"
+	compress    = "github.com/klauspost/compress/..."
+	lz4         = "github.com/pierrec/lz4/v4"
 	cbor        = "github.com/fxamacker/cbor/v2"
 	hclog       = "github.com/hashicorp/go-hclog"
 	natsClient  = "github.com/nats-io/nats.go/..."
 	natsServer  = "github.com/nats-io/nats-server/v2/..."
+	arrowFiles  = "github.com/apache/arrow/go/v15/parquet/..."
 	parquet     = "github.com/parquet-go/parquet-go/..."
 	raft        = "github.com/hashicorp/raft/..."
 	raftBolt    = "github.com/hashicorp/raft-boltdb/v2"
@@ -53,7 +57,7 @@ var table = []row{
 	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/model", nil, nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
-	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4)},
 	{"worker/sink", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
@@ -82,6 +86,7 @@ var doors = []door{
 	{natsServer, list("coordinator/bus"), "the embedded server is started, limited and stopped in one place"},
 	{natsClient, list("coordinator/bus", "worker/bus"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages"},
 	{parquet, list("worker/source", "worker/sink", "cmd/..."), "files are read by source, which checks rows against the footer, and written by sink"},
+	{arrowFiles, nil, "arrow v15's Parquet reader loses rows without an error and crashes the process on malformed files (decisions/0008)"},
 	{arrowModule, list("partition/schema", "partition/synth", "worker/...", "cmd/..."), "the coordinator never touches a subscriber record"},
 }
 
