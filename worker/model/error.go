@@ -1,0 +1,61 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+var (
+	// ErrMalformed is returned when a file is not a model, or is a damaged one.
+	ErrMalformed = errors.New("not a sound model")
+	// ErrUnsupported is returned when a file is a model of a kind that is not
+	// supported.
+	ErrUnsupported = errors.New("unsupported model")
+	// ErrFeature is returned when a model's feature has no column.
+	ErrFeature = errors.New("model feature without a column")
+)
+
+// Supported says what the loaders of this package read.
+const Supported = "supported: LightGBM text models (Booster.save_model), versions v2 to v4, without linear trees, " +
+	"trained for binary, cross_entropy, multiclass, multiclassova, regression, regression_l1, huber, fair, quantile, mape, " +
+	"poisson, gamma, tweedie or an objective of your own"
+
+// Header is the Tree of an Error about no tree in particular.
+const Header = -1
+
+// Error says why a file was refused. It wraps ErrMalformed or ErrUnsupported.
+// It never quotes a file that is no model: that file may hold subscribers.
+type Error struct {
+	Tree    int    // number of the tree, or Header
+	Field   string // key in the file, "" when no field is to blame
+	Problem string
+	Remedy  string
+	kind    error
+}
+
+func (e *Error) Error() string {
+	var s strings.Builder
+	s.WriteString("read LightGBM model: ")
+	if e.Tree != Header {
+		fmt.Fprintf(&s, "tree %d: ", e.Tree)
+	}
+	if e.Field != "" {
+		s.WriteString(e.Field + ": ")
+	}
+	s.WriteString(e.Problem + "; " + e.Remedy)
+	return s.String()
+}
+
+// Unwrap returns ErrMalformed or ErrUnsupported.
+func (e *Error) Unwrap() error { return e.kind }
+
+const exportAgain = "the file is damaged or was edited: export it again with Booster.save_model and copy it in binary mode"
+
+func malformed(tree int, field, format string, args ...any) *Error {
+	return &Error{Tree: tree, Field: field, Problem: fmt.Sprintf(format, args...), Remedy: exportAgain, kind: ErrMalformed}
+}
+
+func unsupported(tree int, field, format string, args ...any) *Error {
+	return &Error{Tree: tree, Field: field, Problem: fmt.Sprintf(format, args...), Remedy: Supported, kind: ErrUnsupported}
+}

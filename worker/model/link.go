@@ -1,0 +1,80 @@
+package model
+
+import "fmt"
+
+// Link is the function from raw score to prediction.
+type Link uint8
+
+// Links.
+const (
+	Identity     Link = 1 // x
+	SignedSquare Link = 2 // sign(x)·x²: regression trained on square roots
+	Logistic     Link = 3 // 1/(1+exp(-Sigmoid·x)), one class or each class by itself
+	Exponential  Link = 4 // exp(x)
+	Softmax      Link = 5 // over all classes
+)
+
+// Probability reports whether the prediction is the probability of the one
+// event the model was trained on.
+func (e *Ensemble) Probability() bool { return e.Classes == 1 && e.Link == Logistic }
+
+// Transform returns the prediction for a raw score. It gives the same bits on
+// every processor. It panics when the model has more than one class.
+func (e *Ensemble) Transform(raw float64) float64 {
+	if e.Classes != 1 {
+		panic("model: Transform of a model with several classes; use TransformInto")
+	}
+	var dst [1]float64
+	e.TransformInto(dst[:], []float64{raw})
+	return dst[0]
+}
+
+// TransformInto writes the prediction for each class to dst[:Classes]. The two
+// slices may be the same.
+func (e *Ensemble) TransformInto(dst, raw []float64) {
+	dst, raw = dst[:e.Classes], raw[:e.Classes]
+	copy(dst, raw)
+	if e.Average {
+		for i := range dst {
+			dst[i] /= float64(e.Iterations())
+		}
+	}
+	switch e.Link {
+	case Identity:
+	case SignedSquare:
+		for i, x := range dst {
+			if x < 0 {
+				dst[i] = -float64(x * x)
+			} else {
+				dst[i] = float64(x * x)
+			}
+		}
+	case Logistic:
+		for i, x := range dst {
+			dst[i] = 1 / (1 + exp(-float64(e.Sigmoid*x)))
+		}
+	case Exponential:
+		for i, x := range dst {
+			dst[i] = exp(x)
+		}
+	case Softmax:
+		softmax(dst)
+	default:
+		panic(fmt.Sprintf("model: link %d", e.Link))
+	}
+}
+
+func softmax(x []float64) {
+	top := x[0]
+	for _, v := range x {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for i, v := range x {
+		x[i] = exp(v - top)
+		sum += x[i]
+	}
+	for i := range x {
+		x[i] /= sum
+	}
+}
