@@ -67,6 +67,7 @@ var table = []row{
 	{"cmd/internal/arch", nil, list("golang.org/x/mod/...")},
 	{"cmd/internal/boot", list(anything), list(anything)},
 	{"cmd/internal/local", list(anything), list(anything)},
+	{"cmd/internal/province", list(anything), list(anything)},
 	{"cmd/internal/e2e", list(anything), list(anything)},
 }
 
