@@ -1,0 +1,208 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// row is a score record as a naive reader sees it: the types a stranger would
+// choose for the file's.
+type row struct {
+	Msisdn          int64   `parquet:"msisdn"`
+	TrgFired        int32   `parquet:"trg_fired"`
+	TrgUnknown      int32   `parquet:"trg_unknown"`
+	TrgCount        int32   `parquet:"trg_count"`
+	TrgFirst        int32   `parquet:"trg_first"`
+	TrgReason       int32   `parquet:"trg_reason"`
+	Warn            int32   `parquet:"warn"`
+	Dunning         int32   `parquet:"dunning"`
+	Silent          int32   `parquet:"silent"`
+	SilentAny       int32   `parquet:"silent_any"`
+	RecentSilent    int32   `parquet:"recent_silent"`
+	SilentRun       int32   `parquet:"silent_run"`
+	LastActiveMonth int32   `parquet:"last_active_month"`
+	AccountState    int32   `parquet:"account_state"`
+	Arpu3Fen        int64   `parquet:"arpu3_fen"`
+	ValueTier       int32   `parquet:"value_tier"`
+	Propensity      float32 `parquet:"propensity"`
+	PropensityScore int32   `parquet:"propensity_score"`
+	RiskBand        int32   `parquet:"risk_band"`
+	NewSub          int32   `parquet:"new_sub"`
+	DqBadValues     int32   `parquet:"dq_bad_values"`
+	ExpectedLossFen int64   `parquet:"expected_loss_fen"`
+	RetainDecision  int32   `parquet:"retain_decision"`
+}
+
+// base makes n rows with numbers growing from the first of segment 1380013.
+// wild takes every column to its type's limits; otherwise values are such as a
+// real province has.
+func base(seed uint64, n int, wild bool) []row {
+	r := rand.New(rand.NewPCG(seed, 1))
+	rows := make([]row, n)
+	number := int64(partition.Segment(1380013).First())
+	some := func(p float64, v int32) int32 {
+		if r.Float64() < p {
+			return v
+		}
+		return 0
+	}
+	for i := range rows {
+		if i > 0 {
+			number += 1 + r.Int64N(3)
+		}
+		p := math.Pow(r.Float64(), 3)*0.98 + 1e-6
+		fired := uint16(0)
+		for b := range 14 {
+			if r.Float64() < 0.03 {
+				fired |= 1 << b
+			}
+		}
+		arpu := int64(math.Exp(r.NormFloat64()*0.8+8.3)) / 10 * 10
+		rows[i] = row{
+			Msisdn: number, TrgFired: int32(fired), TrgUnknown: some(0.2, 1<<7) | some(0.05, 1<<12), TrgReason: some(0.1, 2),
+			Warn: min(int32(fired), 1), Silent: some(0.08, 1), SilentAny: some(0.05, 1), RecentSilent: some(0.02, 1),
+			SilentRun: some(0.1, 3) - some(0.02, 1), LastActiveMonth: 202606 - some(0.1, 1), AccountState: 1 + some(0.1, 3),
+			Arpu3Fen: arpu, ValueTier: min(int32(arpu/3500), 5), Propensity: float32(p), PropensityScore: int32(math.Round(p * 1000)),
+			RiskBand: 1 + int32(p*4.99), NewSub: some(0.03, 1), DqBadValues: some(0.01, 2), ExpectedLossFen: int64(p * float64(arpu)),
+			RetainDecision: 1 + int32(r.IntN(3)),
+		}
+		if wild {
+			b := func() int32 { return int32(r.IntN(256)) }
+			rows[i] = row{
+				Msisdn: number, TrgFired: int32(r.IntN(1 << 14)), TrgUnknown: int32(r.IntN(1 << 14)), TrgCount: b(), TrgFirst: b(), TrgReason: b(),
+				Warn: int32(r.IntN(2)), Dunning: b(), Silent: b(), SilentAny: b(), RecentSilent: b(), SilentRun: b() - 128, LastActiveMonth: int32(r.Uint32()),
+				AccountState: b(), Arpu3Fen: int64(r.Uint64()), ValueTier: b(), Propensity: r.Float32(), PropensityScore: int32(r.IntN(1 << 16)),
+				RiskBand: 1 + int32(r.IntN(5)), NewSub: b(), DqBadValues: b(), ExpectedLossFen: int64(r.Uint64()), RetainDecision: 1 + int32(r.IntN(15)),
+			}
+		}
+	}
+	return rows
+}
+
+// record makes a batch of rows. Its arrays have an offset of lead rows, as
+// sliced batches do.
+func record(rows []row, lead int) arrow.Record {
+	b := array.NewRecordBuilder(memory.DefaultAllocator, scoreSchema)
+	defer b.Release()
+	for i := range lead + len(rows) {
+		var r row
+		if i >= lead {
+			r = rows[i-lead]
+		}
+		u8 := func(c int, v int32) { b.Field(c).(*array.Uint8Builder).Append(uint8(v)) }
+		u16 := func(c int, v int32) { b.Field(c).(*array.Uint16Builder).Append(uint16(v)) }
+		b.Field(0).(*array.Uint64Builder).Append(uint64(r.Msisdn))
+		u16(1, r.TrgFired)
+		u16(2, r.TrgUnknown)
+		u8(3, r.TrgCount)
+		u8(4, r.TrgFirst)
+		u8(5, r.TrgReason)
+		u8(6, r.Warn)
+		u8(7, r.Dunning)
+		u8(8, r.Silent)
+		u8(9, r.SilentAny)
+		u8(10, r.RecentSilent)
+		b.Field(11).(*array.Int8Builder).Append(int8(r.SilentRun))
+		b.Field(12).(*array.Int32Builder).Append(r.LastActiveMonth)
+		u8(13, r.AccountState)
+		b.Field(14).(*array.Int64Builder).Append(r.Arpu3Fen)
+		u8(15, r.ValueTier)
+		b.Field(16).(*array.Float32Builder).Append(r.Propensity)
+		u16(17, r.PropensityScore)
+		u8(18, r.RiskBand)
+		u8(19, r.NewSub)
+		u8(20, r.DqBadValues)
+		b.Field(21).(*array.Int64Builder).Append(r.ExpectedLossFen)
+		u8(22, r.RetainDecision)
+	}
+	whole := b.NewRecord()
+	defer whole.Release()
+	return whole.NewSlice(int64(lead), int64(lead+len(rows)))
+}
+
+// sums works out by hand, a row at a time, what the sink works out by column.
+func sums(rows []row) (keys, all partition.Sum, t job.Tally) {
+	for _, r := range rows {
+		var h uint64
+		for _, v := range []uint64{
+			uint64(r.Msisdn), uint64(r.TrgFired), uint64(r.TrgUnknown), uint64(r.TrgCount), uint64(r.TrgFirst), uint64(r.TrgReason),
+			uint64(r.Warn), uint64(r.Dunning), uint64(r.Silent), uint64(r.SilentAny), uint64(r.RecentSilent), uint64(r.SilentRun),
+			uint64(r.LastActiveMonth), uint64(r.AccountState), uint64(r.Arpu3Fen), uint64(r.ValueTier), uint64(math.Float32bits(r.Propensity)),
+			uint64(r.PropensityScore), uint64(r.RiskBand), uint64(r.NewSub), uint64(r.DqBadValues), uint64(r.ExpectedLossFen), uint64(r.RetainDecision),
+		} {
+			h = partition.Mix((h + 0x9e3779b97f4a7c15) ^ v)
+		}
+		all = all.AddHash(h)
+		keys = keys.AddNumber(partition.Number(r.Msisdn))
+		for b := range 14 {
+			t.Fired[b] += int64(r.TrgFired >> b & 1)
+			t.Unknown[b] += int64(r.TrgUnknown >> b & 1)
+		}
+		t.Warn += int64(r.Warn)
+		t.Risk[r.RiskBand]++
+		t.Decision[r.RetainDecision]++
+		t.BadValues += int64(r.DqBadValues)
+	}
+	return keys, all, t
+}
+
+var theAttempt = Attempt{
+	Job: "202606-0123456789ab", Task: 7, Epoch: 3, Token: 42, Nonce: "k3x9", Prefix: "jobs/j/staging",
+	Range: partition.Range{First: partition.Segment(1380013).First(), Past: partition.Segment(1390000).Past()}, Month: 202606,
+	ModelDigest: "aa11", RulesDigest: "bb22",
+}
+
+func newStore(t testing.TB) store.Store {
+	t.Helper()
+	st, err := store.NewFile(t.TempDir())
+	check(t, err)
+	return st
+}
+
+// stage writes rows in batches of at most batch rows and returns what Finish did.
+func stage(t testing.TB, st store.Store, a Attempt, rows []row, batch int) Output {
+	t.Helper()
+	s, err := Create(context.Background(), st, a)
+	check(t, err)
+	defer s.Close()
+	for len(rows) > 0 {
+		n := min(batch, len(rows))
+		check(t, s.Write(record(rows[:n], 0), nil))
+		rows = rows[n:]
+	}
+	out, err := s.Finish(context.Background())
+	check(t, err)
+	return out
+}
+
+func bytesOf(t testing.TB, st store.Store, name string) []byte {
+	t.Helper()
+	data, err := st.Get(context.Background(), name, 1<<30)
+	check(t, err)
+	return data
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, fmt.Sprint(got), fmt.Sprint(want))
+	}
+}

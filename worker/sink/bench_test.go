@@ -1,0 +1,135 @@
+package sink
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+const benchRows = 250_000 // a partition of the default size
+
+// null takes objects and forgets them.
+type null struct{ store.Store }
+
+type nullWriter struct{ io.Writer }
+
+func (nullWriter) Commit() error { return nil }
+func (nullWriter) Close() error  { return nil }
+
+func (null) Create(context.Context, string) (store.Writer, error) { return nullWriter{io.Discard}, nil }
+
+func batches(rows []row, n int) []arrow.Record {
+	var list []arrow.Record
+	for len(rows) > 0 {
+		n := min(n, len(rows))
+		list = append(list, record(rows[:n], 0))
+		rows = rows[n:]
+	}
+	return list
+}
+
+func perRow(b *testing.B, rows int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
+}
+
+func BenchmarkWrite(b *testing.B) {
+	for _, compression := range []string{"zstd", "snappy", "none"} {
+		b.Run(compression, func(b *testing.B) {
+			list := batches(base(1, benchRows, false), 2048)
+			a := theAttempt
+			a.Compression = compression
+			var size int64
+			for b.Loop() {
+				s, err := Create(context.Background(), null{}, a)
+				check(b, err)
+				for _, r := range list {
+					check(b, s.Write(r, nil))
+				}
+				out, err := s.Finish(context.Background())
+				check(b, err)
+				size = out.Files[0].Bytes
+			}
+			perRow(b, benchRows)
+			b.ReportMetric(float64(size)/benchRows, "bytes/row")
+		})
+	}
+}
+
+// BenchmarkWriteParquetGo is what parquet-go's own writer takes for the same
+// rows, without sums, tally and digests.
+func BenchmarkWriteParquetGo(b *testing.B) {
+	rows := base(1, benchRows, false)
+	for b.Loop() {
+		w := parquet.NewGenericWriter[row](io.Discard, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}))
+		for rest := rows; len(rest) > 0; {
+			n := min(2048, len(rest))
+			_, err := w.Write(rest[:n])
+			check(b, err)
+			rest = rest[n:]
+		}
+		check(b, w.Close())
+	}
+	perRow(b, benchRows)
+}
+
+func fullGroup() *group {
+	g := newGroup(RowGroupRows)
+	g.take(record(base(1, RowGroupRows, false), 0), 0, RowGroupRows)
+	return g
+}
+
+func BenchmarkRowSum(b *testing.B) {
+	g := fullGroup()
+	for b.Loop() {
+		g.rowSum()
+	}
+	perRow(b, RowGroupRows)
+}
+
+func BenchmarkEncode(b *testing.B) {
+	g := fullGroup()
+	for b.Loop() {
+		e := newEncoder(newOutput(nullWriter{io.Discard}), codecs["none"])
+		var t job.Tally
+		check(b, e.writeGroup(g, &t))
+	}
+	perRow(b, RowGroupRows)
+}
+
+// BenchmarkTally is what books the dictionaries; counting rows by value is part
+// of encoding.
+func BenchmarkTally(b *testing.B) {
+	rows := make([]int64, 1<<14)
+	dict := make([]int32, 1<<14)
+	for i := range dict {
+		dict[i], rows[i] = int32(i), 8
+	}
+	var t job.Tally
+	for b.Loop() {
+		check(b, tally(&t, "trg_fired", dict, rows))
+	}
+	perRow(b, RowGroupRows)
+}
+
+func BenchmarkVerify(b *testing.B) {
+	for i, compression := range []string{"zstd", "none"} {
+		b.Run(compression, func(b *testing.B) {
+			st := newStore(b)
+			a := theAttempt
+			a.Compression, a.Nonce = compression, strconv.Itoa(i)
+			out := stage(b, st, a, base(1, benchRows, false), 2048)
+			for b.Loop() {
+				check(b, out.Verify(context.Background(), st))
+			}
+			perRow(b, benchRows)
+		})
+	}
+}

@@ -1,0 +1,271 @@
+package sink
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math/bits"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
+	"github.com/parquet-go/parquet-go/compress/snappy"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/parquet-go/parquet-go/encoding/delta"
+	"github.com/parquet-go/parquet-go/encoding/plain"
+	"github.com/parquet-go/parquet-go/encoding/rle"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+)
+
+const (
+	// pageRows is how many rows a full data page holds.
+	pageRows = 1 << 15
+	// dictionaryDomainMax is how far apart the values of a dictionary column may
+	// lie: yyyymm with 0 for none fits.
+	dictionaryDomainMax = 1 << 18
+)
+
+// encoder lays row groups out as Parquet. It writes pages itself, from typed
+// slices, with parquet-go's encodings, codecs and metadata: parquet-go's own
+// writer takes values one by one, 24 bytes each, which costs several times as
+// much as the whole of this (BenchmarkWriteParquetGo), and it would put bounds
+// of the key column into the footer.
+type encoder struct {
+	out    *output
+	codec  compress.Codec
+	groups []format.RowGroup
+	chunk  chunk
+}
+
+var codecs = map[string]compress.Codec{
+	"":       &zstd.Codec{Level: zstd.SpeedFastest},
+	"zstd":   &zstd.Codec{Level: zstd.SpeedFastest},
+	"snappy": &snappy.Codec{},
+	"none":   &parquet.Uncompressed,
+}
+
+func codecFor(compression string) (compress.Codec, error) {
+	codec := codecs[compression]
+	if codec == nil {
+		return nil, fmt.Errorf("compression %q is not zstd, snappy or none", compression)
+	}
+	return codec, nil
+}
+
+func newEncoder(out *output, codec compress.Codec) *encoder {
+	e := &encoder{out: out, codec: codec}
+	e.chunk.out, e.chunk.codec = out, codec
+	e.chunk.codes8 = make([]uint8, pageRows)
+	e.chunk.codes32 = make([]int32, pageRows)
+	e.chunk.encode.Reset(new(thrift.CompactProtocol).NewWriter(&e.chunk.header))
+	return e
+}
+
+var magic = []byte("PAR1")
+
+// begin writes the magic number once.
+func (e *encoder) begin() error {
+	if e.out.offset > 0 {
+		return nil
+	}
+	_, err := e.out.Write(magic)
+	return err
+}
+
+// writeGroup writes a row group that is not empty and adds it to the tally.
+func (e *encoder) writeGroup(g *group, t *job.Tally) error {
+	if err := e.begin(); err != nil {
+		return err
+	}
+	meta := format.RowGroup{
+		NumRows:        int64(g.rows),
+		FileOffset:     e.out.offset,
+		Ordinal:        int16(len(e.groups)),
+		SortingColumns: []format.SortingColumn{{ColumnIdx: 0}},
+	}
+	for i, column := range g.columns {
+		name := schema.Score[i].Name
+		e.chunk.begin(name, column.physical(), g.rows)
+		if err := column.encode(&e.chunk); err != nil {
+			return err
+		}
+		if err := tally(t, name, e.chunk.dict, e.chunk.dictRows); err != nil {
+			return err
+		}
+		meta.Columns = append(meta.Columns, format.ColumnChunk{MetaData: e.chunk.meta})
+		meta.TotalByteSize += e.chunk.meta.TotalUncompressedSize
+		meta.TotalCompressedSize += e.chunk.meta.TotalCompressedSize
+	}
+	e.groups = append(e.groups, meta)
+	return nil
+}
+
+// chunk writes one column of one row group: a dictionary page where there is
+// one, then data pages. Its buffers serve every column in turn.
+type chunk struct {
+	out   *output
+	codec compress.Codec
+	meta  format.ColumnMetaData
+
+	table    []uint32 // by value: first rows that hold it, then its code
+	dict     []int32  // distinct values, ascending; empty when there is no dictionary
+	dictRows []int64  // rows that hold each
+	codes8   []uint8
+	codes32  []int32
+
+	levels rle.Encoding
+	page   []byte // encoded
+	packed []byte // compressed
+	header bytes.Buffer
+	encode thrift.Encoder
+}
+
+func (c *chunk) begin(name string, typ format.Type, rows int) {
+	c.meta = format.ColumnMetaData{
+		Type: typ, PathInSchema: []string{name}, Codec: c.codec.CompressionCodec(), NumValues: int64(rows),
+	}
+	c.dict, c.dictRows = c.dict[:0], c.dictRows[:0]
+}
+
+// counts returns size zeroed counters.
+func (c *chunk) counts(size int) []uint32 {
+	if cap(c.table) < size {
+		c.table = make([]uint32, size)
+	}
+	c.table = c.table[:size]
+	clear(c.table)
+	return c.table
+}
+
+// dictionary makes the sorted dictionary of values base, base+1, … from how
+// often each occurs, and puts each value's code in the place of its count.
+func (c *chunk) dictionary(base int, counts []uint32) {
+	for i, n := range counts {
+		if n > 0 {
+			counts[i] = uint32(len(c.dict))
+			c.dict = append(c.dict, int32(base+i))
+			c.dictRows = append(c.dictRows, int64(n))
+		}
+	}
+}
+
+func (c *chunk) writeDictionary() error {
+	c.meta.DictionaryPageOffset = c.out.offset
+	c.page, _ = new(plain.Encoding).EncodeInt32(c.page[:0], c.dict)
+	return c.write(format.PageHeader{
+		Type: format.DictionaryPage,
+		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
+			NumValues: int32(len(c.dict)), Encoding: format.Plain, IsSorted: true,
+		}),
+	}, format.Plain)
+}
+
+// codeBits is the width of a code. A dictionary of one entry still takes a bit,
+// which a single run holds: not every reader knows codes without bits.
+func (c *chunk) codeBits() int { return max(1, bits.Len(uint(len(c.dict)-1))) }
+
+func (c *chunk) writeCodes8(codes []uint8) (err error) {
+	c.levels.BitWidth = c.codeBits()
+	c.packed, err = c.levels.EncodeLevels(c.packed[:0], codes)
+	if err != nil {
+		return err
+	}
+	c.page = append(append(c.page[:0], byte(c.levels.BitWidth)), c.packed...)
+	return c.data(len(codes), format.RLEDictionary)
+}
+
+func (c *chunk) writeCodes32(codes []int32) (err error) {
+	c.levels.BitWidth = c.codeBits()
+	c.packed, err = c.levels.EncodeInt32(c.packed[:0], codes)
+	if err != nil {
+		return err
+	}
+	c.page = append(append(c.page[:0], byte(c.levels.BitWidth)), c.packed...)
+	return c.data(len(codes), format.RLEDictionary)
+}
+
+func (c *chunk) writePlain32(values []int32) (err error) {
+	c.page, err = new(plain.Encoding).EncodeInt32(c.page[:0], values)
+	if err != nil {
+		return err
+	}
+	return c.data(len(values), format.Plain)
+}
+
+func (c *chunk) writePlainFloat(values []float32) (err error) {
+	c.page, err = new(plain.Encoding).EncodeFloat(c.page[:0], values)
+	if err != nil {
+		return err
+	}
+	return c.data(len(values), format.Plain)
+}
+
+func (c *chunk) writeDelta64(values []int64) (err error) {
+	c.page, err = new(delta.BinaryPackedEncoding).EncodeInt64(c.page[:0], values)
+	if err != nil {
+		return err
+	}
+	return c.data(len(values), format.DeltaBinaryPacked)
+}
+
+// data writes c.page as a data page. Version 1 is what every reader has, and
+// without levels it differs from version 2 by its header alone.
+func (c *chunk) data(rows int, encoding format.Encoding) error {
+	if c.meta.DataPageOffset == 0 {
+		c.meta.DataPageOffset = c.out.offset
+	}
+	return c.write(format.PageHeader{
+		Type: format.DataPage,
+		DataPageHeader: thrift.New(format.DataPageHeader{
+			NumValues: int32(rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+		}),
+	}, encoding)
+}
+
+// write compresses c.page and writes it behind its header.
+func (c *chunk) write(h format.PageHeader, encoding format.Encoding) (err error) {
+	if c.packed, err = c.codec.Encode(c.packed[:0], c.page); err != nil {
+		return fmt.Errorf("compress a page of %s: %w", c.meta.PathInSchema[0], err)
+	}
+	h.UncompressedPageSize = int32(len(c.page))
+	h.CompressedPageSize = int32(len(c.packed))
+	h.CRC = int32(crc32.ChecksumIEEE(c.packed))
+	c.header.Reset()
+	if err := c.encode.Encode(&h); err != nil {
+		return fmt.Errorf("encode a page header of %s: %w", c.meta.PathInSchema[0], err)
+	}
+	c.meta.TotalUncompressedSize += int64(c.header.Len() + len(c.page))
+	c.meta.TotalCompressedSize += int64(c.header.Len() + len(c.packed))
+	c.count(h.Type, encoding)
+	if _, err := c.out.Write(c.header.Bytes()); err != nil {
+		return err
+	}
+	_, err = c.out.Write(c.packed)
+	return err
+}
+
+// count books a page in the chunk's metadata.
+func (c *chunk) count(page format.PageType, encoding format.Encoding) {
+	for i := range c.meta.EncodingStats {
+		if s := &c.meta.EncodingStats[i]; s.PageType == page && s.Encoding == encoding {
+			s.Count++
+			return
+		}
+	}
+	c.meta.EncodingStats = append(c.meta.EncodingStats, format.PageEncodingStats{PageType: page, Encoding: encoding, Count: 1})
+	c.meta.Encoding = append(c.meta.Encoding, encoding)
+}
+
+// bounds puts the smallest and largest value into the footer. It is never
+// called for the key.
+func (c *chunk) bounds(low, high []byte) {
+	c.meta.Statistics = format.Statistics{MinValue: low, MaxValue: high}
+}
+
+func (c *chunk) bounds32(low, high int32) {
+	c.bounds(binary.LittleEndian.AppendUint32(nil, uint32(low)), binary.LittleEndian.AppendUint32(nil, uint32(high)))
+}

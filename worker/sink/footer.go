@@ -1,0 +1,106 @@
+package sink
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+)
+
+// createdBy is fixed: a newer build of the same layout writes the same bytes.
+const createdBy = "rescore score file version 1.0.0"
+
+// Keys of the footer's metadata.
+const (
+	keyJob         = "rescore.job"
+	keyModelDigest = "rescore.model_digest"
+	keyMonth       = "rescore.month"
+	keyPartition   = "rescore.partition"
+	keyRulesDigest = "rescore.rules_digest"
+	keySchema      = "rescore.schema"
+	keyToken       = "rescore.token"
+)
+
+// fingerprint names the layout of the score record.
+var fingerprint = schema.Fingerprint(schema.Score)
+
+// writeFooter ends the file. The token takes 20 digits whatever it is, so
+// footers of two attempts have the same length.
+func (e *encoder) writeFooter(a Attempt, rows int64) error {
+	meta := format.FileMetaData{
+		Version:   2,
+		Schema:    []format.SchemaElement{{Name: "score", NumChildren: thrift.New(int32(len(schema.Score)))}},
+		NumRows:   rows,
+		RowGroups: e.groups,
+		KeyValueMetadata: []format.KeyValue{
+			{Key: keyJob, Value: string(a.Job)},
+			{Key: keyModelDigest, Value: a.ModelDigest},
+			{Key: keyMonth, Value: strconv.Itoa(int(a.Month))},
+			{Key: keyPartition, Value: a.Range.String()},
+			{Key: keyRulesDigest, Value: a.RulesDigest},
+			{Key: keySchema, Value: fingerprint},
+			{Key: keyToken, Value: fmt.Sprintf("%020d", a.Token)},
+		},
+		CreatedBy: createdBy,
+	}
+	if meta.RowGroups == nil {
+		meta.RowGroups = []format.RowGroup{} // required, even when empty
+	}
+	for i, c := range newGroup(0).columns {
+		meta.Schema = append(meta.Schema, format.SchemaElement{
+			Name: schema.Score[i].Name, Type: thrift.New(c.physical()), RepetitionType: thrift.New(format.Required),
+		})
+		meta.ColumnOrders = append(meta.ColumnOrders, format.ColumnOrder{Value: new(format.TypeDefinedOrder)})
+	}
+	var footer bytes.Buffer
+	if err := thrift.NewEncoder(new(thrift.CompactProtocol).NewWriter(&footer)).Encode(&meta); err != nil {
+		return fmt.Errorf("encode the footer: %w", err)
+	}
+	tail := binary.LittleEndian.AppendUint32(footer.Bytes(), uint32(footer.Len()))
+	_, err := e.out.Write(append(tail, magic...))
+	return err
+}
+
+// Provenance is what a score file's footer says of where it came from.
+type Provenance struct {
+	Job         job.ID
+	ModelDigest string
+	RulesDigest string
+	Partition   string // range of segments
+	Month       int32
+	Token       job.Token
+}
+
+// provenance reads the footer's metadata and returns ErrLayout when the file
+// was written for another score record.
+func provenance(lookup func(key string) (string, bool)) (Provenance, error) {
+	text := map[string]string{}
+	for _, key := range []string{keyJob, keyModelDigest, keyMonth, keyPartition, keyRulesDigest, keySchema, keyToken} {
+		value, found := lookup(key)
+		if !found {
+			return Provenance{}, fmt.Errorf("%w: footer without %s", ErrLayout, key)
+		}
+		text[key] = value
+	}
+	if text[keySchema] != fingerprint {
+		return Provenance{}, fmt.Errorf("%w: its columns are not those of this version of rescore", ErrLayout)
+	}
+	month, err := strconv.ParseInt(text[keyMonth], 10, 32)
+	if err != nil {
+		return Provenance{}, fmt.Errorf("%w: footer's %s is no month", ErrLayout, keyMonth)
+	}
+	token, err := strconv.ParseUint(text[keyToken], 10, 64)
+	if err != nil || len(text[keyToken]) != 20 {
+		return Provenance{}, fmt.Errorf("%w: footer's %s is no token", ErrLayout, keyToken)
+	}
+	return Provenance{
+		Job: job.ID(text[keyJob]), ModelDigest: text[keyModelDigest], RulesDigest: text[keyRulesDigest],
+		Partition: text[keyPartition], Month: int32(month), Token: job.Token(token),
+	}, nil
+}

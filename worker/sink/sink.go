@@ -1,0 +1,343 @@
+// Package sink turns the scored batches of one task into one attempt's files,
+// proves that what lies in the store is what was meant, and reads it back.
+//
+//	batches ──► columns of one row group ──► pages ──► store, SHA-256 on the way
+//	                    │                                   │
+//	                    └─► row sum, keys, tally            └─► Verify: read again,
+//	                                                            decode, compare
+//
+// # The score file
+//
+// One Parquet file holds the columns of schema.Score, in order, all REQUIRED.
+// Types are what every reader has had for ten years: msisdn and amounts in fen
+// are signed INT64, propensity is FLOAT, everything else is plain INT32. Spark
+// reads UINT_64 as a decimal and, before 3.2, refuses UINT_8; every value fits
+// the signed type, and the exact type of a column is in schema.Score.
+//
+// Low-cardinality columns are dictionary-coded with sorted dictionaries, 64-bit
+// columns delta-coded, propensity plain. Rows are cut into row groups of
+// RowGroupRows and pages of pageRows whatever the batches were, dictionaries
+// and statistics are worked out from a whole row group, and nothing depends on
+// time or chance: the same rows give the same bytes (invariant I5). Everything
+// that names the attempt is one footer value of exactly 20 digits, so two
+// attempts of a task differ in these bytes and in the file's name alone.
+//
+// # Privacy
+//
+// Bounds of the key column would put real numbers into every footer, so msisdn
+// has none, and there is no page index. Footers name segments, reject files
+// name rows and fields, errors name neither numbers nor values (invariant I8).
+package sink
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/partition/store"
+)
+
+// RowGroupRows is how many rows a full row group holds.
+const RowGroupRows = 1 << 17
+
+var (
+	// ErrBatch is returned for a batch that is not a score record: other columns,
+	// nulls, or as many drop reasons as it has rows it has not.
+	ErrBatch = errors.New("batch is not a score record")
+	// ErrValue is returned for a value that schema.Score does not allow. It is a
+	// defect of the program that scored, never of the input.
+	ErrValue = errors.New("value outside its column's range")
+	// ErrFinished is returned by a sink that was finished, closed or broken.
+	ErrFinished = errors.New("sink takes no more rows")
+	// ErrDamaged is returned when a file's bytes are not the ones recorded, or are
+	// no whole score file. Score the partition again.
+	ErrDamaged = errors.New("file is damaged")
+	// ErrLayout is returned for a score file with other columns than schema.Score:
+	// another version of rescore wrote it.
+	ErrLayout = errors.New("file has another layout")
+	// ErrContent is returned when a whole file breaks an invariant: keys that do
+	// not increase (I1), rows or sums that differ from what was written (I2), keys
+	// outside the partition, a propensity that is no probability.
+	ErrContent = errors.New("file breaks an invariant")
+)
+
+// Attempt says whose files these are. Month, digests, job and range go into the
+// footer; task, epoch, token and nonce into the file's name; the token into both.
+type Attempt struct {
+	Job          job.ID
+	Task         int
+	Epoch        uint64 // of the coordinator that granted
+	Token        job.Token
+	Nonce        string          // fresh for every attempt: letters and digits
+	Prefix       string          // staging folder in the store; may be empty
+	Range        partition.Range // the task's numbers
+	Month        int32           // yyyymm
+	ModelDigest  string
+	RulesDigest  string
+	Compression  string // zstd (also ""), snappy or none
+	rowGroupRows int    // 0: RowGroupRows; tests take fewer
+}
+
+// name returns the name of the attempt's file of that kind.
+func (a Attempt) name(kind, extension string) string {
+	return path.Join(a.Prefix, fmt.Sprintf("%s-%05d-%04d-%020d-%s.%s", kind, a.Task, a.Epoch, a.Token, a.Nonce, extension))
+}
+
+func (a Attempt) check() error {
+	if a.Task < 0 || a.Nonce == "" || a.Range.Empty() {
+		return fmt.Errorf("attempt of task %d of job %s: task, nonce or range is missing", a.Task, a.Job)
+	}
+	for _, r := range a.Nonce {
+		if (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return fmt.Errorf("attempt of task %d of job %s: nonce %q is not letters and digits", a.Task, a.Job, a.Nonce)
+		}
+	}
+	return nil
+}
+
+// Sink writes the files of one attempt. It serves one goroutine.
+type Sink struct {
+	attempt Attempt
+	store   store.Store
+	name    string
+	out     *output
+	enc     *encoder
+	group   *group // rows of the row group being filled
+	schema  *arrow.Schema
+	rejects *rejects // nil until there is something to say
+	result  Output
+	err     error // the first error, or ErrFinished: the sink does nothing more
+}
+
+// Output is what an attempt wrote. The counts other than Scored follow from the
+// drop reasons.
+type Output struct {
+	Files  []job.File    // scores, then rejects where there are any
+	Counts job.Counts    // In is the rows given to Write
+	Keys   partition.Sum // over the numbers of the scored rows
+	Rows   partition.Sum // over every column of the scored rows, see rowSum
+	Tally  job.Tally
+
+	within partition.Range
+}
+
+// Create starts the score file of an attempt. It fails with store.ErrExist when
+// the file is there, which only a repeated nonce can cause.
+func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	codec, err := codecFor(a.Compression)
+	if err != nil {
+		return nil, fmt.Errorf("stage task %d of job %s: %w", a.Task, a.Job, err)
+	}
+	if a.rowGroupRows == 0 {
+		a.rowGroupRows = RowGroupRows
+	}
+	name := a.name("part", "parquet")
+	w, err := st.Create(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("stage task %d of job %s: %w", a.Task, a.Job, err)
+	}
+	out := newOutput(w)
+	return &Sink{
+		attempt: a,
+		store:   st,
+		name:    name,
+		out:     out,
+		enc:     newEncoder(out, codec),
+		group:   newGroup(a.rowGroupRows),
+		result:  Output{within: a.Range},
+	}, nil
+}
+
+// Write adds a batch of schema.Score columns. drop holds, for every row, why it
+// is not scored, 0 for a row that is; nil scores all. Rows with a reason are
+// counted and left out. The batch stays the caller's.
+func (s *Sink) Write(scores arrow.Record, drop []job.Reason) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.err = s.write(scores, drop); s.err != nil {
+		s.err = fmt.Errorf("write %s: %w", s.name, s.err)
+	}
+	return s.err
+}
+
+func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
+	if scores.Schema() != s.schema {
+		if err := checkSchema(scores.Schema()); err != nil {
+			return err
+		}
+		s.schema = scores.Schema()
+	}
+	n := int(scores.NumRows())
+	if drop != nil && len(drop) != n {
+		return fmt.Errorf("%w: %d rows, %d drop reasons", ErrBatch, n, len(drop))
+	}
+	for i, col := range scores.Columns() {
+		if col.NullN() != 0 {
+			return fmt.Errorf("%w: column %s has nulls", ErrBatch, schema.Score[i].Name)
+		}
+	}
+	s.result.Counts.In += int64(n)
+	if drop == nil {
+		return s.add(scores, 0, n)
+	}
+	for from := 0; from < n; {
+		if r := drop[from]; r != 0 {
+			if err := s.result.count(r); err != nil {
+				return err
+			}
+			from++
+			continue
+		}
+		to := from + 1
+		for to < n && drop[to] == 0 {
+			to++
+		}
+		if err := s.add(scores, from, to); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+// count books one row that is not scored.
+func (o *Output) count(r job.Reason) error {
+	switch r {
+	case job.NullKey, job.BadNumber, job.BadValue, job.BadWidth:
+		o.Counts.Rejected++
+	case job.RepeatedNumber:
+		o.Counts.Duplicate++
+	case job.IoTNumber, job.ExcludedSegment, job.ExcludedService:
+		o.Counts.Excluded++
+	default:
+		return fmt.Errorf("%w: drop reason %s is not one this program knows", ErrBatch, r)
+	}
+	o.Tally.Reason[r]++
+	return nil
+}
+
+// add takes rows from to to-1 of a batch, closing row groups as they fill.
+func (s *Sink) add(scores arrow.Record, from, to int) error {
+	for from < to {
+		n := min(to-from, s.attempt.rowGroupRows-s.group.rows)
+		s.group.take(scores, from, from+n)
+		from += n
+		if s.group.rows == s.attempt.rowGroupRows {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flush sums up and writes the row group.
+func (s *Sink) flush() error {
+	if s.group.rows == 0 {
+		return nil
+	}
+	s.result.Counts.Scored += int64(s.group.rows)
+	s.result.Rows = s.result.Rows.Add(s.group.rowSum())
+	s.result.Keys = s.result.Keys.Add(s.group.keySum())
+	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
+		return err
+	}
+	s.group.reset()
+	return nil
+}
+
+// Reject adds a line to the attempt's reject file: where a row is and what is
+// wrong with it, never the value. File is relative to the input's root, row is
+// 0-based, field is the input's column name.
+func (s *Sink) Reject(ctx context.Context, file string, row int64, field string, reason job.Reason) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.rejects == nil {
+		r, err := createRejects(ctx, s.store, s.attempt.name("rejects", "csv"))
+		if err != nil {
+			s.err = err
+			return err
+		}
+		s.rejects = r
+	}
+	s.err = s.rejects.add(file, row, field, reason)
+	return s.err
+}
+
+// Finish closes and commits the files. After an error nothing of the attempt
+// is left that could be removed. The files are not yet proven: call
+// Output.Verify before reporting them.
+func (s *Sink) Finish(ctx context.Context) (Output, error) {
+	if s.err != nil {
+		return Output{}, errors.Join(s.err, s.abandon())
+	}
+	if err := s.finish(ctx); err != nil {
+		s.err = fmt.Errorf("finish %s: %w", s.name, err)
+		return Output{}, errors.Join(s.err, s.abandon())
+	}
+	s.err = ErrFinished
+	return s.result, nil
+}
+
+func (s *Sink) finish(ctx context.Context) error {
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.enc.begin(); err != nil {
+		return err
+	}
+	content := hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
+	if err := s.enc.writeFooter(s.attempt, s.result.Counts.Scored); err != nil {
+		return err
+	}
+	// Rejects first: when their file does not fit, the scores need no undoing.
+	var files []job.File
+	if s.rejects != nil {
+		f, err := s.rejects.commit()
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+	}
+	if err := s.out.commit(); err != nil {
+		if s.rejects != nil {
+			// Nobody was told of this file, so it may go; if not, garbage finds it.
+			err = errors.Join(err, s.store.Delete(context.WithoutCancel(ctx), s.rejects.name))
+		}
+		return err
+	}
+	s.result.Files = append([]job.File{{
+		Kind: job.FileScores, Path: s.name, Rows: s.result.Counts.Scored, Bytes: s.out.offset,
+		SHA256: hex.EncodeToString(s.out.hash.Sum(nil)), Content: content,
+	}}, files...)
+	return nil
+}
+
+// Close abandons what Finish did not commit. It may be called at any time, also
+// after Finish, and more than once.
+func (s *Sink) Close() error {
+	if s.err == nil {
+		s.err = ErrFinished
+	}
+	return s.abandon()
+}
+
+func (s *Sink) abandon() error {
+	err := s.out.writer.Close()
+	if s.rejects != nil {
+		err = errors.Join(err, s.rejects.out.writer.Close())
+	}
+	return err
+}

@@ -1,0 +1,204 @@
+package sink
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// Check is what a score file turned out to hold.
+type Check struct {
+	Bytes   int64
+	SHA256  string // every byte, hex
+	Content string // every byte before the footer, hex
+	Rows    int64
+	Keys    partition.Sum     // over the numbers
+	RowSum  partition.Sum     // over every column of every row
+	First   partition.Segment // segment of the lowest number; 0 when there are no rows
+	Last    partition.Segment // segment of the highest number
+	From    Provenance
+}
+
+// Verify reads a score file again through the store: all bytes are hashed and
+// compared with what file says, then every value is decoded and the sums worked
+// out anew. It returns ErrDamaged when bytes or counts differ, ErrContent when
+// keys do not increase strictly (I1) or a propensity is no probability,
+// ErrLayout for another record. Whoever wrote the file compares Keys and RowSum
+// with what it meant to write; Output.Verify does.
+//
+// What was just written is read from the operating system's cache: this proves
+// what reached the store, not what the platter keeps.
+func Verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
+	c, err := verify(ctx, st, file)
+	if err != nil {
+		return Check{}, fmt.Errorf("verify %s: %w", file.Path, err)
+	}
+	return c, nil
+}
+
+func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
+	o, err := st.Open(ctx, file.Path)
+	if err != nil {
+		return Check{}, err
+	}
+	defer o.Close()
+	c := Check{Bytes: o.Size()}
+	if c.Bytes != file.Bytes {
+		return Check{}, fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, c.Bytes, file.Bytes)
+	}
+	footer, err := footerOffset(o)
+	if err != nil {
+		return Check{}, err
+	}
+	c.SHA256, c.Content, err = digest(ctx, o, footer)
+	if err != nil {
+		return Check{}, err
+	}
+	if c.SHA256 != file.SHA256 || c.Content != file.Content {
+		return Check{}, fmt.Errorf("%w: SHA-256 differs from the one written", ErrDamaged)
+	}
+	var last uint64
+	c.From, err = decode(ctx, o, func(g *group) error {
+		if err := g.check(last, c.Rows); err != nil {
+			return err
+		}
+		keys := g.keys()
+		if c.Rows == 0 {
+			c.First = partition.Number(keys[0]).Segment()
+		}
+		last = keys[len(keys)-1]
+		c.Last = partition.Number(last).Segment()
+		c.Rows += int64(g.rows)
+		c.Keys = c.Keys.Add(g.keySum())
+		c.RowSum = c.RowSum.Add(g.rowSum())
+		return nil
+	})
+	if err != nil {
+		return Check{}, err
+	}
+	if c.Rows != file.Rows {
+		return Check{}, fmt.Errorf("%w: %d rows where %d were written", ErrContent, c.Rows, file.Rows)
+	}
+	return c, nil
+}
+
+// check proves that keys are numbers that increase strictly from last on, and
+// that propensities are probabilities. first is the position of the first row.
+func (g *group) check(last uint64, first int64) error {
+	for i, k := range g.keys() {
+		if k <= last {
+			return fmt.Errorf("%w: the key of row %d is not greater than the one before", ErrContent, first+int64(i))
+		}
+		if !partition.Number(k).Valid() {
+			return fmt.Errorf("%w: the key of row %d is %w", ErrContent, first+int64(i), partition.ErrNumber)
+		}
+		last = k
+	}
+	for _, c := range g.columns {
+		p, is := c.(*real)
+		if !is {
+			continue
+		}
+		for i, v := range p.values {
+			if !(v >= 0 && v <= 1) { // NaN fails too
+				return fmt.Errorf("%w: the propensity of row %d is not between 0 and 1", ErrContent, first+int64(i))
+			}
+		}
+	}
+	return nil
+}
+
+// Verify proves every file of an attempt: scores by Verify and against the sums
+// of the rows as they were given to Write, rejects by their bytes. An attempt
+// that does not pass must fail.
+func (o Output) Verify(ctx context.Context, st store.Store) error {
+	for _, file := range o.Files {
+		if file.Kind != job.FileScores {
+			if err := verifyBytes(ctx, st, file); err != nil {
+				return fmt.Errorf("verify %s: %w", file.Path, err)
+			}
+			continue
+		}
+		c, err := Verify(ctx, st, file)
+		if err != nil {
+			return err
+		}
+		switch {
+		case c.Rows != o.Counts.Scored || c.Keys != o.Keys || c.RowSum != o.Rows:
+			err = fmt.Errorf("%w: rows or sums differ from what was scored", ErrContent)
+		case c.Rows > 0 && (c.First < o.within.First.Segment() || c.Last > (o.within.Past-1).Segment()):
+			err = fmt.Errorf("%w: segments %d to %d reach outside partition %s", ErrContent, c.First, c.Last, o.within)
+		case !o.Counts.Conserved():
+			err = fmt.Errorf("%w: rows in are not rows scored, excluded, rejected and duplicate", ErrContent)
+		}
+		if err != nil {
+			return fmt.Errorf("verify %s: %w", file.Path, err)
+		}
+	}
+	return nil
+}
+
+func verifyBytes(ctx context.Context, st store.Store, file job.File) error {
+	o, err := st.Open(ctx, file.Path)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	sum, _, err := digest(ctx, o, 0)
+	if err != nil {
+		return err
+	}
+	if o.Size() != file.Bytes || sum != file.SHA256 {
+		return fmt.Errorf("%w: SHA-256 or length differs from the one written", ErrDamaged)
+	}
+	return nil
+}
+
+// footerOffset returns where the footer of a Parquet file begins.
+func footerOffset(o store.Object) (int64, error) {
+	var tail [8]byte
+	if o.Size() < int64(len(magic)+len(tail)) {
+		return 0, fmt.Errorf("%w: %d bytes are no Parquet file", ErrDamaged, o.Size())
+	}
+	if _, err := io.ReadFull(io.NewSectionReader(o, o.Size()-int64(len(tail)), int64(len(tail))), tail[:]); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	at := o.Size() - int64(len(tail)) - int64(binary.LittleEndian.Uint32(tail[:4]))
+	if string(tail[4:]) != string(magic) || at < int64(len(magic)) {
+		return 0, fmt.Errorf("%w: it does not end as a Parquet file", ErrDamaged)
+	}
+	return at, nil
+}
+
+// digest hashes an object in one pass: all of it, and what is before mark.
+func digest(ctx context.Context, o store.Object, mark int64) (whole, before string, err error) {
+	h := sha256.New()
+	buffer := make([]byte, outputBuffer)
+	for at := int64(0); ; {
+		if at == mark {
+			before = hex.EncodeToString(h.Sum(nil)) // Sum leaves the state as it is
+		}
+		if at == o.Size() {
+			return hex.EncodeToString(h.Sum(nil)), before, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return "", "", err
+		}
+		n := min(int64(len(buffer)), o.Size()-at)
+		if at < mark {
+			n = min(n, mark-at)
+		}
+		if _, err := io.ReadFull(io.NewSectionReader(o, at, n), buffer[:n]); err != nil {
+			return "", "", fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		h.Write(buffer[:n])
+		at += n
+	}
+}

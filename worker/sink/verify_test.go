@@ -1,0 +1,259 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// put stores data under name and returns a record of it with the right digests,
+// so that only what the file says can give it away.
+func put(t testing.TB, st store.Store, name string, data []byte, rows int64) job.File {
+	t.Helper()
+	check(t, st.Put(context.Background(), name, data))
+	whole := sha256.Sum256(data)
+	f := job.File{Kind: job.FileScores, Path: name, Rows: rows, Bytes: int64(len(data)), SHA256: hex.EncodeToString(whole[:])}
+	if at, err := footerOffset(object{bytes.NewReader(data)}); err == nil {
+		content := sha256.Sum256(data[:at])
+		f.Content = hex.EncodeToString(content[:])
+	}
+	return f
+}
+
+type object struct{ *bytes.Reader }
+
+func (object) Close() error { return nil }
+
+// Fault F12: every flipped bit and every cut of a staged file is found.
+func TestEveryFlippedBitAndEveryCutIsFound(t *testing.T) {
+	t.Parallel()
+	runs := 400
+	if os.Getenv("RESCORE_LONG") != "" {
+		runs = 20_000
+	}
+	r := rand.New(rand.NewPCG(12, 1))
+	for _, compression := range []string{"zstd", "snappy", "none"} {
+		st := newStore(t)
+		a := theAttempt
+		a.Compression, a.rowGroupRows = compression, 700
+		out := stage(t, st, a, base(4, 2000, false), 512)
+		good := bytesOf(t, st, out.Files[0].Path)
+		for i := range runs / 3 {
+			bad := bytes.Clone(good)
+			switch at := r.IntN(len(bad)); r.IntN(4) {
+			case 0:
+				bad[at] ^= 1 << r.IntN(8)
+			case 1:
+				bad[at] ^= byte(1 + r.IntN(255))
+			case 2:
+				bad = bad[:at]
+			case 3:
+				bad = append(bad, good[at:]...)
+			}
+			name := out.Files[0].Path + ".bad"
+			check(t, st.Put(t.Context(), name, bad))
+			file := out.Files[0]
+			file.Path = name
+			if _, err := Verify(t.Context(), st, file); !errors.Is(err, ErrDamaged) {
+				t.Fatalf("%s, change %d: %v, want ErrDamaged", compression, i, err)
+			}
+			check(t, st.Delete(t.Context(), name))
+		}
+	}
+}
+
+// A damaged page is found without any digest: pages carry checksums.
+func TestReadFindsADamagedPage(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(13, 1))
+	for _, compression := range []string{"zstd", "snappy", "none"} {
+		st := newStore(t)
+		a := theAttempt
+		a.Compression = compression
+		rows := base(4, 20_000, false)
+		out := stage(t, st, a, rows, 2048)
+		good := bytesOf(t, st, out.Files[0].Path)
+		footer, err := footerOffset(object{bytes.NewReader(good)})
+		check(t, err)
+		for range 60 {
+			bad := bytes.Clone(good)
+			bad[len(magic)+r.IntN(int(footer)-len(magic))] ^= 1 << r.IntN(8)
+			// Any outcome is right except a crash or other rows given as good.
+			var got []row
+			_, err := decode(t.Context(), object{bytes.NewReader(bad)}, func(g *group) error {
+				rec := g.record()
+				defer rec.Release()
+				got = append(got, rowsOf(rec)...)
+				return nil
+			})
+			if err == nil {
+				_, want, _ := sums(rows)
+				_, sum, _ := sums(got)
+				if sum != want {
+					t.Fatalf("%s: a flipped bit before the footer gives other rows without an error", compression)
+				}
+			}
+		}
+	}
+}
+
+func TestVerifyRefusesWhatBreaksAnInvariant(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(rows []row, out *Output, a *Attempt)
+		want   error
+	}{
+		"nothing":               {func([]row, *Output, *Attempt) {}, nil},
+		"a repeated key":        {func(rows []row, _ *Output, _ *Attempt) { rows[1200].Msisdn = rows[1199].Msisdn }, ErrContent},
+		"a repeated key across": {func(rows []row, _ *Output, _ *Attempt) { rows[1000].Msisdn = rows[999].Msisdn }, ErrContent},
+		"keys that fall":        {func(rows []row, _ *Output, _ *Attempt) { rows[5], rows[6] = rows[6], rows[5] }, ErrContent},
+		"a key that is none":    {func(rows []row, _ *Output, _ *Attempt) { rows[0].Msisdn = 12345 }, ErrContent},
+		"a key past the range":  {func(rows []row, _ *Output, _ *Attempt) { rows[len(rows)-1].Msisdn = 19999999999 }, ErrContent},
+		"a key before the range": {func(_ []row, _ *Output, a *Attempt) {
+			a.Range.First = partition.Segment(1380014).First()
+		}, ErrContent},
+		"a NaN":             {func(rows []row, _ *Output, _ *Attempt) { rows[7].Propensity = float32(math.NaN()) }, ErrContent},
+		"a propensity of 2": {func(rows []row, _ *Output, _ *Attempt) { rows[7].Propensity = 2 }, ErrContent},
+		"one below zero":    {func(rows []row, _ *Output, _ *Attempt) { rows[7].Propensity = -1e-9 }, ErrContent},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st := newStore(t)
+			rows := base(6, 2500, false)
+			a := theAttempt
+			a.rowGroupRows = 1000
+			c.change(rows, nil, &a)
+			out := stage(t, st, a, rows, 512)
+			if err := out.Verify(t.Context(), st); !errors.Is(err, c.want) {
+				t.Fatalf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// Planted bugs: whatever the sink believes and the file does not say.
+func TestVerifyComparesTheFileWithWhatWasMeant(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	s, err := Create(t.Context(), st, theAttempt)
+	check(t, err)
+	check(t, s.Write(record(base(6, 2500, false), 0), nil))
+	check(t, s.Reject(t.Context(), "a.csv", 3, "fee", job.BadValue))
+	good, err := s.Finish(t.Context())
+	check(t, err)
+	check(t, good.Verify(t.Context(), st))
+	for name, change := range map[string]func(o *Output){
+		"a row more":      func(o *Output) { o.Counts.Scored++; o.Counts.In++ },
+		"a row lost":      func(o *Output) { o.Counts.In++ },
+		"other keys":      func(o *Output) { o.Keys.Lo++ },
+		"other rows":      func(o *Output) { o.Rows.Hi++ },
+		"file rows":       func(o *Output) { o.Files[0].Rows-- },
+		"file bytes":      func(o *Output) { o.Files[0].Bytes-- },
+		"file digest":     func(o *Output) { o.Files[0].SHA256 = o.Files[0].Content },
+		"file content":    func(o *Output) { o.Files[0].Content = o.Files[0].SHA256 },
+		"rejects digest":  func(o *Output) { o.Files[1].SHA256 = o.Files[0].SHA256 },
+		"rejects bytes":   func(o *Output) { o.Files[1].Bytes++ },
+		"rejects missing": func(o *Output) { o.Files[1].Path += "x" },
+		"scores missing":  func(o *Output) { o.Files[0].Path += "x" },
+	} {
+		o := good
+		o.Files = append([]job.File(nil), good.Files...)
+		change(&o)
+		err := o.Verify(t.Context(), st)
+		if !errors.Is(err, ErrContent) && !errors.Is(err, ErrDamaged) && !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAFileOfAnotherLayoutIsRefused(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	out := stage(t, st, theAttempt, base(6, 100, false), 100)
+	data := bytesOf(t, st, out.Files[0].Path)
+	for what, edit := range map[string][2]string{
+		"another record":   {fingerprint, "0" + fingerprint[1:]},
+		"another column":   {"risk_band", "risk_bond"},
+		"a missing key":    {keyToken, "rescore.tokin"},
+		"a month of words": {"202606\x00", "2026x6\x00"},
+	} {
+		bad := bytes.ReplaceAll(data, []byte(edit[0]), []byte(edit[1]))
+		if bytes.Equal(bad, data) {
+			// The month is a thrift string: no zero byte follows it.
+			bad = bytes.Replace(data, []byte(keyMonth+"\x18\x06202606"), []byte(keyMonth+"\x18\x062026x6"), 1)
+		}
+		if fingerprint[0] == '0' && what == "another record" || bytes.Equal(bad, data) {
+			t.Fatalf("%s: nothing was changed", what)
+		}
+		file := put(t, st, what, bad, 100)
+		if _, err := Verify(t.Context(), st, file); !errors.Is(err, ErrLayout) {
+			t.Errorf("%s: %v, want ErrLayout", what, err)
+		}
+	}
+}
+
+func TestReadStopsWhereItsCallerDoes(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	a := theAttempt
+	a.rowGroupRows = 10
+	out := stage(t, st, a, base(6, 100, false), 100)
+	stop := errors.New("enough")
+	calls := 0
+	_, err := Read(t.Context(), st, out.Files[0].Path, func(arrow.Record) error { calls++; return stop })
+	if !errors.Is(err, stop) || calls != 1 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Verify(ctx, st, out.Files[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("verify under a cancelled context: %v", err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the caller's own panic was swallowed")
+			}
+		}()
+		_, _ = Read(t.Context(), st, out.Files[0].Path, func(arrow.Record) error { panic("mine") })
+	}()
+}
+
+// Whatever the bytes, reading ends with rows that add up or with an error.
+func FuzzAnyBytesAreReadOrRefused(f *testing.F) {
+	st := newStore(f)
+	for i, compression := range []string{"zstd", "snappy", "none"} {
+		a := theAttempt
+		a.Compression, a.rowGroupRows, a.Task = compression, 20, i
+		out := stage(f, st, a, base(uint64(i), 50, i > 0), 50)
+		f.Add(bytesOf(f, st, out.Files[0].Path))
+	}
+	f.Add([]byte("PAR1PAR1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rows := 0
+		_, err := decode(t.Context(), object{bytes.NewReader(data)}, func(g *group) error {
+			for _, c := range g.columns {
+				if c.len() != g.rows {
+					t.Fatalf("a column of %d rows in a group of %d", c.len(), g.rows)
+				}
+			}
+			rows += g.rows
+			return nil
+		})
+		if err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrLayout) && !errors.Is(err, ErrValue) {
+			t.Fatalf("%v is none of the sink's errors", err)
+		}
+	})
+}
