@@ -1,0 +1,131 @@
+package score
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/job"
+	"rescore/worker/kernel"
+	"rescore/worker/model"
+)
+
+// The propensity written is never quite 0 nor quite 1 (C09).
+const (
+	propensityMin = 1e-6
+	propensityMax = 1 - 1e-6
+)
+
+// propensity is kernel C09: a tree model's churn probability.
+//
+// The published propensity is a float32, and what else is published of it, the
+// score and the band, is worked out from that float32 and not from the float64
+// behind it, so that whoever reads the file can work them out again.
+type propensity struct {
+	spec  kernel.Spec
+	model *model.Ensemble
+	trees *forest
+	beta  float64
+	cut   [4]float32
+	raw   []float64 // of one block
+}
+
+// NewPropensity returns the kernel that writes
+//
+//	propensity        float32  probability of churn, from 1e-6 to 1-1e-6
+//	propensity_score  uint16   round(1000·propensity), halves to even
+//	risk_band         uint8    1 + how many of policy.RiskBandCut the propensity reaches
+//
+// features names the columns bound to e.Features, in that order: float64, NaN
+// where missing; an infinite value is missing too. beta is the share of
+// non-churners kept in training (job.Model.UndersamplingBeta), 1 for all.
+// The kernel takes batches of any size and has scratch for blocks of at most
+// batchRows rows.
+//
+// It is an error when the model does not predict a probability, when a feature
+// has no column, and when beta is not above 0 and at most 1.
+func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy, batchRows int) (kernel.Kernel, error) {
+	if !e.Probability() {
+		objective := e.Objective
+		if objective == "" {
+			objective = "of the user's own"
+		}
+		return nil, fmt.Errorf("propensity: the model's objective is %s with %d outputs, which is no probability of churn; train it with objective=binary or cross_entropy", objective, e.Classes)
+	}
+	if len(features) != len(e.Features) {
+		return nil, fmt.Errorf("propensity: %d columns bound to the %d features of the model; bind them with model.Bind", len(features), len(e.Features))
+	}
+	if !(beta > 0 && beta <= 1) {
+		return nil, fmt.Errorf("propensity: model.undersampling_beta is %v; it is the share of non-churners kept in training, above 0 and at most 1", beta)
+	}
+	trees, err := newForest(e, batchRows)
+	if err != nil {
+		return nil, fmt.Errorf("propensity: %w", err)
+	}
+	k := &propensity{
+		spec: kernel.Spec{
+			Name: "score.propensity",
+			Out: []kernel.Field{
+				{Name: "propensity", Type: arrow.PrimitiveTypes.Float32},
+				{Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16},
+				{Name: "risk_band", Type: arrow.PrimitiveTypes.Uint8},
+			},
+		},
+		model: e,
+		trees: trees,
+		beta:  beta,
+	}
+	for _, name := range features {
+		k.spec.In = append(k.spec.In, kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
+	}
+	for i, cut := range policy.RiskBandCut {
+		k.cut[i] = float32(cut) // as the propensity is rounded, so that 0.05 reaches 0.05
+	}
+	k.raw = make([]float64, k.trees.rows)
+	return k, nil
+}
+
+// Spec implements kernel.Kernel.
+func (k *propensity) Spec() kernel.Spec { return k.spec }
+
+// Eval implements kernel.Kernel.
+func (k *propensity) Eval(n int, in, out []kernel.Vector) {
+	p, score, band := out[0].F32[:n], out[1].U16[:n], out[2].U8[:n]
+	for first := 0; first < n; first += k.trees.rows {
+		rows := min(k.trees.rows, n-first)
+		k.trees.raw(k.raw, in, first, rows)
+		for i, raw := range k.raw[:rows] {
+			p[first+i] = publish(AtBaseRate(k.model.Transform(raw), k.beta))
+		}
+	}
+	grade(score, band, p, k.cut)
+}
+
+// AtBaseRate corrects a probability learned on undersampled data, in which a
+// non-churner was kept with probability beta, to the rate of the whole base:
+// beta·p/(beta·p − p + 1). Beta 1 changes nothing.
+func AtBaseRate(p, beta float64) float64 {
+	kept := float64(beta * p)
+	return kept / (kept - p + 1)
+}
+
+// publish clips a probability and rounds it to what is written.
+func publish(p float64) float32 {
+	return float32(min(max(p, propensityMin), propensityMax))
+}
+
+// grade works out score and band from the published propensity.
+func grade(score []uint16, band []uint8, p []float32, cut [4]float32) {
+	score, band = score[:len(p)], band[:len(p)]
+	for i, x := range p {
+		score[i] = uint16(math.RoundToEven(1000 * float64(x))) // the product is exact
+		b := uint8(1)
+		for _, c := range cut {
+			if x >= c {
+				b++
+			}
+		}
+		band[i] = b
+	}
+}

@@ -1,0 +1,257 @@
+package score
+
+import (
+	"fmt"
+	"math"
+
+	"rescore/worker/kernel"
+	"rescore/worker/model"
+)
+
+// blockRows is how many rows go through the trees together: few enough that
+// their features stay in the first-level cache (40 features take 20 to 40 KiB),
+// and enough that a tree's nodes are fetched once for many rows.
+const blockRows = 64
+
+// lanes is how many rows of a block walk a tree side by side: a step waits for
+// two loads, and the steps of other rows fill the wait.
+const lanes = 8
+
+// slotsMax bounds a forest's scratch, to 128 MiB: features by the ways their
+// missing values are treated, and the category sets of one tree.
+const slotsMax = 1 << 18
+
+// forest is an ensemble compiled for blocks of rows. It gives the bits of
+// model.Ensemble.Raw, for every block size, because each row is summed by
+// itself, tree after tree.
+//
+// # One comparison for every node
+//
+// What a node asks is settled before the walk, when a block's features are laid
+// out in slots, so that the walk knows only x <= threshold:
+//
+//	missing goes left    the slot holds -Inf where the value is missing
+//	missing goes right   the slot holds +Inf there
+//	NaN is read as 0     the slot holds 0 there
+//	category in the set  the slot, one for each such node, holds 0 if it is, 1 if not
+//
+// A feature has one slot for each way its nodes treat missing values: one or
+// two in practice. Infinite features are missing (C09). Thresholds are finite:
+// the loader saw to it.
+//
+// A node's children stand side by side, and a leaf leads to itself, so a step
+// has no branch and rows that arrive early wait for the others.
+type forest struct {
+	rows    int // of a block, a multiple of lanes
+	slots   []slot
+	sets    []set
+	nodes   []node
+	value   []float64 // of the leaf at each node
+	trees   []grown
+	scratch []float64 // rows of slot 0, rows of slot 1, …
+}
+
+// slot is a feature with its missing values settled.
+type slot struct {
+	feature  int32
+	category bool    // holds the category, -1 where there is none
+	zero     bool    // zeroes are missing too
+	stand    float64 // what stands for a missing value
+}
+
+// set is a categorical node.
+type set struct {
+	from, to int32 // places in scratch: the category, the answer
+	tree     model.Tree
+	number   int
+}
+
+type node struct {
+	threshold float64
+	at        int32 // place of the slot's first row in scratch
+	next      int32 // left child; the right one follows it
+}
+
+// grown is a tree: where its nodes begin, how deep they go, and its sets.
+type grown struct {
+	root         int32
+	depth        int32
+	sets, setEnd int32
+}
+
+// newForest compiles an ensemble of one class for blocks of at most batchRows
+// rows. It is an error when the scratch would not be bounded.
+func newForest(e *model.Ensemble, batchRows int) (*forest, error) {
+	rows := min(blockRows, (max(batchRows, 1)+lanes-1)/lanes*lanes)
+	f := &forest{rows: rows}
+	index := make(map[slot]int32)
+	place := func(s slot) int32 {
+		i, ok := index[s]
+		if !ok {
+			i = int32(len(f.slots))
+			index[s] = i
+			f.slots = append(f.slots, s)
+		}
+		return i * int32(rows)
+	}
+	most := 0
+	for t := range e.Trees() {
+		if most = max(most, f.grow(e.Tree(t), place)); len(f.slots)+most > slotsMax {
+			return nil, fmt.Errorf("tree %d of the model needs more than %d columns and category sets at once; train with fewer features or fewer leaves", t, slotsMax)
+		}
+	}
+	// The answers to the sets of one tree, above every slot; each tree has its own
+	// and a block meets the trees one by one, so they share the room.
+	above := int32(len(f.slots) * rows)
+	for i := range f.sets {
+		f.sets[i].to += above
+	}
+	for i, n := range f.nodes {
+		if n.at < 0 {
+			f.nodes[i].at = above + ^n.at
+		}
+	}
+	f.scratch = make([]float64, max(len(f.slots)+most, 1)*rows)
+	return f, nil
+}
+
+// grow appends a tree's nodes, breadth first so that siblings stand side by
+// side, and returns how many sets it asks for. A set's place in scratch is
+// relative to the end of the slots, complemented.
+func (f *forest) grow(tree model.Tree, place func(slot) int32) int {
+	g := grown{root: int32(len(f.nodes)), sets: int32(len(f.sets))}
+	type visit struct{ child, depth int32 }
+	queue := []visit{{child: 0}}
+	if len(tree.Left) == 0 {
+		queue[0].child = ^0
+	}
+	answers := 0
+	for at := 0; at < len(queue); at++ {
+		v := queue[at]
+		here := g.root + int32(at)
+		if v.child < 0 {
+			f.nodes = append(f.nodes, node{threshold: math.Inf(1), next: here})
+			f.value = append(f.value, tree.Leaf[^v.child])
+			continue
+		}
+		n := node{threshold: tree.Threshold[v.child], next: g.root + int32(len(queue))}
+		feature, d := tree.Feature[v.child], tree.Decision[v.child]
+		if d.Categorical() {
+			to := int32(answers * f.rows)
+			answers++
+			f.sets = append(f.sets, set{from: place(slot{feature: feature, category: true, stand: -1}), to: to, tree: tree, number: int(n.threshold)})
+			n.threshold, n.at = 0, ^to
+		} else {
+			s := slot{feature: feature, zero: d.Missing() == model.MissingZero}
+			if d.Missing() != model.MissingNone {
+				s.stand = math.Inf(1)
+				if d.DefaultLeft() {
+					s.stand = math.Inf(-1)
+				}
+			}
+			n.at = place(s)
+		}
+		f.nodes = append(f.nodes, n)
+		f.value = append(f.value, 0)
+		queue = append(queue, visit{tree.Left[v.child], v.depth + 1}, visit{tree.Right[v.child], v.depth + 1})
+		g.depth = max(g.depth, v.depth+1)
+	}
+	g.setEnd = int32(len(f.sets))
+	f.trees = append(f.trees, g)
+	return answers
+}
+
+// raw writes the raw scores of rows first to first+n-1 to dst[:n]; n is at most
+// f.rows, and dst has room for n rounded up to lanes.
+func (f *forest) raw(dst []float64, in []kernel.Vector, first, n int) {
+	for i, s := range f.slots {
+		lay(f.scratch[i*f.rows:], in[s.feature].F64[first:first+n], s)
+	}
+	walked := (n + lanes - 1) / lanes * lanes // rows past n walk over what the last block left, unheard
+	dst = dst[:walked]
+	clear(dst)
+	for _, t := range f.trees {
+		for _, s := range f.sets[t.sets:t.setEnd] {
+			f.answer(s, n)
+		}
+		for r := 0; r < walked; r += lanes {
+			f.walk((*[lanes]float64)(dst[r:]), t, r)
+		}
+	}
+}
+
+// lay copies a feature into its slot and settles the missing values.
+func lay(dst, x []float64, s slot) {
+	dst = dst[:len(x)]
+	switch {
+	case s.category:
+		for i, v := range x {
+			if v > -1 && v < 1<<31 {
+				dst[i] = v
+			} else {
+				dst[i] = s.stand
+			}
+		}
+	case s.zero:
+		for i, v := range x {
+			if v-v != 0 || v >= -model.ZeroMax && v <= model.ZeroMax {
+				v = s.stand
+			}
+			dst[i] = v
+		}
+	default:
+		for i, v := range x {
+			if v-v != 0 { // NaN, or infinite
+				v = s.stand
+			}
+			dst[i] = v
+		}
+	}
+}
+
+// answer works out a categorical node for the rows of a block.
+func (f *forest) answer(s set, n int) {
+	from, to := f.scratch[s.from:][:n], f.scratch[s.to:][:n]
+	for i, v := range from {
+		to[i] = 1
+		if s.tree.Member(s.number, v) {
+			to[i] = 0
+		}
+	}
+}
+
+// walk adds one tree's leaves to the scores of the rows at r to r+lanes-1.
+func (f *forest) walk(dst *[lanes]float64, t grown, r int) {
+	nodes, x := f.nodes, f.scratch[r:]
+	i0, i1, i2, i3, i4, i5, i6, i7 := t.root, t.root, t.root, t.root, t.root, t.root, t.root, t.root
+	for range t.depth {
+		i0 = step(nodes, x, i0, 0)
+		i1 = step(nodes, x, i1, 1)
+		i2 = step(nodes, x, i2, 2)
+		i3 = step(nodes, x, i3, 3)
+		i4 = step(nodes, x, i4, 4)
+		i5 = step(nodes, x, i5, 5)
+		i6 = step(nodes, x, i6, 6)
+		i7 = step(nodes, x, i7, 7)
+	}
+	value := f.value
+	dst[0] += value[i0]
+	dst[1] += value[i1]
+	dst[2] += value[i2]
+	dst[3] += value[i3]
+	dst[4] += value[i4]
+	dst[5] += value[i5]
+	dst[6] += value[i6]
+	dst[7] += value[i7]
+}
+
+// step goes from node i to the child that a lane's row belongs to. The 1 is set
+// from a flag and added: a jump would be guessed wrong half of the time.
+func step(nodes []node, x []float64, i int32, lane int32) int32 {
+	n := &nodes[i]
+	right := int32(0)
+	if x[n.at+lane] > n.threshold {
+		right = 1
+	}
+	return n.next + right
+}

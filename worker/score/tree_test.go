@@ -1,0 +1,366 @@
+package score
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"rescore/worker/kernel"
+	"rescore/worker/model"
+)
+
+// written is a model as text and as the test's own numbers, so that a reference
+// can walk it without the loader.
+type written struct {
+	text      string
+	features  int
+	sigmoid   float64
+	average   bool
+	trees     []writtenTree
+	questions []float64 // every threshold, by feature
+	asked     [][]float64
+}
+
+type writtenTree struct {
+	split, left, right []int
+	threshold          []float64
+	decision           []int
+	leaf               []float64
+	sets               [][]uint32
+}
+
+// write makes a model up: trees grown leaf by leaf as LightGBM grows them, from
+// a seed. A feature has one missing type, as LightGBM's have, unless mixed.
+func write(seed uint64, trees, leaves, features int, categorical, mixed, average bool) written {
+	r := rand.New(rand.NewPCG(seed, 99))
+	w := written{features: features, sigmoid: 1, average: average, asked: make([][]float64, features)}
+	if r.IntN(2) == 0 {
+		w.sigmoid = 0.7
+	}
+	missing, isCategory := make([]int, features), make([]bool, features)
+	for f := range features {
+		missing[f] = r.IntN(3)
+		isCategory[f] = categorical && r.IntN(3) == 0
+	}
+	number := func(x float64) string { return strconv.FormatFloat(x, 'g', 17, 64) }
+	var body strings.Builder
+	for t := range trees {
+		tree := writtenTree{leaf: []float64{0}}
+		n := leaves
+		if t%17 == 16 {
+			n = 1 + r.IntN(2)
+		}
+		parent := []int{-1} // child slot that holds leaf l: node*2, +1 if right
+		for len(tree.leaf) < n {
+			node, cut := len(tree.split), r.IntN(len(tree.leaf))
+			f := r.IntN(features)
+			tree.split = append(tree.split, f)
+			m := missing[f]
+			if mixed {
+				m = r.IntN(3)
+			}
+			decision := m<<2 | r.IntN(2)<<1
+			threshold := math.Round(r.NormFloat64()*1000) / 100
+			switch r.IntN(12) {
+			case 0:
+				threshold = 0
+			case 1:
+				threshold = model.ZeroMax
+			case 2:
+				threshold = r.NormFloat64() * 1e6
+			}
+			if isCategory[f] {
+				decision = 1 | m<<2
+				threshold = float64(len(tree.sets))
+				set := make([]uint32, 1+r.IntN(3))
+				for i := range set {
+					set[i] = r.Uint32()
+				}
+				tree.sets = append(tree.sets, set)
+				for c := range 100 {
+					w.asked[f] = append(w.asked[f], float64(c))
+				}
+			} else {
+				w.asked[f] = append(w.asked[f], threshold)
+			}
+			tree.threshold, tree.decision = append(tree.threshold, threshold), append(tree.decision, decision)
+			tree.left, tree.right = append(tree.left, ^cut), append(tree.right, ^len(tree.leaf))
+			if p := parent[cut]; p >= 0 {
+				if p%2 == 0 {
+					tree.left[p/2] = node
+				} else {
+					tree.right[p/2] = node
+				}
+			}
+			parent[cut] = node * 2
+			parent = append(parent, node*2+1)
+			tree.leaf = append(tree.leaf, 0)
+		}
+		for l := range tree.leaf {
+			tree.leaf[l] = r.NormFloat64() / 10
+		}
+		w.trees = append(w.trees, tree)
+
+		ints := func(list []int) string { return strings.Trim(fmt.Sprint(list), "[]") }
+		floats := func(list []float64) string {
+			var s []string
+			for _, x := range list {
+				s = append(s, number(x))
+			}
+			return strings.Join(s, " ")
+		}
+		fmt.Fprintf(&body, "Tree=%d\nnum_leaves=%d\nnum_cat=%d\nsplit_feature=%s\nthreshold=%s\ndecision_type=%s\nleft_child=%s\nright_child=%s\nleaf_value=%s\n",
+			t, len(tree.leaf), len(tree.sets), ints(tree.split), floats(tree.threshold), ints(tree.decision), ints(tree.left), ints(tree.right), floats(tree.leaf))
+		if len(tree.sets) > 0 {
+			bounds, words, at := "0", "", 0
+			for _, set := range tree.sets {
+				at += len(set)
+				bounds += " " + strconv.Itoa(at)
+				for _, word := range set {
+					words += " " + strconv.FormatUint(uint64(word), 10)
+				}
+			}
+			fmt.Fprintf(&body, "cat_boundaries=%s\ncat_threshold=%s\n", bounds, words[1:])
+		}
+		body.WriteString("\n\n")
+	}
+	names, infos := make([]string, features), make([]string, features)
+	for f := range features {
+		names[f], infos[f] = fmt.Sprintf("f%d", f), "none"
+	}
+	head := fmt.Sprintf("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=%d\nobjective=binary sigmoid:%v\n", features-1, w.sigmoid)
+	if average {
+		head += "average_output\n"
+	}
+	w.text = head + "feature_names=" + strings.Join(names, " ") + "\nfeature_infos=" + strings.Join(infos, " ") + "\n\n" + body.String() + "end of trees\n"
+	return w
+}
+
+func (w written) load(t testing.TB) *model.Ensemble {
+	t.Helper()
+	e, err := model.LightGBM([]byte(w.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (w written) names() []string {
+	names := make([]string, w.features)
+	for f := range names {
+		names[f] = fmt.Sprintf("f%d", f)
+	}
+	return names
+}
+
+// raw is the reference: LightGBM's text, read a row at a time, sharing no code
+// with the loader or the kernel. C09: an infinite value is missing.
+func (w written) raw(value func(feature int) float64) float64 {
+	sum := 0.0
+	for _, tree := range w.trees {
+		child := 0
+		if len(tree.split) == 0 {
+			child = ^0
+		}
+		for child >= 0 {
+			x := value(tree.split[child])
+			absent := math.IsNaN(x) || math.IsInf(x, 0)
+			var left bool
+			switch d := tree.decision[child]; {
+			case d&1 == 1:
+				left = false
+				if !absent && math.Trunc(x) >= 0 && math.Trunc(x) < 96 {
+					c, set := int(math.Trunc(x)), tree.sets[int(tree.threshold[child])]
+					left = c/32 < len(set) && set[c/32]&(1<<(c%32)) != 0
+				}
+			case d>>2 == 0:
+				if absent {
+					x = 0
+				}
+				left = x <= tree.threshold[child]
+			case absent, d>>2 == 1 && math.Abs(x) <= float64(float32(1e-35)):
+				left = d&2 != 0
+			default:
+				left = x <= tree.threshold[child]
+			}
+			if left {
+				child = tree.left[child]
+			} else {
+				child = tree.right[child]
+			}
+		}
+		sum += tree.leaf[^child]
+	}
+	return sum
+}
+
+// draw returns a value worth asking a feature.
+func (w written) draw(r *rand.Rand, feature int) float64 {
+	asked := w.asked[feature]
+	switch pick := r.IntN(16); {
+	case pick < 7 && len(asked) > 0:
+		x := asked[r.IntN(len(asked))]
+		switch r.IntN(4) {
+		case 0:
+			return math.Nextafter(x, math.Inf(1))
+		case 1:
+			return math.Nextafter(x, math.Inf(-1))
+		}
+		return x
+	case pick == 7:
+		return math.NaN()
+	case pick == 8:
+		return math.Inf(1 - 2*r.IntN(2))
+	case pick == 9:
+		special := []float64{0, math.Copysign(0, -1), model.ZeroMax, -model.ZeroMax, math.Nextafter(model.ZeroMax, 1),
+			math.Nextafter(-model.ZeroMax, -1), 1e-35, -0.5, -1, 95.5, 96, 1 << 31, 1 << 32, 1e300, -1e300}
+		return special[r.IntN(len(special))]
+	case pick < 12:
+		return float64(r.IntN(120) - 10)
+	case pick < 13:
+		return r.Float64() * 100
+	}
+	return r.NormFloat64() * 10
+}
+
+// shapes are the models tried.
+func shapes() map[string]written {
+	return map[string]written{
+		"numerical":       write(1, 10, 31, 8, false, false, false),
+		"categorical":     write(2, 10, 31, 6, true, false, false),
+		"mixed missing":   write(3, 10, 16, 5, true, true, false),
+		"forest":          write(4, 10, 7, 4, true, false, true),
+		"stumps":          write(5, 20, 2, 3, false, true, false),
+		"one leaf a tree": write(6, 3, 1, 2, false, false, false),
+		"many leaves":     write(7, 2, 255, 9, true, false, false),
+	}
+}
+
+func TestForestEqualsTheReferenceBitForBit(t *testing.T) {
+	t.Parallel()
+	rows := 160_000
+	if os.Getenv("RESCORE_LONG") != "" {
+		rows = 2_000_000
+	}
+	for name, w := range shapes() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := w.load(t)
+			var forests []*forest
+			for _, batch := range []int{1, 8, 13, 64, 4096} {
+				f, err := newForest(e, batch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				forests = append(forests, f)
+			}
+			r := rand.New(rand.NewPCG(7, uint64(len(w.text))))
+			const pool = 1000
+			in := make([]kernel.Vector, w.features)
+			for i := range in {
+				in[i].F64 = make([]float64, pool)
+			}
+			want, row, got := make([]float64, pool), make([]float64, w.features), make([]float64, blockRows)
+			for done := 0; done < rows; done += pool {
+				for i := range pool {
+					for k := range in {
+						x := w.draw(r, k)
+						in[k].F64[i] = x
+						if row[k] = x; math.IsInf(x, 0) {
+							row[k] = math.NaN()
+						}
+					}
+					want[i] = w.raw(func(feature int) float64 { return in[feature].F64[i] })
+					if raw := e.Raw(row); raw != want[i] {
+						t.Fatalf("row %v: model.Raw %v, want %v", row, raw, want[i])
+					}
+				}
+				for _, f := range forests {
+					for first := 0; first < pool; {
+						n := min(1+r.IntN(f.rows), pool-first)
+						f.raw(got, in, first, n)
+						for i := range n {
+							if got[i] != want[first+i] {
+								t.Fatalf("blocks of %d, row %d of %d: %v, want %v", f.rows, i, n, got[i], want[first+i])
+							}
+						}
+						first += n
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestForestRefusesBoundlessScratch(t *testing.T) {
+	t.Parallel()
+	const sets = slotsMax + 2
+	var text strings.Builder
+	text.WriteString("tree\nversion=v2\nnum_class=1\nobjective=binary sigmoid:1\nmax_feature_idx=0\nfeature_names=x\nfeature_infos=none\n\nTree=0\n")
+	fmt.Fprintf(&text, "num_leaves=%d\nnum_cat=1\nsplit_feature=%s\nthreshold=%s\ndecision_type=%s\nleaf_value=%s\ncat_boundaries=0 1\ncat_threshold=1\nleft_child=",
+		sets+1, strings.Repeat("0 ", sets), strings.Repeat("0 ", sets), strings.Repeat("1 ", sets), strings.Repeat("0 ", sets+1))
+	for i := range sets {
+		fmt.Fprintf(&text, "%d ", ^i)
+	}
+	text.WriteString("\nright_child=")
+	for i := range sets - 1 {
+		fmt.Fprintf(&text, "%d ", i+1)
+	}
+	fmt.Fprintf(&text, "%d\n", ^sets)
+	e, err := model.LightGBM([]byte(text.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newForest(e, 64); err == nil || !strings.Contains(err.Error(), "category sets") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func BenchmarkForest100x31x40(b *testing.B) {
+	w := write(11, 100, 31, 40, false, false, false)
+	e := w.load(b)
+	f, err := newForest(e, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const pool = 2048
+	r := rand.New(rand.NewPCG(1, 1))
+	in, rows := make([]kernel.Vector, w.features), make([][]float64, pool)
+	for k := range in {
+		in[k].F64 = make([]float64, pool)
+		for i := range in[k].F64 {
+			in[k].F64[i] = w.draw(r, k)
+		}
+	}
+	for i := range rows {
+		for k := range in {
+			rows[i] = append(rows[i], in[k].F64[i])
+		}
+	}
+	report := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pool, "ns/row")
+	}
+	b.Run("kernel", func(b *testing.B) {
+		b.ReportAllocs()
+		dst := make([]float64, blockRows)
+		for b.Loop() {
+			for first := 0; first < pool; first += f.rows {
+				f.raw(dst, in, first, f.rows)
+			}
+		}
+		report(b)
+	})
+	b.Run("Raw", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, row := range rows {
+				e.Raw(row)
+			}
+		}
+		report(b)
+	})
+}
