@@ -12,7 +12,7 @@ type row struct {
 // Other people's modules, by the name of their packages.
 const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
-	bbolt       = "go.etcd.io/bbolt"
+	bbolt       = "go.etcd.io/bbolt/..."
 	brotli      = "github.com/andybalholm/brotli"
 	compress    = "github.com/klauspost/compress/..."
 	lz4         = "github.com/pierrec/lz4/v4"
@@ -57,7 +57,7 @@ var table = []row{
 	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/model", nil, nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
-	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4)},
+	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
@@ -67,6 +67,7 @@ var table = []row{
 	{"cmd/internal/arch", nil, list("golang.org/x/mod/...")},
 	{"cmd/internal/boot", list(anything), list(anything)},
 	{"cmd/internal/local", list(anything), list(anything)},
+	{"cmd/internal/progress", list(anything), list(anything)},
 	{"cmd/internal/province", list(anything), list(anything)},
 	{"cmd/internal/e2e", list(anything), list(anything)},
 }
@@ -85,7 +86,7 @@ var doors = []door{
 	{raftBolt, list("coordinator/replica"), "the raft log's format is the replica's own business"},
 	{bbolt, list("coordinator/replica"), "the raft log's format is the replica's own business"},
 	{natsServer, list("coordinator/bus"), "the embedded server is started, limited and stopped in one place"},
-	{natsClient, list("coordinator/bus", "worker/bus"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages"},
+	{natsClient, list("coordinator/bus", "worker/bus", "cmd/internal/local"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages; local only carries the connection from one to the other"},
 	{parquet, list("worker/source", "worker/sink", "cmd/..."), "files are read by source, which checks rows against the footer, and written by sink"},
 	{arrowFiles, nil, "arrow v15's Parquet reader loses rows without an error and crashes the process on malformed files (decisions/0008)"},
 	{arrowModule, list("partition/schema", "partition/synth", "worker/...", "cmd/..."), "the coordinator never touches a subscriber record"},
