@@ -68,6 +68,9 @@ type Random struct {
 	// where the kernel promises less than the type holds. The default for 64-bit
 	// columns is kernel.MoneyMax.
 	Max map[string]int64
+	// NeverNull are the integer inputs that are never null, having been made by
+	// another kernel.
+	NeverNull []string
 	// Seed varies the rows.
 	Seed uint64
 }
@@ -141,7 +144,7 @@ func (r Random) check() error {
 	rng := rand.New(rand.NewPCG(r.Seed, 0x7265_7363_6f72_65))
 	pool := newPool(spec)
 	defer pool.release()
-	draw := newDraw(spec, r.Edges, r.Max)
+	draw := newDraw(spec, r.Edges, r.Max, r.NeverNull)
 	in, out := newIn(pool), newOut(pool)
 	for done, round := 0, 0; done < r.Rows; done, round = done+PoolRows, round+1 {
 		pool.poison(rng, offsets[round%len(offsets)])

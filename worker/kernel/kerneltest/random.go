@@ -3,6 +3,7 @@ package kerneltest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"rescore/worker/kernel"
 )
@@ -99,15 +100,17 @@ func (out *Out) put(name string, bits uint64) {
 type draw struct {
 	edges [][]uint64 // by input
 	max   []int64
+	full  []bool // never null
 }
 
 // newDraw gathers, for every input, the values worth trying: the ends of its
 // type (or of its promised range), zero and its neighbours, and the caller's
 // edges with theirs.
-func newDraw(spec kernel.Spec, edges map[string][]int64, limit map[string]int64) *draw {
+func newDraw(spec kernel.Spec, edges map[string][]int64, limit map[string]int64, neverNull []string) *draw {
 	d := &draw{}
 	for _, f := range spec.In {
 		k := kindOf(f.Type)
+		d.full = append(d.full, slices.Contains(neverNull, f.Name))
 		if k.float {
 			var own []uint64
 			for _, x := range []float64{math.NaN(), 0, math.Copysign(0, -1), 1, -1, 0.5, 1e-300, 1e15, -1e15} {
@@ -163,6 +166,9 @@ func (d *draw) fill(p *pool, rng *rand.Rand) {
 	for j := range p.in {
 		k := p.in[j].kind
 		nulls := []uint64{0, 16, 16, 16, 128, 256}[rng.IntN(6)] // of 256
+		if d.full[j] {
+			nulls = 0
+		}
 		edges, high := d.edges[j], d.max[j]
 		for i := range PoolRows {
 			r := rng.Uint64()
