@@ -77,3 +77,14 @@ func set[T uint8 | uint32](list []T) []T {
 	slices.Sort(sorted)
 	return append([]T{}, slices.Compact(sorted)...)
 }
+
+// ParseCanonical reads what Canonical wrote. Run is left at its zero value.
+func ParseCanonical(data []byte) (Spec, error) {
+	var s Spec
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return Spec{}, fmt.Errorf("read canonical spec: %w", err)
+	}
+	return s, nil
+}

@@ -179,8 +179,8 @@ func TestDefaultsPassTheirOwnBounds(t *testing.T) {
 	if p := Validate(s); p != nil {
 		t.Errorf("%v", Problems(p))
 	}
-	if s.WorkFolder() != ".rescore/base" {
-		t.Errorf("work folder %s", s.WorkFolder())
+	if s.Run.Work != ".rescore/base" {
+		t.Errorf("work folder %s", s.Run.Work)
 	}
 	// the empty job lacks what has no default and nothing else
 	if p := Validate(Default()); len(p) != 5 {

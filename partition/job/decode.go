@@ -108,6 +108,9 @@ func Decode(file string, data []byte, overlays ...Overlay) (Decoded, error) {
 // resolve fills in what the file says by leaving it out, so that what a spec
 // means does not depend on who reads it.
 func (s *Spec) resolve() {
+	if s.Run.Work == "" && s.Name != "" {
+		s.Run.Work = ".rescore/" + s.Name
+	}
 	for name, m := range s.Input.Columns {
 		if m.Column == "" && m.Months == nil && m.Constant == nil {
 			m.Column = defaultColumn(name, s.Input.Layout)

@@ -41,6 +41,7 @@ func TestSmallestJobFileIsTheDefaultsAndWhatItSays(t *testing.T) {
 	}
 	want := Default()
 	want.Name, want.Month, want.Input.Path, want.Model.Path, want.Output.Path = "base", 202610, "base.parquet", "builtin:baseline", "out"
+	want.Run.Work = ".rescore/base"
 	if !reflect.DeepEqual(d.Spec, want) {
 		t.Errorf("got\n%s\nwant\n%s", d.Spec.YAML(false), want.YAML(false))
 	}
@@ -121,7 +122,6 @@ func TestEveryKindOfMistakeHasItsOwnProblem(t *testing.T) {
 		"negative share":              {with("gates: {duplicate_share_max: -0.1}\n"), "gates.duplicate_share_max", "from 0 to 1"},
 		"beta zero":                   {strings.Replace(small, "builtin:baseline", "builtin:baseline\n  undersampling_beta: 0", 1), "model.undersampling_beta", "above 0 up to 1"},
 		"beta above one":              {strings.Replace(small, "builtin:baseline", "builtin:baseline\n  undersampling_beta: 1.5", 1), "model.undersampling_beta", "above 0 up to 1"},
-		"unknown built-in":            {strings.Replace(small, "builtin:baseline", "builtin:best", 1), "model.path", "no built-in"},
 		"feature bound to nothing":    {strings.Replace(small, "builtin:baseline", "builtin:baseline\n  features: {age: \"\"}", 1), "model.features.age", "bound to nothing"},
 		"unknown layout":              {inInput("  layout: tall\n"), "input.layout", "write wide or months"},
 		"unknown format":              {inInput("  format: parqet\n"), "input.format", "did you mean parquet?"},

@@ -56,12 +56,3 @@ func Default() Spec {
 		},
 	}
 }
-
-// WorkFolder returns run.work, or its default .rescore/<name>. Relative to the
-// job file's folder, like every path of a Spec.
-func (s Spec) WorkFolder() string {
-	if s.Run.Work != "" {
-		return s.Run.Work
-	}
-	return ".rescore/" + s.Name
-}

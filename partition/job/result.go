@@ -11,6 +11,9 @@ import (
 // twice is the same job: yyyymm-<12 hex digits>.
 type ID string
 
+// StagingPrefix is where the job's attempts put their files, in the output store.
+func (id ID) StagingPrefix() string { return "_staging/" + string(id) + "/" }
+
 // Token is a fencing token: the raft log index of the grant. Strictly
 // increasing over the life of a ledger.
 type Token uint64

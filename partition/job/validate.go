@@ -151,8 +151,6 @@ func (c *checker) extra(extra []Extra) {
 func (c *checker) model(m Model) {
 	if m.Path == "" {
 		c.add("model.path", "the model is missing", "write the path of a LightGBM text model, or builtin:baseline")
-	} else if rest, ok := strings.CutPrefix(m.Path, "builtin:"); ok && rest != "baseline" {
-		c.add("model.path", fmt.Sprintf("there is no built-in model %q", clip(rest)), "write builtin:baseline, or the path of a file")
 	}
 	for _, feature := range slices.Sorted(maps.Keys(m.Features)) {
 		if m.Features[feature] == "" {
