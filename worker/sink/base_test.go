@@ -135,13 +135,13 @@ func record(rows []row, lead int) arrow.Record {
 func sums(rows []row) (keys, all partition.Sum, t job.Tally) {
 	for _, r := range rows {
 		var h uint64
-		for _, v := range []uint64{
+		for c, v := range []uint64{
 			uint64(r.Msisdn), uint64(r.TrgFired), uint64(r.TrgUnknown), uint64(r.TrgCount), uint64(r.TrgFirst), uint64(r.TrgReason),
 			uint64(r.Warn), uint64(r.Dunning), uint64(r.Silent), uint64(r.SilentAny), uint64(r.RecentSilent), uint64(r.SilentRun),
 			uint64(r.LastActiveMonth), uint64(r.AccountState), uint64(r.Arpu3Fen), uint64(r.ValueTier), uint64(math.Float32bits(r.Propensity)),
 			uint64(r.PropensityScore), uint64(r.RiskBand), uint64(r.NewSub), uint64(r.DqBadValues), uint64(r.ExpectedLossFen), uint64(r.RetainDecision),
 		} {
-			h = partition.Mix((h + 0x9e3779b97f4a7c15) ^ v)
+			h += v * (partition.Mix(uint64(c+1)*0x9e3779b97f4a7c15) | 1)
 		}
 		all = all.AddHash(h)
 		keys = keys.AddNumber(partition.Number(r.Msisdn))

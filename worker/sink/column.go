@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -18,8 +19,8 @@ type column interface {
 	// take appends rows from to to-1 of an Arrow array of the column's type.
 	take(data arrow.ArrayData, from, to int)
 	reset()
-	// mix works rows first to first+len(h)-1 into the row hashes h.
-	mix(h []uint64, first int)
+	// weigh adds k times the values of rows first to first+len(h)-1 to h.
+	weigh(h []uint64, k uint64, first int)
 	// physical is the type in the file.
 	physical() format.Type
 	// encode writes the column's pages.
@@ -46,7 +47,7 @@ func (c *narrow[T]) reset() { c.values = c.values[:0] }
 
 func (c *narrow[T]) len() int { return len(c.values) }
 
-func (c *narrow[T]) mix(h []uint64, first int) { mixInts(h, c.values[first:]) }
+func (c *narrow[T]) weigh(h []uint64, k uint64, first int) { weighInts(h, k, c.values[first:]) }
 
 func (c *narrow[T]) physical() format.Type { return format.Int32 }
 
@@ -58,32 +59,32 @@ func (c *narrow[T]) encode(k *chunk) error {
 		return c.encodePlain(k)
 	}
 	counts := k.counts(size)
-	for _, v := range c.values {
-		counts[int(v)-base]++
-	}
-	k.dictionary(base, counts)
+	count(counts, base, c.values)
+	k.dictionary(base, counts) // counts holds codes from here on
 	if err := k.writeDictionary(); err != nil {
 		return err
 	}
 	k.bounds32(k.dict[0], k.dict[len(k.dict)-1])
-	// counts holds codes from here on.
 	for from := 0; from < len(c.values); from += pageRows {
 		page := c.values[from:min(from+pageRows, len(c.values))]
-		if len(k.dict) <= 256 {
-			codes := k.codes8[:len(page)]
+		if len(k.dict) > 256 {
+			codes := k.codes32[:len(page)]
 			for i, v := range page {
-				codes[i] = uint8(counts[int(v)-base])
+				codes[i] = int32(counts[int(v)-base])
 			}
-			if err := k.writeCodes8(codes); err != nil {
+			if err := k.writeCodes32(codes); err != nil {
 				return err
 			}
 			continue
 		}
-		codes := k.codes32[:len(page)]
-		for i, v := range page {
-			codes[i] = int32(counts[int(v)-base])
+		codes, are := any(page).([]uint8)
+		if !are || int(k.dict[len(k.dict)-1]) != len(k.dict)-1 { // 0, 1, 2 … are their own codes
+			codes = k.codes8[:len(page)]
+			for i, v := range page {
+				codes[i] = uint8(counts[int(v)-base])
+			}
 		}
-		if err := k.writeCodes32(codes); err != nil {
+		if err := k.writeCodes8(codes); err != nil {
 			return err
 		}
 	}
@@ -102,19 +103,56 @@ func (c *narrow[T]) domain() (base, size int) {
 	case uint16:
 		return 0, 1 << 16
 	}
-	low, high := c.values[0], c.values[0]
-	for _, v := range c.values {
+	low, high := bounds(c.values)
+	return int(low), int(high) - int(low) + 1
+}
+
+// bounds returns the smallest and largest of at least one value.
+func bounds[T uint8 | int8 | uint16 | int32 | int64](values []T) (low, high T) {
+	low, high = values[0], values[0]
+	for _, v := range values {
 		low, high = min(low, v), max(high, v)
 	}
-	return int(low), int(high) - int(low) + 1
+	return low, high
+}
+
+// count adds how often each value occurs to counts; value v is at v-base. Most
+// columns are mostly one value, and a processor that adds to one counter again
+// and again waits for itself: equal neighbours are added at once, others go to
+// different places in turn.
+func count[T uint8 | int8 | uint16 | int32](counts []uint32, base int, values []T) {
+	if len(counts) == 1<<8 {
+		var turns [4][1 << 8]uint32
+		i := 0
+		for ; i+4 <= len(values); i += 4 {
+			a, b, c, d := values[i], values[i+1], values[i+2], values[i+3]
+			if a == b && b == c && c == d {
+				turns[i>>2&3][uint8(int(a)-base)] += 4
+				continue
+			}
+			turns[0][uint8(int(a)-base)]++
+			turns[1][uint8(int(b)-base)]++
+			turns[2][uint8(int(c)-base)]++
+			turns[3][uint8(int(d)-base)]++
+		}
+		for v := range counts {
+			counts[v] += turns[0][v] + turns[1][v] + turns[2][v] + turns[3][v]
+		}
+		values = values[i:]
+	}
+	for i := 0; i < len(values); {
+		v, n := values[i], 1
+		for i+n < len(values) && values[i+n] == v {
+			n++
+		}
+		counts[int(v)-base] += uint32(n)
+		i += n
+	}
 }
 
 // encodePlain writes a column whose values lie too far apart for a dictionary.
 func (c *narrow[T]) encodePlain(k *chunk) error {
-	low, high := c.values[0], c.values[0]
-	for _, v := range c.values {
-		low, high = min(low, v), max(high, v)
-	}
+	low, high := bounds(c.values)
 	k.bounds32(int32(low), int32(high))
 	for from := 0; from < len(c.values); from += pageRows {
 		page := c.values[from:min(from+pageRows, len(c.values))]
@@ -137,12 +175,16 @@ func (c *narrow[T]) decode(p parquet.Page) error {
 		if err != nil {
 			return err
 		}
-		for _, code := range data.Int32() {
+		codes := data.Int32()
+		c.values = slices.Grow(c.values, len(codes))
+		values := c.values[len(c.values) : len(c.values)+len(codes)]
+		for i, code := range codes {
 			if uint(code) >= uint(len(table)) {
 				return fmt.Errorf("%w: a code past the end of its dictionary", ErrDamaged)
 			}
-			c.values = append(c.values, table[code])
+			values[i] = table[code]
 		}
+		c.values = c.values[:len(c.values)+len(codes)]
 		return nil
 	}
 	values, err := narrowAll(c.values, data.Int32())
@@ -177,7 +219,7 @@ func (c *wide[T]) reset() { c.values = c.values[:0] }
 
 func (c *wide[T]) len() int { return len(c.values) }
 
-func (c *wide[T]) mix(h []uint64, first int) { mixInts(h, c.values[first:]) }
+func (c *wide[T]) weigh(h []uint64, k uint64, first int) { weighInts(h, k, c.values[first:]) }
 
 func (c *wide[T]) physical() format.Type { return format.Int64 }
 
@@ -186,10 +228,7 @@ func (c *wide[T]) array() arrow.Array { return arrayOf(c.typ, c.values) }
 func (c *wide[T]) encode(k *chunk) error {
 	values := signed(c.values)
 	if c.bounds {
-		low, high := values[0], values[0]
-		for _, v := range values {
-			low, high = min(low, v), max(high, v)
-		}
+		low, high := bounds(values)
 		k.bounds(binary.LittleEndian.AppendUint64(nil, uint64(low)), binary.LittleEndian.AppendUint64(nil, uint64(high)))
 	}
 	for from := 0; from < len(values); from += pageRows {
@@ -205,9 +244,7 @@ func (c *wide[T]) decode(p parquet.Page) error {
 		return fmt.Errorf("%w: a dictionary where none is written", ErrLayout)
 	}
 	data := p.Data()
-	for _, v := range data.Int64() {
-		c.values = append(c.values, T(v))
-	}
+	c.values = append(c.values, unsigned[T](data.Int64())...)
 	return nil
 }
 
@@ -225,9 +262,9 @@ func (c *real) reset() { c.values = c.values[:0] }
 
 func (c *real) len() int { return len(c.values) }
 
-func (c *real) mix(h []uint64, first int) {
+func (c *real) weigh(h []uint64, k uint64, first int) {
 	// By bits: 0 and -0 are different bytes in the file.
-	mixInts(h, unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(c.values))), len(c.values))[first:])
+	weighInts(h, k, unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(c.values))), len(c.values))[first:])
 }
 
 func (c *real) physical() format.Type { return format.Float }
@@ -235,11 +272,17 @@ func (c *real) physical() format.Type { return format.Float }
 func (c *real) array() arrow.Array { return arrayOf(c.typ, c.values) }
 
 func (c *real) encode(k *chunk) error {
-	low, high := c.values[0], c.values[0]
+	low, high, ordered := c.values[0], c.values[0], true
 	for _, v := range c.values {
-		low, high = min(low, v), max(high, v)
+		if v < low {
+			low = v
+		} else if v > high {
+			high = v
+		} else if v != v {
+			ordered = false
+		}
 	}
-	if low == low { // a NaN anywhere makes low one, and bounds a lie
+	if ordered { // bounds mean nothing beside a NaN
 		k.bounds(binary.LittleEndian.AppendUint32(nil, math.Float32bits(low)), binary.LittleEndian.AppendUint32(nil, math.Float32bits(high)))
 	}
 	for from := 0; from < len(c.values); from += pageRows {
@@ -262,6 +305,11 @@ func (c *real) decode(p parquet.Page) error {
 // signed views 64-bit integers as int64, which loses nothing.
 func signed[T uint64 | int64](v []T) []int64 {
 	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
+}
+
+// unsigned views int64s as what they were before signed.
+func unsigned[T uint64 | int64](v []int64) []T {
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
 }
 
 // arrayOf makes an Arrow array without nulls over v's memory.

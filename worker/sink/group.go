@@ -2,6 +2,7 @@ package sink
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -16,6 +17,9 @@ type group struct {
 	rows    int
 	sum     [sumBlock]uint64 // scratch of rowSum
 }
+
+// groups keeps full-sized row groups, 8 MB each, from one attempt to the next.
+var groups = sync.Pool{New: func() any { return newGroup(RowGroupRows) }}
 
 // newGroup makes an empty row group. It panics on a type in schema.Score that
 // score files have no place for, which is a bug.

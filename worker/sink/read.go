@@ -63,7 +63,11 @@ func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Pr
 	if err := checkLayout(f); err != nil {
 		return Provenance{}, err
 	}
-	g := newGroup(0)
+	g := groups.Get().(*group)
+	defer func() {
+		g.reset()
+		groups.Put(g)
+	}()
 	var rows int64
 	for _, rg := range f.RowGroups() {
 		if err := ctx.Err(); err != nil {

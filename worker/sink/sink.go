@@ -153,7 +153,7 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		name:    name,
 		out:     out,
 		enc:     newEncoder(out, codec),
-		group:   newGroup(a.rowGroupRows),
+		group:   groups.Get().(*group),
 		result:  Output{within: a.Range},
 	}, nil
 }
@@ -288,6 +288,7 @@ func (s *Sink) Finish(ctx context.Context) (Output, error) {
 		return Output{}, errors.Join(s.err, s.abandon())
 	}
 	s.err = ErrFinished
+	s.release()
 	return s.result, nil
 }
 
@@ -334,7 +335,17 @@ func (s *Sink) Close() error {
 	return s.abandon()
 }
 
+// release gives the row group's memory to the next attempt.
+func (s *Sink) release() {
+	if s.group != nil {
+		s.group.reset()
+		groups.Put(s.group)
+		s.group = nil
+	}
+}
+
 func (s *Sink) abandon() error {
+	s.release()
 	err := s.out.writer.Close()
 	if s.rejects != nil {
 		err = errors.Join(err, s.rejects.out.writer.Close())
