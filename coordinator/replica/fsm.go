@@ -1,0 +1,119 @@
+package replica
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/hashicorp/raft"
+
+	"rescore/coordinator/ledger"
+)
+
+// applied is what Apply answers to the one that proposed: raft carries errors
+// of the state machine in the response, not in the future's error.
+type applied struct {
+	reply ledger.Reply
+	err   error
+}
+
+// fsm is the ledger as raft wants it. Raft calls Apply, Snapshot and Restore
+// from one goroutine; views come from any.
+type fsm struct {
+	watch func(uint64, []ledger.Event)
+
+	mu      sync.RWMutex
+	state   *ledger.State
+	changed chan struct{}
+}
+
+func newFSM(watch func(uint64, []ledger.Event)) *fsm {
+	return &fsm{watch: watch, state: ledger.New(), changed: make(chan struct{})}
+}
+
+// Apply implements raft.FSM. It panics on an entry it cannot read.
+func (f *fsm) Apply(entry *raft.Log) any {
+	cmd, err := ledger.DecodeCommand(entry.Data)
+	if err != nil {
+		panic(fmt.Sprintf("replica: log entry %d: %v", entry.Index, err))
+	}
+	f.mu.Lock()
+	before := f.state.Index()
+	reply, events, err := ledger.Apply(f.state, entry.Index, cmd)
+	if f.state.Index() == before {
+		f.mu.Unlock()
+		panic(fmt.Sprintf("replica: log entry %d after %d: %v", entry.Index, before, err))
+	}
+	f.signal()
+	f.mu.Unlock()
+	if f.watch != nil && len(events) > 0 {
+		f.watch(entry.Index, events)
+	}
+	return applied{reply, err}
+}
+
+// signal wakes everyone who waits for a change; f.mu is held.
+func (f *fsm) signal() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+func (f *fsm) view(read func(*ledger.State)) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	read(f.state)
+}
+
+func (f *fsm) wake() <-chan struct{} {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.changed
+}
+
+// Snapshot implements raft.FSM. It copies the task lists and shares the rest,
+// so that applying goes on while the copy is written.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return snapshot{f.state.Clone()}, nil
+}
+
+// Restore implements raft.FSM. It forgets what it held before.
+func (f *fsm) Restore(r io.ReadCloser) error {
+	state, err := readSnapshot(r)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = state
+	f.signal()
+	return nil
+}
+
+func readSnapshot(r io.Reader) (*ledger.State, error) {
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger snapshot: %w", err)
+	}
+	return ledger.Restore(data)
+}
+
+// snapshot is a ledger that no longer changes.
+type snapshot struct{ state *ledger.State }
+
+// Persist implements raft.FSMSnapshot.
+func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	data, err := s.state.Snapshot()
+	if err == nil {
+		_, err = sink.Write(data)
+	}
+	if err != nil {
+		_ = sink.Cancel() // the first error is the one to tell
+		return fmt.Errorf("write ledger snapshot: %w", err)
+	}
+	return sink.Close()
+}
+
+// Release implements raft.FSMSnapshot.
+func (s snapshot) Release() {}

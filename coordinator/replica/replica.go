@@ -1,0 +1,341 @@
+// Package replica keeps the ledger in hashicorp/raft: it puts commands into the
+// log, applies what was committed, takes snapshots and says who leads. It
+// decides nothing; package ledger does.
+//
+//	Propose ──► raft log (fsync) ──► committed ──► ledger.Apply ──► Reply
+//	                                                   │
+//	            View, Changed ◄────────────────────────┘
+//
+// # On disk
+//
+//	server-id    who this replica is; written once
+//	raft.db      log and votes (bbolt, every append is synced)
+//	snapshots/   the last two ledgers, so that the log can be cut
+//
+// The three belong together. Open refuses a folder in which one is missing or
+// damaged: a replica that forgot part of its log would hand out tokens a second
+// time, and a token that is not unique fences nothing (I3).
+//
+// # Unknown outcomes
+//
+// Propose returns ErrNotLeader when the command is surely not in the log. Every
+// other error of raft (lost leadership, a timeout, shutdown) is
+// ErrUnknownOutcome: the command may be applied already, or later, or never.
+// Every command is idempotent or fenced, so the answer is to send the same one
+// again.
+//
+// # Leading
+//
+// Lead waits until this replica leads and has applied everything that earlier
+// leaders committed; it returns a context that ends with the leadership. Work
+// done under it may still run a moment after another replica has taken over;
+// whatever leaves the process must carry a log index.
+//
+// # Stopping
+//
+// A log entry that cannot be decoded, or that this build does not know, panics:
+// to skip it would be to hold another ledger than everyone else (I7).
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"rescore/coordinator/ledger"
+)
+
+var (
+	// ErrNotLeader is returned by Propose when this replica does not lead; the
+	// command is not in the log.
+	ErrNotLeader = errors.New("this replica does not lead")
+	// ErrUnknownOutcome is returned by Propose when the command may or may not
+	// have been applied. Send the same command again.
+	ErrUnknownOutcome = errors.New("outcome of the command is unknown")
+	// ErrLocked is returned by Open when another process has the folder open.
+	ErrLocked = errors.New("ledger is open in another process")
+	// ErrIdentity is returned by Open when the folder has a log but no usable
+	// server-id, or another one than the configuration says.
+	ErrIdentity = errors.New("ledger folder has no matching server-id")
+	// ErrHistory is returned by Open when part of the log, or every snapshot that
+	// the log needs before it, is missing or damaged.
+	ErrHistory = errors.New("ledger history is incomplete")
+	// ErrClosed is the cause of a leadership that ended because of Close.
+	ErrClosed = errors.New("replica is closed")
+
+	errLost = errors.New("leadership lost")
+)
+
+// Config says where a replica lives and how it speaks to others.
+type Config struct {
+	// Dir is the folder of the log. It is created; nobody else may write in it.
+	Dir string
+	// ID is the server's name in the cluster. Made up at the first Open and read
+	// from the folder ever after when empty; otherwise it must match the folder.
+	ID string
+	// Transport speaks to the other voters. Defaults to one inside the process,
+	// for a cluster of one. The replica closes it.
+	Transport raft.Transport
+	// Log takes raft's own log lines. Defaults to none.
+	Log *slog.Logger
+	// Timeout bounds how long Propose waits to be taken in. Defaults to 10 s.
+	Timeout time.Duration
+	// Watch, when set, is told every event as it is applied, those of the log that
+	// is read at Open included. It must not block and not call the replica.
+	Watch func(index uint64, events []ledger.Event)
+
+	tune func(*raft.Config) // tests: small snapshots
+}
+
+// Replica is one voter's ledger. It is safe for concurrent use.
+type Replica struct {
+	id      string
+	raft    *raft.Raft
+	fsm     *fsm
+	store   *raftboltdb.BoltStore
+	trans   raft.Transport
+	timeout time.Duration
+
+	mu      sync.Mutex
+	closed  bool
+	pending sync.WaitGroup // proposals that wait for raft
+	leads   context.Context
+	changed chan struct{} // closed when leads changes
+
+	stop, stopped chan struct{}
+	close         func() error
+}
+
+// Open opens or begins a ledger of one voter. Whoever opens must Close.
+func Open(cfg Config) (*Replica, error) {
+	r, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger %s: %w", cfg.Dir, err)
+	}
+	return r, nil
+}
+
+func open(cfg Config) (_ *Replica, err error) {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 10 * time.Second
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	log := newLog(cfg.Log)
+	store, err := raftboltdb.New(raftboltdb.Options{
+		Path:        filepath.Join(cfg.Dir, "raft.db"),
+		BoltOptions: &bbolt.Options{Timeout: time.Second}, // syncs every write, its free list too
+	})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, ErrLocked
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: raft.db is damaged; restore the folder from a copy: %w", ErrHistory, err)
+	case err != nil:
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, store.Close())
+		}
+	}()
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, 2, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHistory(store, snaps, cfg.Transport == nil); err != nil {
+		return nil, err
+	}
+	rc := raft.DefaultConfig()
+	rc.Logger = log
+	if cfg.Transport == nil {
+		// One voter hears from itself: no network to be patient with.
+		rc.HeartbeatTimeout = 50 * time.Millisecond
+		rc.ElectionTimeout = 50 * time.Millisecond
+		rc.LeaderLeaseTimeout = 50 * time.Millisecond
+		_, cfg.Transport = raft.NewInmemTransport("self")
+	}
+	id, err := identity(cfg, rc, store, snaps)
+	if err != nil {
+		return nil, err
+	}
+	rc.LocalID = id
+	if cfg.tune != nil {
+		cfg.tune(rc)
+	}
+	r := &Replica{
+		id: string(id), fsm: newFSM(cfg.Watch), store: store, trans: cfg.Transport, timeout: cfg.Timeout,
+		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	r.raft, err = raft.NewRaft(rc, r.fsm, store, store, snaps, cfg.Transport)
+	if err != nil {
+		return nil, err
+	}
+	r.close = sync.OnceValue(r.shut)
+	go r.watch(r.raft.LeaderCh())
+	return r, nil
+}
+
+// ID is the replica's name, from its server-id file.
+func (r *Replica) ID() string { return r.id }
+
+// Propose puts a command into the log and returns what applying it returned.
+// An error is ErrNotLeader, ErrUnknownOutcome, or the ledger's refusal.
+func (r *Replica) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply, error) {
+	data, err := ledger.EncodeCommand(cmd)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil, fmt.Errorf("propose %s: %w: %w", cmd.Kind(), ErrNotLeader, ErrClosed)
+	}
+	r.pending.Add(1)
+	r.mu.Unlock()
+
+	done := make(chan struct{})
+	var reply applied
+	go func() {
+		defer r.pending.Done()
+		defer close(done)
+		future := r.raft.Apply(data, r.timeout)
+		if reply.err = future.Error(); reply.err == nil {
+			reply = future.Response().(applied)
+			return
+		}
+		if errors.Is(reply.err, raft.ErrNotLeader) {
+			reply.err = ErrNotLeader
+		} else {
+			reply.err = fmt.Errorf("%w: %w", ErrUnknownOutcome, reply.err)
+		}
+		reply.err = fmt.Errorf("propose %s: %w", cmd.Kind(), reply.err)
+	}()
+	select {
+	case <-done:
+		return reply.reply, reply.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("propose %s: %w: %w", cmd.Kind(), ErrUnknownOutcome, context.Cause(ctx))
+	}
+}
+
+// View calls read with the ledger while nothing is applied to it. read must
+// not keep, change or block on anything.
+func (r *Replica) View(read func(*ledger.State)) { r.fsm.view(read) }
+
+// Changed returns a channel that is closed when the ledger next changes. Take
+// it before View, so that no change falls between.
+func (r *Replica) Changed() <-chan struct{} { return r.fsm.wake() }
+
+// Snapshot writes a snapshot now. Raft does so by itself as the log grows.
+func (r *Replica) Snapshot() error {
+	if err := r.raft.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return fmt.Errorf("snapshot the ledger: %w", err)
+	}
+	return nil
+}
+
+// Lead waits until this replica leads and its ledger has everything that was
+// committed before. The context it returns ends when the leadership does.
+func (r *Replica) Lead(ctx context.Context) (context.Context, error) {
+	for {
+		r.mu.Lock()
+		leads, changed := r.leads, r.changed
+		r.mu.Unlock()
+		if leads != nil && leads.Err() == nil {
+			return leads, nil
+		}
+		select {
+		case <-changed:
+		case <-r.stop:
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// watch turns raft's signals into leaderships. A second true means lost and
+// won again, so it begins a new one.
+func (r *Replica) watch(signals <-chan bool) {
+	defer close(r.stopped)
+	end := func(error) {}
+	for {
+		select {
+		case lead := <-signals:
+			end(errLost)
+			end = func(error) {}
+			if !lead || r.raft.Barrier(0).Error() != nil { // once a term, before anyone is served
+				continue
+			}
+			var ctx context.Context
+			ctx, end = context.WithCancelCause(context.Background())
+			r.mu.Lock()
+			r.leads = ctx
+			close(r.changed)
+			r.changed = make(chan struct{})
+			r.mu.Unlock()
+		case <-r.stop:
+			end(ErrClosed)
+			return
+		}
+	}
+}
+
+// Close hands over the leadership where there is someone to take it, and stops.
+// Proposals that were not answered are ErrUnknownOutcome. Closing again is the
+// same close.
+func (r *Replica) Close() error { return r.close() }
+
+// shut follows the order that cannot hang: hand over, stop listening, stop
+// raft, and only then the files under it.
+func (r *Replica) shut() error {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	close(r.stop)
+	var errs []error
+	if r.raft.State() == raft.Leader && r.voters() > 1 {
+		for range 3 {
+			if r.raft.LeadershipTransfer().Error() == nil {
+				break
+			}
+		}
+	}
+	if c, ok := r.trans.(raft.WithClose); ok {
+		errs = append(errs, c.Close())
+	}
+	errs = append(errs, r.raft.Shutdown().Error())
+	r.pending.Wait()
+	<-r.stopped
+	errs = append(errs, r.store.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close ledger: %w", err)
+	}
+	return nil
+}
+
+func (r *Replica) voters() int {
+	future := r.raft.GetConfiguration()
+	if future.Error() != nil {
+		return 0
+	}
+	n := 0
+	for _, s := range future.Configuration().Servers {
+		if s.Suffrage == raft.Voter {
+			n++
+		}
+	}
+	return n
+}
