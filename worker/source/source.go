@@ -32,6 +32,8 @@ type Batch struct {
 	Bad []uint8
 	// Rejects describes the rows of this batch that are rejected or duplicates.
 	Rejects []Reject
+
+	faults []Reject // values of the batch that cannot be read, by column
 }
 
 // Reject is one line of a reject file: where the row is and what is wrong with
@@ -41,4 +43,6 @@ type Reject struct {
 	Row    int64  // 0-based, header not counted
 	Field  string // the input's column name
 	Reason job.Reason
+
+	at int // row of the batch
 }

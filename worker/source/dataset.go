@@ -1,0 +1,236 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/partition/store"
+)
+
+// Dataset is an input that was found, opened and mapped: every file's header or
+// footer is checked, no row is read yet. It is safe for concurrent use.
+type Dataset struct {
+	spec    job.Spec
+	st      store.Store
+	files   []*inputFile // by month, then name
+	byPath  map[string]*inputFile
+	present []string // canonical flat names, schema order
+	absent  []string
+	columns map[string]*column // by flat or extra name; absent ones too
+	key     keyRule
+	keyName string // the input's name of the key column; "" when numbers are made
+}
+
+// inputFile is one open file of one month.
+type inputFile struct {
+	name    string
+	month   int // months back
+	obj     store.Object
+	parquet *parquetFile
+	csv     *csvFile
+	fields  []field
+	byName  map[string]int
+	key     int // index of the key's field, -1 when numbers are made
+}
+
+func (f *inputFile) close() error { return f.obj.Close() }
+
+// File is what a Dataset knows of one file before it is surveyed.
+type File struct {
+	Path   string // relative to the input's root
+	Month  int    // months back; 0 = scoring month
+	Bytes  int64
+	Rows   int64 // by the Parquet footer; -1 for CSV, whose rows only a survey counts
+	Format string
+}
+
+// Open finds the input of a job in st, which is rooted at the folder that Root
+// returns for spec.Input.Path, and checks that it can be read as the job says.
+// All mapping problems are reported at once.
+//
+// It returns ErrNoInput, ErrMissingMonth, ErrFormat, ErrCorrupt or ErrMapping,
+// wrapped with what was found.
+func Open(ctx context.Context, st store.Store, spec job.Spec) (d *Dataset, err error) {
+	d = &Dataset{spec: spec, st: st, byPath: map[string]*inputFile{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+			d = nil
+		}
+	}()
+	d.key = keyRule{iot: spec.Input.Exclude.IoT, nulls: nullTokens(spec.Input)}
+	if err := d.findFiles(ctx); err != nil {
+		return d, err
+	}
+	return d, d.resolve()
+}
+
+// Close closes the files. Readers must be closed before.
+func (d *Dataset) Close() error {
+	var all []error
+	for _, f := range d.files {
+		all = append(all, f.close())
+	}
+	d.files = nil
+	return errors.Join(all...)
+}
+
+// Columns returns the canonical columns the input has, by flat name in the
+// schema's order, and the ones it lacks, which read as null.
+func (d *Dataset) Columns() (present, absent []string) { return d.present, d.absent }
+
+// Files returns the input's files by month, then name.
+func (d *Dataset) Files() []File {
+	out := make([]File, len(d.files))
+	for i, f := range d.files {
+		out[i] = File{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: -1, Format: "csv"}
+		if f.parquet != nil {
+			out[i].Rows, out[i].Format = f.parquet.rows, "parquet"
+		}
+	}
+	return out
+}
+
+// findFiles opens the files of each month.
+func (d *Dataset) findFiles(ctx context.Context) error {
+	in := d.spec.Input
+	_, rest := Root(in.Path)
+	if in.Path == "" {
+		return fmt.Errorf("input.path is empty: %w", ErrNoInput)
+	}
+	if in.Layout != "months" {
+		return d.openAll(ctx, rest, 0)
+	}
+	if !strings.Contains(in.Path, monthMark) {
+		return fmt.Errorf("input.path %s holds no %s, which layout months needs: %w", in.Path, monthMark, ErrNoInput)
+	}
+	if in.MakeNumbers != 0 {
+		return fmt.Errorf("input.make_numbers cannot join months by number; use layout wide: %w", ErrMapping)
+	}
+	var missing []string
+	for k := range schema.Months {
+		month := fmt.Sprintf("%06d", MonthBack(d.spec.Month, k))
+		err := d.openAll(ctx, strings.ReplaceAll(rest, monthMark, month), k)
+		switch {
+		case errors.Is(err, ErrNoInput):
+			if k == 0 || in.MissingMonths != "null" {
+				missing = append(missing, month)
+			}
+		case err != nil:
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		remedy := "; set input.missing_months to null to read them as missing"
+		if missing[0] == fmt.Sprintf("%06d", d.spec.Month) {
+			remedy = "; the scoring month is always required"
+		}
+		return fmt.Errorf("input %s has no files for %s%s: %w", in.Path, strings.Join(missing, ", "), remedy, ErrMissingMonth)
+	}
+	return nil
+}
+
+// MonthBack returns the month k months before yyyymm.
+func MonthBack(yyyymm int32, k int) int32 {
+	n := yyyymm/100*12 + yyyymm%100 - 1 - int32(k)
+	return n/12*100 + n%12 + 1
+}
+
+func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
+	list, err := find(ctx, d.st, rest)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("nothing at %s: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", MonthBack(d.spec.Month, month))), ErrNoInput)
+	}
+	format := d.spec.Input.Format
+	for _, info := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		got := format
+		if got == "" {
+			if got, err = formatOf(info.Name); err != nil {
+				return inFile(info.Name, err)
+			}
+		}
+		f, err := d.openFile(ctx, info.Name, got, month)
+		if err != nil {
+			return inFile(info.Name, err)
+		}
+		d.files = append(d.files, f)
+		if d.byPath[f.name] != nil {
+			return fmt.Errorf("input %s: %s belongs to two months: %w", d.spec.Input.Path, f.name, ErrMapping)
+		}
+		d.byPath[f.name] = f
+		if first := d.files[0]; (first.parquet == nil) != (f.parquet == nil) {
+			return fmt.Errorf("input holds both formats, %s and %s; set input.path to one of them: %w", first.name, f.name, ErrFormat)
+		}
+	}
+	return nil
+}
+
+func (d *Dataset) openFile(ctx context.Context, name, format string, month int) (*inputFile, error) {
+	obj, err := d.st.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	f := &inputFile{name: name, month: month, obj: obj, byName: map[string]int{}}
+	switch format {
+	case "parquet":
+		if f.parquet, err = openParquet(obj); err == nil {
+			f.fields = f.parquet.fields
+		}
+	case "csv":
+		if f.csv, err = openCSV(obj, d.spec.Input.CSV); err == nil {
+			f.fields = f.csv.fields
+		}
+	default:
+		err = fmt.Errorf("input.format %q is neither parquet nor csv: %w", format, ErrFormat)
+	}
+	if err != nil {
+		return nil, errors.Join(err, obj.Close())
+	}
+	for i, fd := range f.fields {
+		if _, twice := f.byName[fd.name]; twice {
+			return nil, errors.Join(fmt.Errorf("two columns are named %q: %w", fd.name, ErrFormat), obj.Close())
+		}
+		f.byName[fd.name] = i
+	}
+	return f, nil
+}
+
+// tailBytes is how much of a file's end goes into the fingerprint: the footer
+// of a Parquet file and the last rows of a CSV file.
+const tailBytes = 64 << 10
+
+// Fingerprint identifies the input quickly: SHA-256, in hexadecimal, over the
+// names, sizes and last 64 KiB of its files, in order of month and name. The
+// survey's digests are the ones that prove content.
+func (d *Dataset) Fingerprint(ctx context.Context) (string, error) {
+	h := sha256.New()
+	for _, f := range d.files {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		tail, err := fileTail(f)
+		if err != nil {
+			return "", inFile(f.name, err)
+		}
+		fmt.Fprintf(h, "%d %d %d %s\n", f.month, f.obj.Size(), len(f.name), f.name)
+		h.Write(tail)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func fileTail(f *inputFile) ([]byte, error) {
+	b := make([]byte, min(tailBytes, f.obj.Size()))
+	return b, readFull(f.obj, b, f.obj.Size()-int64(len(b)))
+}

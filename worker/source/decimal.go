@@ -1,0 +1,234 @@
+package source
+
+import (
+	"math"
+	"math/bits"
+	"time"
+	"unsafe"
+)
+
+// decimal is mant·10^exp, the value of a decimal text exactly.
+type decimal struct {
+	mant uint64
+	exp  int
+	neg  bool
+	lost bool // digits past the 19th were not all zero: the value is larger by less than one unit of mant
+}
+
+// parseDecimal reads [+-]digits[.digits][e[+-]digits]. NaN and infinities are
+// valueBad; anything else is valueReject.
+func parseDecimal(b []byte) (d decimal, o outcome) {
+	if special(b) {
+		return d, valueBad
+	}
+	i := 0
+	if i < len(b) && (b[i] == '-' || b[i] == '+') {
+		d.neg = b[i] == '-'
+		i++
+	}
+	digits, point := 0, false
+	for ; i < len(b); i++ {
+		c := b[i]
+		if c == '.' && !point {
+			point = true
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		digits++
+		switch {
+		case d.mant < math.MaxUint64/10-1:
+			d.mant = d.mant*10 + uint64(c-'0')
+			if point {
+				d.exp--
+			}
+		default:
+			d.lost = d.lost || c != '0'
+			if !point {
+				d.exp++
+			}
+		}
+	}
+	if digits == 0 {
+		return d, valueReject
+	}
+	if i < len(b) && (b[i] == 'e' || b[i] == 'E') {
+		i++
+		neg := false
+		if i < len(b) && (b[i] == '-' || b[i] == '+') {
+			neg = b[i] == '-'
+			i++
+		}
+		start, e := i, 0
+		for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
+			if e < 1<<20 {
+				e = e*10 + int(b[i]-'0')
+			}
+		}
+		if i == start {
+			return d, valueReject
+		}
+		if neg {
+			e = -e
+		}
+		d.exp += e
+	}
+	if i != len(b) {
+		return d, valueReject
+	}
+	return d, valueOK
+}
+
+// scaled returns d·num/den rounded half to even, whether it fits an int64, and
+// whether it was whole. num and den are positive and below 2^40.
+func (d decimal) scaled(num, den int64) (v int64, fits, whole bool) {
+	if d.mant == 0 {
+		return 0, true, !d.lost
+	}
+	hi, lo := bits.Mul64(d.mant, uint64(num)) // below 2^104
+	exp := d.exp
+	for ; exp > 0; exp-- {
+		h, l := bits.Mul64(lo, 10)
+		if hi > math.MaxUint64/10 {
+			return 0, false, true
+		}
+		hi, lo = hi*10+h, l
+		if hi < h {
+			return 0, false, true
+		}
+	}
+	// Divide by den, then by ten as often as the exponent says, keeping what
+	// rounding needs: the last remainder, and whether anything lay below it.
+	below := d.lost
+	divisor := uint64(den)
+	r := div128(&hi, &lo, divisor)
+	for ; exp < 0; exp++ {
+		if hi == 0 && lo == 0 && r == 0 {
+			return 0, true, !below
+		}
+		below = below || r != 0
+		r = div128(&hi, &lo, 10)
+		divisor = 10
+		if exp < -60 && hi == 0 && lo == 0 {
+			return 0, true, false // far below half
+		}
+	}
+	whole = r == 0 && !below
+	half := divisor - r // r against half of divisor
+	switch {
+	case r > half, r == half && below, r == half && lo&1 != 0:
+		lo++
+		if lo == 0 {
+			hi++
+		}
+	}
+	if hi != 0 || lo > math.MaxInt64 {
+		return 0, false, whole
+	}
+	v = int64(lo)
+	if d.neg {
+		v = -v
+	}
+	return v, true, whole
+}
+
+// div128 divides hi:lo by d in place and returns the remainder.
+func div128(hi, lo *uint64, d uint64) uint64 {
+	var r uint64
+	*hi, r = *hi/d, *hi%d
+	*lo, r = bits.Div64(r, *lo, d)
+	return r
+}
+
+// decimalText reports whether b is made of what parseDecimal reads: strconv
+// also takes hexadecimal and underscores.
+func decimalText(b []byte) bool {
+	_, o := parseDecimal(b)
+	return o == valueOK
+}
+
+// special reports whether b spells NaN or an infinity.
+func special(b []byte) bool {
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		b = b[1:]
+	}
+	if len(b) != 3 && len(b) != 8 {
+		return false
+	}
+	var low [8]byte
+	for i, c := range b {
+		low[i] = c | 0x20
+	}
+	switch string(low[:len(b)]) {
+	case "nan", "inf", "infinity":
+		return true
+	}
+	return false
+}
+
+// civilDay returns the days from 1970-01-01 to a date of the calendar.
+func civilDay(y, m, d int) (int32, bool) {
+	if y < 1 || y > 9999 || m < 1 || m > 12 || d < 1 || d > 31 {
+		return 0, false
+	}
+	t := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
+	if t.Day() != d {
+		return 0, false
+	}
+	return int32(t.Unix() / 86400), true
+}
+
+// parseDate reads a date. Without layouts it takes 2006-01-02, 20060102 and
+// 2006/1/2; the first may be followed by a time of day, which is dropped.
+func parseDate(b []byte, layouts []string) (int32, bool) {
+	if layouts != nil {
+		for _, l := range layouts {
+			t, err := time.Parse(l, unsafe.String(unsafe.SliceData(b), len(b)))
+			if err == nil {
+				return civilDay(t.Year(), int(t.Month()), t.Day())
+			}
+		}
+		return 0, false
+	}
+	var part [3]int
+	n, digits := 0, 0
+	var sep byte
+	for i, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+			if digits > 8 {
+				return 0, false
+			}
+			part[n] = part[n]*10 + int(c-'0')
+		case (c == '-' || c == '/') && n < 2 && digits > 0 && (sep == 0 || c == sep):
+			sep = c
+			n++
+			digits = 0
+		case (c == ' ' || c == 'T') && sep == '-' && n == 2 && digits == 2 && clockText(b[i+1:]):
+			return civilDay(part[0], part[1], part[2])
+		default:
+			return 0, false
+		}
+	}
+	if n == 0 && digits == 8 {
+		return civilDay(part[0]/10000, part[0]/100%100, part[0]%100)
+	}
+	if n != 2 || digits == 0 || part[0] < 1000 {
+		return 0, false
+	}
+	return civilDay(part[0], part[1], part[2])
+}
+
+// clockText reports whether b looks like a time of day.
+func clockText(b []byte) bool {
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9', c == ':', c == '.', c == '+', c == '-', c == 'Z':
+		default:
+			return false
+		}
+	}
+	return len(b) >= 5
+}

@@ -1,0 +1,221 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// spec returns the input half of a job for files in dir.
+func spec(p string) job.Spec {
+	return job.Spec{
+		Version: 1, Name: "test", Month: 202606,
+		Input: job.Input{Path: p, CSV: job.CSV{Header: true}, Exclude: job.Exclude{IoT: true}},
+	}
+}
+
+// rooted returns a store at dir and fails the test when there is none.
+func rooted(t testing.TB, dir string) store.Store {
+	t.Helper()
+	st, err := store.NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func write(t testing.TB, dir, name string, data []byte) {
+	t.Helper()
+	p := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, dir string, s job.Spec) *Dataset {
+	t.Helper()
+	d, err := Open(context.Background(), rooted(t, dir), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func survey(t testing.TB, d *Dataset) job.Survey {
+	t.Helper()
+	s, err := d.Survey(context.Background(), 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// cut makes one task per group of segments; group says to which task a segment
+// belongs, and never decreases.
+func cut(s job.Survey, group func(partition.Segment) int) []job.Task {
+	var tasks []job.Task
+	at := map[int]int{}
+	for month, runs := range s.Segments {
+		for _, r := range runs {
+			g := group(r.Segment)
+			i, ok := at[g]
+			if !ok {
+				i = len(tasks)
+				at[g] = i
+				tasks = append(tasks, job.Task{Range: partition.Range{First: r.Segment.First(), Past: r.Segment.Past()}})
+			}
+			t := &tasks[i]
+			t.Range.First = min(t.Range.First, r.Segment.First())
+			t.Range.Past = max(t.Range.Past, r.Segment.Past())
+			if month == 0 {
+				t.Rows += r.Rows
+				t.Keys = t.Keys.Add(r.Keys)
+			}
+			if k := len(t.Slices) - 1; k >= 0 {
+				if l := &t.Slices[k]; l.Month == month && l.File == r.File && l.First+l.Rows == r.First {
+					l.Rows += r.Rows
+					l.Bytes += r.Bytes
+					continue
+				}
+			}
+			t.Slices = append(t.Slices, job.Slice{Month: month, File: r.File, First: r.First, Rows: r.Rows, Offset: r.Offset, Bytes: r.Bytes})
+		}
+	}
+	return tasks
+}
+
+func whole(partition.Segment) int { return 0 }
+
+// row is one row as a reader delivers it: nil is null.
+type row struct {
+	key    uint64
+	drop   job.Reason
+	bad    uint8
+	values []any
+}
+
+type result struct {
+	rows    []row
+	rejects []Reject
+	counts  job.Counts
+	keys    partition.Sum
+}
+
+// readTask reads a task to its end with a checked allocator.
+func readTask(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns []string, batch int) (result, error) {
+	t.Helper()
+	alloc := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer func() {
+		if n := alloc.CurrentAlloc(); n != 0 {
+			t.Errorf("%d bytes were not returned", n)
+		}
+	}()
+	var out result
+	r, err := d.Reader(task, s.Files, columns, batch, alloc)
+	if err != nil {
+		return out, err
+	}
+	defer r.Close()
+	for {
+		b, err := r.Next(context.Background())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return out, err
+		}
+		if b.Len != int(b.Record.NumRows()) || int(b.Record.NumCols()) != len(columns) {
+			t.Fatalf("a record of %d×%d for %d rows of %d columns", b.Record.NumRows(), b.Record.NumCols(), b.Len, len(columns))
+		}
+		for i := range b.Len {
+			x := row{key: b.Key[i]}
+			if b.Drop != nil {
+				x.drop = b.Drop[i]
+			}
+			if b.Bad != nil {
+				x.bad = b.Bad[i]
+			}
+			for _, c := range b.Record.Columns() {
+				x.values = append(x.values, cellOf(c, i))
+			}
+			out.rows = append(out.rows, x)
+		}
+		out.rejects = append(out.rejects, b.Rejects...)
+	}
+	out.counts, out.keys = r.Counts(), r.Keys()
+	if !out.counts.Conserved() {
+		t.Errorf("rows are not conserved: %+v", out.counts)
+	}
+	return out, nil
+}
+
+// cellOf returns the value as int64 or float64, nil when null or NaN.
+func cellOf(a arrow.Array, i int) any {
+	if a.IsNull(i) {
+		return nil
+	}
+	switch a := a.(type) {
+	case *array.Uint8:
+		return int64(a.Value(i))
+	case *array.Uint32:
+		return int64(a.Value(i))
+	case *array.Uint64:
+		return int64(a.Value(i))
+	case *array.Int16:
+		return int64(a.Value(i))
+	case *array.Int32:
+		return int64(a.Value(i))
+	case *array.Int64:
+		return a.Value(i)
+	case *array.Date32:
+		return int64(a.Value(i))
+	case *array.Float64:
+		if a.Value(i) != a.Value(i) {
+			return nil
+		}
+		return a.Value(i)
+	}
+	panic(a.DataType().String())
+}
+
+// readAll opens, surveys and reads an input in one task.
+func readAll(t testing.TB, dir string, s job.Spec, columns []string) result {
+	t.Helper()
+	d := open(t, dir, s)
+	sv := survey(t, d)
+	out := result{}
+	for _, task := range cut(sv, whole) {
+		r, err := readTask(t, d, sv, task, columns, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.rows = append(out.rows, r.rows...)
+		out.rejects = append(out.rejects, r.rejects...)
+		out.counts = out.counts.Add(r.counts)
+		out.keys = out.keys.Add(r.keys)
+	}
+	return out
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,214 @@
+package source
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+
+	"rescore/partition/store"
+)
+
+// Limits on what a Parquet file may ask for before anything is allocated.
+const (
+	footerBytesMax   = 32 << 20
+	footerStructsMax = 1 << 20 // about 600 bytes each once decoded
+	pageBytesMax     = 256 << 20
+	pageHeaderMax    = 1 << 20
+	// pageRatioMax bounds how far a page larger than pageRatioFrom may expand.
+	// Runs of one value compress a thousandfold and more, but only small pages do.
+	pageRatioMax  = 1 << 12
+	pageRatioFrom = 16 << 20
+)
+
+const magic = "PAR1"
+
+// checkFooter reads the end of a Parquet file and walks its metadata without
+// building it: list sizes are bounded by the bytes that are there, so that a
+// footer of a hundred bytes cannot ask for a gigabyte.
+func checkFooter(obj store.Object) error {
+	size := obj.Size()
+	if size == 0 {
+		return fmt.Errorf("the file is empty: %w", ErrFormat)
+	}
+	if size < int64(len(magic)+8) {
+		return fmt.Errorf("%d bytes are too few for a Parquet file: %w", size, ErrFormat)
+	}
+	var head [4]byte
+	if err := readFull(obj, head[:], 0); err != nil {
+		return err
+	}
+	var tail [8]byte
+	if err := readFull(obj, tail[:], size-8); err != nil {
+		return err
+	}
+	if string(head[:]) == "PARE" || string(tail[4:]) == "PARE" {
+		return fmt.Errorf("encrypted Parquet is not read, decrypt it first: %w", ErrFormat)
+	}
+	if string(head[:]) != magic {
+		return fmt.Errorf("no Parquet magic at the start: %w", ErrFormat)
+	}
+	if string(tail[4:]) != magic {
+		return fmt.Errorf("no Parquet magic at the end, the file may be truncated: %w", ErrFormat)
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:4]))
+	if n > size-int64(len(magic)+8) {
+		return corrupt("a footer of %d bytes in a file of %d", n, size)
+	}
+	if n > footerBytesMax {
+		return corrupt("a footer of %d bytes, at most %d are read", n, footerBytesMax)
+	}
+	b := make([]byte, n)
+	if err := readFull(obj, b, size-8-n); err != nil {
+		return err
+	}
+	w := thriftWalk{b: b, structs: footerStructsMax}
+	if err := w.fields(0); err != nil {
+		return fmt.Errorf("footer: %w", err)
+	}
+	return nil
+}
+
+// thriftWalk steps over a value of the Thrift compact protocol and checks that
+// every size it states fits into the bytes that are left.
+type thriftWalk struct {
+	b       []byte
+	structs int // how many more structs may come
+}
+
+const thriftDepthMax = 64
+
+func (w *thriftWalk) uvarint() (uint64, error) {
+	v, n := binary.Uvarint(w.b)
+	if n <= 0 {
+		return 0, corrupt("metadata ends inside a number")
+	}
+	w.b = w.b[n:]
+	return v, nil
+}
+
+func (w *thriftWalk) skip(n uint64) error {
+	if n > uint64(len(w.b)) {
+		return corrupt("metadata states %d bytes where %d are left", n, len(w.b))
+	}
+	w.b = w.b[n:]
+	return nil
+}
+
+func (w *thriftWalk) byte() (byte, error) {
+	if len(w.b) == 0 {
+		return 0, corrupt("metadata ends early")
+	}
+	c := w.b[0]
+	w.b = w.b[1:]
+	return c, nil
+}
+
+func (w *thriftWalk) fields(depth int) error {
+	if depth > thriftDepthMax {
+		return corrupt("metadata nests deeper than %d", thriftDepthMax)
+	}
+	if w.structs--; w.structs < 0 {
+		return corrupt("metadata holds more than %d structures", footerStructsMax)
+	}
+	for {
+		h, err := w.byte()
+		if err != nil {
+			return err
+		}
+		if h == byte(thrift.STOP) {
+			return nil
+		}
+		if h>>4 == 0 { // the field's number follows
+			if _, err := w.uvarint(); err != nil {
+				return err
+			}
+		}
+		t := thrift.Type(h & 0xf)
+		if t == thrift.TRUE || t == thrift.FALSE {
+			continue // the value is the type
+		}
+		if err := w.value(t, depth); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *thriftWalk) value(t thrift.Type, depth int) error {
+	if depth > thriftDepthMax {
+		return corrupt("metadata nests deeper than %d", thriftDepthMax)
+	}
+	switch t {
+	case thrift.TRUE, thrift.FALSE, thrift.I8:
+		return w.skip(1)
+	case thrift.I16, thrift.I32, thrift.I64:
+		_, err := w.uvarint()
+		return err
+	case thrift.DOUBLE:
+		return w.skip(8)
+	case thrift.UUID:
+		return w.skip(16)
+	case thrift.BINARY:
+		n, err := w.uvarint()
+		if err != nil {
+			return err
+		}
+		return w.skip(n)
+	case thrift.LIST, thrift.SET:
+		h, err := w.byte()
+		if err != nil {
+			return err
+		}
+		n := uint64(h >> 4)
+		if n == 15 {
+			if n, err = w.uvarint(); err != nil {
+				return err
+			}
+		}
+		if n > uint64(len(w.b)) {
+			return corrupt("metadata states a list of %d where %d bytes are left", n, len(w.b))
+		}
+		for range n {
+			if err := w.value(thrift.Type(h&0xf), depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case thrift.MAP:
+		n, err := w.uvarint()
+		if err != nil || n == 0 {
+			return err
+		}
+		h, err := w.byte()
+		if err != nil {
+			return err
+		}
+		if n > uint64(len(w.b)) {
+			return corrupt("metadata states a map of %d where %d bytes are left", n, len(w.b))
+		}
+		for range n {
+			if err := w.value(thrift.Type(h>>4), depth+1); err != nil {
+				return err
+			}
+			if err := w.value(thrift.Type(h&0xf), depth+1); err != nil {
+				return err
+			}
+		}
+		return nil
+	case thrift.STRUCT:
+		return w.fields(depth + 1)
+	}
+	return corrupt("metadata holds a value of unknown type %d", t)
+}
+
+// readFull fills p from off, or says that the file ends early.
+func readFull(obj store.Object, p []byte, off int64) error {
+	n, err := obj.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || n < len(p) && off+int64(len(p)) > obj.Size() {
+		return corrupt("the file ends at byte %d", off+int64(n))
+	}
+	return fmt.Errorf("read %d bytes at %d: %w", len(p), off, err)
+}

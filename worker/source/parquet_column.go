@@ -1,0 +1,291 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// parquetColumn streams one field of one Parquet file into vectors, row group
+// after row group. It serves one goroutine.
+type parquetColumn struct {
+	file  *parquetFile
+	field field
+	conv  *conversion
+	pages pages
+	group int   // the row group that pages reads; the next one when it has ended
+	skip  int64 // rows to pass over before the next one wanted
+	open  bool  // pages is inside group
+
+	// The dictionary of the current chunk, converted once.
+	dictReady bool
+	dictBad   bool      // some entry is not valueOK
+	dictState []outcome // by entry, when dictBad
+	dictU8    []uint8
+	dictU32   []uint32
+	dictU64   []uint64
+	dictI16   []int16
+	dictI32   []int32
+	dictI64   []int64
+	dictF64   []float64
+
+	wide []int64 // 32-bit unsigned values, widened
+	log  []issue // of one page, positions among its values
+}
+
+func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *parquetColumn {
+	p := &parquetColumn{file: f, field: fd, conv: conv}
+	p.pages.codecs = c
+	return p
+}
+
+// seek makes row the next one that fill delivers.
+func (c *parquetColumn) seek(row int64) {
+	c.open, c.group, c.skip = false, 0, row
+	for c.group < len(c.file.groups) && c.skip >= c.file.groups[c.group].rows {
+		c.skip -= c.file.groups[c.group].rows
+		c.group++
+	}
+}
+
+// advance makes the page that holds the next row the current one, positioned
+// at that row.
+func (c *parquetColumn) advance() error {
+	for c.pages.pos >= c.pages.rows || !c.open {
+		if !c.open {
+			if c.group >= len(c.file.groups) {
+				return corrupt("column %s ends before its last row", c.field.name)
+			}
+			c.pages.open(c.file.obj, c.file.groups[c.group].chunks[c.field.index])
+			c.open, c.dictReady = true, false
+		}
+		switch err := c.pages.next(&c.skip); {
+		case errors.Is(err, io.EOF):
+			c.open = false
+			c.group++
+			continue
+		case err != nil:
+			return fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
+		}
+		if c.skip > 0 {
+			p := &c.pages
+			k := int(c.skip)
+			c.skip = 0
+			p.pos = k
+			p.dense = k
+			if p.levels != nil {
+				p.dense = countBits(p.levels, 0, k)
+			}
+		}
+	}
+	return nil
+}
+
+// fill writes the next n rows to v from row at on, and appends what did not
+// fit to log, by row of v.
+func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error) {
+	for n > 0 {
+		if err := c.advance(); err != nil {
+			return log, err
+		}
+		k := min(n, c.pages.rows-c.pages.pos)
+		switch v.typ.ID() {
+		case arrow.UINT8:
+			log = fillPage(c, v, lanes[uint8](v)[at:at+k], &c.dictU8, at, log)
+		case arrow.UINT32:
+			log = fillPage(c, v, lanes[uint32](v)[at:at+k], &c.dictU32, at, log)
+		case arrow.UINT64:
+			log = fillPage(c, v, lanes[uint64](v)[at:at+k], &c.dictU64, at, log)
+		case arrow.INT16:
+			log = fillPage(c, v, lanes[int16](v)[at:at+k], &c.dictI16, at, log)
+		case arrow.INT32, arrow.DATE32:
+			log = fillPage(c, v, lanes[int32](v)[at:at+k], &c.dictI32, at, log)
+		case arrow.INT64:
+			log = fillPage(c, v, lanes[int64](v)[at:at+k], &c.dictI64, at, log)
+		case arrow.FLOAT64:
+			log = fillPage(c, v, lanes[float64](v)[at:at+k], &c.dictF64, at, log)
+		default:
+			return log, fmt.Errorf("column of type %s cannot be filled", v.typ)
+		}
+		at, n = at+k, n-k
+	}
+	return log, nil
+}
+
+// fillPage converts len(dst) rows of the current page. Values are converted
+// densely, nulls left out, and then spread to their rows.
+func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, log []issue) []issue {
+	p := &c.pages
+	set := len(dst)
+	if p.levels != nil {
+		set = countBits(p.levels, p.pos, len(dst))
+	}
+	c.log = c.log[:0]
+	dense := dst[:set]
+	if p.coded {
+		gatherDict(c, dense, dict, p.index[p.dense:p.dense+set])
+	} else {
+		convertValues(c, dense, &p.vals, p.dense)
+	}
+	if set < len(dst) {
+		spread(dst, set, p.levels, p.pos)
+		if v.nan {
+			for i := range dst {
+				if !bit(p.levels, p.pos+i) {
+					dst[i] = T(nan)
+				}
+			}
+		} else {
+			copyBits(v.bitmap(), at, p.levels, p.pos, len(dst))
+		}
+	}
+	if len(c.log) > 0 {
+		log = c.settle(v, at, len(dst), set, log)
+	}
+	p.pos += len(dst)
+	p.dense += set
+	return log
+}
+
+// settle turns the positions of c.log, which count values, into rows of v, and
+// makes those rows null.
+func (c *parquetColumn) settle(v *vector, at, n, set int, log []issue) []issue {
+	next, j := 0, 0
+	for i := 0; i < n && next < len(c.log); i++ {
+		if set < n && !bit(c.pages.levels, c.pages.pos+i) {
+			continue
+		}
+		if int(c.log[next].at) == j {
+			e := c.log[next]
+			next++
+			v.setNull(at + i)
+			if !e.null {
+				log = append(log, issue{at: int32(at + i), reject: e.reject, field: c.field.name})
+			}
+		}
+		j++
+	}
+	return log
+}
+
+func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T, index []uint32) {
+	if !c.dictReady {
+		n := c.pages.dictLen()
+		vals := grow(dict, n)
+		c.log = c.log[:0]
+		convertValues(c, vals, &c.pages.dict, 0)
+		c.dictBad = len(c.log) > 0
+		if c.dictBad {
+			state := grow(&c.dictState, n)
+			clear(state)
+			for _, e := range c.log {
+				switch {
+				case e.null:
+					state[e.at] = valueNull
+				case e.reject:
+					state[e.at] = valueReject
+				default:
+					state[e.at] = valueBad
+				}
+			}
+			c.log = c.log[:0]
+		}
+		c.dictReady = true
+	}
+	vals := *dict
+	for i, k := range index {
+		dst[i] = vals[k]
+	}
+	if c.dictBad {
+		for i, k := range index {
+			if s := c.dictState[k]; s != valueOK {
+				c.log = append(c.log, issue{at: int32(i), reject: s == valueReject, null: s == valueNull})
+			}
+		}
+	}
+}
+
+// convertValues converts len(dst) values from position from on and logs issues
+// in c.log.
+func convertValues[T lane](c *parquetColumn, dst []T, vals *values, from int) {
+	if len(dst) == 0 {
+		return
+	}
+	to := from + len(dst)
+	switch c.field.kind {
+	case kindBool, kindI32, kindDay:
+		if !c.field.unsigned {
+			c.log = ints(dst, vals.i32[from:to], c.conv, c.log)
+			return
+		}
+		wide := grow(&c.wide, len(dst))
+		for i, v := range vals.i32[from:to] {
+			wide[i] = int64(uint32(v))
+		}
+		c.log = ints(dst, wide, c.conv, c.log)
+	case kindI64, kindStamp:
+		c.log = ints(dst, vals.i64[from:to], c.conv, c.log)
+	case kindF32:
+		c.log = floats(dst, vals.f32[from:to], c.conv, c.log)
+	case kindF64:
+		c.log = floats(dst, vals.f64[from:to], c.conv, c.log)
+	case kindText:
+		for i := range dst {
+			x, o := one[T](vals.txt.at(from+i), c.conv)
+			dst[i] = x
+			if o != valueOK {
+				dst[i] = 0
+				c.log = append(c.log, issue{at: int32(i), reject: o == valueReject, null: o == valueNull})
+			}
+		}
+	}
+}
+
+// finish checks, after the last row of a row group, that its pages hold no more.
+func (c *parquetColumn) finish() error {
+	if !c.open || c.pages.pos < c.pages.rows || c.pages.left > 0 {
+		return nil
+	}
+	if err := c.pages.trailing(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
+	}
+	return nil
+}
+
+// keys calls out with the key of each of the next n rows.
+func (c *parquetColumn) keys(n int64, rule keyRule, out func(number uint64, why verdict)) error {
+	for n > 0 {
+		if err := c.advance(); err != nil {
+			return err
+		}
+		p := &c.pages
+		k := int(min(n, int64(p.rows-p.pos)))
+		for i := range k {
+			if p.levels != nil && !bit(p.levels, p.pos+i) {
+				out(0, nullKey)
+				continue
+			}
+			j := p.dense
+			p.dense++
+			vals := &p.vals
+			if p.coded {
+				vals, j = &p.dict, int(p.index[j])
+			}
+			switch c.field.kind {
+			case kindI32:
+				out(rule.integer(int64(uint32(vals.i32[j]))))
+			case kindI64:
+				out(rule.integer(vals.i64[j]))
+			case kindF64:
+				out(rule.float(vals.f64[j]))
+			case kindText:
+				out(rule.text(vals.txt.at(j)))
+			}
+		}
+		p.pos += k
+		n -= int64(k)
+	}
+	return nil
+}

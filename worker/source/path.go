@@ -1,0 +1,102 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"rescore/partition/store"
+)
+
+const monthMark = "{month}"
+
+// Root splits an input path into the folder that a store is to be rooted at and
+// the rest, by which Open finds the files: the folder holds no pattern and does
+// exist when the input does.
+func Root(p string) (root, rest string) {
+	p = path.Clean(strings.ReplaceAll(p, `\`, "/"))
+	dirs := strings.Split(p, "/")
+	cut := len(dirs) - 1
+	for i, d := range dirs {
+		if isPattern(d) {
+			cut = i
+			break
+		}
+	}
+	if last := dirs[cut]; last == "." || last == ".." || last == "" {
+		return p, ""
+	}
+	root = strings.Join(dirs[:cut], "/")
+	switch {
+	case root == "" && strings.HasPrefix(p, "/"):
+		root = "/"
+	case root == "":
+		root = "."
+	}
+	return root, strings.Join(dirs[cut:], "/")
+}
+
+func isPattern(s string) bool { return strings.ContainsAny(s, "*?[") || strings.Contains(s, monthMark) }
+
+// find returns the objects that rest names: itself, everything in the folders
+// it names, or everything a pattern matches. Names whose last or inner elements
+// start with _ or . are no input.
+func find(ctx context.Context, st store.Store, rest string) ([]store.Info, error) {
+	prefix := rest
+	if i := strings.IndexAny(rest, "*?["); i >= 0 {
+		prefix = rest[:strings.LastIndexByte(rest[:i], '/')+1]
+	}
+	if _, err := path.Match(rest, ""); err != nil {
+		return nil, fmt.Errorf("pattern %s: %w", rest, err)
+	}
+	list, err := st.List(ctx, prefix)
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return nil, fmt.Errorf("list %s: %w", rest, err)
+	}
+	depth := strings.Count(rest, "/") + 1
+	var found []store.Info
+	for _, info := range list {
+		names := strings.Split(info.Name, "/")
+		if rest == "" {
+			depth = 0
+		}
+		if len(names) < depth {
+			continue
+		}
+		head, inner := strings.Join(names[:depth], "/"), names[depth:]
+		if ok, _ := path.Match(rest, head); !ok && head != rest {
+			continue
+		}
+		if len(inner) == 0 && isPattern(rest) {
+			inner = names[depth-1:] // a pattern does not mean hidden files
+		}
+		if !hidden(inner) {
+			found = append(found, info)
+		}
+	}
+	return found, nil
+}
+
+func hidden(names []string) bool {
+	for _, n := range names {
+		if strings.HasPrefix(n, "_") || strings.HasPrefix(n, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// formatOf tells the format of a file by its name.
+func formatOf(name string) (string, error) {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".parquet", ".parq", ".pq":
+		return "parquet", nil
+	case ".csv", ".tsv", ".txt":
+		return "csv", nil
+	case ".gz", ".zip", ".bz2", ".xz", ".zst":
+		return "", fmt.Errorf("compressed files are not read, decompress it first: %w", ErrFormat)
+	}
+	return "", fmt.Errorf("neither .parquet nor .csv; set input.format, or move it out of the input: %w", ErrFormat)
+}

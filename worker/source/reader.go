@@ -1,0 +1,551 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/schema"
+)
+
+// serviceType is read for every task whose job excludes service types.
+const serviceType = "service_type"
+
+// Reader delivers the rows of one task in input order, batch after batch. It
+// owns all memory it hands out and serves one goroutine.
+type Reader struct {
+	d     *Dataset
+	task  job.Task
+	files []*inputFile
+	index []job.InputFile
+	rows  int // a batch
+	alloc memory.Allocator
+
+	// What each row of the scoring month is, known before any column is read.
+	keys []uint64
+	drop []job.Reason
+	sum  partition.Sum
+
+	schema  *arrow.Schema
+	out     []output
+	months  []*stream // the files of each month; nil when it has none
+	hidden  int       // index in out of service_type read only to exclude, -1
+	service *vector   // of service_type, nil when nothing depends on it
+	record  arrow.Record
+	arrays  []arrow.Array
+	batch   Batch
+	bad     []uint8
+	next    int // row of the task
+	counts  job.Counts
+	err     error
+	codecs  codecs
+}
+
+// output is one column of the record.
+type output struct {
+	col   *column
+	vec   *vector
+	fixed arrow.Array // absent and constant columns: the same for every batch
+	key   bool        // the number itself
+}
+
+// Reader opens a task of a survey, whose files it is given, for reading the
+// named columns: flat canonical names and extra columns. Columns the input
+// lacks are null; extra columns must exist. Batches have batchRows rows, the
+// last one fewer. Memory comes from alloc and goes back with Close.
+//
+// It reads the numbers of the whole task first, 9 bytes a row, and returns
+// ErrChanged when they are not the ones that were surveyed.
+func (d *Dataset) Reader(task job.Task, files []job.InputFile, columns []string, batchRows int, alloc memory.Allocator) (r *Reader, err error) {
+	if batchRows < 1 {
+		return nil, fmt.Errorf("batches of %d rows: at least 1", batchRows)
+	}
+	r = &Reader{d: d, task: task, index: files, rows: batchRows, alloc: alloc, hidden: -1}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read partition %s: %w", task.Range, errors.Join(err, r.Close()))
+			r = nil
+		}
+	}()
+	if err := r.bindFiles(); err != nil {
+		return r, err
+	}
+	if err := r.readKeys(); err != nil {
+		return r, err
+	}
+	if err := r.bindColumns(columns); err != nil {
+		return r, err
+	}
+	return r, r.joinMonths()
+}
+
+// bindFiles finds the surveyed files among the open ones.
+func (r *Reader) bindFiles() error {
+	r.files = make([]*inputFile, len(r.index))
+	rows := int64(0)
+	for _, s := range r.task.Slices {
+		if s.File < 0 || s.File >= len(r.index) || s.Month < 0 || s.Month >= schema.Months || s.First < 0 || s.Rows < 0 || s.Offset < 0 || s.Bytes < 0 {
+			return fmt.Errorf("slice of file %d, month %d is outside the survey: %w", s.File, s.Month, ErrChanged)
+		}
+		want := r.index[s.File]
+		f := r.d.byPath[want.Path]
+		switch {
+		case f == nil:
+			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("the file is gone: %w", ErrChanged)}
+		case f.obj.Size() != want.Bytes:
+			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("%d bytes where the survey saw %d: %w", f.obj.Size(), want.Bytes, ErrChanged)}
+		case f.month != s.Month, s.First+s.Rows > want.Rows, s.Offset+s.Bytes > want.Bytes:
+			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("a slice lies outside the file: %w", ErrChanged)}
+		case f.parquet != nil && f.parquet.rows != want.Rows:
+			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("%d rows where the survey saw %d: %w", f.parquet.rows, want.Rows, ErrChanged)}
+		}
+		r.files[s.File] = f
+		if s.Month == 0 {
+			rows += s.Rows
+		}
+	}
+	if rows != r.task.Rows {
+		return fmt.Errorf("the slices hold %d rows, the task %d: %w", rows, r.task.Rows, ErrChanged)
+	}
+	return nil
+}
+
+// slices returns the slices of one month.
+func (r *Reader) slices(month int) []job.Slice {
+	var out []job.Slice
+	for _, s := range r.task.Slices {
+		if s.Month == month {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// sliceKeys calls out with the key of every row of a slice.
+func (r *Reader) sliceKeys(s job.Slice, out func(number uint64, why verdict)) (err error) {
+	f := r.files[s.File]
+	defer guard(f.name, &err)
+	row := int64(0)
+	if f.csv != nil {
+		base := r.madeBase(s)
+		sp := newSplitter(f.obj, f.csv.delim)
+		sp.seek(s.Offset, s.Offset+s.Bytes)
+		err = csvKeys(sp, f.csv, f.key, r.d.key, func(_ int64, number uint64, why verdict) error {
+			if f.key < 0 {
+				number, why = madeNumber(base, row, why)
+			}
+			if row++; row <= s.Rows {
+				out(number, why)
+			}
+			return nil
+		})
+		if err == nil && row != s.Rows {
+			err = fmt.Errorf("%d rows in bytes %d to %d where the survey saw %d: %w", row, s.Offset, s.Offset+s.Bytes, s.Rows, ErrChanged)
+		}
+		return inFile(f.name, err)
+	}
+	if f.key < 0 {
+		base := r.madeBase(s)
+		for row < s.Rows {
+			out(madeNumber(base, row, goodKey))
+			row++
+		}
+		return nil
+	}
+	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &r.codecs)
+	col.seek(s.First)
+	return inFile(f.name, col.keys(s.Rows, r.d.key, out))
+}
+
+// madeBase returns the made number of a slice's first row.
+func (r *Reader) madeBase(s job.Slice) uint64 {
+	base := r.d.spec.Input.MakeNumbers
+	for _, f := range r.index[:s.File] { // the survey kept the order of names
+		if f.Month == 0 {
+			base += uint64(f.Rows)
+		}
+	}
+	return base + uint64(s.First)
+}
+
+// readKeys decides of every row of the scoring month whether its number alone
+// keeps it from being scored.
+func (r *Reader) readKeys() error {
+	r.keys = make([]uint64, 0, r.task.Rows)
+	r.drop = make([]job.Reason, 0, r.task.Rows)
+	excluded := r.d.spec.Input.Exclude.Segments
+	last := uint64(0)
+	disorder, outside := false, false
+	for _, s := range r.slices(0) {
+		err := r.sliceKeys(s, func(number uint64, why verdict) {
+			reason := why.reason()
+			if why == goodKey {
+				n := partition.Number(number)
+				r.sum = r.sum.AddNumber(n)
+				disorder = disorder || number < last
+				outside = outside || !r.task.Range.Contains(n)
+				switch {
+				case slices.Contains(excluded, uint32(n.Segment())):
+					reason = job.ExcludedSegment
+				case number == last:
+					reason = job.RepeatedNumber
+				}
+				last = number
+			}
+			r.keys = append(r.keys, number)
+			r.drop = append(r.drop, reason)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case int64(len(r.keys)) != r.task.Rows:
+		return fmt.Errorf("%d rows were read, the survey counted %d: %w", len(r.keys), r.task.Rows, ErrChanged)
+	case disorder:
+		return fmt.Errorf("numbers are out of order: %w", ErrChanged)
+	case outside:
+		return fmt.Errorf("a number lies outside the partition: %w", ErrChanged)
+	case r.sum != r.task.Keys:
+		return fmt.Errorf("the numbers are not the ones surveyed: %w", ErrChanged)
+	}
+	return nil
+}
+
+// bindColumns makes the outputs, and the streams that fill them.
+func (r *Reader) bindColumns(names []string) error {
+	want := slices.Clone(names)
+	if len(r.d.spec.Input.Exclude.ServiceTypes) > 0 && !slices.Contains(want, serviceType) {
+		r.hidden = len(want)
+		want = append(want, serviceType)
+	}
+	var fields []arrow.Field
+	extras := false
+	for i, name := range want {
+		if slices.Contains(want[:i], name) {
+			return fmt.Errorf("column %s is asked for twice", name)
+		}
+		o := output{col: r.d.columns[name]}
+		switch {
+		case name == schema.Key:
+			o.key, o.col = true, &column{name: name, typ: arrow.PrimitiveTypes.Uint64}
+			o.vec = newVector(o.col.typ, r.rows, r.alloc)
+		case o.col == nil:
+			return fmt.Errorf("no column %s: neither canonical nor listed in extra", name)
+		case o.col.field != "":
+			o.vec = newVector(o.col.typ, r.rows, r.alloc)
+		default:
+			o.fixed = r.fixed(o.col)
+		}
+		r.out = append(r.out, o)
+		if i == r.hidden {
+			r.service = o.vec
+			break
+		}
+		if name == serviceType && len(r.d.spec.Input.Exclude.ServiceTypes) > 0 {
+			r.service = o.vec
+		}
+		extra := o.col.typ.ID() == arrow.FLOAT64
+		if extras && !extra {
+			return fmt.Errorf("column %s: canonical columns come before extra ones", name)
+		}
+		extras = extra
+		fields = append(fields, arrow.Field{Name: name, Type: o.col.typ, Nullable: !extra})
+	}
+	r.schema = arrow.NewSchema(fields, nil)
+	r.months = make([]*stream, schema.Months)
+	for _, o := range r.out {
+		if o.vec == nil || o.key {
+			continue
+		}
+		s := r.months[o.col.month]
+		if s == nil {
+			s = &stream{r: r, month: o.col.month, slices: r.slices(o.col.month)}
+			r.months[o.col.month] = s
+		}
+		s.cols = append(s.cols, o.col)
+		s.out = append(s.out, o.vec)
+	}
+	return nil
+}
+
+// fixed returns the array of a column that no file holds.
+func (r *Reader) fixed(c *column) arrow.Array {
+	v := newVector(c.typ, r.rows, r.alloc)
+	defer v.release()
+	for i := range r.rows {
+		if c.constant != nil {
+			v.setInt(i, *c.constant)
+		} else {
+			v.setNull(i)
+		}
+	}
+	return v.array(r.rows)
+}
+
+// joinMonths finds, for every row to be scored, its row in each earlier month.
+func (r *Reader) joinMonths() error {
+	for k, s := range r.months {
+		if k == 0 || s == nil {
+			continue
+		}
+		s.rowOf = make([]int32, len(r.keys))
+		for i := range s.rowOf {
+			s.rowOf[i] = -1
+		}
+		i, row := 0, int32(0)
+		last := uint64(0)
+		disorder := false
+		for _, sl := range s.slices {
+			err := r.sliceKeys(sl, func(number uint64, why verdict) {
+				here := row
+				row++
+				if why != goodKey || number == last {
+					return // of a repeated number the first row counts
+				}
+				disorder = disorder || number < last
+				last = number
+				for i < len(r.keys) && (r.drop[i] != 0 || r.keys[i] < number) {
+					i++
+				}
+				if i < len(r.keys) && r.keys[i] == number {
+					s.rowOf[i] = here
+					i++
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if disorder {
+			return fmt.Errorf("numbers of month %d are out of order: %w", MonthBack(r.d.spec.Month, k), ErrChanged)
+		}
+		for _, v := range s.out {
+			s.scratch = append(s.scratch, newVector(v.typ, r.rows, r.alloc))
+		}
+	}
+	return nil
+}
+
+// Schema returns the schema of every batch's record.
+func (r *Reader) Schema() *arrow.Schema { return r.schema }
+
+// Counts returns the outcomes of the rows delivered so far; Scored counts the
+// rows that were handed out to be scored. After the last batch In is the
+// task's Rows.
+func (r *Reader) Counts() job.Counts { return r.counts }
+
+// Keys returns the sum over all valid numbers of the task, duplicates counted.
+func (r *Reader) Keys() partition.Sum { return r.sum }
+
+// Next returns the next batch, or io.EOF after the last row. The batch belongs
+// to the reader and is valid until the next call of Next or Close. After an
+// error Next returns the same error again.
+func (r *Reader) Next(ctx context.Context) (*Batch, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	b, err := r.read(ctx)
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			err = fmt.Errorf("read partition %s: %w", r.task.Range, err)
+		}
+		r.err = err
+		return nil, err
+	}
+	return b, nil
+}
+
+func (r *Reader) read(ctx context.Context) (*Batch, error) {
+	n := min(r.rows, len(r.keys)-r.next)
+	if n <= 0 {
+		for _, s := range r.months {
+			if err := s.finish(); err != nil {
+				return nil, err
+			}
+		}
+		if r.counts.In != r.task.Rows || !r.counts.Conserved() {
+			return nil, corrupt("%d rows were delivered, the task has %d", r.counts.In, r.task.Rows)
+		}
+		return nil, io.EOF
+	}
+	b := &r.batch
+	b.Len, b.Key, b.Drop, b.Bad = n, r.keys[r.next:r.next+n], nil, nil
+	b.faults, b.Rejects = b.faults[:0], b.Rejects[:0]
+	drop := r.drop[r.next : r.next+n]
+	for _, s := range r.months {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := s.fill(r.next, n, drop, b); err != nil {
+			return nil, err
+		}
+	}
+	r.exclude(drop)
+	r.describe(drop, b)
+	r.assemble(n)
+	b.Record = r.record
+	r.next += n
+	return b, nil
+}
+
+// exclude drops the rows of excluded service types: declared policy comes
+// before a value that cannot be read.
+func (r *Reader) exclude(drop []job.Reason) {
+	if r.service == nil {
+		return
+	}
+	types := lanes[uint8](r.service)
+	for i := range drop {
+		if (drop[i] == 0 || drop[i] == job.BadValue) && !r.service.isNull(i) && slices.Contains(r.d.spec.Input.Exclude.ServiceTypes, types[i]) {
+			drop[i] = job.ExcludedService
+		}
+	}
+}
+
+// describe counts the batch's rows and lists the rejected ones and duplicates,
+// one line a row: the first field at fault, in the order of the columns.
+func (r *Reader) describe(drop []job.Reason, b *Batch) {
+	slices.SortStableFunc(b.faults, func(x, y Reject) int { return cmp.Compare(x.at, y.at) })
+	faults := b.faults
+	for i, reason := range drop {
+		r.counts.In++
+		if reason == 0 {
+			r.counts.Scored++
+			continue
+		}
+		b.Drop = drop
+		line := Reject{Field: r.d.keyName, Reason: reason}
+		switch reason {
+		case job.IoTNumber, job.ExcludedSegment, job.ExcludedService:
+			r.counts.Excluded++
+			continue
+		case job.RepeatedNumber:
+			r.counts.Duplicate++
+		case job.BadWidth:
+			r.counts.Rejected++
+			line.Field = "" // no field in particular
+		case job.BadValue:
+			r.counts.Rejected++
+			for faults[0].at < i {
+				faults = faults[1:]
+			}
+			line = faults[0]
+			line.at = 0
+			b.Rejects = append(b.Rejects, line)
+			continue
+		default:
+			r.counts.Rejected++
+		}
+		line.File, line.Row = r.place(r.next + i)
+		b.Rejects = append(b.Rejects, line)
+	}
+}
+
+// place returns the file and row of row i of the task.
+func (r *Reader) place(i int) (file string, row int64) {
+	at := int64(i)
+	for _, s := range r.task.Slices {
+		if s.Month != 0 {
+			continue
+		}
+		if at < s.Rows {
+			return r.index[s.File].Path, s.First + at
+		}
+		at -= s.Rows
+	}
+	return "", -1
+}
+
+// assemble makes the record of n rows, or keeps the last one when no column's
+// array changed.
+func (r *Reader) assemble(n int) {
+	same := r.record != nil && r.record.NumRows() == int64(n)
+	for i := range r.out {
+		if i == r.hidden {
+			break
+		}
+		o := &r.out[i]
+		var a arrow.Array
+		switch {
+		case o.key:
+			r.keyVector(o.vec, n)
+			a = o.vec.array(n)
+		case o.fixed != nil && n == r.rows:
+			a = o.fixed
+			a.Retain()
+		case o.fixed != nil:
+			a = array.NewSlice(o.fixed, 0, int64(n))
+		default:
+			a = o.vec.array(n)
+		}
+		if i < len(r.arrays) {
+			same = same && r.arrays[i] == a
+			r.arrays[i].Release()
+			r.arrays[i] = a
+		} else {
+			same = false
+			r.arrays = append(r.arrays, a)
+		}
+	}
+	if same {
+		return
+	}
+	if r.record != nil {
+		r.record.Release()
+	}
+	r.record = array.NewRecord(r.schema, r.arrays, int64(n))
+}
+
+func (r *Reader) keyVector(v *vector, n int) {
+	v.begin()
+	out := lanes[uint64](v)
+	for i, k := range r.keys[r.next : r.next+n] {
+		out[i] = k
+		if k == 0 {
+			v.setNull(i)
+		}
+	}
+}
+
+// Close returns all memory. The last batch is no longer valid.
+func (r *Reader) Close() error {
+	if r.record != nil {
+		r.record.Release()
+		r.record = nil
+	}
+	for _, a := range r.arrays {
+		a.Release()
+	}
+	for _, o := range r.out {
+		if o.vec != nil {
+			o.vec.release()
+		}
+		if o.fixed != nil {
+			o.fixed.Release()
+		}
+	}
+	for _, s := range r.months {
+		if s == nil {
+			continue
+		}
+		for _, v := range s.scratch {
+			v.release()
+		}
+	}
+	r.arrays, r.out, r.months = nil, nil, nil
+	r.codecs.close()
+	if r.err == nil {
+		r.err = errors.New("the reader is closed")
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+package source
+
+import (
+	"fmt"
+
+	"rescore/partition/job"
+)
+
+// stream delivers the columns of one month's files, slice after slice. The
+// scoring month fills the record directly; an earlier month is read into
+// scratch and gathered to the rows of the scoring month.
+type stream struct {
+	r      *Reader
+	month  int
+	slices []job.Slice
+	cols   []*column
+	out    []*vector
+
+	// Earlier months only.
+	rowOf   []int32 // row of the month by row of the task, -1 when absent; ascending
+	scratch []*vector
+	at      int32   // rows of the month read
+	taskRow []int32 // row of the batch by row of scratch, -1 when not wanted
+
+	// The slice being read.
+	slice int
+	file  int   // index of the file that csv or cols are open on, -1
+	left  int64 // rows of the slice not yet read
+	csv   *csvRows
+	parts []*parquetColumn
+	first int64 // row in the file of the next row read
+	log   []issue
+}
+
+// read fills rows at to at+n of vecs with the next rows of the month, and
+// calls bad for what did not fit.
+func (s *stream) read(vecs []*vector, at, n int, bad func(e issue, file string, row int64)) error {
+	for n > 0 {
+		for s.left == 0 {
+			if err := s.openSlice(); err != nil {
+				return err
+			}
+		}
+		k := int(min(int64(n), s.left))
+		if err := s.readSlice(vecs, at, k, bad); err != nil {
+			return err
+		}
+		at, n = at+k, n-k
+	}
+	return nil
+}
+
+func (s *stream) readSlice(vecs []*vector, at, n int, bad func(e issue, file string, row int64)) (err error) {
+	f := s.r.files[s.slices[s.slice-1].File]
+	defer guard(f.name, &err)
+	s.log = s.log[:0]
+	if s.csv != nil {
+		if s.log, err = s.csv.fill(vecs, at, n, s.log); err != nil {
+			return inFile(f.name, err)
+		}
+	} else {
+		for i, c := range s.parts {
+			if s.log, err = c.fill(vecs[i], at, n, s.log); err != nil {
+				return inFile(f.name, err)
+			}
+		}
+	}
+	for _, e := range s.log {
+		bad(e, f.name, s.first+int64(int(e.at)-at))
+	}
+	s.first += int64(n)
+	s.left -= int64(n)
+	if s.left == 0 {
+		return inFile(f.name, s.closeSlice())
+	}
+	return nil
+}
+
+// openSlice goes to the next slice; columns stay open when it is of the same file.
+func (s *stream) openSlice() error {
+	if s.slice >= len(s.slices) {
+		return fmt.Errorf("the slices of month %d end early: %w", MonthBack(s.r.d.spec.Month, s.month), ErrChanged)
+	}
+	sl := s.slices[s.slice]
+	f := s.r.files[sl.File]
+	same := s.slice > 0 && s.slices[s.slice-1].File == sl.File
+	follows := same && s.first == sl.First
+	s.slice++
+	s.left, s.first = sl.Rows, sl.First
+	if f.csv != nil {
+		if !same {
+			s.csv = &csvRows{file: f.csv, split: newSplitter(f.obj, f.csv.delim)}
+			for i, c := range s.cols {
+				s.csv.cols = append(s.csv.cols, csvColumn{index: f.byName[c.field], out: i, conv: c.convs[f.name]})
+			}
+		}
+		s.csv.split.seek(sl.Offset, sl.Offset+sl.Bytes)
+		return nil
+	}
+	s.csv = nil
+	if !same {
+		s.parts = s.parts[:0]
+		for _, c := range s.cols {
+			fd := f.fields[f.byName[c.field]]
+			s.parts = append(s.parts, newParquetColumn(f.parquet, fd, c.convs[f.name], &s.r.codecs))
+		}
+	}
+	for _, c := range s.parts {
+		if !follows {
+			c.seek(sl.First)
+		}
+	}
+	return nil
+}
+
+// closeSlice checks that the slice held no more rows than it was said to.
+func (s *stream) closeSlice() error {
+	if s.csv == nil {
+		for _, c := range s.parts {
+			if err := c.finish(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	sp := s.csv.split
+	if err := sp.next(); err == nil {
+		return fmt.Errorf("rows go on at byte %d after the %d of the slice: %w", sp.start, s.slices[s.slice-1].Rows, ErrChanged)
+	}
+	return nil
+}
+
+// fill brings rows first to first+n of the task into the outputs.
+func (s *stream) fill(first, n int, drop []job.Reason, b *Batch) error {
+	if s == nil {
+		return nil
+	}
+	for _, v := range s.out {
+		v.begin()
+	}
+	if s.rowOf == nil {
+		return s.read(s.out, 0, n, func(e issue, file string, row int64) {
+			s.r.fault(e, int(e.at), file, row, drop, b)
+		})
+	}
+	want := s.rowOf[first : first+n]
+	last := int32(-1)
+	for i, row := range want {
+		if row < 0 {
+			for _, v := range s.out {
+				v.setNull(i)
+			}
+			continue
+		}
+		last = row
+	}
+	next := 0 // row of the batch
+	for s.at <= last {
+		k := int(min(int32(s.r.rows), last+1-s.at))
+		for _, v := range s.scratch {
+			v.begin()
+		}
+		back := grow(&s.taskRow, k)
+		for i := range back {
+			back[i] = -1
+		}
+		from := next
+		for next < n && (want[next] < 0 || want[next] < s.at+int32(k)) {
+			if want[next] >= 0 {
+				back[want[next]-s.at] = int32(next)
+			}
+			next++
+		}
+		err := s.read(s.scratch, 0, k, func(e issue, file string, row int64) {
+			if i := back[e.at]; i >= 0 {
+				s.r.fault(e, int(i), file, row, drop, b)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		for c, v := range s.out {
+			for i := from; i < next; i++ {
+				if want[i] >= 0 {
+					v.gather(i, s.scratch[c], int(want[i]-s.at))
+				}
+			}
+		}
+		s.at += int32(k)
+	}
+	return nil
+}
+
+// finish checks that every row of the month's slices can be read, when the last
+// batch has been delivered: a column that is short is an error even where no
+// row of it was wanted.
+func (s *stream) finish() error {
+	if s == nil || s.rowOf == nil {
+		return nil
+	}
+	total := int64(0)
+	for _, sl := range s.slices {
+		total += sl.Rows
+	}
+	for int64(s.at) < total {
+		k := int(min(int64(s.r.rows), total-int64(s.at)))
+		for _, v := range s.scratch {
+			v.begin()
+		}
+		if err := s.read(s.scratch, 0, k, func(issue, string, int64) {}); err != nil {
+			return err
+		}
+		s.at += int32(k)
+	}
+	return nil
+}
+
+// fault counts a bad value of row i of the batch, or rejects the row.
+func (r *Reader) fault(e issue, i int, file string, row int64, drop []job.Reason, b *Batch) {
+	if e.reject {
+		if drop[i] == 0 {
+			drop[i] = job.BadValue
+		}
+		if drop[i] == job.BadValue {
+			b.faults = append(b.faults, Reject{File: file, Row: row, Field: e.field, Reason: job.BadValue, at: i})
+		}
+		return
+	}
+	if b.Bad == nil {
+		b.Bad = grow(&r.bad, b.Len)
+		clear(b.Bad)
+	}
+	if b.Bad[i] < 255 {
+		b.Bad[i]++
+	}
+}

@@ -1,0 +1,361 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/schema"
+)
+
+// remedy is what to do about unsorted input.
+const remedy = "sort the input by number and run again; a later release's prepare command will do it"
+
+// stretch is what the keys of a file, or of one row group of it, are made of.
+// Runs of segment 0 are rows before the first valid number.
+type stretch struct {
+	rows        int64
+	runs        []job.SegmentRows
+	first, last partition.Number // 0 when no row has a valid number
+	firstRow    int64            // of the first valid number
+}
+
+// add counts one row, which starts at byte off, or returns ErrUnsorted.
+func (s *stretch) add(row, off int64, number uint64, why verdict) error {
+	s.rows++
+	if why != goodKey {
+		if len(s.runs) == 0 {
+			s.runs = append(s.runs, job.SegmentRows{First: row, Offset: off})
+		}
+		s.runs[len(s.runs)-1].Rows++
+		return nil
+	}
+	n := partition.Number(number)
+	if n < s.last {
+		return &FileError{Row: row, Err: fmt.Errorf("the number is smaller than one before it; %s: %w", remedy, ErrUnsorted)}
+	}
+	if s.first == 0 {
+		s.first, s.firstRow = n, row
+	}
+	s.last = n
+	seg := n.Segment()
+	if k := len(s.runs); k == 0 || s.runs[k-1].Segment != seg {
+		s.runs = append(s.runs, job.SegmentRows{Segment: seg, First: row, Offset: off})
+	}
+	r := &s.runs[len(s.runs)-1]
+	r.Rows++
+	r.Keys = r.Keys.AddNumber(n)
+	return nil
+}
+
+// end closes the last run at byte off: runs of CSV files know their bytes.
+func (s *stretch) end(off int64) {
+	for i := range s.runs {
+		next := off
+		if i+1 < len(s.runs) {
+			next = s.runs[i+1].Offset
+		}
+		s.runs[i].Bytes = next - s.runs[i].Offset
+	}
+}
+
+// Survey reads the number of every row, in up to workers goroutines, and counts
+// rows by segment and file. It checks what planning and streaming rely on: rows
+// are as many as each file says, and in the order of their numbers, within and
+// across the files of a month (equal neighbours are duplicates, not disorder).
+// progress, unless nil, receives the rows read so far, one call at a time.
+//
+// Files are ordered by their first number. Rows without a valid number belong
+// to the segment of the row before them, or to the first one. It returns
+// ErrUnsorted, naming file and row, ErrCorrupt or ErrChanged. Survey.Model is
+// left to the caller.
+func (d *Dataset) Survey(ctx context.Context, workers int, progress func(rows int64)) (job.Survey, error) {
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	var mu sync.Mutex
+	var done int64
+	report := func(rows int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		done += rows
+		progress(done)
+	}
+	stretches := make([][]stretch, len(d.files)) // by file, then row group
+	digests := make([]string, len(d.files))
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(workers, 1))
+	for i, f := range d.files {
+		if d.spec.Input.MakeNumbers == 0 {
+			units := 1
+			if f.parquet != nil {
+				units = len(f.parquet.groups)
+			}
+			stretches[i] = make([]stretch, units)
+			first := int64(0)
+			for g := range units {
+				at := first
+				group.Go(func() (err error) {
+					stretches[i][g], err = d.scan(gctx, f, g, at, report)
+					return inFile(f.name, err)
+				})
+				if f.parquet != nil {
+					first += f.parquet.groups[g].rows
+				}
+			}
+		}
+		group.Go(func() (err error) {
+			digests[i], err = d.digest(gctx, f)
+			return inFile(f.name, err)
+		})
+	}
+	err := group.Wait()
+	if err == nil && d.spec.Input.MakeNumbers != 0 {
+		err = d.numberRows(ctx, stretches, report)
+	}
+	if err != nil {
+		return job.Survey{}, err
+	}
+	whole := make([]stretch, len(d.files))
+	for i, f := range d.files {
+		if whole[i], err = concat(stretches[i]); err != nil {
+			return job.Survey{}, inFile(f.name, err)
+		}
+		if f.parquet != nil && whole[i].rows != f.parquet.rows {
+			return job.Survey{}, inFile(f.name, corrupt("%d rows were read, the footer states %d", whole[i].rows, f.parquet.rows))
+		}
+	}
+	return d.assemble(whole, digests)
+}
+
+// scan reads the keys of one row group or CSV file.
+func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64, report func(int64)) (s stretch, err error) {
+	if f.csv != nil {
+		sp := newSplitter(f.obj, f.csv.delim)
+		sp.seek(f.csv.first, f.obj.Size())
+		row := int64(0)
+		err = csvKeys(sp, f.csv, f.key, d.key, func(off int64, number uint64, why verdict) error {
+			if err := s.add(row, off, number, why); err != nil {
+				return err
+			}
+			if row++; row%65536 == 0 {
+				report(65536)
+				return ctx.Err()
+			}
+			return nil
+		})
+		report(row % 65536)
+		s.end(f.obj.Size())
+		return s, err
+	}
+	defer guard(f.name, &err)
+	var c codecs
+	defer c.close()
+	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &c)
+	col.seek(first)
+	row := first
+	left := f.parquet.groups[group].rows
+	for left > 0 {
+		n := min(left, 65536)
+		var bad error
+		err := col.keys(n, d.key, func(number uint64, why verdict) {
+			if e := s.add(row, 0, number, why); e != nil && bad == nil {
+				bad = e
+			}
+			row++
+		})
+		if err == nil {
+			err = bad
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return s, err
+		}
+		left -= n
+		report(n)
+	}
+	return s, col.finish()
+}
+
+// numberRows gives rows made numbers, in order of the files' names.
+func (d *Dataset) numberRows(ctx context.Context, out [][]stretch, report func(int64)) error {
+	next := d.spec.Input.MakeNumbers
+	for i, f := range d.files {
+		var s stretch
+		var err error
+		if f.csv != nil {
+			sp := newSplitter(f.obj, f.csv.delim)
+			sp.seek(f.csv.first, f.obj.Size())
+			err = csvKeys(sp, f.csv, -1, d.key, func(off int64, _ uint64, why verdict) error {
+				n, made := madeNumber(next, s.rows, why)
+				return s.add(s.rows, off, n, made)
+			})
+			s.end(f.obj.Size())
+		} else {
+			for range f.parquet.rows {
+				n, made := madeNumber(next, s.rows, goodKey)
+				if err = s.add(s.rows, 0, n, made); err != nil {
+					break
+				}
+			}
+		}
+		if err != nil {
+			return inFile(f.name, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		next += uint64(s.rows)
+		if next > uint64(partition.PastNumber) || next < uint64(partition.FirstNumber) {
+			return inFile(f.name, fmt.Errorf("input.make_numbers %d and %d rows leave the number space; start at %d or above, low enough for every row: %w",
+				d.spec.Input.MakeNumbers, s.rows, uint64(partition.FirstNumber), ErrMapping))
+		}
+		report(s.rows)
+		out[i] = []stretch{s}
+	}
+	return nil
+}
+
+// madeNumber returns the number of row i after the number next.
+func madeNumber(next uint64, i int64, why verdict) (uint64, verdict) {
+	if why != goodKey {
+		return 0, why
+	}
+	if n := next + uint64(i); partition.Number(n).Valid() {
+		return n, goodKey
+	}
+	return 0, badKey
+}
+
+// concat joins the stretches of one file.
+func concat(parts []stretch) (stretch, error) {
+	var s stretch
+	for _, p := range parts {
+		if p.first != 0 {
+			if p.first < s.last {
+				return s, &FileError{Row: p.firstRow, Err: fmt.Errorf("the number is smaller than one before it; %s: %w", remedy, ErrUnsorted)}
+			}
+			if s.first == 0 {
+				s.first = p.first
+			}
+			s.last = p.last
+		}
+		s.rows += p.rows
+		s.runs = appendRuns(s.runs, p.runs)
+	}
+	return s, nil
+}
+
+// appendRuns joins runs of the same segment, and rows without one to the run
+// before them.
+func appendRuns(to, runs []job.SegmentRows) []job.SegmentRows {
+	for _, r := range runs {
+		if k := len(to) - 1; k >= 0 && to[k].File == r.File && (to[k].Segment == r.Segment || r.Segment == 0) {
+			to[k].Rows += r.Rows
+			to[k].Bytes += r.Bytes
+			to[k].Keys = to[k].Keys.Add(r.Keys)
+			continue
+		}
+		to = append(to, r)
+	}
+	return to
+}
+
+// assemble orders the files of each month by their first number and gives rows
+// without a number their segment.
+func (d *Dataset) assemble(whole []stretch, digests []string) (job.Survey, error) {
+	order := make([]int, len(d.files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		fa, fb := d.files[a], d.files[b]
+		return cmp.Or(
+			cmp.Compare(fa.month, fb.month),
+			cmp.Compare(orLast(whole[a].first), orLast(whole[b].first)),
+			cmp.Compare(whole[a].last, whole[b].last),
+			strings.Compare(fa.name, fb.name),
+		)
+	})
+	s := job.Survey{Segments: make([][]job.SegmentRows, schema.Months), Columns: d.present}
+	var before *inputFile
+	var last partition.Number
+	for _, i := range order {
+		f, w := d.files[i], whole[i]
+		if before == nil || before.month != f.month {
+			last = 0
+		}
+		if w.first != 0 && w.first < last {
+			return s, inFile(f.name, &FileError{File: f.name, Row: w.firstRow, Err: fmt.Errorf(
+				"the number is smaller than the last one of %s: the files overlap; %s: %w", before.name, remedy, ErrUnsorted)})
+		}
+		if w.last != 0 {
+			last, before = w.last, f
+		} else if before == nil || before.month != f.month {
+			before = f
+		}
+		index := len(s.Files)
+		s.Files = append(s.Files, job.InputFile{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: w.rows, SHA256: digests[i]})
+		segments := s.Segments[f.month]
+		for _, r := range w.runs {
+			r.File = index
+			if r.Segment == 0 { // rows before the file's first number
+				r.Segment = partition.FirstNumber.Segment()
+				if k := len(segments); k > 0 {
+					r.Segment = segments[k-1].Segment
+				} else if len(w.runs) > 1 {
+					r.Segment = w.runs[1].Segment
+				}
+			}
+			segments = appendRuns(segments, []job.SegmentRows{r})
+		}
+		s.Segments[f.month] = segments
+	}
+	return s, nil
+}
+
+// orLast sorts files without any number behind the others.
+func orLast(n partition.Number) partition.Number {
+	if n == 0 {
+		return partition.PastNumber
+	}
+	return n
+}
+
+// digest returns the SHA-256 of a file, of all of it or, under digest: footer,
+// of its name, size and last 64 KiB.
+func (d *Dataset) digest(ctx context.Context, f *inputFile) (string, error) {
+	h := sha256.New()
+	if d.spec.Input.Digest == "footer" {
+		tail, err := fileTail(f)
+		fmt.Fprintf(h, "%d %d %s\n", f.obj.Size(), len(f.name), f.name)
+		h.Write(tail)
+		return hex.EncodeToString(h.Sum(nil)), err
+	}
+	r := io.NewSectionReader(f.obj, 0, f.obj.Size())
+	buf := make([]byte, 1<<20)
+	for {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		n, err := io.CopyBuffer(h, io.LimitReader(r, 64<<20), buf)
+		if err != nil {
+			return "", err
+		}
+		if n == 0 {
+			return hex.EncodeToString(h.Sum(nil)), nil
+		}
+	}
+}

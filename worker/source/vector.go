@@ -1,0 +1,173 @@
+package source
+
+import (
+	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+// lane is a Go type that a column of the record is made of.
+type lane interface {
+	uint8 | uint32 | uint64 | int16 | int32 | int64 | float64
+}
+
+// vector is one output column of a reader: a buffer that every batch writes
+// again, and the validity bitmap of those batches that have nulls.
+type vector struct {
+	typ   arrow.FixedWidthDataType
+	width int // bytes a value
+	data  *memory.Buffer
+	valid *memory.Buffer
+	nulls bool // valid holds this batch's bitmap
+	nan   bool // null is NaN, and there is no bitmap
+
+	last arrow.Array // the array of the last batch without nulls
+}
+
+func newVector(typ arrow.DataType, rows int, alloc memory.Allocator) *vector {
+	t := typ.(arrow.FixedWidthDataType)
+	v := &vector{typ: t, width: t.BitWidth() / 8, nan: typ.ID() == arrow.FLOAT64}
+	v.data = memory.NewResizableBuffer(alloc)
+	v.data.Resize(rows * v.width)
+	v.valid = memory.NewResizableBuffer(alloc)
+	v.valid.Resize((rows + 7) / 8)
+	return v
+}
+
+func (v *vector) release() {
+	if v.last != nil {
+		v.last.Release()
+		v.last = nil
+	}
+	v.data.Release()
+	v.valid.Release()
+}
+
+// lanes returns the vector's values as a slice of T, which must be its type.
+func lanes[T lane](v *vector) []T {
+	b := v.data.Bytes()
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/v.width)
+}
+
+// begin starts a batch: no row is null until one is said to be.
+func (v *vector) begin() { v.nulls = false }
+
+// bitmap returns the validity bitmap of this batch, all set when it is new.
+func (v *vector) bitmap() []byte {
+	b := v.valid.Bytes()
+	if !v.nulls {
+		v.nulls = true
+		for i := range b {
+			b[i] = 0xff
+		}
+	}
+	return b
+}
+
+// setNull makes row i null, and its value zero: what lies under a null is then
+// the same on every run.
+func (v *vector) setNull(i int) {
+	switch {
+	case v.nan:
+		lanes[float64](v)[i] = nan
+		return
+	case v.width == 1:
+		lanes[uint8](v)[i] = 0
+	case v.width == 2:
+		lanes[int16](v)[i] = 0
+	case v.width == 4:
+		lanes[uint32](v)[i] = 0
+	default:
+		lanes[uint64](v)[i] = 0
+	}
+	b := v.bitmap()
+	b[i>>3] &^= 1 << (i & 7)
+}
+
+// setInt writes a value that fits the vector's integer type.
+func (v *vector) setInt(i int, x int64) {
+	switch v.width {
+	case 1:
+		lanes[uint8](v)[i] = uint8(x)
+	case 2:
+		lanes[int16](v)[i] = int16(x)
+	case 4:
+		lanes[uint32](v)[i] = uint32(x)
+	default:
+		lanes[uint64](v)[i] = uint64(x)
+	}
+}
+
+// isNull reports whether row i is null.
+func (v *vector) isNull(i int) bool {
+	if v.nan {
+		x := lanes[float64](v)[i]
+		return x != x
+	}
+	return v.nulls && !bit(v.valid.Bytes(), i)
+}
+
+// array returns the first n rows as an Arrow array over the vector's memory.
+// The array belongs to the caller; the one of the last full batch is given out
+// again while no row is null.
+func (v *vector) array(n int) arrow.Array {
+	if !v.nulls && v.last != nil && v.last.Len() == n {
+		v.last.Retain()
+		return v.last
+	}
+	buffers := []*memory.Buffer{nil, v.data}
+	unknown := 0
+	if v.nulls {
+		buffers[0], unknown = v.valid, array.UnknownNullCount
+	}
+	data := array.NewData(v.typ, n, buffers, nil, unknown, 0)
+	defer data.Release()
+	a := array.MakeFromData(data)
+	if !v.nulls {
+		if v.last != nil {
+			v.last.Release()
+		}
+		a.Retain()
+		v.last = a
+	}
+	return a
+}
+
+// gather copies row j of from, a vector of the same type, to row i.
+func (v *vector) gather(i int, from *vector, j int) {
+	if from.nulls && !bit(from.valid.Bytes(), j) {
+		v.setNull(i)
+		return
+	}
+	switch v.width {
+	case 1:
+		lanes[uint8](v)[i] = lanes[uint8](from)[j]
+	case 2:
+		lanes[int16](v)[i] = lanes[int16](from)[j]
+	case 4:
+		lanes[uint32](v)[i] = lanes[uint32](from)[j]
+	default:
+		lanes[uint64](v)[i] = lanes[uint64](from)[j]
+	}
+}
+
+// spread moves the set values at the front of dst to the rows whose bit is set,
+// from bit at of levels, and zeroes the others. It walks backwards, so that
+// nothing is overwritten before it has moved.
+func spread[T lane](dst []T, set int, levels []byte, at int) {
+	j := set
+	for i := len(dst) - 1; i >= j; i-- {
+		k := at + i
+		if levels[k>>3]>>(k&7)&1 != 0 {
+			j--
+			dst[i] = dst[j]
+		} else {
+			dst[i] = 0
+		}
+	}
+}
