@@ -15,7 +15,7 @@ const blockRows = 64
 
 // lanes is how many rows of a block walk a tree side by side: a step waits for
 // two loads, and the steps of other rows fill the wait.
-const lanes = 8
+const lanes = 4
 
 // slotsMax bounds a forest's scratch, to 128 MiB: features by the ways their
 // missing values are treated, and the category sets of one tree.
@@ -48,7 +48,8 @@ type forest struct {
 	nodes   []node
 	value   []float64 // of the leaf at each node
 	trees   []grown
-	scratch []float64 // rows of slot 0, rows of slot 1, …
+	answers int       // most sets of one tree
+	scratch []float64 // rows of answer 0, rows of answer 1, …, rows of slot 0, rows of slot 1, …
 }
 
 // slot is a feature with its missing values settled.
@@ -61,111 +62,106 @@ type slot struct {
 
 // set is a categorical node.
 type set struct {
-	from, to int32 // places in scratch: the category, the answer
+	from, to uint32 // places in scratch: the category, the answer
 	tree     model.Tree
 	number   int
 }
 
 type node struct {
 	threshold float64
-	at        int32 // place of the slot's first row in scratch
-	next      int32 // left child; the right one follows it
+	at        uint32 // place of the slot's first row in scratch
+	next      uint32 // left child; the right one follows it
 }
 
-// grown is a tree: where its nodes begin, how deep they go, and its sets.
+// grown is a tree: where its nodes begin, and its sets.
 type grown struct {
-	root         int32
-	depth        int32
-	sets, setEnd int32
+	root         uint32
+	sets, setEnd int
 }
 
 // newForest compiles an ensemble of one class for blocks of at most batchRows
 // rows. It is an error when the scratch would not be bounded.
 func newForest(e *model.Ensemble, batchRows int) (*forest, error) {
-	rows := min(blockRows, (max(batchRows, 1)+lanes-1)/lanes*lanes)
-	f := &forest{rows: rows}
-	index := make(map[slot]int32)
-	place := func(s slot) int32 {
-		i, ok := index[s]
+	f := &forest{rows: min(blockRows, (max(batchRows, 1)+lanes-1)/lanes*lanes)}
+	// A block meets the trees one by one, so the answers to the sets of each tree
+	// share the room below the slots.
+	for t := range e.Trees() {
+		sets := 0
+		for _, d := range e.Tree(t).Decision {
+			if d.Categorical() {
+				sets++
+			}
+		}
+		f.answers = max(f.answers, sets)
+	}
+	index := make(map[slot]uint32)
+	place := func(s slot) uint32 {
+		at, ok := index[s]
 		if !ok {
-			i = int32(len(f.slots))
-			index[s] = i
+			at = uint32((f.answers + len(f.slots)) * f.rows)
+			index[s] = at
 			f.slots = append(f.slots, s)
 		}
-		return i * int32(rows)
+		return at
 	}
-	most := 0
 	for t := range e.Trees() {
-		if most = max(most, f.grow(e.Tree(t), place)); len(f.slots)+most > slotsMax {
-			return nil, fmt.Errorf("tree %d of the model needs more than %d columns and category sets at once; train with fewer features or fewer leaves", t, slotsMax)
-		}
+		f.grow(e.Tree(t), place)
 	}
-	// The answers to the sets of one tree, above every slot; each tree has its own
-	// and a block meets the trees one by one, so they share the room.
-	above := int32(len(f.slots) * rows)
-	for i := range f.sets {
-		f.sets[i].to += above
+	columns := f.answers + len(f.slots)
+	if columns > slotsMax {
+		return nil, fmt.Errorf("the model needs %d columns and category sets at once, more than %d; train with fewer features or fewer leaves", columns, slotsMax)
 	}
-	for i, n := range f.nodes {
-		if n.at < 0 {
-			f.nodes[i].at = above + ^n.at
-		}
-	}
-	f.scratch = make([]float64, max(len(f.slots)+most, 1)*rows)
+	f.scratch = make([]float64, max(columns, 1)*f.rows)
 	return f, nil
 }
 
-// grow appends a tree's nodes, breadth first so that siblings stand side by
-// side, and returns how many sets it asks for. A set's place in scratch is
-// relative to the end of the slots, complemented.
-func (f *forest) grow(tree model.Tree, place func(slot) int32) int {
-	g := grown{root: int32(len(f.nodes)), sets: int32(len(f.sets))}
-	type visit struct{ child, depth int32 }
-	queue := []visit{{child: 0}}
+// grow appends a tree's nodes, breadth first so that siblings stand side by side.
+func (f *forest) grow(tree model.Tree, place func(slot) uint32) {
+	g := grown{root: uint32(len(f.nodes)), sets: len(f.sets)}
+	queue := []int32{0}
 	if len(tree.Left) == 0 {
-		queue[0].child = ^0
+		queue[0] = ^0
 	}
-	answers := 0
 	for at := 0; at < len(queue); at++ {
-		v := queue[at]
-		here := g.root + int32(at)
-		if v.child < 0 {
-			f.nodes = append(f.nodes, node{threshold: math.Inf(1), next: here})
-			f.value = append(f.value, tree.Leaf[^v.child])
+		i := queue[at]
+		if i < 0 {
+			f.nodes = append(f.nodes, node{threshold: math.Inf(1), next: g.root + uint32(at)})
+			f.value = append(f.value, tree.Leaf[^i])
 			continue
 		}
-		n := node{threshold: tree.Threshold[v.child], next: g.root + int32(len(queue))}
-		feature, d := tree.Feature[v.child], tree.Decision[v.child]
-		if d.Categorical() {
-			to := int32(answers * f.rows)
-			answers++
-			f.sets = append(f.sets, set{from: place(slot{feature: feature, category: true, stand: -1}), to: to, tree: tree, number: int(n.threshold)})
-			n.threshold, n.at = 0, ^to
+		n := node{threshold: tree.Threshold[i], next: g.root + uint32(len(queue))}
+		if d := tree.Decision[i]; d.Categorical() {
+			n.at = uint32((len(f.sets) - g.sets) * f.rows)
+			from := place(slot{feature: tree.Feature[i], category: true, stand: -1})
+			f.sets = append(f.sets, set{from: from, to: n.at, tree: tree, number: int(n.threshold)})
+			n.threshold = 0
 		} else {
-			s := slot{feature: feature, zero: d.Missing() == model.MissingZero}
-			if d.Missing() != model.MissingNone {
-				s.stand = math.Inf(1)
-				if d.DefaultLeft() {
-					s.stand = math.Inf(-1)
-				}
-			}
-			n.at = place(s)
+			n.at = place(slot{feature: tree.Feature[i], zero: d.Missing() == model.MissingZero, stand: stand(d)})
 		}
 		f.nodes = append(f.nodes, n)
 		f.value = append(f.value, 0)
-		queue = append(queue, visit{tree.Left[v.child], v.depth + 1}, visit{tree.Right[v.child], v.depth + 1})
-		g.depth = max(g.depth, v.depth+1)
+		queue = append(queue, tree.Left[i], tree.Right[i])
 	}
-	g.setEnd = int32(len(f.sets))
+	g.setEnd = len(f.sets)
 	f.trees = append(f.trees, g)
-	return answers
+}
+
+// stand returns what a missing value is compared as at a numerical node.
+func stand(d model.Decision) float64 {
+	switch {
+	case d.Missing() == model.MissingNone:
+		return 0
+	case d.DefaultLeft():
+		return math.Inf(-1)
+	}
+	return math.Inf(1)
 }
 
 // raw writes the raw scores of rows first to first+n-1 to dst[:n]; n is at most
 // f.rows, and dst has room for n rounded up to lanes.
 func (f *forest) raw(dst []float64, in []kernel.Vector, first, n int) {
 	for i, s := range f.slots {
-		lay(f.scratch[i*f.rows:], in[s.feature].F64[first:first+n], s)
+		lay(f.scratch[(f.answers+i)*f.rows:], in[s.feature].F64[first:first+n], s)
 	}
 	walked := (n + lanes - 1) / lanes * lanes // rows past n walk over what the last block left, unheard
 	dst = dst[:walked]
@@ -223,33 +219,29 @@ func (f *forest) answer(s set, n int) {
 // walk adds one tree's leaves to the scores of the rows at r to r+lanes-1.
 func (f *forest) walk(dst *[lanes]float64, t grown, r int) {
 	nodes, x := f.nodes, f.scratch[r:]
-	i0, i1, i2, i3, i4, i5, i6, i7 := t.root, t.root, t.root, t.root, t.root, t.root, t.root, t.root
-	for range t.depth {
-		i0 = step(nodes, x, i0, 0)
-		i1 = step(nodes, x, i1, 1)
-		i2 = step(nodes, x, i2, 2)
-		i3 = step(nodes, x, i3, 3)
-		i4 = step(nodes, x, i4, 4)
-		i5 = step(nodes, x, i5, 5)
-		i6 = step(nodes, x, i6, 6)
-		i7 = step(nodes, x, i7, 7)
+	i0, i1, i2, i3 := t.root, t.root, t.root, t.root
+	for {
+		j0 := step(nodes, x, i0, 0)
+		j1 := step(nodes, x, i1, 1)
+		j2 := step(nodes, x, i2, 2)
+		j3 := step(nodes, x, i3, 3)
+		if (j0^i0)|(j1^i1)|(j2^i2)|(j3^i3) == 0 {
+			break // all have arrived
+		}
+		i0, i1, i2, i3 = j0, j1, j2, j3
 	}
 	value := f.value
 	dst[0] += value[i0]
 	dst[1] += value[i1]
 	dst[2] += value[i2]
 	dst[3] += value[i3]
-	dst[4] += value[i4]
-	dst[5] += value[i5]
-	dst[6] += value[i6]
-	dst[7] += value[i7]
 }
 
 // step goes from node i to the child that a lane's row belongs to. The 1 is set
 // from a flag and added: a jump would be guessed wrong half of the time.
-func step(nodes []node, x []float64, i int32, lane int32) int32 {
+func step(nodes []node, x []float64, i, lane uint32) uint32 {
 	n := &nodes[i]
-	right := int32(0)
+	right := uint32(0)
 	if x[n.at+lane] > n.threshold {
 		right = 1
 	}

@@ -16,13 +16,12 @@ import (
 // written is a model as text and as the test's own numbers, so that a reference
 // can walk it without the loader.
 type written struct {
-	text      string
-	features  int
-	sigmoid   float64
-	average   bool
-	trees     []writtenTree
-	questions []float64 // every threshold, by feature
-	asked     [][]float64
+	text     string
+	features int
+	sigmoid  float64
+	average  bool
+	trees    []writtenTree
+	asked    [][]float64 // by feature: thresholds and categories
 }
 
 type writtenTree struct {
@@ -46,7 +45,6 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 		missing[f] = r.IntN(3)
 		isCategory[f] = categorical && r.IntN(3) == 0
 	}
-	number := func(x float64) string { return strconv.FormatFloat(x, 'g', 17, 64) }
 	var body strings.Builder
 	for t := range trees {
 		tree := writtenTree{leaf: []float64{0}}
@@ -139,6 +137,11 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 	w.text = head + "feature_names=" + strings.Join(names, " ") + "\nfeature_infos=" + strings.Join(infos, " ") + "\n\n" + body.String() + "end of trees\n"
 	return w
 }
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', 17, 64) }
+
+// leafText is the first leaf of the first tree, as it stands in the text.
+func leafText(w written) string { return number(w.trees[0].leaf[0]) }
 
 func (w written) load(t testing.TB) *model.Ensemble {
 	t.Helper()
