@@ -24,9 +24,9 @@ var dimensions = [][]schema.Unit{
 	{schema.Ratio},
 }
 
-// convertible returns the units a column with the canonical unit u can be read
+// Units returns the units a column with the canonical unit u can be read
 // from, itself included; none for codes and identifiers.
-func convertible(u schema.Unit) []schema.Unit {
+func Units(u schema.Unit) []schema.Unit {
 	for _, d := range dimensions {
 		if slices.Contains(d, u) {
 			return d
@@ -138,7 +138,7 @@ func (c *checker) place(at string, col schema.Column, m Mapping, layout string) 
 
 // reading checks how a column's values are read.
 func (c *checker) reading(at string, col schema.Column, m Mapping) {
-	units, isDate := convertible(col.Unit), col.Type.ID() == arrow.DATE32
+	units, isDate := Units(col.Unit), col.Type.ID() == arrow.DATE32
 	if m.Unit != "" && !slices.Contains(units, m.Unit) {
 		words := make([]string, len(units))
 		for i, u := range units {

@@ -105,6 +105,7 @@ func TestEveryErrorHasItsExitCode(t *testing.T) {
 		{t.Context(), fmt.Errorf("open: %w", fs.ErrNotExist), NotFound},
 		{t.Context(), fmt.Errorf("run: %w", coded{Held}), Held},
 		{t.Context(), errors.Join(errors.New("a"), coded{Conflict}), Conflict},
+		{t.Context(), fmt.Errorf("x: %w", WithCode(fs.ErrNotExist, Failure, "")), Failure},
 		{t.Context(), context.DeadlineExceeded, Deadline},
 		{t.Context(), context.Canceled, Interrupted},
 		{interrupted, errors.New("write: closed"), Interrupted},

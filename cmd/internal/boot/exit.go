@@ -63,6 +63,20 @@ func Usagef(hint, format string, args ...any) error {
 	return usageError{fmt.Sprintf(format, args...), hint}
 }
 
+// withCode is an error that has been given its code and hint.
+type withCode struct {
+	error
+	code int
+	hint string
+}
+
+func (e withCode) Unwrap() error { return e.error }
+func (e withCode) ExitCode() int { return e.code }
+func (e withCode) Hint() string  { return e.hint }
+
+// WithCode gives err an exit code and a hint; what it says stays.
+func WithCode(err error, code int, hint string) error { return withCode{err, code, hint} }
+
 // ExitCode returns the code err ends the program with. A run that was cancelled
 // reports whatever it was doing; ctx knows why, so ctx is asked first.
 func ExitCode(ctx context.Context, err error) int {

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"rescore/cmd/internal/local"
+	"rescore/partition/job"
+)
+
+// planJSON is a plan as programs read it.
+type planJSON struct {
+	Job        job.ID          `json:"job"`
+	Already    bool            `json:"already"` // published before: run would do nothing
+	Version    string          `json:"version,omitempty"`
+	Rows       int64           `json:"rows"`
+	Files      []job.InputFile `json:"files"`
+	Partitions []planPart      `json:"partitions"`
+	Columns    []string        `json:"columns"`
+	Absent     []string        `json:"absent"`
+	Unknown    []planUnknown   `json:"unknown"`
+	Model      string          `json:"model"`
+	Features   int             `json:"model_features"`
+	Program    string          `json:"program"`
+}
+
+type planPart struct {
+	Range string `json:"range"`
+	Rows  int64  `json:"rows"`
+}
+
+type planUnknown struct {
+	Output  string   `json:"output"`
+	Missing []string `json:"missing"`
+	Effect  string   `json:"effect"`
+}
+
+func (a *app) planCommand() *cobra.Command {
+	var partitions, program bool
+	cmd := &cobra.Command{
+		Use:   "plan JOB.yaml",
+		Short: "Show what a run would do, and which outputs would be unknown",
+		Long: `Plan surveys the input as run does, and changes nothing. It shows the files,
+the partitions, whether the version is there already, and which rules and
+outputs would be UNKNOWN because the input lacks columns they need.`,
+		Example: `  rescore plan job.yaml
+  rescore plan job.yaml --partitions --program
+  rescore plan job.yaml --output json`,
+		Args: exactly(1),
+	}
+	f := a.jobFlags(cmd)
+	cmd.Flags().BoolVar(&partitions, "partitions", false, "list every partition")
+	cmd.Flags().BoolVar(&program, "program", false, "list the kernels, in order")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o, err := f.options(a, cmd, args[0])
+		if err != nil {
+			return err
+		}
+		r, err := a.work.plan(cmd.Context(), o)
+		if err != nil {
+			return err
+		}
+		if a.json() {
+			return a.printJSON(planForJSON(r))
+		}
+		return a.print("%s", planText(r, partitions, program))
+	}
+	return cmd
+}
+
+func planForJSON(r local.PlanReport) planJSON {
+	p := planJSON{
+		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...),
+		Partitions: []planPart{}, Columns: append([]string{}, r.Columns...), Absent: append([]string{}, r.Absent...),
+		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program,
+	}
+	for _, t := range r.Tasks {
+		p.Partitions = append(p.Partitions, planPart(t))
+	}
+	for _, u := range r.Unknown {
+		p.Unknown = append(p.Unknown, planUnknown{u.Output, append([]string{}, u.Missing...), u.Effect})
+	}
+	return p
+}
+
+func planText(r local.PlanReport, partitions, program bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "job %s\n", r.Job)
+	if r.Already {
+		fmt.Fprintf(&b, "  published as version %s: a run would do nothing\n", r.Version)
+	}
+	fmt.Fprintf(&b, "  input       %d files, %d rows in the scoring month\n", len(r.Files), r.Rows)
+	if len(r.Tasks) > 0 {
+		least, most := r.Tasks[0].Rows, r.Tasks[0].Rows
+		for _, t := range r.Tasks {
+			least, most = min(least, t.Rows), max(most, t.Rows)
+		}
+		fmt.Fprintf(&b, "  partitions  %d, of %d to %d rows\n", len(r.Tasks), least, most)
+	}
+	fmt.Fprintf(&b, "  model       %s, %d features\n", r.Model, r.Features)
+	fmt.Fprintf(&b, "  columns     %d canonical, %d absent\n", len(r.Columns), len(r.Absent))
+	if len(r.Unknown) == 0 {
+		b.WriteString("\nevery output can be worked out\n")
+	} else {
+		b.WriteString("\nunknown or limited, because columns are absent:\n")
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, u := range r.Unknown {
+			_, _ = fmt.Fprintf(t, "  %s\t%s\tlacks %s\n", u.Output, u.Effect, strings.Join(u.Missing, ", "))
+		}
+		_ = t.Flush() // a strings.Builder takes everything
+	}
+	if partitions {
+		b.WriteString("\npartitions:\n")
+		for i, t := range r.Tasks {
+			fmt.Fprintf(&b, "  %5d  %s  %d rows\n", i, t.Range, t.Rows)
+		}
+	}
+	if program {
+		fmt.Fprintf(&b, "\nprogram:\n%s\n", strings.TrimRight(r.Program, "\n"))
+	}
+	return b.String()
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/local"
+	"rescore/cmd/internal/progress"
+	"rescore/partition/job"
+)
+
+// versionJSON is a version as programs read it. The first seven keys are a
+// contract: other tools rely on their names and their order.
+type versionJSON struct {
+	Job           job.ID     `json:"job"`
+	Version       string     `json:"version"`
+	Path          string     `json:"path"`
+	Rows          job.Counts `json:"rows"`
+	Digest        string     `json:"digest"`
+	Seconds       float64    `json:"seconds"`
+	RowsPerSecond float64    `json:"rows_per_second"`
+	Name          string     `json:"name"`
+	Current       bool       `json:"current"`
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var release string
+	var deadline time.Duration
+	cmd := &cobra.Command{
+		Use:   "run JOB.yaml",
+		Short: "Run a job to its published version, or go on where it stopped",
+		Long: `Run reads the job file, surveys the input, scores every subscriber and
+publishes one version. Everything happens in this process; no port is opened.
+
+Stopped in any way, the same command goes on where it stopped: finished
+partitions are not run again. Run after success, it says so and does nothing.
+When a gate refuses the version the job is held (exit code 6): mend the input,
+or publish all the same with --release.
+
+With --output json the last line of stdout is one object: job, version, path,
+rows (in, scored, excluded, rejected, duplicate), digest, seconds,
+rows_per_second, and more.`,
+		Example: `  rescore run job.yaml
+  rescore run job.yaml --workers 8 --set gates.reject_share_max=0.02
+  rescore run job.yaml --release "rejects are last month's test numbers"
+  rescore run job.yaml --output json --quiet`,
+		Args: exactly(1),
+	}
+	f := a.jobFlags(cmd)
+	cmd.Flags().StringVar(&release, "release", "", "publish a held job, for this `REASON`; it is kept with the version")
+	cmd.Flags().DurationVar(&deadline, "deadline", 0, "stop after this `time`, such as 2h30m, with exit code 124; run again to go on")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("release") && release == "" {
+			return boot.Usagef("say why the version may be published", "--release has no reason")
+		}
+		if deadline < 0 || deadline == 0 && cmd.Flags().Changed("deadline") {
+			return boot.Usagef("write a time such as 2h30m", "--deadline %s is no time to run in", deadline)
+		}
+		o, err := f.options(a, cmd, args[0])
+		if err != nil {
+			return err
+		}
+		o.Release = release
+		ctx := cmd.Context()
+		if deadline > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, deadline)
+			defer cancel()
+		}
+		var out local.Outcome
+		err = a.show(func(update func(progress.Sample)) (err error) {
+			o.Progress = func(p local.Progress) { update(progress.Sample(p)) }
+			out, err = a.work.run(ctx, o)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return a.printOutcome(out)
+	}
+	return cmd
+}
+
+// printOutcome writes the summary: to stdout for people, to stderr when stdout
+// is for a program.
+func (a *app) printOutcome(o local.Outcome) error {
+	s := progress.Summary{
+		Job: o.Job, Name: o.Name, Version: o.Version, Path: o.Path, Digest: o.Digest, Rows: o.Rows, Tally: o.Tally, Timing: o.Timing,
+		Seconds: o.Seconds, RowsPerSecond: o.RowsPerSecond, Resumed: o.Resumed, Already: o.Already,
+	}
+	for _, stage := range o.Stages {
+		s.Stages = append(s.Stages, progress.Stage(stage))
+	}
+	if !a.json() {
+		if err := s.Write(a.out, a.colored(a.out)); err != nil {
+			return fmt.Errorf("write to stdout: %w", err)
+		}
+		return nil
+	}
+	if !a.quiet {
+		_ = s.Write(a.err, a.colored(a.err)) // stdout has the result; a lost summary is no failure
+	}
+	return a.printJSON(struct {
+		versionJSON
+		Already bool            `json:"already"`
+		Resumed int             `json:"resumed"`
+		Summary progress.Report `json:"summary"`
+	}{
+		versionJSON{o.Job, o.Version, o.Path, o.Rows, o.Digest, o.Seconds, o.RowsPerSecond, o.Name, o.Current},
+		o.Already, o.Resumed, s.Report(),
+	})
+}

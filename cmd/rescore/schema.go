@@ -1,0 +1,101 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+)
+
+// jobSchema is the JSON Schema of the job file: keys and bounds from the tags of
+// job.Spec, descriptions from its comments, defaults from job.Default, canonical
+// columns from the dictionary.
+func jobSchema() *jsonschema.Schema {
+	r := jsonschema.Reflector{
+		Anonymous:                  true, // a file beside the binary, not an address on the web
+		FieldNameTag:               "yaml",
+		RequiredFromJSONSchemaTags: true,
+		ExpandedStruct:             true,
+		DoNotReference:             true,
+		LookupComment: func(t reflect.Type, field string) string {
+			return strings.Join(strings.Fields(job.Doc(t.Name(), field)), " ")
+		},
+	}
+	s := r.Reflect(job.Spec{})
+	s.Title = "Rescore job file"
+	annotate(s, reflect.ValueOf(job.Default()))
+	columns(s)
+	return s
+}
+
+// annotate adds defaults, and mends what the generator cannot know.
+func annotate(s *jsonschema.Schema, v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		p, ok := s.Properties.Get(f.Tag.Get("yaml"))
+		if !ok {
+			panic(fmt.Sprintf("rescore: the schema has no property for %s", f.Name))
+		}
+		switch value := v.Field(i); {
+		case value.Kind() == reflect.Struct:
+			annotate(p, value)
+			continue
+		case value.Kind() == reflect.Array:
+			n := uint64(value.Len())
+			p.MinItems, p.MaxItems = &n, &n
+		case value.Type() == reflect.TypeFor[[]uint8]():
+			// The generator takes bytes for base64; the job file lists numbers.
+			p.Type, p.ContentEncoding = "array", ""
+			p.Items = &jsonschema.Schema{Type: "integer", Minimum: json.Number("1"), Maximum: json.Number("5")}
+		}
+		switch value := v.Field(i); {
+		case strings.Contains(f.Tag.Get("jsonschema"), "required"):
+		case value.Kind() == reflect.Map:
+			p.Default = map[string]any{}
+		case value.Kind() == reflect.Slice && value.Len() == 0:
+			p.Default = []any{}
+		case value.Kind() == reflect.String && value.Len() == 0: // worked out, as the description says
+		default:
+			p.Default = value.Interface()
+		}
+	}
+}
+
+// columns replaces the free-form table of mappings by one property a canonical
+// column, with its units.
+func columns(s *jsonschema.Schema) {
+	input, _ := s.Properties.Get("input")
+	table, _ := input.Properties.Get("columns")
+	mapping := table.AdditionalProperties
+	table.AdditionalProperties = jsonschema.FalseSchema
+	table.Properties = jsonschema.NewProperties()
+	for _, c := range schema.Subscriber {
+		one := *mapping
+		one.Properties = jsonschema.NewProperties()
+		for p := mapping.Properties.Oldest(); p != nil; p = p.Next() {
+			property := p.Value
+			switch units := job.Units(c.Unit); {
+			case p.Key == "unit" && len(units) == 0, p.Key == "months" && !c.Monthly:
+				continue
+			case p.Key == "unit":
+				unit := *property
+				for _, u := range units {
+					unit.Enum = append(unit.Enum, string(u))
+				}
+				unit.Default = string(c.Unit)
+				property = &unit
+			}
+			one.Properties.Set(p.Key, property)
+		}
+		one.Description = c.Doc
+		if c.Null != "" {
+			one.Description += ". Null: " + c.Null
+		}
+		table.Properties.Set(c.Name, &one)
+	}
+}
