@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"rescore/partition/schema"
 )
 
 func decoded(t *testing.T, text string) Spec {
@@ -112,6 +114,34 @@ func TestEveryKeyChangesTheDigest(t *testing.T) {
 	walk(func(s *Spec) reflect.Value { return reflect.ValueOf(s).Elem() }, "")
 	if changed < 50 {
 		t.Errorf("only %d keys were tried", changed)
+	}
+}
+
+func TestCanonicalFormIsReadBackAsTheSameQuestion(t *testing.T) {
+	t.Parallel()
+	s := decoded(t, strings.Replace(small, "  path: base.parquet\n", `  path: b
+  columns: {fee: {column: "f{k}", unit: yuan}, sex: {column: s, values: {男: 1}}, vip_class: {constant: 0}, in_sec: {months: [a, ""]}}
+  extra: [{name: x, values: [a]}]
+  exclude: {segments: [1380000], service_types: [2, 4]}
+`, 1))
+	back, err := ParseCanonical(s.Canonical())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.Digest() != s.Digest() || back.Run != (Run{}) || back.Input.Exclude.ServiceTypes[1] != 4 || *back.Input.Columns["vip_class"].Constant != 0 {
+		t.Errorf("got\n%s\nof\n%s", back.Canonical(), s.Canonical())
+	}
+	if _, err := ParseCanonical([]byte(`{"nam":"x"}`)); err == nil {
+		t.Error("an unknown key was read")
+	}
+}
+
+func TestEveryCanonicalColumnHasASpan(t *testing.T) {
+	t.Parallel()
+	for _, col := range schema.Subscriber {
+		if low, high := span(col); low > 0 || high < 100 {
+			t.Errorf("%s: %d to %d", col.Name, low, high)
+		}
 	}
 }
 

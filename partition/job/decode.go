@@ -20,6 +20,9 @@ import (
 const (
 	BytesMax = 1 << 20
 	NodesMax = 200_000
+	// ProblemsMax is how many problems are reported: past it a file is not one
+	// that somebody is about to mend line by line.
+	ProblemsMax = 1000
 )
 
 // Overlay is a value from outside the job file. Later overlays win over earlier
@@ -74,6 +77,9 @@ func Decode(file string, data []byte, overlays ...Overlay) (Decoded, error) {
 
 	decoded := Decoded{Spec: spec, Origins: d.at}
 	for _, p := range Validate(spec) {
+		if len(d.problems) == ProblemsMax {
+			break
+		}
 		if d.known(p.Path) {
 			continue
 		}
@@ -177,6 +183,9 @@ func (d *decoder) syntax(err error) {
 }
 
 func (d *decoder) problem(n *yaml.Node, path, message, remedy string) {
+	if len(d.problems) == ProblemsMax {
+		return
+	}
 	o := d.origin(n)
 	d.problems = append(d.problems, Problem{File: o.Source, Line: o.Line, Column: o.Column, Path: path, Message: message, Remedy: remedy})
 }
@@ -322,6 +331,9 @@ func (d *decoder) key(key *yaml.Node, path string, seen map[string]bool) bool {
 }
 
 func (d *decoder) unknown(n *yaml.Node, t reflect.Type, path, name string) {
+	if len(d.problems) == ProblemsMax {
+		return
+	}
 	names := fieldNames(t)
 	remedy := "the keys here are " + strings.Join(names, ", ")
 	if near, ok := closest(name, names); ok {

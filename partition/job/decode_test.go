@@ -354,6 +354,10 @@ func TestHostileFilesAreRefusedInAMoment(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintf(&extras, "  - {name: e%d, values: *v}\n", i)
 	}
+	var unknown strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&unknown, "verzion%d: 1\n", i)
+	}
 	for name, text := range map[string]string{
 		"too large":     strings.Repeat("#", BytesMax+1),
 		"alias lists":   bomb.String(),
@@ -363,9 +367,12 @@ func TestHostileFilesAreRefusedInAMoment(t *testing.T) {
 		"zero bytes":    "name: \x00\n",
 		"not UTF-8":     "name: \xff\xfe\xfd\n",
 		"self alias":    "input: &a {csv: *a}\n",
+		"unknown keys":  unknown.String(),
+		"repeated null": small + "x: 1\n" + "y: {csv: {null: [" + strings.Repeat("a, ", 100_000) + "a]}}\n",
+		"many nulls":    strings.Replace(small, "  path: base.parquet\n", "  path: b\n  csv: {null: ["+strings.Repeat("a, ", 100_000)+"a]}\n", 1),
 	} {
-		if got := problemsOf(t, text); len(got) == 0 {
-			t.Errorf("%s: accepted", name)
+		if got := problemsOf(t, text); len(got) == 0 || len(got) > ProblemsMax {
+			t.Errorf("%s: %d problems", name, len(got))
 		}
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"rescore/partition/schema"
 )
 
@@ -138,7 +136,7 @@ func (c *checker) place(at string, col schema.Column, m Mapping, layout string) 
 
 // reading checks how a column's values are read.
 func (c *checker) reading(at string, col schema.Column, m Mapping) {
-	units, isDate := Units(col.Unit), col.Type.ID() == arrow.DATE32
+	units, isDate := Units(col.Unit), col.Type.Name() == dateType
 	if m.Unit != "" && !slices.Contains(units, m.Unit) {
 		words := make([]string, len(units))
 		for i, u := range units {
@@ -192,24 +190,29 @@ func datesRoundTrip(layout string) bool {
 	return true
 }
 
+// dateType is the name of the type of dates.
+const dateType = "date32"
+
 // span is the range of whole numbers a column's type holds, as far as an int64
 // can say it.
 func span(col schema.Column) (low, high int64) {
-	switch col.Type.ID() {
-	case arrow.UINT8:
+	switch col.Type.Name() {
+	case "uint8":
 		return 0, math.MaxUint8
-	case arrow.UINT16:
+	case "uint16":
 		return 0, math.MaxUint16
-	case arrow.UINT32:
+	case "uint32":
 		return 0, math.MaxUint32
-	case arrow.UINT64:
+	case "uint64":
 		return 0, math.MaxInt64
-	case arrow.INT8:
+	case "int8":
 		return math.MinInt8, math.MaxInt8
-	case arrow.INT16:
+	case "int16":
 		return math.MinInt16, math.MaxInt16
-	case arrow.INT32, arrow.DATE32:
+	case "int32", dateType:
 		return math.MinInt32, math.MaxInt32
+	case "int64":
+		return math.MinInt64, math.MaxInt64
 	}
-	return math.MinInt64, math.MaxInt64
+	panic(fmt.Sprintf("job: column %s holds no whole number: %s", col.Name, col.Type))
 }

@@ -105,11 +105,7 @@ func (c *checker) input(s Spec) {
 	case strings.ContainsAny(d, "\"\r\n\x00"):
 		c.add("input.csv.delimiter", fmt.Sprintf("%q cannot separate fields", d), `write one ASCII character, such as ",", "|" or "\t"`)
 	}
-	for i, null := range in.CSV.Null {
-		if slices.Contains(in.CSV.Null[:i], null) {
-			c.add(fmt.Sprintf("input.csv.null[%d]", i), fmt.Sprintf("%q stands here twice", clip(null)), "keep one of the two")
-		}
-	}
+	c.twice("input.csv.null", in.CSV.Null, "keep one of the two")
 	if in.MakeNumbers != 0 && !c.bad("input.make_numbers") {
 		if !partition.Number(in.MakeNumbers).Valid() {
 			c.add("input.make_numbers", "the first number is outside 13000000000 to 19999999999", "write an 11-digit number starting 13 to 19, or 0 to read numbers from the input")
@@ -117,6 +113,17 @@ func (c *checker) input(s Spec) {
 		if _, ok := in.Columns[schema.Key]; ok {
 			c.add("input.make_numbers", "numbers cannot be made and read at once", "remove make_numbers, or input.columns."+schema.Key)
 		}
+	}
+}
+
+// twice reports every text of a list that stood there before.
+func (c *checker) twice(at string, list []string, remedy string) {
+	seen := make(map[string]bool, len(list))
+	for i, text := range list {
+		if seen[text] {
+			c.add(fmt.Sprintf("%s[%d]", at, i), fmt.Sprintf("%q stands here twice", clip(text)), remedy)
+		}
+		seen[text] = true
 	}
 }
 
@@ -140,11 +147,7 @@ func (c *checker) extra(extra []Extra) {
 			c.add(at+".name", fmt.Sprintf("%q stands here twice", clip(e.Name)), "give every extra column a name of its own")
 		}
 		seen[e.Name] = true
-		for j, v := range e.Values {
-			if slices.Contains(e.Values[:j], v) {
-				c.add(fmt.Sprintf("%s.values[%d]", at, j), fmt.Sprintf("%q stands here twice", clip(v)), "a category has one code: keep one of the two")
-			}
-		}
+		c.twice(at+".values", e.Values, "a category has one code: keep one of the two")
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 var source string
 
 // Doc returns what spec.go says of a type of the job file (field "") or of one
-// of its fields, by their Go names; "" when it says nothing.
+// of its fields, by their Go names; "" when it says nothing. A comment that
+// begins with the field's name begins with the key instead, as users know it.
 func Doc(typ, field string) string { return docs()[typ+"."+field] }
 
 var docs = sync.OnceValue(func() map[string]string {
@@ -49,7 +50,14 @@ var docs = sync.OnceValue(func() map[string]string {
 				if text == "" {
 					text = f.Comment.Text()
 				}
+				var key string
+				if f.Tag != nil {
+					key = reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("yaml")
+				}
 				for _, n := range f.Names {
+					if rest, ok := strings.CutPrefix(text, n.Name+" "); ok {
+						text = key + " " + rest
+					}
 					found[typ.Name.Name+"."+n.Name] = strings.TrimSpace(text)
 				}
 			}
