@@ -141,6 +141,10 @@ func (e *Ensemble) Tree(t int) Tree {
 
 // Raw returns the raw score of a row that holds a value for every feature, NaN
 // where it is missing. It panics when the model has more than one class.
+//
+// It decides as LightGBM's trees do. LightGBM's readers moreover turn x with
+// |x| <= ZeroMax into 0 before a tree sees it; that differs only where x and the
+// threshold both lie that close to zero, and it is not copied.
 func (e *Ensemble) Raw(row []float64) float64 {
 	if e.Classes != 1 {
 		panic("model: Raw of a model with several classes; use RawInto")

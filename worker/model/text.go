@@ -72,6 +72,9 @@ func parseInt(token []byte) (int32, bool) {
 // parseFloat reads a finite decimal number. What strconv reads beside those
 // (inf, nan, hexadecimal, underscores) LightGBM never writes.
 func parseFloat(token []byte) (float64, bool) {
+	if len(token) > 64 {
+		return 0, false
+	}
 	for _, c := range token {
 		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
 			return 0, false
