@@ -103,7 +103,8 @@ func (s *State) checkJob(j *Job) error {
 		for k := range st.Tasks {
 			t := &st.Tasks[k]
 			if t.State < Waiting || t.State > Failed || (t.State == Done) != (t.Result != nil) || uint64(t.Token) > s.index ||
-				(t.State == Leased || t.State == Done) != (t.Token != 0) {
+				(t.State == Leased || t.State == Done) != (t.Token != 0) || t.State != Waiting && !st.Planned ||
+				t.State == Leased && j.State != job.Running {
 				return fmt.Errorf("stage %d task %d is %s: %w", i, k, t.State, ErrCommand)
 			}
 		}

@@ -1,0 +1,165 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+
+	"rescore/partition"
+	"rescore/partition/job"
+)
+
+// fixture is a ledger under test. Every refusal is checked to change nothing.
+type fixture struct {
+	t     testing.TB
+	st    *State
+	index uint64
+}
+
+func newFixture(t testing.TB) *fixture { return &fixture{t: t, st: New()} }
+
+func (f *fixture) ok(cmd Command) Reply {
+	f.t.Helper()
+	f.index++
+	reply, _, err := Apply(f.st, f.index, cmd)
+	if err != nil {
+		f.t.Fatalf("index %d: %v", f.index, err)
+	}
+	return reply
+}
+
+func (f *fixture) refuse(cmd Command, want error) {
+	f.t.Helper()
+	f.index++
+	f.st.index = f.index // all that a refused command may change
+	before := mustHash(f.t, f.st)
+	f.st.index--
+	reply, events, err := Apply(f.st, f.index, cmd)
+	if !errors.Is(err, want) || reply != nil || events != nil {
+		f.t.Errorf("%s %+v: got %v, want %v", cmd.Kind(), cmd, err, want)
+	}
+	if mustHash(f.t, f.st) != before {
+		f.t.Errorf("%s %+v: refused, and the ledger changed", cmd.Kind(), cmd)
+	}
+}
+
+// unchanged applies a command that is OK and changes nothing.
+func (f *fixture) unchanged(cmd Command) Reply {
+	f.t.Helper()
+	f.st.index++
+	before := mustHash(f.t, f.st)
+	f.st.index--
+	reply := f.ok(cmd)
+	if mustHash(f.t, f.st) != before {
+		f.t.Errorf("%s %+v: the ledger changed", cmd.Kind(), cmd)
+	}
+	return reply
+}
+
+func mustHash(t testing.TB, s *State) [32]byte {
+	t.Helper()
+	h, err := s.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+const theJob job.ID = "202405-0123456789ab"
+
+func submitOf(id job.ID) Submit {
+	return Submit{
+		Job: id, Name: "base", Spec: []byte(`{"name":"base"}`), SpecDigest: "aa", SpecBase: "jobs", Epoch: 1,
+		Stages: []job.StageKind{job.StageSurvey, job.StageScore}, MaxAttempts: 3,
+	}
+}
+
+func surveyPlan(id job.ID) Plan {
+	return Plan{Job: id, StageKind: job.StageSurvey, Tasks: []job.Task{{Range: partition.Whole}}, Last: true}
+}
+
+// cut returns n tasks of a hundred rows more each, covering the space, and the
+// facts they fit.
+func cut(n int) ([]job.Task, Facts) {
+	tasks := make([]job.Task, n)
+	first, row := partition.FirstNumber, int64(0)
+	for i := range tasks {
+		past := partition.FirstNumber + partition.Number(i+1)*partition.LinesPerSegment
+		if i == n-1 {
+			past = partition.PastNumber
+		}
+		rows := int64(100 * (i + 1))
+		tasks[i] = job.Task{
+			Range: partition.Range{First: first, Past: past}, Rows: rows, Keys: partition.Sum{}.AddHash(uint64(i)),
+			Slices: []job.Slice{{First: row, Rows: rows}},
+		}
+		first, row = past, row+rows
+	}
+	return tasks, Facts{
+		Files: []job.InputFile{{Path: "m0.parquet", Rows: row, SHA256: "f0"}, {Path: "m1.parquet", Month: 1, Rows: 7, SHA256: "f1"}},
+		Model: "model", Rules: "rules",
+	}
+}
+
+func scorePlan(id job.ID, n int) Plan {
+	tasks, facts := cut(n)
+	return Plan{Job: id, Stage: 1, StageKind: job.StageScore, Tasks: tasks, Files: facts.Files, Model: facts.Model, Rules: facts.Rules, Last: true}
+}
+
+// resultOf is what an honest worker reports of a score task.
+func resultOf(t job.Task) job.Result {
+	return job.Result{
+		Counts: job.Counts{In: t.Rows, Scored: t.Rows - 6, Excluded: 3, Rejected: 2, Duplicate: 1},
+		Keys:   t.Keys, Rows: partition.Sum{}.AddHash(uint64(t.Rows)),
+		Files:  []job.File{{Kind: job.FileScores, Path: "p", Rows: t.Rows - 6, Bytes: 9, SHA256: "s", Content: "c"}},
+		Tally:  job.Tally{Warn: t.Rows / 2},
+		Timing: job.Timing{Read: 1, Score: 2},
+	}
+}
+
+func score(task int) TaskRef { return TaskRef{Job: theJob, Stage: 1, Task: task} }
+
+// surveyed brings the job past its survey.
+func (f *fixture) surveyed(id job.ID) {
+	f.t.Helper()
+	f.ok(submitOf(id))
+	f.ok(surveyPlan(id))
+	f.ok(Complete{Lease: f.grant(TaskRef{Job: id})})
+}
+
+// planned brings the job to n waiting score tasks.
+func (f *fixture) planned(id job.ID, n int) {
+	f.t.Helper()
+	f.surveyed(id)
+	f.ok(scorePlan(id, n))
+}
+
+func (f *fixture) grant(ref TaskRef) Lease {
+	f.t.Helper()
+	leases := f.ok(Grant{Worker: "w1", Tasks: []TaskRef{ref}}).(GrantReply).Leases
+	if len(leases) != 1 || leases[0] != (Lease{TaskRef: ref, Token: job.Token(f.index)}) {
+		f.t.Fatalf("grant of %s at %d: %v", ref, f.index, leases)
+	}
+	return leases[0]
+}
+
+func (f *fixture) task(ref TaskRef) *Task {
+	_, _, t, err := f.st.task(ref)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return t
+}
+
+func (f *fixture) finish(ref TaskRef) {
+	f.t.Helper()
+	f.ok(Complete{Lease: f.grant(ref), Result: resultOf(f.task(ref).Task)})
+}
+
+// finished brings the job to n done score tasks.
+func (f *fixture) finished(id job.ID, n int) {
+	f.t.Helper()
+	f.planned(id, n)
+	for i := range n {
+		f.finish(TaskRef{Job: id, Stage: 1, Task: i})
+	}
+}
