@@ -1,0 +1,110 @@
+package province
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go/format"
+
+	"rescore/partition/schema"
+	"rescore/partition/synth"
+)
+
+// vectorOf makes a vector of n draws; null of the time it is null.
+func vectorOf[T synth.Integer](r *rand.Rand, n int, null float64, draw func() T) *synth.Vector[T] {
+	v := &synth.Vector[T]{Values: make([]T, n), Valid: make([]byte, (n+7)/8)}
+	for i := range n {
+		if r.Float64() >= null {
+			v.Values[i] = draw()
+			v.Valid[i>>3] |= 1 << (i & 7)
+		}
+	}
+	return v
+}
+
+// TestParquetKeepsEveryValue writes columns of every type, with few and many
+// different values, inside and outside what a dictionary takes, with no, some
+// and only nulls, over several pages and row groups of odd sizes.
+func TestParquetKeepsEveryValue(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	types := arrow.PrimitiveTypes
+	shapes := []struct {
+		name string
+		kind arrow.DataType
+		make func(n int, null float64, group int) any
+	}{
+		{"u8_one", types.Uint8, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() uint8 { return 3 })
+		}},
+		{"u8_all", types.Uint8, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() uint8 { return uint8(r.Uint32()) })
+		}},
+		{"i16_negative", types.Int16, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() int16 { return int16(r.Uint32()) })
+		}},
+		{"i16_small", types.Int16, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() int16 { return int16(r.IntN(5)) })
+		}},
+		{"i32_edge", types.Int32, func(n int, null float64, group int) any {
+			return vectorOf(r, n, null, func() int32 { return int32(65_530 + r.IntN(4+3*group)) })
+		}},
+		{"u32_large", types.Uint32, func(n int, null float64, group int) any {
+			if group == 1 {
+				return vectorOf(r, n, null, func() uint32 { return 7 })
+			}
+			return vectorOf(r, n, null, func() uint32 { return r.Uint32() >> 1 })
+		}},
+		{"day", arrow.FixedWidthTypes.Date32, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() int32 { return int32(15_000 + r.IntN(5000)) })
+		}},
+		{"i64", types.Int64, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() int64 { return int64(r.Uint64()) })
+		}},
+		{"i64_near", types.Int64, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() int64 { return -50 + int64(r.IntN(100)) })
+		}},
+		{"u64", types.Uint64, func(n int, null float64, _ int) any {
+			return vectorOf(r, n, null, func() uint64 { return r.Uint64() >> 1 })
+		}},
+	}
+	for _, codec := range []format.CompressionCodec{format.Uncompressed, format.Snappy, format.Zstd} {
+		for _, null := range []float64{0, 0.01, 0.5, 1} {
+			t.Run(fmt.Sprint(codec, null), func(t *testing.T) {
+				columns := make([]synth.Column, len(shapes))
+				for i, s := range shapes {
+					columns[i] = synth.Column{Name: s.name, Source: schema.Column{Name: s.name, Type: s.kind}}
+				}
+				var file bytes.Buffer
+				f, err := newParquet(&file, columns, codec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := table{}
+				for group, pages := range [][]int{{1, 7, 8, 9}, {1000}, {4096, 4097, 63}} {
+					for _, n := range pages {
+						for i, s := range shapes {
+							columns[i].Vector = s.make(n, null, group)
+							for row := range n {
+								want[s.name] = append(want[s.name], cell(columns[i].Vector, row))
+							}
+						}
+						if err := f.write(columns, n); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if err := f.split(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := f.finish(); err != nil {
+					t.Fatal(err)
+				}
+				same(t, "read back", readParquet(t, file.Bytes()), want)
+			})
+		}
+	}
+}

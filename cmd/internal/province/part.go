@@ -1,0 +1,173 @@
+package province
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"github.com/parquet-go/parquet-go/format"
+
+	"rescore/partition/schema"
+	"rescore/partition/store"
+	"rescore/partition/synth"
+)
+
+// Rows of a page and pages of a row group. A batch of one page is what a worker
+// holds uncompressed, about 6 MB; a row group waits compressed, about 40 MB.
+const (
+	pageSubscribers   = 8192
+	rowGroupPages     = 16
+	compressionNone   = "none"
+	compressionZstd   = "zstd"
+	compressionSnappy = "snappy"
+)
+
+// encoder turns batches of one table into one file.
+type encoder interface {
+	// write appends n rows of the columns.
+	write(columns []synth.Column, n int) error
+	// split ends a row group, where the format has any.
+	split() error
+	// finish writes what belongs at the end.
+	finish() error
+}
+
+// output is one file being written.
+type output struct {
+	name    string
+	w       store.Writer
+	written int64
+	encoder
+}
+
+// Write counts, and says what to do when the disk is full.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	o.written += int64(n)
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w: free space or write fewer subscribers", err)
+	}
+	return n, err
+}
+
+var _ io.Writer = (*output)(nil)
+
+func (p *printer) open(ctx context.Context, name string, columns []synth.Column) (*output, error) {
+	w, err := p.store.Create(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("create %s: %w", name, err)
+	}
+	o := &output{name: name, w: w}
+	if p.options.Format == "csv" {
+		o.encoder, err = newCSV(o, columns)
+	} else {
+		codec := map[string]format.CompressionCodec{
+			compressionNone: format.Uncompressed, compressionZstd: format.Zstd, compressionSnappy: format.Snappy,
+		}[p.options.Compression]
+		o.encoder, err = newParquet(o, columns, codec)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write %s: %w", name, err), w.Close())
+	}
+	return o, nil
+}
+
+// close finishes and commits the file.
+func (o *output) close() error {
+	if err := o.finish(); err != nil {
+		return fmt.Errorf("write %s: %w", o.name, err)
+	}
+	if err := o.w.Commit(); err != nil {
+		return fmt.Errorf("commit %s: %w", o.name, err)
+	}
+	return nil
+}
+
+// part writes the files of one run of consecutive subscribers.
+func (p *printer) part(ctx context.Context, f int) (s Summary, err error) {
+	total, files := p.options.Province.Subscribers, int64(p.options.Files)
+	first, past := total/files*int64(f)+min(total%files, int64(f)), int64(0)
+	past = first + total/files
+	if int64(f) < total%files {
+		past++
+	}
+
+	batch := synth.NewBatch()
+	views := p.views(batch)
+	label := newLabels()
+	var open []*output
+	defer func() {
+		for _, o := range open {
+			if closeErr := o.w.Close(); err == nil && closeErr != nil {
+				err = fmt.Errorf("close %s: %w", o.name, closeErr)
+			}
+		}
+	}()
+	for _, v := range views {
+		o, err := p.open(ctx, fmt.Sprintf("%s/%spart-%05d.%s", BaseFolder, v.folder, f, p.options.Format), v.columns)
+		if err != nil {
+			return s, err
+		}
+		open = append(open, o)
+	}
+	o, err := p.open(ctx, fmt.Sprintf("%s/part-%05d.%s", LabelFolder, f, p.options.Format), label.columns)
+	if err != nil {
+		return s, err
+	}
+	open = append(open, o)
+
+	page := 0
+	for at := first; at < past; at += pageSubscribers {
+		if err := ctx.Err(); err != nil {
+			return s, fmt.Errorf("write part %d: %w", f, context.Cause(ctx))
+		}
+		n := p.base.Fill(batch, at, min(pageSubscribers, past-at))
+		s.Rows += int64(n)
+		s.Planted = s.Planted.Add(batch.Planted)
+		label.take(batch)
+		if page++; page%rowGroupPages == 0 {
+			s.Labels += int64(label.len())
+			if err := label.flush(open[len(open)-1]); err != nil {
+				return s, err
+			}
+		}
+		for k, v := range views {
+			o := open[k]
+			if err := o.write(v.columns, v.look(batch)); err != nil {
+				return s, fmt.Errorf("write %s: %w", o.name, err)
+			}
+			if page%rowGroupPages == 0 {
+				if err := o.split(); err != nil {
+					return s, fmt.Errorf("write %s: %w", o.name, err)
+				}
+			}
+		}
+		p.progress(n)
+	}
+	s.Labels += int64(label.len())
+	if err := label.flush(open[len(open)-1]); err != nil {
+		return s, err
+	}
+	for _, o := range open {
+		if err := o.close(); err != nil {
+			return s, err
+		}
+		s.Bytes += o.written
+		s.Files = append(s.Files, o.name)
+	}
+	return s, nil
+}
+
+// views are the tables a batch is written as: itself, or one for each month.
+func (p *printer) views(b *synth.Batch) []*view {
+	if p.options.Layout == "wide" {
+		return []*view{{columns: b.Columns}}
+	}
+	var views []*view
+	for k := range schema.Months {
+		views = append(views, newView(b, k, p.options.Province.Month))
+	}
+	return views
+}

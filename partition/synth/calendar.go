@@ -1,0 +1,35 @@
+package synth
+
+// calendar answers with days since 1970-01-01 for the scoring month and the
+// months around it.
+type calendar struct {
+	month int32 // months since year 0 of the scoring month
+}
+
+func newCalendar(yyyymm int32) calendar {
+	return calendar{month: yyyymm/100*12 + yyyymm%100 - 1}
+}
+
+// first is the first day of the month back months before m; back may be negative.
+func (c calendar) first(back int32) int32 {
+	m := c.month - back
+	return civil(m/12, m%12+1, 1)
+}
+
+// days is the length of that month.
+func (c calendar) days(back int32) int32 { return c.first(back-1) - c.first(back) }
+
+// yyyymm is that month as a number.
+func (c calendar) yyyymm(back int32) int32 {
+	m := c.month - back
+	return m/12*100 + m%12 + 1
+}
+
+// civil counts days since 1970-01-01 in the Gregorian calendar.
+func civil(y, m, d int32) int32 {
+	if m <= 2 {
+		y--
+		m += 12
+	}
+	return 365*y + y/4 - y/100 + y/400 + (153*(m-3)+2)/5 + d - 1 - 719468
+}
