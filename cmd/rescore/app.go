@@ -31,6 +31,8 @@ type app struct {
 	err     io.Writer // progress, log, errors
 	environ []string
 	work    work
+	// terminal reports whether a stream is one that people look at.
+	terminal func(io.Writer) bool
 
 	format   string // --output: text or json
 	quiet    bool
@@ -47,7 +49,8 @@ type work struct {
 	synth    func(ctx context.Context, dir string, o province.Options) (province.Summary, error)
 }
 
-func real() work {
+// ours is the work itself.
+func ours() work {
 	return work{local.Run, local.Plan, local.Versions, local.ExportFeatures, writeProvince}
 }
 
@@ -92,7 +95,7 @@ func (a *app) json() bool { return a.format == "json" }
 // colored reports whether w is to be written in colour: it is a terminal that
 // knows how, and nobody objects (NO_COLOR, TERM=dumb, --no-color).
 func (a *app) colored(w io.Writer) bool {
-	return !a.noColor && a.env("NO_COLOR") == "" && a.env("TERM") != "dumb" && progress.Terminal(w)
+	return !a.noColor && a.env("NO_COLOR") == "" && a.env("TERM") != "dumb" && a.terminal(w)
 }
 
 func (a *app) env(name string) string {
@@ -196,7 +199,7 @@ func (f *jobFlags) options(a *app, cmd *cobra.Command, arg string) (local.Option
 
 // show runs f while its progress is shown, and returns when both have ended.
 func (a *app) show(f func(update func(progress.Sample)) error) error {
-	d := progress.NewDisplay(a.err, progress.ModeFor(a.err, a.quiet, a.environ))
+	d := progress.NewDisplay(a.err, progress.ModeFor(a.terminal(a.err), a.quiet, a.env("TERM")))
 	ctx, cancel := context.WithCancel(context.Background()) // the display outlives an interrupt: it shows the last state
 	var shown sync.WaitGroup
 	shown.Go(func() { d.Run(ctx) })

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"rescore/cmd/internal/boot"
 	"rescore/cmd/internal/local"
+	"rescore/cmd/internal/progress"
 	"rescore/cmd/internal/province"
 	"rescore/partition/job"
 )
@@ -72,7 +74,7 @@ func call(t *testing.T, w work, environ []string, args ...string) called {
 
 func callIn(ctx context.Context, w work, environ []string, stdin string, args ...string) called {
 	var out, errs bytes.Buffer
-	a := &app{in: strings.NewReader(stdin), out: &out, err: &errs, environ: environ, work: w}
+	a := &app{in: strings.NewReader(stdin), out: &out, err: &errs, environ: environ, work: w, terminal: progress.Terminal}
 	code := a.execute(ctx, args)
 	return called{code, out.String(), errs.String()}
 }
@@ -351,7 +353,7 @@ func each(cmd *cobra.Command, visit func(*cobra.Command)) {
 }
 
 func newRoot() *cobra.Command {
-	return (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}, work: good()}).root()
+	return (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, err: &bytes.Buffer{}, work: good(), terminal: progress.Terminal}).root()
 }
 
 func TestEveryCommandExplainsItselfWithExamplesThatParse(t *testing.T) {
@@ -434,15 +436,74 @@ func TestCompletionKnowsCommandsFilesFlagsAndKeys(t *testing.T) {
 	}
 }
 
-func TestNothingIsColouredThatIsNoTerminal(t *testing.T) {
+func TestColourIsForTerminalsAndForThoseWhoDoNotObject(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
-	for _, environ := range [][]string{nil, {"NO_COLOR=1"}, {"TERM=dumb"}} {
-		for _, args := range [][]string{{"run", filepath.Join(dir, "job.yaml")}, {"run", filepath.Join(dir, "bad.yaml")}, {"--help"}} {
-			if got := call(t, good(), environ, args...); strings.Contains(got.out+got.errors, "\x1b") {
-				t.Errorf("%v %v: an escape code", environ, args)
-			}
+	file := filepath.Join(folder(t), "job.yaml")
+	const bold = "\x1b[1m"
+	for _, c := range []struct {
+		terminal bool
+		environ  []string
+		args     []string
+		want     bool
+	}{
+		{true, nil, nil, true},
+		{true, []string{"TERM=xterm", "NO_COLOR="}, nil, true}, // NO_COLOR counts when it is not empty
+		{false, []string{"TERM=xterm"}, nil, false},
+		{true, []string{"NO_COLOR=1"}, nil, false},
+		{true, []string{"TERM=dumb"}, nil, false},
+		{true, nil, []string{"--no-color"}, false},
+	} {
+		var out, errs bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: c.environ, work: good(), terminal: func(io.Writer) bool { return c.terminal }}
+		if code := a.execute(t.Context(), append([]string{"run", file}, c.args...)); code != boot.OK {
+			t.Fatal(errs.String())
 		}
+		if got := strings.Contains(out.String(), bold); got != c.want {
+			t.Errorf("%+v: coloured %v", c, got)
+		}
+	}
+}
+
+func TestProgressIsABarOnATerminalAndLinesUnderADumbOne(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(folder(t), "job.yaml")
+	w := good()
+	w.run = func(_ context.Context, o local.Options) (local.Outcome, error) {
+		o.Progress(local.Progress{Stage: "score", RowsDone: 1, RowsTotal: 2})
+		return local.Outcome{}, nil
+	}
+	for term, want := range map[string]string{"xterm": "\r\x1b[Kscore  50%", "dumb": `{"type":"progress","stage":"score"`} {
+		var out, errs bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: &out, err: &errs, environ: []string{"TERM=" + term}, work: w, terminal: func(io.Writer) bool { return true }}
+		if code := a.execute(t.Context(), []string{"run", file}); code != boot.OK || !strings.HasPrefix(errs.String(), want) {
+			t.Errorf("%s: code %d, %q", term, code, errs.String())
+		}
+	}
+}
+
+// Not parallel: it changes the folder of the process.
+func TestVersionsLooksHereWhenNothingIsNamed(t *testing.T) {
+	dir := folder(t)
+	var asked string
+	w := good()
+	w.versions = func(_ context.Context, dir string) ([]local.VersionInfo, error) {
+		asked = dir
+		return nil, nil
+	}
+	t.Chdir(dir)
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := call(t, w, nil, "versions", "--output", "json")
+	if asked != filepath.Join(here, "out") || got.out != "[]\n" {
+		t.Errorf("beside a job file: asked %s, got %q", asked, got.out)
+	}
+	if err := os.Remove("job.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	if got := call(t, w, nil, "versions"); asked != "." || got.code != boot.OK || got.out != "" {
+		t.Errorf("in a dataset: asked %s, got %+v", asked, got)
 	}
 }
 
@@ -464,7 +525,7 @@ func TestAResultThatCannotBeWrittenIsAFailure(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(folder(t), "job.yaml")
 	for _, args := range [][]string{{"run", file}, {"run", file, "--output", "json"}, {"plan", file}, {"versions", file}, {"config", "view", file}, {"config", "schema"}, {"version"}, {"features", "list"}} {
-		a := &app{in: strings.NewReader(""), out: broken{}, err: &bytes.Buffer{}, work: good()}
+		a := &app{in: strings.NewReader(""), out: broken{}, err: &bytes.Buffer{}, work: good(), terminal: progress.Terminal}
 		if code := a.execute(t.Context(), args); code != boot.Failure {
 			t.Errorf("%v: exit code %d", args, code)
 		}

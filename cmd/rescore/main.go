@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/progress"
 )
 
 // version is set by the build: -ldflags "-X main.version=v1.2.3".
@@ -14,7 +15,7 @@ var version = "unversioned"
 
 func main() {
 	ctx, stop := boot.Signals(context.Background())
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), work: real()}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), work: ours(), terminal: progress.Terminal}
 	code := a.execute(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -248,14 +248,22 @@ func TestQuietSaysNothing(t *testing.T) {
 	}
 }
 
-func TestModeIsABarOnlyOnATerminal(t *testing.T) {
+func TestModeIsABarOnlyOnATerminalThatCanDraw(t *testing.T) {
 	t.Parallel()
-	var b bytes.Buffer
-	if got := ModeFor(&b, false, nil); got != Lines {
-		t.Errorf("a buffer gets mode %d", got)
+	for _, c := range []struct {
+		terminal, quiet bool
+		term            string
+		want            Mode
+	}{
+		{true, false, "xterm", Bar}, {true, false, "", Bar}, {true, false, "dumb", Lines}, {false, false, "xterm", Lines},
+		{true, true, "xterm", Quiet}, {false, true, "", Quiet},
+	} {
+		if got := ModeFor(c.terminal, c.quiet, c.term); got != c.want {
+			t.Errorf("%+v: mode %d", c, got)
+		}
 	}
-	if got := ModeFor(&b, true, nil); got != Quiet {
-		t.Errorf("quiet gets mode %d", got)
+	if Terminal(&bytes.Buffer{}) {
+		t.Error("a buffer is a terminal")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,13 +20,13 @@ const (
 	Bar   Mode = 3 // one line of a terminal, drawn over
 )
 
-// ModeFor chooses the mode for w: a bar only on a terminal that can draw over a
-// line, which TERM=dumb says it cannot.
-func ModeFor(w io.Writer, quiet bool, environ []string) Mode {
+// ModeFor chooses the mode: a bar only on a terminal that can draw over a line,
+// which TERM=dumb says it cannot.
+func ModeFor(terminal, quiet bool, term string) Mode {
 	switch {
 	case quiet:
 		return Quiet
-	case Terminal(w) && lookup(environ, "TERM") != "dumb":
+	case terminal && term != "dumb":
 		return Bar
 	}
 	return Lines
@@ -37,15 +36,6 @@ func ModeFor(w io.Writer, quiet bool, environ []string) Mode {
 func Terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func lookup(environ []string, name string) string {
-	for _, pair := range environ {
-		if text, ok := strings.CutPrefix(pair, name+"="); ok {
-			return text
-		}
-	}
-	return ""
 }
 
 // Display draws the newest sample from time to time. Update may be called from
