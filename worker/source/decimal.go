@@ -2,6 +2,7 @@ package source
 
 import (
 	"math"
+	"math/big"
 	"math/bits"
 	"time"
 	"unsafe"
@@ -12,8 +13,14 @@ type decimal struct {
 	mant uint64
 	exp  int
 	neg  bool
-	lost bool // digits past the 19th were not all zero: the value is larger by less than one unit of mant
+	long []byte // the text itself, when mant could not take all its digits
 }
+
+// Texts of more digits, or of an exponent further out, are out of range.
+const (
+	decimalBytesMax    = 256
+	decimalExponentMax = 256
+)
 
 // parseDecimal reads [+-]digits[.digits][e[+-]digits]. NaN and infinities are
 // valueBad; anything else is valueReject.
@@ -44,7 +51,7 @@ func parseDecimal(b []byte) (d decimal, o outcome) {
 				d.exp--
 			}
 		default:
-			d.lost = d.lost || c != '0'
+			d.long = b
 			if !point {
 				d.exp++
 			}
@@ -83,8 +90,11 @@ func parseDecimal(b []byte) (d decimal, o outcome) {
 // scaled returns d·num/den rounded half to even, whether it fits an int64, and
 // whether it was whole. num and den are positive and below 2^40.
 func (d decimal) scaled(num, den int64) (v int64, fits, whole bool) {
+	if d.long != nil {
+		return d.scaledLong(num, den)
+	}
 	if d.mant == 0 {
-		return 0, true, !d.lost
+		return 0, true, true
 	}
 	hi, lo := bits.Mul64(d.mant, uint64(num)) // below 2^104
 	exp := d.exp
@@ -100,7 +110,7 @@ func (d decimal) scaled(num, den int64) (v int64, fits, whole bool) {
 	}
 	// Divide by den, then by ten as often as the exponent says, keeping what
 	// rounding needs: the last remainder, and whether anything lay below it.
-	below := d.lost
+	below := false
 	divisor := uint64(den)
 	r := div128(&hi, &lo, divisor)
 	for ; exp < 0; exp++ {
@@ -131,6 +141,27 @@ func (d decimal) scaled(num, den int64) (v int64, fits, whole bool) {
 		v = -v
 	}
 	return v, true, whole
+}
+
+// scaledLong is scaled for texts of twenty digits and more, which no export
+// writes but a file may hold.
+func (d decimal) scaledLong(num, den int64) (v int64, fits, whole bool) {
+	if len(d.long) > decimalBytesMax || d.exp > decimalExponentMax || d.exp < -decimalExponentMax {
+		return 0, false, false
+	}
+	x, ok := new(big.Rat).SetString(string(d.long))
+	if !ok {
+		return 0, false, false
+	}
+	x.Mul(x, big.NewRat(num, den))
+	twice := new(big.Int).Lsh(x.Num(), 1)
+	twice.Add(twice, x.Denom())
+	double := new(big.Int).Lsh(x.Denom(), 1)
+	q, rest := new(big.Int).DivMod(twice, double, new(big.Int)) // floor(x + 1/2)
+	if rest.Sign() == 0 && q.Bit(0) != 0 {
+		q.Sub(q, big.NewInt(1)) // exactly half, and odd
+	}
+	return q.Int64(), q.IsInt64(), x.IsInt()
 }
 
 // div128 divides hi:lo by d in place and returns the remainder.

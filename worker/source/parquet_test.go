@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/encoding"
 
+	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/schema"
 )
@@ -244,7 +247,7 @@ func TestParquetOfEveryEncodingEqualsTheReference(t *testing.T) {
 	for _, enc := range sortedKeys(encodings) {
 		for _, codec := range sortedKeys(codecs) {
 			if enc != "dict" && codec != "none" && codec != "zstd" && os.Getenv("RESCORE_LONG") == "" {
-				continue // codec and encoding do not meet: the pairs left out differ from none in nothing but their name
+				continue // a codec does not know the encoding: every one meets one of them, two meet all
 			}
 			for _, version := range []int{1, 2} {
 				for _, nulls := range []float64{0, 0.1, 1} {
@@ -272,4 +275,219 @@ func TestParquetOfEveryEncodingEqualsTheReference(t *testing.T) {
 			}
 		}
 	}
+}
+
+// groupers cut a survey into tasks in different ways.
+var groupers = map[string]func(partition.Segment) int{
+	"one":     whole,
+	"each":    func(s partition.Segment) int { return int(s) },
+	"threes":  func(s partition.Segment) int { return int(s) / 3 },
+	"lopside": func(s partition.Segment) int { return min(int(s), 1380015) },
+}
+
+func TestEveryCutGivesTheSameRows(t *testing.T) {
+	rows := subscribers(7, 1200, 0.1)
+	for _, format := range []string{"parquet", "csv"} {
+		for _, files := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%s/%d files", format, files), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				for i := range files {
+					part := rows[len(rows)*i/files : len(rows)*(i+1)/files]
+					// Names in the opposite order: the first number decides.
+					name := fmt.Sprintf("in/part-%d.%s", files-i, format)
+					if format == "csv" {
+						write(t, dir, name, csvBytes(part))
+					} else {
+						write(t, dir, name, parquetBytes(t, part, parquet.PageBufferSize(500), parquet.MaxRowsPerRowGroup(170)))
+					}
+				}
+				d := open(t, dir, subscriberSpec("in"))
+				sv := survey(t, d)
+				want := naive(rows)
+				for _, name := range sortedKeys(groupers) {
+					for _, batch := range []int{7, 2048} {
+						var got result
+						for _, task := range cut(sv, groupers[name]) {
+							r, err := readTask(t, d, sv, task, subscriberColumns, batch)
+							if err != nil {
+								t.Fatal(err)
+							}
+							if r.counts.In != task.Rows || r.keys != task.Keys {
+								t.Fatalf("a task of %d rows delivered %+v", task.Rows, r.counts)
+							}
+							got.rows = append(got.rows, r.rows...)
+							got.counts = got.counts.Add(r.counts)
+						}
+						diff(t, got.rows, want)
+						if got.counts.In != int64(len(rows)) {
+							t.Fatalf("counts %+v for %d rows", got.counts, len(rows))
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// csvBytes writes subscribers as a user's export would.
+func csvBytes(rows []subscriber) []byte {
+	var b bytes.Buffer
+	b.WriteString("\xef\xbb\xbfmsisdn,sex,fee_yuan_0,fee_m1,out_min_0,data_b_0,brand_text,activation_date,contract_end,vip_class,tenure_months,score,city\r\n")
+	for i, s := range rows {
+		null := []string{"", `\N`, "NULL"}[i%3]
+		text := func(ok bool, f func() string) string {
+			if !ok {
+				return null
+			}
+			return f()
+		}
+		cells := []string{
+			fmt.Sprint(s.Msisdn),
+			text(s.Sex != nil, func() string { return fmt.Sprint(*s.Sex) }),
+			text(s.Fee0 != nil, func() string { return strconv.FormatFloat(*s.Fee0, 'f', 2, 64) }),
+			fmt.Sprint(s.Fee1),
+			text(s.Out0 != nil, func() string { return fmt.Sprint(*s.Out0) }),
+			text(s.Data0 != nil, func() string { return fmt.Sprint(*s.Data0) }),
+			text(s.Brand != nil, func() string { return `"` + *s.Brand + `"` }),
+			text(s.Activated != nil, func() string {
+				return time.Unix(int64(*s.Activated)*86400, 0).UTC().Format([]string{"2006-01-02", "20060102", "2006/1/2"}[i%3])
+			}),
+			text(s.End != nil, func() string { return *s.End }),
+			text(s.VIP != nil, func() string {
+				if *s.VIP {
+					return "1"
+				}
+				return "0"
+			}),
+			fmt.Sprint(s.Tenure),
+			text(s.Score != nil, func() string { return strconv.FormatFloat(*s.Score, 'g', -1, 64) }),
+			s.City,
+		}
+		b.WriteString(strings.Join(cells, ","))
+		if i%2 == 0 {
+			b.WriteByte('\r')
+		}
+		b.WriteByte('\n')
+		if i%100 == 7 {
+			b.WriteString("\n") // an empty line is no row
+		}
+	}
+	return b.Bytes()
+}
+
+// Two layouts of the same data: months as columns, and a folder a month.
+func TestMonthsAsFoldersEqualMonthsAsColumns(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 3))
+	type wideRow struct {
+		Msisdn int64  `parquet:"msisdn"`
+		Sex    int32  `parquet:"sex"`
+		Fee0   *int64 `parquet:"fee_m0"`
+		Fee1   *int64 `parquet:"fee_m1"`
+		Fee2   *int64 `parquet:"fee_m2"`
+		Cnt0   *int64 `parquet:"out_cnt_m0"`
+		Cnt1   *int64 `parquet:"out_cnt_m1"`
+		Cnt2   *int64 `parquet:"out_cnt_m2"`
+	}
+	type monthRow struct {
+		Msisdn *int64 `parquet:"msisdn"`
+		Sex    int32  `parquet:"sex"`
+		Fee    *int64 `parquet:"fee"`
+		Cnt    *int64 `parquet:"out_cnt"`
+	}
+	var wide []wideRow
+	month := make([][]monthRow, 3)
+	num := int64(13812340000)
+	for range 1500 {
+		num += 1 + int64(r.IntN(40))
+		w := wideRow{Msisdn: num, Sex: int32(r.IntN(3))}
+		fees, cnts := []**int64{&w.Fee0, &w.Fee1, &w.Fee2}, []**int64{&w.Cnt0, &w.Cnt1, &w.Cnt2}
+		gone := r.IntN(10) == 0 // not in the scoring month
+		for k := range month {
+			if k == 0 && gone || k > 0 && r.IntN(5) == 0 {
+				continue // not there that month: null
+			}
+			*fees[k], *cnts[k] = maybe(r, 0.1, int64(r.IntN(1e6))), maybe(r, 0.1, int64(r.IntN(1000)))
+			month[k] = append(month[k], monthRow{Msisdn: &num, Sex: w.Sex, Fee: *fees[k], Cnt: *cnts[k]})
+			month[k][len(month[k])-1].Msisdn = ptr(num)
+			if k > 0 && r.IntN(20) == 0 { // repeated in an earlier month: the first row counts
+				month[k] = append(month[k], monthRow{Msisdn: ptr(num), Fee: ptr(int64(-1)), Cnt: ptr(int64(-1))})
+			}
+			if k > 0 && r.IntN(20) == 0 {
+				month[k] = append(month[k], monthRow{Fee: ptr(int64(-2))})
+			}
+		}
+		if !gone {
+			wide = append(wide, w)
+			if r.IntN(20) == 0 { // repeated in the scoring month: a duplicate in both layouts
+				wide = append(wide, wideRow{Msisdn: num, Sex: w.Sex, Fee0: w.Fee0, Cnt0: w.Cnt0})
+				month[0] = append(month[0], monthRow{Msisdn: ptr(num), Sex: w.Sex, Fee: w.Fee0, Cnt: w.Cnt0})
+			}
+		}
+	}
+	columns := []string{"msisdn", "sex", "fee_m0", "fee_m1", "fee_m2", "fee_m3", "out_cnt_m0", "out_cnt_m1", "out_cnt_m2"}
+	dir := t.TempDir()
+	var b bytes.Buffer
+	if err := parquet.Write(&b, wide); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "wide.parquet", b.Bytes())
+	want := readAll(t, dir, spec("wide.parquet"), columns)
+
+	for k, rows := range month {
+		half := len(rows) / 2
+		for i, part := range [][]monthRow{rows[:half], rows[half:]} {
+			var b bytes.Buffer
+			if err := parquet.Write(&b, part, parquet.PageBufferSize(500), parquet.MaxRowsPerRowGroup(400)); err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, fmt.Sprintf("usage/month=%d/p%d.parquet", MonthBack(202606, k), i), b.Bytes())
+			// The same as CSV.
+			var c strings.Builder
+			c.WriteString("msisdn,sex,fee,out_cnt\n")
+			for _, x := range part {
+				fmt.Fprintf(&c, "%s,%d,%s,%s\n", numText(x.Msisdn), x.Sex, numText(x.Fee), numText(x.Cnt))
+			}
+			write(t, dir, fmt.Sprintf("text/%d-%d.csv", MonthBack(202606, k), i), []byte(c.String()))
+		}
+	}
+	for _, p := range []string{"usage/month={month}", "text/{month}-*.csv"} {
+		s := spec(p)
+		s.Input.Layout, s.Input.MissingMonths = "months", "null"
+		d := open(t, dir, s)
+		sv := survey(t, d)
+		for _, name := range sortedKeys(groupers) {
+			for _, batch := range []int{3, 512} {
+				var got []row
+				for _, task := range cut(sv, groupers[name]) {
+					if task.Rows == 0 {
+						continue // a segment that only earlier months have
+					}
+					r, err := readTask(t, d, sv, task, columns, batch)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, r.rows...)
+				}
+				// What a dropped row holds of earlier months is nobody's business.
+				if len(got) != len(want.rows) {
+					t.Fatalf("%s: %d rows, want %d", p, len(got), len(want.rows))
+				}
+				for i := range got {
+					if got[i].key != want.rows[i].key || got[i].drop != want.rows[i].drop ||
+						got[i].drop == 0 && !reflect.DeepEqual(got[i].values, want.rows[i].values) {
+						t.Fatalf("%s, cut %s, batch %d, row %d: %v, want %v", p, name, batch, i, got[i], want.rows[i])
+					}
+				}
+			}
+		}
+	}
+}
+
+func numText(v *int64) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(*v)
 }

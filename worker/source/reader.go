@@ -278,8 +278,17 @@ func (r *Reader) bindColumns(names []string) error {
 	return nil
 }
 
-// fixed returns the array of a column that no file holds.
+// fixed returns the array of a column that no file holds. Absent columns of one
+// type share one.
 func (r *Reader) fixed(c *column) arrow.Array {
+	if c.constant == nil {
+		for _, o := range r.out {
+			if o.fixed != nil && o.col.constant == nil && o.col.typ.ID() == c.typ.ID() {
+				o.fixed.Retain()
+				return o.fixed
+			}
+		}
+	}
 	v := newVector(c.typ, r.rows, r.alloc)
 	defer v.release()
 	for i := range r.rows {
