@@ -9,8 +9,8 @@
 // The values behind nulls, and the rows before and after the slice, are poison:
 // valid looking values that give a wrong answer when they are used. Output
 // vectors are handed over dirty and longer than the batch, and what lies past
-// the batch must stay as it was. After every batch the inputs must be bit for
-// bit what they were. Floats are compared by their bits, except that any NaN
+// the batch must stay as it was. Afterwards the inputs must be bit for bit
+// what they were. Floats are compared by their bits, except that any NaN
 // equals any NaN. Eval may not allocate.
 //
 // The functions measure allocations, so a test that calls them cannot be
