@@ -189,7 +189,7 @@ func TestRestoreGivesTheWholeLedgerBack(t *testing.T) {
 }
 
 // equalStates compares two ledgers with everything derived from them.
-func equalStates(t testing.TB, a, b *State) bool {
+func equalStates(t fataler, a, b *State) bool {
 	t.Helper()
 	if mustHash(t, a) != mustHash(t, b) || len(a.byID) != len(b.byID) {
 		return false

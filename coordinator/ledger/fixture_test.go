@@ -55,7 +55,13 @@ func (f *fixture) unchanged(cmd Command) Reply {
 	return reply
 }
 
-func mustHash(t testing.TB, s *State) [32]byte {
+// fataler is what testing and rapid have in common.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+func mustHash(t fataler, s *State) [32]byte {
 	t.Helper()
 	h, err := s.Hash()
 	if err != nil {
