@@ -10,7 +10,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -25,8 +24,8 @@ type column interface {
 	physical() format.Type
 	// encode writes the column's pages.
 	encode(c *chunk) error
-	// decode appends the values of one page.
-	decode(p parquet.Page) error
+	// decode appends the n values of the page that r has just read.
+	decode(r *pageReader, encoding format.Encoding, n int) error
 	len() int
 	// array returns an Arrow array that shares the column's memory.
 	array() arrow.Array
@@ -167,29 +166,36 @@ func (c *narrow[T]) encodePlain(k *chunk) error {
 	return nil
 }
 
-func (c *narrow[T]) decode(p parquet.Page) error {
-	data := p.Data()
-	if d := p.Dictionary(); d != nil {
-		entries := d.Page().Data()
-		table, err := narrowAll(make([]T, 0, d.Len()), entries.Int32())
+func (c *narrow[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
+	switch encoding {
+	case format.Plain:
+		values, err := r.plain32(n)
 		if err != nil {
 			return err
 		}
-		codes := data.Int32()
-		c.values = slices.Grow(c.values, len(codes))
-		values := c.values[len(c.values) : len(c.values)+len(codes)]
+		c.values, err = narrowAll(c.values, values)
+		return err
+	case format.RLEDictionary:
+		codes, err := r.codes32(n)
+		if err != nil {
+			return err
+		}
+		table, err := narrowAll(make([]T, 0, len(r.dict)), r.dict)
+		if err != nil {
+			return err
+		}
+		c.values = slices.Grow(c.values, n)
+		values := c.values[len(c.values) : len(c.values)+n]
 		for i, code := range codes {
 			if uint(code) >= uint(len(table)) {
 				return fmt.Errorf("%w: a code past the end of its dictionary", ErrDamaged)
 			}
 			values[i] = table[code]
 		}
-		c.values = c.values[:len(c.values)+len(codes)]
+		c.values = c.values[:len(c.values)+n]
 		return nil
 	}
-	values, err := narrowAll(c.values, data.Int32())
-	c.values = values
-	return err
+	return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 }
 
 // narrowAll appends values to dst, or says that one does not fit.
@@ -239,13 +245,15 @@ func (c *wide[T]) encode(k *chunk) error {
 	return nil
 }
 
-func (c *wide[T]) decode(p parquet.Page) error {
-	if p.Dictionary() != nil {
-		return fmt.Errorf("%w: a dictionary where none is written", ErrLayout)
+func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
+	if encoding != format.DeltaBinaryPacked {
+		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 	}
-	data := p.Data()
-	c.values = append(c.values, unsigned[T](data.Int64())...)
-	return nil
+	values, err := r.delta64(n)
+	for _, v := range values {
+		c.values = append(c.values, T(v))
+	}
+	return err
 }
 
 // real is a float32 column, stored plain.
@@ -293,23 +301,18 @@ func (c *real) encode(k *chunk) error {
 	return nil
 }
 
-func (c *real) decode(p parquet.Page) error {
-	if p.Dictionary() != nil {
-		return fmt.Errorf("%w: a dictionary where none is written", ErrLayout)
+func (c *real) decode(r *pageReader, encoding format.Encoding, n int) error {
+	if encoding != format.Plain {
+		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 	}
-	data := p.Data()
-	c.values = append(c.values, data.Float()...)
-	return nil
+	values, err := r.plainFloat(n)
+	c.values = append(c.values, values...)
+	return err
 }
 
 // signed views 64-bit integers as int64, which loses nothing.
 func signed[T uint64 | int64](v []T) []int64 {
 	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
-}
-
-// unsigned views int64s as what they were before signed.
-func unsigned[T uint64 | int64](v []int64) []T {
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
 }
 
 // arrayOf makes an Arrow array without nulls over v's memory.

@@ -56,6 +56,16 @@ func codecFor(compression string) (compress.Codec, error) {
 	return codec, nil
 }
 
+// codecOf returns the codec of a file, by the number in its footer.
+func codecOf(number format.CompressionCodec) (compress.Codec, error) {
+	for _, name := range []string{"zstd", "snappy", "none"} {
+		if codec := codecs[name]; codec.CompressionCodec() == number {
+			return codec, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: compressed by %s", ErrLayout, number)
+}
+
 func newEncoder(out *output, codec compress.Codec) *encoder {
 	e := &encoder{out: out, codec: codec}
 	e.chunk.out, e.chunk.codec = out, codec

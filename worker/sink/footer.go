@@ -79,14 +79,15 @@ type Provenance struct {
 
 // provenance reads the footer's metadata and returns ErrLayout when the file
 // was written for another score record.
-func provenance(lookup func(key string) (string, bool)) (Provenance, error) {
+func provenance(pairs []format.KeyValue) (Provenance, error) {
 	text := map[string]string{}
+	for _, pair := range pairs {
+		text[pair.Key] = pair.Value
+	}
 	for _, key := range []string{keyJob, keyModelDigest, keyMonth, keyPartition, keyRulesDigest, keySchema, keyToken} {
-		value, found := lookup(key)
-		if !found {
+		if _, found := text[key]; !found {
 			return Provenance{}, fmt.Errorf("%w: footer without %s", ErrLayout, key)
 		}
-		text[key] = value
 	}
 	if text[keySchema] != fingerprint {
 		return Provenance{}, fmt.Errorf("%w: its columns are not those of this version of rescore", ErrLayout)

@@ -2,13 +2,13 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"runtime"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/schema"
 	"rescore/partition/store"
@@ -16,8 +16,8 @@ import (
 
 // Read reads a score file row group by row group: batch is called with records
 // of schema.Score columns, valid until it returns, at most RowGroupRows rows
-// each. Rows are counted against the footer. Bytes are not compared with any
-// digest; Verify does that.
+// each. Rows are counted against the footer and pages carry checksums; Verify
+// also compares the whole file with its digest.
 func Read(ctx context.Context, st store.Store, name string, batch func(arrow.Record) error) (Provenance, error) {
 	o, err := st.Open(ctx, name)
 	if err != nil {
@@ -35,15 +35,16 @@ func Read(ctx context.Context, st store.Store, name string, batch func(arrow.Rec
 	return p, nil
 }
 
-// decode gives every row group of a score file to visit, in order.
+// decode gives every row group of a score file to visit, in order. It takes
+// memory by what the file holds, never by what its headers claim.
 func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Provenance, err error) {
 	visiting := false
 	defer func() {
 		if visiting {
 			return // a panic of the caller's own
 		}
-		// parquet-go panics on some malformed files; one damaged file must not take
-		// the process along.
+		// Decoders panic on some malformed bytes; one damaged file must not take the
+		// process along.
 		if r := recover(); r != nil {
 			if e, ok := r.(runtime.Error); ok {
 				err = fmt.Errorf("%w: decoder: %w", ErrDamaged, e)
@@ -52,15 +53,15 @@ func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Pr
 			}
 		}
 	}()
-	f, err := parquet.OpenFile(o, o.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(256<<10))
-	if err != nil {
-		return Provenance{}, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	from, err := provenance(f.Lookup)
+	meta, end, err := readFooter(o)
 	if err != nil {
 		return Provenance{}, err
 	}
-	if err := checkLayout(f); err != nil {
+	from, err := provenance(meta.KeyValueMetadata)
+	if err != nil {
+		return Provenance{}, err
+	}
+	if err := checkLayout(meta.Schema); err != nil {
 		return Provenance{}, err
 	}
 	g := groups.Get().(*group)
@@ -69,21 +70,22 @@ func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Pr
 		groups.Put(g)
 	}()
 	var rows int64
-	for _, rg := range f.RowGroups() {
+	r := pageReader{object: o, end: end}
+	for _, rg := range meta.RowGroups {
 		if err := ctx.Err(); err != nil {
 			return Provenance{}, err
 		}
-		if n := rg.NumRows(); n < 1 || n > RowGroupRows {
-			return Provenance{}, fmt.Errorf("%w: a row group of %d rows", ErrLayout, n)
+		if rg.NumRows < 1 || rg.NumRows > RowGroupRows || len(rg.Columns) != len(g.columns) {
+			return Provenance{}, fmt.Errorf("%w: a row group of %d rows and %d columns", ErrLayout, rg.NumRows, len(rg.Columns))
 		}
 		g.reset()
-		for i, c := range rg.ColumnChunks() {
-			if err := decodeChunk(c, g.columns[i], rg.NumRows()); err != nil {
+		for i, c := range g.columns {
+			if err := r.read(&rg.Columns[i].MetaData, c, int(rg.NumRows)); err != nil {
 				return Provenance{}, fmt.Errorf("column %s from row %d: %w", schema.Score[i].Name, rows, err)
 			}
 		}
-		g.rows = int(rg.NumRows())
-		rows += rg.NumRows()
+		g.rows = int(rg.NumRows)
+		rows += rg.NumRows
 		visiting = true
 		err := visit(g)
 		visiting = false
@@ -91,51 +93,42 @@ func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Pr
 			return Provenance{}, err
 		}
 	}
-	if rows != f.NumRows() {
-		return Provenance{}, fmt.Errorf("%w: %d rows where the footer promises %d", ErrDamaged, rows, f.NumRows())
+	if rows != meta.NumRows {
+		return Provenance{}, fmt.Errorf("%w: %d rows where the footer promises %d", ErrDamaged, rows, meta.NumRows)
 	}
 	return from, nil
 }
 
-// decodeChunk reads all pages of one column of one row group.
-func decodeChunk(from parquet.ColumnChunk, to column, rows int64) error {
-	pages := from.Pages()
-	defer pages.Close()
-	for {
-		p, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		if int64(to.len())+p.NumValues() > rows {
-			err = fmt.Errorf("%w: more values than rows", ErrDamaged)
-		} else {
-			err = to.decode(p)
-		}
-		parquet.Release(p)
-		if err != nil {
-			return err
-		}
+// readFooter returns the footer and where it begins.
+func readFooter(o store.Object) (*format.FileMetaData, int64, error) {
+	at, err := footerOffset(o)
+	if err != nil {
+		return nil, 0, err
 	}
-	if int64(to.len()) != rows {
-		return fmt.Errorf("%w: %d values in %d rows", ErrDamaged, to.len(), rows)
+	data := make([]byte, o.Size()-8-at)
+	if _, err := io.ReadFull(io.NewSectionReader(o, at, int64(len(data))), data); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return nil
+	if err := checkCompact(data); err != nil {
+		return nil, 0, fmt.Errorf("%w: footer: %w", ErrDamaged, err)
+	}
+	meta := new(format.FileMetaData)
+	if err := thrift.Unmarshal(new(thrift.CompactProtocol), data, meta); err != nil {
+		return nil, 0, fmt.Errorf("%w: footer: %w", ErrDamaged, err)
+	}
+	return meta, at, nil
 }
 
 // checkLayout returns ErrLayout unless the file's columns are schema.Score's,
 // required, with the types this package writes.
-func checkLayout(f *parquet.File) error {
-	columns := f.Root().Columns()
-	if len(columns) != len(schema.Score) {
-		return fmt.Errorf("%w: %d columns where schema.Score has %d", ErrLayout, len(columns), len(schema.Score))
+func checkLayout(elements []format.SchemaElement) error {
+	if len(elements) != 1+len(schema.Score) {
+		return fmt.Errorf("%w: %d columns where schema.Score has %d", ErrLayout, len(elements)-1, len(schema.Score))
 	}
-	want := newGroup(0).columns
-	for i, c := range columns {
-		if c.Name() != schema.Score[i].Name || !c.Leaf() || !c.Required() || int(c.Type().Kind()) != int(want[i].physical()) {
-			return fmt.Errorf("%w: column %d is not a required %s of type %s", ErrLayout, i, schema.Score[i].Name, want[i].physical())
+	for i, c := range newGroup(0).columns {
+		e := elements[1+i]
+		if e.Name != schema.Score[i].Name || e.Type != thrift.New(c.physical()) || e.RepetitionType != thrift.New(format.Required) {
+			return fmt.Errorf("%w: column %d is not a required %s of type %s", ErrLayout, i, schema.Score[i].Name, c.physical())
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -202,6 +203,37 @@ func TestAFileOfAnotherLayoutIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, want ErrLayout", what, err)
 		}
 	}
+}
+
+// A list that claims two thousand million elements takes no memory.
+func TestAFooterThatClaimsMoreThanItHoldsIsRefused(t *testing.T) {
+	t.Parallel()
+	long := binary.AppendUvarint([]byte{0x19, 0xfc}, 1<<31) // field 1: a list of structs
+	for name, footer := range map[string][]byte{
+		"a list":           append(long, 0),
+		"a list in a list": append([]byte{0x19, 0x19}, long[1:]...),
+		"bytes":            append(binary.AppendUvarint([]byte{0x18}, 1<<40), 'x', 0),
+		"endless nesting":  bytes.Repeat([]byte{0x1c}, 1000),
+		"no end":           {0x15, 2},
+		"a map":            {0x1b, 0, 0},
+		"trailing bytes":   {0, 0},
+		"nothing":          {},
+	} {
+		if checkCompact(footer) == nil {
+			t.Errorf("%s passes", name)
+		}
+		file := append(bytes.Clone(magic), footer...)
+		file = append(binary.LittleEndian.AppendUint32(file, uint32(len(footer))), magic...)
+		if _, err := decode(t.Context(), object{bytes.NewReader(file)}, nil); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v, want ErrDamaged", name, err)
+		}
+	}
+	st := newStore(t)
+	out := stage(t, st, theAttempt, base(1, 10, false), 10)
+	data := bytesOf(t, st, out.Files[0].Path)
+	at, err := footerOffset(object{bytes.NewReader(data)})
+	check(t, err)
+	check(t, checkCompact(data[at:len(data)-8]))
 }
 
 func TestReadStopsWhereItsCallerDoes(t *testing.T) {
