@@ -36,6 +36,7 @@ const (
 func (b *Base) billing(t *Batch, at, n int) {
 	for k := range t.fee {
 		fees, count, amount := t.fee[k], t.rechargeCnt[k], t.rechargeFen[k]
+		feeValues, counts, amounts := fees.Values[at:at+n], count.Values[at:at+n], amount.Values[at:at+n]
 		for r := range n {
 			p, i := &t.profiles[r], at+r
 			if k > int(p.oldest) {
@@ -48,11 +49,9 @@ func (b *Base) billing(t *Batch, at, n int) {
 			if p.noBill>>k&1 != 0 {
 				fees.null(i)
 			} else {
-				fees.put(i, fee)
+				feeValues[r] = fee
 			}
-			c, a := p.topUp(k, fee)
-			count.put(i, c)
-			amount.put(i, a)
+			counts[r], amounts[r] = p.topUp(k, fee)
 		}
 	}
 	for r := range n {

@@ -3,27 +3,31 @@ package synth
 // calendar answers with days since 1970-01-01 for the scoring month and the
 // months around it.
 type calendar struct {
-	month int32 // months since year 0 of the scoring month
+	month  int32 // months since year 0 of the scoring month
+	starts [ahead + tenurePast + 1]int32
 }
+
+// ahead is how many months after the scoring month the calendar knows.
+const ahead = 32
 
 func newCalendar(yyyymm int32) calendar {
-	return calendar{month: yyyymm/100*12 + yyyymm%100 - 1}
+	c := calendar{month: yyyymm/100*12 + yyyymm%100 - 1}
+	for i := range c.starts {
+		m := c.month + ahead - int32(i)
+		c.starts[i] = civil(m/12, m%12+1, 1)
+	}
+	return c
 }
 
-// first is the first day of the month back months before m; back may be negative.
-func (c calendar) first(back int32) int32 {
-	m := c.month - back
-	return civil(m/12, m%12+1, 1)
-}
+// first is the first day of the month back months before m; back may be
+// negative, down to -ahead.
+func (c *calendar) first(back int32) int32 { return c.starts[ahead+back] }
 
 // days is the length of that month.
-func (c calendar) days(back int32) int32 { return c.first(back-1) - c.first(back) }
+func (c *calendar) days(back int32) int32 { return c.first(back-1) - c.first(back) }
 
-// yyyymm is that month as a number.
-func (c calendar) yyyymm(back int32) int32 {
-	m := c.month - back
-	return m/12*100 + m%12 + 1
-}
+// year is the year of the scoring month.
+func (c *calendar) year() int32 { return c.month / 12 }
 
 // civil counts days since 1970-01-01 in the Gregorian calendar.
 func civil(y, m, d int32) int32 {

@@ -6,6 +6,7 @@ func (b *Base) care(t *Batch, at, n int) {
 	for k := range t.faultCnt {
 		fault, complaint, suspend := t.faultCnt[k], t.complaintCnt[k], t.suspendCnt[k]
 		login, flow := t.eloginCnt[k], t.bbFlow[k]
+		faultCnt, complaints, suspensions := fault.Values[at:at+n], complaint.Values[at:at+n], suspend.Values[at:at+n]
 		for r := range n {
 			p, i := &t.profiles[r], at+r
 			if k > int(p.oldest) {
@@ -17,9 +18,9 @@ func (b *Base) care(t *Batch, at, n int) {
 				continue
 			}
 			h := p.draw(uint64(drawCare + k))
-			fault.put(i, faults(lane(h, 0)))
-			complaint.put(i, p.complaints(k))
-			suspend.put(i, p.suspensions(k, h))
+			faultCnt[r] = faults(lane(h, 0))
+			complaints[r] = p.complaints(k)
+			suspensions[r] = p.suspensions(k, h)
 			if p.online() {
 				login.put(i, p.logins(k, h))
 			} else {

@@ -25,6 +25,7 @@ func (b *Base) person(t *Batch, at, n int) {
 	}
 	for k := range t.brand {
 		brand, status := t.brand[k], t.status[k]
+		brands, statuses := brand.Values[at:at+n], status.Values[at:at+n]
 		for r := range n {
 			p, i := &t.profiles[r], at+r
 			if k > int(p.oldest) {
@@ -32,8 +33,8 @@ func (b *Base) person(t *Batch, at, n int) {
 				status.null(i)
 				continue
 			}
-			brand.put(i, p.brandAt(k))
-			status.put(i, p.statusAt(k))
+			brands[r] = p.brandAt(k)
+			statuses[r] = p.statusAt(k)
 		}
 	}
 }
@@ -76,7 +77,7 @@ func (b *Base) agreement(t *Batch, i int, p *profile, dates uint64) {
 // identity writes age, sex and employer.
 func (b *Base) identity(t *Batch, i int, p *profile) {
 	crm := p.draw(drawCRM)
-	year := b.calendar.yyyymm(0) / 100
+	year := b.calendar.year()
 	switch u := lane(crm, 0); {
 	case p.is(born1900):
 		t.birthYear.put(i, 1900)

@@ -180,8 +180,8 @@ func TestLeaversShowTheirSignals(t *testing.T) {
 func TestChurnRateIsWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	for _, want := range []float64{0.01, 0.03, 0.05} {
-		p := open(t, Province{Seed: 4, Subscribers: 200_000, Month: 202410, ChurnRate: want}).Planted(0, 200_000)
-		within(t, "churn", float64(p.Churned)/float64(p.Subscribers-p.Gone), want*0.94, want*1.06)
+		p := open(t, Province{Seed: 4, Subscribers: 1_000_000, Month: 202410, ChurnRate: want}).Planted(0, 1_000_000)
+		within(t, "churn", float64(p.Churned)/float64(p.Subscribers-p.Gone), want*0.96, want*1.04)
 	}
 }
 

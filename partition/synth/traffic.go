@@ -3,21 +3,14 @@ package synth
 // traffic writes voice, messages and data: everything counted from CDRs.
 func (b *Base) traffic(t *Batch, at, n int) {
 	for k := range t.outSec {
-		out, in, outCnt, inCnt := t.outSec[k], t.inSec[k], t.outCnt[k], t.inCnt[k]
-		roam, ld, other := t.roamSec[k], t.ldSec[k], t.otherLDSec[k]
-		sms, data := t.smsCnt[k], t.dataKB[k]
+		out, in := t.outSec[k].Values[at:at+n], t.inSec[k].Values[at:at+n]
+		outCnt, inCnt := t.outCnt[k].Values[at:at+n], t.inCnt[k].Values[at:at+n]
+		roam, ld, other := t.roamSec[k].Values[at:at+n], t.ldSec[k].Values[at:at+n], t.otherLDSec[k].Values[at:at+n]
+		sms, data := t.smsCnt[k].Values[at:at+n], t.dataKB[k].Values[at:at+n]
 		for r := range n {
-			p, i := &t.profiles[r], at+r
+			p := &t.profiles[r]
 			if k > int(p.oldest) || p.noCDR>>k&1 != 0 {
-				out.null(i)
-				in.null(i)
-				outCnt.null(i)
-				inCnt.null(i)
-				roam.null(i)
-				ld.null(i)
-				other.null(i)
-				sms.null(i)
-				data.null(i)
+				t.noTraffic(k, at+r)
 				continue
 			}
 			drift := p.fadeAt(k) + b.season[k] - int32(k)*p.trend
@@ -25,18 +18,24 @@ func (b *Base) traffic(t *Batch, at, n int) {
 				drift -= octave // joined during the month
 			}
 			v := p.voiceAt(k, drift)
-			out.put(i, v.out)
-			in.put(i, v.in)
-			outCnt.put(i, v.outCnt)
-			inCnt.put(i, v.inCnt)
-			roam.put(i, v.roam)
-			ld.put(i, v.ld)
-			other.put(i, v.other)
-			m, kb := p.dataAt(k, drift)
-			sms.put(i, m)
-			data.put(i, kb)
+			out[r], in[r], outCnt[r], inCnt[r] = v.out, v.in, v.outCnt, v.inCnt
+			roam[r], ld[r], other[r] = v.roam, v.ld, v.other
+			sms[r], data[r] = p.dataAt(k, drift)
 		}
 	}
+}
+
+// noTraffic is a month without a CDR.
+func (t *Batch) noTraffic(k, i int) {
+	t.outSec[k].null(i)
+	t.inSec[k].null(i)
+	t.outCnt[k].null(i)
+	t.inCnt[k].null(i)
+	t.roamSec[k].null(i)
+	t.ldSec[k].null(i)
+	t.otherLDSec[k].null(i)
+	t.smsCnt[k].null(i)
+	t.dataKB[k].null(i)
 }
 
 type voice struct {
