@@ -76,15 +76,16 @@ type result struct {
 // pool is a set of rows in Arrow arrays with the outputs they should give.
 type pool struct {
 	spec  kernel.Spec
+	size  int // rows
 	alloc *memory.CheckedAllocator
 	first int // row 0 of the pool, counted from the start of the buffers
 	in    []column
 	out   []result
 }
 
-func newPool(spec kernel.Spec) *pool {
-	p := &pool{spec: spec, alloc: memory.NewCheckedAllocator(memory.DefaultAllocator)}
-	const rows = margin + PoolRows + margin
+func newPool(spec kernel.Spec, size int) *pool {
+	p := &pool{spec: spec, size: size, alloc: memory.NewCheckedAllocator(memory.DefaultAllocator)}
+	rows := margin + size + margin
 	for _, f := range spec.In {
 		c := column{name: f.Name, kind: kindOf(f.Type), dtype: f.Type}
 		c.values, c.valid = memory.NewResizableBuffer(p.alloc), memory.NewResizableBuffer(p.alloc)
@@ -96,8 +97,8 @@ func newPool(spec kernel.Spec) *pool {
 	for _, f := range spec.Out {
 		p.out = append(p.out, result{
 			name: f.Name, kind: kindOf(f.Type),
-			want: make([]uint64, PoolRows), care: make([]bool, PoolRows),
-			vector: kernel.NewVector(f.Type, PoolRows+margin),
+			want: make([]uint64, size), care: make([]bool, size),
+			vector: kernel.NewVector(f.Type, size+margin),
 		})
 	}
 	return p
@@ -289,7 +290,7 @@ func (k kind) bits(v any) (uint64, error) {
 
 // seal builds the Arrow arrays and remembers every input byte.
 func (p *pool) seal() {
-	const rows = margin + PoolRows + margin
+	rows := margin + p.size + margin
 	for i := range p.in {
 		c := &p.in[i]
 		if c.array != nil {
@@ -407,11 +408,12 @@ func (p *pool) eval(k kernel.Kernel, n int, in, out []kernel.Vector) (err error)
 // allocations runs the kernel once more, counting what it allocates.
 func (p *pool) allocations(k kernel.Kernel) error {
 	in, out := make([]kernel.Vector, len(p.in)), make([]kernel.Vector, len(p.out))
-	p.view(in, 0, 1000, rand.New(rand.NewPCG(3, 4)))
+	n := min(p.size, 1000)
+	p.view(in, 0, n, rand.New(rand.NewPCG(3, 4)))
 	for j := range p.out {
 		out[j] = p.out[j].vector
 	}
-	if n := testing.AllocsPerRun(5, func() { k.Eval(1000, in, out) }); n != 0 {
+	if n := testing.AllocsPerRun(5, func() { k.Eval(n, in, out) }); n != 0 {
 		return fmt.Errorf("%s: Eval allocates %.0f times a batch", p.spec.Name, n)
 	}
 	return nil
