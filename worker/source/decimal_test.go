@@ -104,7 +104,9 @@ func TestNumbersAsTextHaveFourOutcomes(t *testing.T) {
 
 func TestDatesAreDaysOfTheCalendar(t *testing.T) {
 	t.Parallel()
-	day := func(y, m, d int) int32 { return int32(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).Unix() / 86400) }
+	day := func(y, m, d int) int32 {
+		return int32(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+	}
 	for text, want := range map[string]int32{
 		"2026-06-30": day(2026, 6, 30), "20260630": day(2026, 6, 30), "2026/6/3": day(2026, 6, 3), "1970-01-01": 0, "1969-12-31": -1,
 		"2024-02-29": day(2024, 2, 29), "2026-06-30 12:00:00": day(2026, 6, 30), "2026-06-30T12:00:00Z": day(2026, 6, 30),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -220,3 +221,37 @@ func readAll(t testing.TB, dir string, s job.Spec, columns []string) result {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func newRooted(dir string) (store.Store, error) { return store.NewFile(dir) }
+
+// memoryStore is a read-only store in memory, for fuzzing.
+type memoryStore map[string][]byte
+
+func (m memoryStore) Open(_ context.Context, name string) (store.Object, error) {
+	b, ok := m[name]
+	if !ok {
+		return nil, store.ErrNotExist
+	}
+	return object(b), nil
+}
+
+func (m memoryStore) List(_ context.Context, prefix string) ([]store.Info, error) {
+	var out []store.Info
+	for _, name := range sortedKeys(m) {
+		if strings.HasPrefix(name, prefix) {
+			out = append(out, store.Info{Name: name, Size: int64(len(m[name]))})
+		}
+	}
+	return out, nil
+}
+
+func (m memoryStore) Create(context.Context, string) (store.Writer, error) {
+	return nil, errors.ErrUnsupported
+}
+func (m memoryStore) Put(context.Context, string, []byte) error { return errors.ErrUnsupported }
+func (m memoryStore) Get(context.Context, string, int64) ([]byte, error) {
+	return nil, errors.ErrUnsupported
+}
+func (m memoryStore) Adopt(context.Context, string, string) error { return errors.ErrUnsupported }
+func (m memoryStore) Delete(context.Context, string) error        { return errors.ErrUnsupported }
+func (m memoryStore) String() string                              { return "memory" }

@@ -97,6 +97,9 @@ func (d *Dataset) resolve() error {
 		}
 	}
 	r.extras()
+	if c := d.columns[serviceType]; len(d.spec.Input.Exclude.ServiceTypes) > 0 && !c.present() {
+		r.problem("exclude.service_types: the input has no column %s; map it, or exclude nothing by it", serviceType)
+	}
 	if len(r.problems) > 0 {
 		return fmt.Errorf("%w: %w", ErrMapping, errors.Join(r.problems...))
 	}

@@ -95,6 +95,7 @@ type pages struct {
 
 	bitmap       []byte
 	plain        []byte // decompressed page
+	whole        []byte // values put together from BYTE_STREAM_SPLIT
 	intsA, intsB []int32
 }
 
@@ -357,9 +358,10 @@ func (p *pages) decode(v *values, n int, b []byte, enc format.Encoding) error {
 	case format.Int32:
 		out := grow(&v.i32, n)
 		switch enc {
-		case format.Plain:
-			if len(b) < 4*n {
-				return corrupt("%d values in %d bytes", n, len(b))
+		case format.Plain, format.ByteStreamSplit:
+			b, err := p.unsplit(b, n, 4, enc)
+			if err != nil {
+				return err
 			}
 			for i := range out {
 				out[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
@@ -372,9 +374,10 @@ func (p *pages) decode(v *values, n int, b []byte, enc format.Encoding) error {
 	case format.Int64:
 		out := grow(&v.i64, n)
 		switch enc {
-		case format.Plain:
-			if len(b) < 8*n {
-				return corrupt("%d values in %d bytes", n, len(b))
+		case format.Plain, format.ByteStreamSplit:
+			b, err := p.unsplit(b, n, 8, enc)
+			if err != nil {
+				return err
 			}
 			for i := range out {
 				out[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
@@ -433,6 +436,7 @@ func (p *pages) decode(v *values, n int, b []byte, enc format.Encoding) error {
 	return fmt.Errorf("%v values in encoding %v are not read: %w", p.chunk.kind, enc, ErrFormat)
 }
 
+// unsplit returns the bytes of n values of size bytes in PLAIN encoding.
 func (p *pages) unsplit(b []byte, n, size int, enc format.Encoding) ([]byte, error) {
 	if len(b) < n*size {
 		return nil, corrupt("%d values in %d bytes", n, len(b))
@@ -440,7 +444,7 @@ func (p *pages) unsplit(b []byte, n, size int, enc format.Encoding) ([]byte, err
 	if enc == format.Plain {
 		return b, nil
 	}
-	out := make([]byte, n*size)
+	out := grow(&p.whole, n*size)
 	return out, decodeSplit(out, b, size)
 }
 

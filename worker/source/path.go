@@ -69,14 +69,22 @@ func find(ctx context.Context, st store.Store, rest string) ([]store.Info, error
 		if ok, _ := path.Match(rest, head); !ok && head != rest {
 			continue
 		}
-		if len(inner) == 0 && isPattern(rest) {
-			inner = names[depth-1:] // a pattern does not mean hidden files
-		}
-		if !hidden(inner) {
+		if !hidden(inner) && !wildHidden(rest, names) {
 			found = append(found, info)
 		}
 	}
 	return found, nil
+}
+
+// wildHidden reports whether a wildcard, rather than a name spelled out, met a
+// hidden element.
+func wildHidden(pattern string, names []string) bool {
+	for i, p := range strings.Split(pattern, "/") {
+		if strings.ContainsAny(p, "*?[") && hidden(names[i:i+1]) && p[0] != names[i][0] {
+			return true
+		}
+	}
+	return false
 }
 
 func hidden(names []string) bool {
