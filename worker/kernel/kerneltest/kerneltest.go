@@ -68,6 +68,8 @@ type Random struct {
 	// where the kernel promises less than the type holds. The default for 64-bit
 	// columns is kernel.MoneyMax.
 	Max map[string]int64
+	// Range bounds a float column's values, which then are never NaN, by name.
+	Range map[string][2]float64
 	// NeverNull are the integer inputs that are never null, having been made by
 	// another kernel.
 	NeverNull []string
@@ -143,7 +145,7 @@ func (r Random) check() error {
 	rng := rand.New(rand.NewPCG(r.Seed, 0x7265_7363_6f72_65))
 	pool := newPool(spec, PoolRows)
 	defer pool.release()
-	draw := newDraw(spec, r.Edges, r.Max, r.NeverNull)
+	draw := newDraw(spec, r)
 	in, out := newIn(pool), newOut(pool)
 	for done, round := 0, 0; done < r.Rows; done, round = done+PoolRows, round+1 {
 		pool.poison(rng, offsets[round%len(offsets)])

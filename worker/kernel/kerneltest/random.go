@@ -100,17 +100,25 @@ func (out *Out) put(name string, bits uint64) {
 type draw struct {
 	edges [][]uint64 // by input
 	max   []int64
-	full  []bool // never null
+	full  []bool        // never null
+	span  []*[2]float64 // of a bounded float column
 }
 
 // newDraw gathers, for every input, the values worth trying: the ends of its
 // type (or of its promised range), zero and its neighbours, and the caller's
 // edges with theirs.
-func newDraw(spec kernel.Spec, edges map[string][]int64, limit map[string]int64, neverNull []string) *draw {
+func newDraw(spec kernel.Spec, r Random) *draw {
+	edges, limit := r.Edges, r.Max
 	d := &draw{}
 	for _, f := range spec.In {
 		k := kindOf(f.Type)
-		d.full = append(d.full, slices.Contains(neverNull, f.Name))
+		d.full = append(d.full, slices.Contains(r.NeverNull, f.Name))
+		d.span = append(d.span, nil)
+		if span, ok := r.Range[f.Name]; ok {
+			d.span[len(d.span)-1] = &span
+			d.edges, d.max = append(d.edges, []uint64{k.floatBits(span[0]), k.floatBits(span[1])}), append(d.max, 0)
+			continue
+		}
 		if k.float {
 			var own []uint64
 			for _, x := range []float64{math.NaN(), 0, math.Copysign(0, -1), 1, -1, 0.5, 1e-300, 1e15, -1e15} {
@@ -165,6 +173,16 @@ func newDraw(spec kernel.Spec, edges map[string][]int64, limit map[string]int64,
 func (d *draw) fill(p *pool, rng *rand.Rand) {
 	for j := range p.in {
 		k := p.in[j].kind
+		if span := d.span[j]; span != nil {
+			for i := range PoolRows {
+				bits := d.edges[j][rng.IntN(2)]
+				if rng.IntN(8) > 0 {
+					bits = k.floatBits(span[0] + rng.Float64()*(span[1]-span[0]))
+				}
+				p.set(j, i, bits, true)
+			}
+			continue
+		}
 		nulls := []uint64{0, 16, 16, 16, 128, 256}[rng.IntN(6)] // of 256
 		if d.full[j] {
 			nulls = 0
