@@ -255,6 +255,19 @@ func TestWorkGetsWhatWasAsked(t *testing.T) {
 	}
 }
 
+func TestADeadlineThatPassesIsSaidAsOne(t *testing.T) {
+	t.Parallel()
+	w := good()
+	w.run = func(ctx context.Context, _ local.Options) (local.Outcome, error) {
+		<-ctx.Done()
+		return local.Outcome{}, context.Cause(ctx)
+	}
+	got := call(t, w, nil, "run", filepath.Join(folder(t), "job.yaml"), "--deadline", "1ms", "-q")
+	if got.code != boot.Deadline || !strings.Contains(got.errors, "the time allowed, 1ms, ran out") || !strings.Contains(got.errors, "run the same command again") {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestBadJobFileIsReportedWholeInBothForms(t *testing.T) {
 	t.Parallel()
 	bad := filepath.Join(folder(t), "bad.yaml")

@@ -68,7 +68,7 @@ rows_per_second, and more.`,
 		ctx := cmd.Context()
 		if deadline > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, deadline)
+			ctx, cancel = context.WithTimeoutCause(ctx, deadline, fmt.Errorf("the time allowed, %s, ran out: %w", deadline, context.DeadlineExceeded))
 			defer cancel()
 		}
 		var out local.Outcome

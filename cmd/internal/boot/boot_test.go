@@ -152,6 +152,13 @@ func TestAnErrorIsReportedForPeopleAndForPrograms(t *testing.T) {
 		t.Errorf("got %s: %v", out.String(), err)
 	}
 	out.Reset()
+	for _, err := range []error{context.DeadlineExceeded, context.Canceled, fs.ErrNotExist} {
+		Report(t.Context(), &out, true, err)
+		if strings.Contains(out.String(), `"hint":""`) {
+			t.Errorf("%v has no hint: %s", err, out.String())
+		}
+		out.Reset()
+	}
 	if code := Report(t.Context(), &out, true, nil); code != OK || out.Len() > 0 {
 		t.Errorf("success wrote %q", out.String())
 	}

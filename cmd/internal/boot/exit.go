@@ -49,7 +49,7 @@ type (
 )
 
 // ErrInterrupted is the cause of a context that a signal cancelled.
-var ErrInterrupted = errors.New("interrupted")
+var ErrInterrupted = errors.New("stopped by a signal")
 
 // usageError is a mistake on the command line.
 type usageError struct{ message, hint string }
@@ -133,8 +133,10 @@ func Report(ctx context.Context, w io.Writer, asJSON bool, err error) int {
 	switch {
 	case errors.As(err, &h):
 		r.Hint = h.Hint()
-	case code == Interrupted:
+	case code == Interrupted || code == Deadline:
 		r.Hint = "run the same command again: it goes on where it stopped"
+	case code == NotFound:
+		r.Hint = "check the path; the paths in a job file are relative to its folder"
 	}
 	if errors.As(err, &p) {
 		r.Problems = p

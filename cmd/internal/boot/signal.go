@@ -35,7 +35,7 @@ func watch(parent context.Context, ch <-chan os.Signal, exit func(int)) (context
 					exit(Interrupted)
 					return
 				}
-				cancel(fmt.Errorf("%w by %s", ErrInterrupted, s))
+				cancel(fmt.Errorf("%w: %s", ErrInterrupted, s))
 			case <-quit:
 				cancel(nil)
 				return

@@ -298,6 +298,17 @@ func TestSummaryShowsEveryFigure(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	column := -1
+	for line := range strings.Lines(text) { // names of any length leave the figures in their columns
+		if strings.HasPrefix(line, "  T") {
+			if column < 0 {
+				column = len(line)
+			}
+			if len(line) != column {
+				t.Errorf("out of line: %q", line)
+			}
+		}
+	}
 	if strings.Contains(text, "\x1b") {
 		t.Error("colour where none was asked for")
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"rescore/partition/job"
 )
@@ -88,12 +87,12 @@ func (s Summary) Write(w io.Writer, color bool) error {
 
 	title("warnings")
 	table(func(t *tabwriter.Writer) {
-		_, _ = fmt.Fprintf(t, "  %-36s\tfired\t\tunknown\t\t\n", "trigger")
+		_, _ = fmt.Fprintf(t, "  %-40s\tfired\t\tunknown\t\t\n", "trigger")
 		for i, name := range Triggers {
-			_, _ = fmt.Fprintf(t, "  %-36s\t%s\t%s\t%s\t%s\t\n", fmt.Sprintf("T%-2d %s", i+1, name),
+			_, _ = fmt.Fprintf(t, "  %-40s\t%s\t%s\t%s\t%s\t\n", fmt.Sprintf("T%-2d %s", i+1, name),
 				group(s.Tally.Fired[i]), percent(s.Tally.Fired[i], s.Rows.Scored), group(s.Tally.Unknown[i]), percent(s.Tally.Unknown[i], s.Rows.Scored))
 		}
-		_, _ = fmt.Fprintf(t, "  %-36s\t%s\t%s\t\t\t\n", "any", group(s.Tally.Warn), percent(s.Tally.Warn, s.Rows.Scored))
+		_, _ = fmt.Fprintf(t, "  %-40s\t%s\t%s\t\t\t\n", "any", group(s.Tally.Warn), percent(s.Tally.Warn, s.Rows.Scored))
 	})
 
 	title("risk bands")
@@ -124,7 +123,7 @@ func (s Summary) Write(w io.Writer, color bool) error {
 			percent(s.Timing.Read, total), percent(s.Timing.Score, total), percent(s.Timing.Write, total), percent(s.Timing.Verify, total))
 	}
 	if s.RowsPerSecond > 0 {
-		fmt.Fprintf(&b, "  %s rows/s in %s\n", group(int64(s.RowsPerSecond)), clock(time.Duration(s.Seconds*float64(time.Second))))
+		fmt.Fprintf(&b, "  %s rows/s\n", group(int64(s.RowsPerSecond)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
