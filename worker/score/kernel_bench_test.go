@@ -1,0 +1,22 @@
+package score
+
+import (
+	"testing"
+
+	"rescore/worker/kernel/kerneltest"
+)
+
+var typical = map[string][]int64{
+	"history": {63, 63, 63, 63, 7}, "status": {1, 1, 1, 1, 1, 4, 2}, "vip_class": {0, 0, 0, 0, 1, 4}, "vip_grade": {0, 0, 0, 1},
+	"event_flags": {0, 0, 0, 0, 16, 32, 128}, "group_id": {0, 0, 7}, "suspend_cnt": {0, 0, 1}, "city_code": {10, 10, 20}, "cell_city_code": {10, 10, 10, 21},
+}
+
+func BenchmarkValue(b *testing.B) {
+	kerneltest.Benchmark(b, NewValue(policy(), kerneltest.BatchRows), typical)
+}
+
+func BenchmarkLoss(b *testing.B) { kerneltest.Benchmark(b, NewLoss(), typical) }
+
+func BenchmarkDecision(b *testing.B) {
+	kerneltest.Benchmark(b, NewDecision(policy(), kerneltest.BatchRows), typical)
+}
