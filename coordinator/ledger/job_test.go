@@ -305,12 +305,16 @@ func TestSealTrustsNothing(t *testing.T) {
 		spoil func(*Job)
 		want  error
 	}{
-		"a gap":                       {func(j *Job) { j.Score().Tasks[1].Range.First++ }, ErrCover},
-		"a task not done":             {func(j *Job) { j.Score().Tasks[1].State = Leased }, ErrNotDone},
-		"a task without a result":     {func(j *Job) { j.Score().Tasks[1].Result = nil }, ErrNotDone},
-		"a result not conserved":      {func(j *Job) { spoilResult(j, func(r *job.Result) { r.Counts.Scored++ }) }, ErrCounts},
-		"a result of fewer rows":      {func(j *Job) { spoilResult(j, func(r *job.Result) { r.Counts.In--; r.Counts.Scored-- }) }, ErrCounts},
-		"a result of other numbers":   {func(j *Job) { spoilResult(j, func(r *job.Result) { r.Keys.Lo++ }) }, ErrCounts},
+		"a gap":                   {func(j *Job) { j.Score().Tasks[1].Range.First++ }, ErrCover},
+		"a task not done":         {func(j *Job) { j.Score().Tasks[1].State = Leased }, ErrNotDone},
+		"a task without a result": {func(j *Job) { j.Score().Tasks[1].Result = nil }, ErrNotDone},
+		"a result not conserved":  {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Counts.Scored++ }) }, ErrCounts},
+		"a result of fewer rows":  {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Counts.In--; r.Counts.Scored-- }) }, ErrCounts},
+		"rows of one task in another": {func(j *Job) {
+			spoilResult(j, 1, func(r *job.Result) { r.Counts.In--; r.Counts.Scored-- })
+			spoilResult(j, 2, func(r *job.Result) { r.Counts.In++; r.Counts.Scored++ })
+		}, ErrCounts},
+		"a result of other numbers":   {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Keys.Lo++ }) }, ErrCounts},
 		"a file of more rows":         {func(j *Job) { j.Facts.Files[0].Rows++ }, ErrCounts},
 		"maintained counts that lie":  {func(j *Job) { j.Score().totals.Counts.Scored++ }, ErrCounts},
 		"a maintained key that lies":  {func(j *Job) { j.Score().totals.Keys = partition.Sum{} }, ErrCounts},
@@ -326,10 +330,10 @@ func TestSealTrustsNothing(t *testing.T) {
 	}
 }
 
-func spoilResult(j *Job, spoil func(*job.Result)) {
-	r := *j.Score().Tasks[1].Result
+func spoilResult(j *Job, task int, spoil func(*job.Result)) {
+	r := *j.Score().Tasks[task].Result
 	spoil(&r)
-	j.Score().Tasks[1].Result = &r
+	j.Score().Tasks[task].Result = &r
 }
 
 func TestApplyRefusesAnIndexTwiceAndNoCommand(t *testing.T) {

@@ -200,6 +200,9 @@ func TestSilenceFailsAJobOnlyInTheLongRun(t *testing.T) {
 			t.Fatalf("the job failed at silence %d", n)
 		}
 	}
+	if f.ok(Expire{Lease: f.grant(score(0)), Cause: Restart}).(ExpireReply).JobFailed {
+		t.Error("a restart was the last straw")
+	}
 	if !f.ok(Expire{Lease: f.grant(score(0)), Cause: Silent}).(ExpireReply).JobFailed {
 		t.Error("a task that kills its workers goes round for ever")
 	}
