@@ -1,0 +1,118 @@
+// Package e2e runs the real binary as its users do: real processes, real files,
+// real kills. Everything else is tested where it lives.
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rescore-e2e-")
+	if err == nil {
+		binary = filepath.Join(dir, "rescore")
+		build := exec.Command("go", "build", "-o", binary, "rescore/cmd/rescore")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, e := build.CombinedOutput(); e != nil {
+			err = fmt.Errorf("build the binary: %w\n%s", e, out)
+		}
+	}
+	code := 1
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// result is the object of the machine contract.
+type result struct {
+	Job, Version, Path string
+	Rows               struct{ In, Scored, Excluded, Rejected, Duplicate int64 }
+	Digest             string
+	Seconds            float64
+	RowsPerSecond      float64 `json:"rows_per_second"`
+	Already            bool
+	Resumed            int
+}
+
+// command prepares the binary with an environment of its own.
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	return cmd
+}
+
+// rescore runs the binary and returns what it said and its exit code.
+func rescore(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := command(args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("start rescore %s: %v", strings.Join(args, " "), err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// must runs the binary and returns the object on stdout's last line.
+func must(t *testing.T, args ...string) result {
+	t.Helper()
+	stdout, stderr, code := rescore(t, append(args, "--output", "json")...)
+	if code != 0 {
+		t.Fatalf("rescore %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
+	}
+	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
+	var r result
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+		t.Fatalf("rescore %s: last line %q: %v", strings.Join(args, " "), lines[len(lines)-1], err)
+	}
+	return r
+}
+
+// synth writes a province and returns its job file.
+func synth(t *testing.T, subscribers int, more ...string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "province")
+	must(t, append([]string{"synth", "--out", dir, "--subscribers", fmt.Sprint(subscribers), "--quiet"}, more...)...)
+	return filepath.Join(dir, "job.yaml")
+}
+
+// run is the arguments of a run of the job file with output and work folders of
+// its own.
+func run(jobFile, dir string, more ...string) []string {
+	return append([]string{"run", jobFile, "--quiet", "--set", "output.path=" + filepath.Join(dir, "out"), "--set", "run.work=" + filepath.Join(dir, "work")}, more...)
+}
+
+// files returns the names below a folder that match the pattern, sorted.
+func files(t *testing.T, dir, pattern string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ok, _ := filepath.Match(pattern, d.Name()); ok {
+			names = append(names, path)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return names
+}

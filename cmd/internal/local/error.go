@@ -1,0 +1,27 @@
+package local
+
+import "errors"
+
+var (
+	// ErrHeld is returned when a gate refused the version: exit code 6.
+	ErrHeld = errors.New("the job is held")
+	// ErrLocked is returned when another process has the work folder: exit code 7.
+	ErrLocked = errors.New("the work folder is locked")
+	// ErrInput marks what the user gave as the cause: exit code 1.
+	ErrInput = errors.New("the job cannot run on this input")
+	// ErrOtherJob is returned when the output folder is another dataset's: exit code 7.
+	ErrOtherJob = errors.New("the output folder belongs to another dataset")
+)
+
+type blamed struct{ error }
+
+// inputError marks err as the input's fault without changing what it says.
+func inputError(err error) error { return blamed{err} }
+
+func (b blamed) Unwrap() error        { return b.error }
+func (b blamed) Is(target error) bool { return target == ErrInput }
+
+type conflict struct{ error }
+
+func (c conflict) Unwrap() error        { return c.error }
+func (c conflict) Is(target error) bool { return target == ErrOtherJob }

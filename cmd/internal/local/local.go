@@ -1,0 +1,432 @@
+// Package local is the whole house in one process: an embedded nats-server that
+// listens on no port, a one-voter raft with its log in the work folder, the
+// coordinator and one worker with a scoring goroutine per core. It runs the same
+// code a cluster runs, over the same messages.
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"rescore/coordinator"
+	"rescore/coordinator/bus"
+	"rescore/coordinator/lease"
+	"rescore/coordinator/ledger"
+	"rescore/coordinator/publish"
+	"rescore/coordinator/replica"
+	"rescore/partition/job"
+	"rescore/partition/store"
+	"rescore/worker"
+	workerbus "rescore/worker/bus"
+	"rescore/worker/program"
+	"rescore/worker/source"
+)
+
+// Options says what to run and how to show it.
+type Options struct {
+	Spec     job.Spec
+	Base     string         // folder that the spec's relative paths resolve against
+	Release  string         // why a held job is released; "" releases nothing
+	Progress func(Progress) // called about five times a second, never at once; nil for none
+	Log      *slog.Logger   // nil for none
+}
+
+// Progress is how far a job is.
+type Progress struct {
+	Stage               string // survey, score or publish
+	RowsDone, RowsTotal int64  // RowsTotal is 0 while it is not known
+	TasksDone           int
+	TasksTotal          int
+	TasksRunning        int
+	Elapsed             time.Duration
+}
+
+// Outcome is a published version.
+type Outcome struct {
+	Job           job.ID
+	Name          string
+	Version       string
+	Path          string // of the version's folder
+	Rows          job.Counts
+	Digest        string
+	Seconds       float64
+	RowsPerSecond float64
+	Tally         job.Tally
+	Timing        job.Timing // seconds of one core by step, all attempts that counted
+	Stages        []StageTime
+	Resumed       int  // partitions that an earlier run had completed
+	Already       bool // the version was there: nothing was done
+	Current       bool // it is the dataset's current version
+}
+
+// StageTime is the wall time of one stage in this run.
+type StageTime struct {
+	Stage   string
+	Seconds float64
+}
+
+// Run takes a job to its published version, or resumes it.
+func Run(ctx context.Context, o Options) (Outcome, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	q, err := ask(ctx, o)
+	if err != nil {
+		return Outcome{}, err
+	}
+	work := place(o.Base, o.Spec.Run.Work)
+	unlock, err := lock(work)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
+	if done, ok, err := q.published(ctx); ok || err != nil {
+		return done, err
+	}
+	h, err := open(o, work)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer h.close()
+	return h.run(ctx, o, q)
+}
+
+// question is a job before the ledger knows it: what is asked, of which bytes.
+type question struct {
+	id     job.ID
+	spec   job.Spec
+	output store.Store
+	dir    string // of the output store
+}
+
+// ask opens everything the job names, so that what is wrong is said before any
+// work, and works out the job's ID.
+func ask(ctx context.Context, o Options) (question, error) {
+	model, err := readModel(o.Base, o.Spec.Model.Path)
+	if err != nil {
+		return question{}, inputError(fmt.Errorf("read model.path: %w", err))
+	}
+	if _, err := program.LoadModel(o.Spec, model); err != nil {
+		return question{}, inputError(err)
+	}
+	dataset, err := openInput(ctx, o)
+	if err != nil {
+		return question{}, err
+	}
+	fingerprint, err := dataset.Fingerprint(ctx)
+	if err != nil {
+		return question{}, inputError(err)
+	}
+	output, err := outputStore(o.Base, o.Spec.Output.Path)
+	if err != nil {
+		return question{}, err
+	}
+	sum := sha256.Sum256(model)
+	return question{
+		id:   job.NewID(o.Spec, hex.EncodeToString(sum[:]), fingerprint),
+		spec: o.Spec, output: output, dir: place(o.Base, o.Spec.Output.Path),
+	}, nil
+}
+
+func openInput(ctx context.Context, o Options) (*source.Dataset, error) {
+	st, rest, err := inputStore(o.Base, o.Spec.Input.Path)
+	if err != nil {
+		return nil, inputError(fmt.Errorf("open input.path: %w", err))
+	}
+	spec := o.Spec
+	spec.Input.Path = rest
+	dataset, err := source.Open(ctx, st, spec)
+	if err != nil {
+		return nil, inputError(err)
+	}
+	return dataset, nil
+}
+
+// published looks for a version of this very job in the output folder: the work
+// folder may be gone, and the answer is still there.
+func (q question) published(ctx context.Context) (Outcome, bool, error) {
+	pointers, err := publish.Pointers(ctx, q.output)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	for i := len(pointers) - 1; i >= 0; i-- {
+		if p := pointers[i]; p.Job == q.id {
+			m, err := publish.ReadManifest(ctx, q.output, p)
+			if err != nil {
+				return Outcome{}, false, fmt.Errorf("version %s of this job is published but cannot be read: %w", p.Version, err)
+			}
+			return q.outcome(p, m, i == len(pointers)-1), true, nil
+		}
+	}
+	return Outcome{}, false, nil
+}
+
+func (q question) outcome(p publish.Pointer, m publish.Manifest, current bool) Outcome {
+	return Outcome{
+		Job: q.id, Name: p.Dataset, Version: p.Version, Path: filepath.Join(q.dir, filepath.FromSlash(p.Path)),
+		Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
+		Tally: m.Tally, Already: true, Current: current,
+	}
+}
+
+func perSecond(rows int64, seconds float64) float64 {
+	if seconds <= 0 {
+		return 0
+	}
+	return float64(rows) / seconds
+}
+
+// lock takes the work folder for this process.
+func lock(work string) (unlock func(), err error) {
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return nil, fmt.Errorf("make work folder: %w", err)
+	}
+	name := filepath.Join(work, "LOCK")
+	l := flock.New(name)
+	switch held, err := l.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock work folder %s: %w", work, err)
+	case !held:
+		return nil, fmt.Errorf("work folder %s is in use by another rescore (see %s); wait for it, or give this job another run.work: %w", work, name, ErrLocked)
+	}
+	return func() { _ = l.Close() }, nil
+}
+
+// house holds the services of one process.
+type house struct {
+	log     *slog.Logger
+	replica *replica.Replica
+	nats    *bus.Embedded
+	conns   []*nats.Conn
+	node    *coordinator.Node
+	worker  *worker.Worker
+}
+
+func open(o Options, work string) (h *house, err error) {
+	h = &house{log: o.Log}
+	defer func() {
+		if err != nil {
+			h.close()
+		}
+	}()
+	if h.replica, err = replica.Open(replica.Config{Dir: filepath.Join(work, "raft"), Log: o.Log}); err != nil {
+		return nil, err
+	}
+	if h.nats, err = bus.Embed(); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"coordinator", "worker"} {
+		conn, err := h.nats.Connect(name)
+		if err != nil {
+			return nil, err
+		}
+		h.conns = append(h.conns, conn)
+	}
+	h.node = coordinator.New(coordinator.Config{
+		Replica: h.replica, Conn: h.conns[0], Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Log: o.Log,
+	})
+	host, _ := os.Hostname()
+	h.worker = worker.New(worker.Config{
+		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
+		Bus: workerbus.NewClient(h.conns[1]), Input: inputStore, Output: outputStore, Model: readModel, Log: o.Log,
+	})
+	return h, nil
+}
+
+func (h *house) close() {
+	for _, c := range h.conns {
+		c.Close()
+	}
+	if h.nats != nil {
+		h.nats.Close()
+	}
+	if h.replica != nil {
+		if err := h.replica.Close(); err != nil {
+			h.log.Warn("close replica", "err", err)
+		}
+	}
+}
+
+// errFinished stops the services when the job has come to its end.
+var errFinished = errors.New("finished")
+
+func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, err error) {
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.node.Run(running) })
+	group.Go(func() error {
+		if err := h.submit(running, o, q); err != nil {
+			return err
+		}
+		out, err = h.follow(running, o, q)
+		if err == nil {
+			err = errFinished
+		}
+		return err
+	})
+	group.Go(func() error { return h.worker.Run(running) })
+	if err := group.Wait(); err != nil && !errors.Is(err, errFinished) {
+		if ctx.Err() != nil {
+			return Outcome{}, context.Cause(ctx)
+		}
+		return Outcome{}, err
+	}
+	if ctx.Err() != nil && out.Version == "" {
+		return Outcome{}, context.Cause(ctx)
+	}
+	return out, nil
+}
+
+// submit brings the job into the ledger, and back to work when an earlier run
+// left it held or failed. Leases of an earlier process are taken back at once.
+func (h *house) submit(ctx context.Context, o Options, q question) error {
+	if _, err := h.replica.Lead(ctx); err != nil {
+		return err
+	}
+	epoch, err := publish.Claim(ctx, q.output, q.spec.Name, h.replica.ID())
+	if errors.Is(err, publish.ErrOtherDataset) {
+		return conflict{err}
+	}
+	if err != nil {
+		return err
+	}
+	var stale []ledger.Command
+	h.node.View(func(s *ledger.State) {
+		stale = lease.Restart(s)
+		for j := range s.Jobs() {
+			if j.ID != q.id && (j.State == job.Submitted || j.State == job.Running || j.State == job.Held) {
+				stale = append(stale, ledger.FailJob{Job: j.ID, Reason: "superseded by job " + string(q.id)})
+			}
+		}
+	})
+	for _, cmd := range stale {
+		if _, err := h.node.Propose(ctx, cmd); err != nil {
+			return fmt.Errorf("take over from the run before: %w", err)
+		}
+	}
+	if _, err := h.node.Propose(ctx, ledger.Submit{
+		Job: q.id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), SpecBase: o.Base,
+		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1),
+	}); err != nil {
+		return err
+	}
+	var again ledger.Command
+	h.node.View(func(s *ledger.State) {
+		switch j := s.Job(q.id); {
+		case j.State == job.Failed:
+			again = ledger.Retry{Job: j.ID, FailIndex: j.FailIndex}
+		case j.State == job.Held && o.Release != "":
+			again = ledger.Release{Job: j.ID, Who: who(), Reason: o.Release}
+		}
+	})
+	if again != nil {
+		_, err = h.node.Propose(ctx, again)
+	}
+	return err
+}
+
+// who names the person at the keyboard, for the ledger.
+func who() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// follow shows progress until the job is published, held or failed.
+func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, error) {
+	start := time.Now()
+	watch := &stageWatch{last: start}
+	resumed := -1
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		changed := h.node.Changed()
+		var end func() (Outcome, error)
+		var p Progress
+		var stage int
+		h.node.View(func(s *ledger.State) {
+			j := s.Job(q.id)
+			total := j.Totals()
+			if resumed < 0 {
+				resumed = total.Done
+			}
+			p = Progress{RowsDone: total.DoneRows, RowsTotal: total.PlannedRows, TasksDone: total.Done, TasksTotal: total.Tasks}
+			stage = j.Stage()
+			p.Stage = "publish"
+			if stage < len(j.Stages) {
+				p.Stage = j.Stages[stage].Kind.String()
+			}
+			switch j.State {
+			case job.Published:
+				end = func() (Outcome, error) { return h.finished(ctx, q, watch, resumed) }
+			case job.Held:
+				reason := j.Held.Reason
+				end = func() (Outcome, error) {
+					return Outcome{}, fmt.Errorf("%s; look at the rejects below %s, then mend the input, change the gate, or publish all the same with --release REASON: %w",
+						reason, filepath.Join(q.dir, filepath.FromSlash(q.id.StagingPrefix())), ErrHeld)
+				}
+			case job.Failed:
+				reason := j.FailReason
+				end = func() (Outcome, error) { return Outcome{}, inputError(errors.New(reason)) }
+			}
+		})
+		rows, tasks := h.node.InFlight(q.id, stage)
+		p.RowsDone += rows
+		p.TasksRunning = tasks
+		now := time.Now()
+		p.Elapsed = now.Sub(start)
+		watch.at(p.Stage, now)
+		if o.Progress != nil {
+			o.Progress(p)
+		}
+		if end != nil {
+			return end()
+		}
+		select {
+		case <-ctx.Done():
+			return Outcome{}, context.Cause(ctx)
+		case <-changed:
+		case <-ticker.C:
+		}
+	}
+}
+
+func (h *house) finished(ctx context.Context, q question, watch *stageWatch, resumed int) (Outcome, error) {
+	out, ok, err := q.published(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !ok {
+		return Outcome{}, fmt.Errorf("job %s is published in the ledger and its pointer is not in %s", q.id, q.dir)
+	}
+	h.node.View(func(s *ledger.State) { out.Timing = s.Job(q.id).Totals().Timing })
+	out.Stages, out.Resumed, out.Already = watch.stages, resumed, false
+	return out, nil
+}
+
+// stageWatch measures how long each stage was the one at work.
+type stageWatch struct {
+	stages []StageTime
+	last   time.Time
+}
+
+func (w *stageWatch) at(stage string, now time.Time) {
+	if n := len(w.stages); n == 0 || w.stages[n-1].Stage != stage {
+		w.stages = append(w.stages, StageTime{Stage: stage})
+	} else {
+		w.stages[n-1].Seconds += now.Sub(w.last).Seconds()
+	}
+	w.last = now
+}

@@ -1,0 +1,68 @@
+package local
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"rescore/deploy"
+	"rescore/partition/store"
+)
+
+// builtin is the prefix of models that are part of the binary.
+const builtin = "builtin:"
+
+// place turns a path of a job file into an absolute one.
+func place(base, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(base, path)
+}
+
+// inputStore opens the deepest folder that a pattern names plainly, and returns
+// the rest of the pattern: usage/month={month} is month={month} below usage.
+func inputStore(base, pattern string) (store.Store, string, error) {
+	root := filepath.ToSlash(place(base, pattern))
+	var rest []string
+	for strings.ContainsAny(root, "*?[{") {
+		dir, last := filepath.Split(root)
+		rest = append([]string{last}, rest...)
+		root = filepath.Clean(dir)
+	}
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w; give input.path a file, a folder or a pattern that exists", err)
+	}
+	if !info.IsDir() {
+		dir, last := filepath.Split(root)
+		rest = append([]string{last}, rest...)
+		root = filepath.Clean(dir)
+	}
+	st, err := store.NewFile(root)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(rest) == 0 {
+		rest = []string{"."}
+	}
+	return st, strings.Join(rest, "/"), nil
+}
+
+// outputStore opens the dataset's folder, and makes it when it is not there.
+func outputStore(base, path string) (store.Store, error) {
+	dir := place(base, path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make output folder: %w", err)
+	}
+	return store.NewFile(dir)
+}
+
+// readModel reads a model file, or one of those in the binary.
+func readModel(base, path string) ([]byte, error) {
+	if name, ok := strings.CutPrefix(path, builtin); ok {
+		return deploy.Model(name)
+	}
+	return os.ReadFile(place(base, path))
+}

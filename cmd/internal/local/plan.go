@@ -1,0 +1,76 @@
+package local
+
+import (
+	"context"
+
+	"rescore/coordinator/plan"
+	"rescore/partition/job"
+	"rescore/worker/program"
+)
+
+// PlanReport is what Run would do.
+type PlanReport struct {
+	Job      job.ID
+	Files    []job.InputFile
+	Rows     int64 // of the scoring month
+	Tasks    []PlanTask
+	Columns  []string // canonical columns the input has
+	Absent   []string // canonical columns it lacks: null in every row
+	Unknown  []program.Unknown
+	Model    string // digest
+	Features int    // the model's
+	Already  bool   // the job is published: Run would do nothing
+	Version  string // of that version
+	Program  string // the kernels, in order
+}
+
+// PlanTask is one partition as it would be cut.
+type PlanTask struct {
+	Range string // by segments
+	Rows  int64
+}
+
+// Plan surveys the input and cuts it as Run would, and changes nothing.
+func Plan(ctx context.Context, o Options) (PlanReport, error) {
+	q, err := ask(ctx, o)
+	if err != nil {
+		return PlanReport{}, err
+	}
+	data, err := readModel(o.Base, o.Spec.Model.Path)
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
+	model, err := program.LoadModel(o.Spec, data)
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
+	steps, err := program.ForJob(o.Spec, model, o.Spec.Run.BatchRows)
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
+	dataset, err := openInput(ctx, o)
+	if err != nil {
+		return PlanReport{}, err
+	}
+	survey, err := dataset.Survey(ctx, o.Spec.Run.Workers, func(int64) {})
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
+	tasks, err := plan.Cut(survey, o.Spec.Run.PartitionRows)
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
+	present, absent := dataset.Columns()
+	r := PlanReport{
+		Job: q.id, Files: survey.Files, Columns: present, Absent: absent,
+		Unknown: program.Unknowns(steps, model, absent), Model: model.Digest, Features: len(model.Features), Program: steps.String(),
+	}
+	for _, t := range tasks {
+		r.Rows += t.Rows
+		r.Tasks = append(r.Tasks, PlanTask{Range: t.Range.String(), Rows: t.Rows})
+	}
+	if done, ok, err := q.published(ctx); err == nil && ok {
+		r.Already, r.Version = true, done.Version
+	}
+	return r, nil
+}

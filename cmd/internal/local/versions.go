@@ -1,0 +1,53 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rescore/coordinator/publish"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// VersionInfo is one published version of a dataset.
+type VersionInfo struct {
+	Job           job.ID
+	Name          string
+	Version       string
+	Path          string
+	Month         int32
+	Rows          job.Counts
+	Digest        string
+	Seconds       float64
+	RowsPerSecond float64
+	PublishedAt   time.Time
+	Current       bool // what a reader of the dataset gets
+}
+
+// Versions lists a dataset's published versions, oldest first. It needs the
+// output folder alone: no work folder, no running process.
+func Versions(ctx context.Context, outputDir string) ([]VersionInfo, error) {
+	if _, err := os.Stat(outputDir); err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	st, err := store.NewFile(outputDir)
+	if err != nil {
+		return nil, err
+	}
+	pointers, err := publish.Pointers(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	versions := make([]VersionInfo, len(pointers))
+	for i, p := range pointers {
+		versions[i] = VersionInfo{
+			Job: p.Job, Name: p.Dataset, Version: p.Version, Path: filepath.Join(outputDir, filepath.FromSlash(p.Path)), Month: p.Month,
+			Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
+			PublishedAt: p.PublishedAt, Current: i == len(pointers)-1,
+		}
+	}
+	return versions, nil
+}

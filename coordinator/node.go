@@ -1,0 +1,286 @@
+// Package coordinator is the control plane: it hands out leases, takes reports,
+// and takes every job its next step. It never touches a subscriber record.
+//
+//	workers ──► bus ──► lease.Decide ──► replica ──► ledger
+//	                                                   │
+//	             plan.Cut, publish.Gate, … ◄── steward ┘
+//
+// Decisions are pure functions of the ledger; this package is the shell that
+// proposes them and carries out their effects. Every effect can be worked out
+// again from the ledger, so a coordinator that starts, or takes over, begins by
+// doing exactly that.
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"golang.org/x/sync/errgroup"
+
+	"rescore/coordinator/bus"
+	"rescore/coordinator/lease"
+	"rescore/coordinator/ledger"
+	"rescore/coordinator/replica"
+	"rescore/partition/job"
+	"rescore/partition/store"
+	"rescore/partition/wire"
+)
+
+// Config is what a coordinator needs from its surroundings.
+type Config struct {
+	Replica *replica.Replica
+	Conn    *nats.Conn
+	// Output opens the dataset folder a spec names, relative to the folder base.
+	Output func(base, path string) (store.Store, error)
+	// PartitionRows is the weight a partition is cut to. Defaults to 250 000.
+	PartitionRows int64
+	Lease         lease.Config
+	// Tick is how often silent workers are looked for. Defaults to 200 ms.
+	Tick time.Duration
+	Log  *slog.Logger
+}
+
+// Node is one coordinator.
+type Node struct {
+	cfg   Config
+	grant sync.Mutex // one work request is decided at a time
+
+	// Soft state of one leadership: lost with it, and nothing depends on it but
+	// when leases run out and what a progress bar shows. mu may be held while the
+	// ledger is read; it is never taken there.
+	mu    sync.Mutex
+	start time.Time
+	book  *lease.Book            // what was heard of each lease, and when
+	rows  map[ledger.Lease]int64 // how far each lease is
+}
+
+// New returns a node; Run starts it.
+func New(cfg Config) *Node {
+	if cfg.PartitionRows == 0 {
+		cfg.PartitionRows = 250_000
+	}
+	if cfg.Tick == 0 {
+		cfg.Tick = 200 * time.Millisecond
+	}
+	return &Node{cfg: cfg}
+}
+
+// Run serves until ctx ends and returns when everything it started has stopped.
+// It serves only while it leads, each time after the ledger holds every entry of
+// earlier terms.
+func (n *Node) Run(ctx context.Context) error {
+	for {
+		term, err := n.cfg.Replica.Lead(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("wait to lead: %w", err)
+		}
+		if err := n.serve(ctx, term); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// serve runs one leadership.
+func (n *Node) serve(ctx, term context.Context) error {
+	over, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(term, func() { cancel(context.Cause(term)) })()
+	n.mu.Lock()
+	n.start = time.Now()
+	n.book, n.rows = lease.NewBook(n.start), make(map[ledger.Lease]int64)
+	n.mu.Unlock()
+	group, ctx := errgroup.WithContext(over)
+	group.Go(func() error { return bus.Serve(ctx, n.cfg.Conn, n, n.cfg.Log) })
+	group.Go(func() error { return n.steward(ctx) })
+	if err := group.Wait(); over.Err() == nil {
+		return err
+	}
+	return nil // told to stop, or deposed: whatever else was said follows from that
+}
+
+// Propose puts a command through raft until its outcome is known.
+func (n *Node) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply, error) {
+	for {
+		reply, err := n.cfg.Replica.Propose(ctx, cmd)
+		if errors.Is(err, replica.ErrUnknownOutcome) && ctx.Err() == nil {
+			continue // commands are idempotent or fenced: ask again
+		}
+		return reply, err
+	}
+}
+
+// View reads the ledger. The state is only valid inside read.
+func (n *Node) View(read func(*ledger.State)) { n.cfg.Replica.View(read) }
+
+// Changed returns a channel that is closed when the ledger next changes.
+func (n *Node) Changed() <-chan struct{} { return n.cfg.Replica.Changed() }
+
+// InFlight returns how many rows of a job workers have read beyond the tasks
+// that are done, by their last heartbeats, and how many tasks they are at.
+func (n *Node) InFlight(id job.ID, stage int) (rows int64, tasks int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for l, r := range n.rows {
+		if l.Job == id && l.Stage == stage {
+			rows += r
+			tasks++
+		}
+	}
+	return rows, tasks
+}
+
+// Work implements bus.Handler.
+func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
+	n.grant.Lock()
+	defer n.grant.Unlock()
+	var reply wire.WorkReply
+	for _, cmd := range n.decide([]lease.Request{{Worker: r.Worker, Slots: r.Slots}}) {
+		answer, err := n.Propose(ctx, cmd)
+		if err != nil {
+			n.refused(ctx, cmd, err)
+			continue
+		}
+		granted, ok := answer.(ledger.GrantReply)
+		if !ok {
+			continue
+		}
+		n.mu.Lock()
+		for _, l := range granted.Leases {
+			n.book.Heard(l, time.Now())
+			n.rows[l] = 0
+		}
+		n.mu.Unlock()
+		n.View(func(s *ledger.State) {
+			for _, l := range granted.Leases {
+				reply.Assignments = append(reply.Assignments, assignment(s, l))
+			}
+		})
+	}
+	if len(reply.Assignments) == 0 {
+		reply.RetryMillis = 25 // a stage may be about to be planned
+	}
+	return reply
+}
+
+// refused logs a command the ledger did not take. A lease that ended meanwhile
+// is nothing to speak of.
+func (n *Node) refused(ctx context.Context, cmd ledger.Command, err error) {
+	if !errors.Is(err, ledger.ErrFenced) && ctx.Err() == nil {
+		n.cfg.Log.Warn("propose", "command", cmd.Kind(), "err", err)
+	}
+}
+
+// assignment tells a worker all it needs to know of a lease.
+func assignment(s *ledger.State, l ledger.Lease) wire.Assignment {
+	j := s.Job(l.Job)
+	stage := &j.Stages[l.Stage]
+	return wire.Assignment{
+		Job: l.Job, Stage: l.Stage, Kind: stage.Kind, Index: l.Task, Token: l.Token, Epoch: j.Epoch,
+		Spec: j.Spec, SpecBase: j.SpecBase, Task: stage.Tasks[l.Task].Task,
+		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules,
+	}
+}
+
+// Report implements bus.Handler.
+func (n *Node) Report(ctx context.Context, r wire.Report) wire.ReportReply {
+	l := leaseOf(r.Lease)
+	var cmd ledger.Command
+	switch {
+	case r.Result != nil:
+		cmd = ledger.Complete{Lease: l, Result: *r.Result}
+	case r.Failure != nil:
+		cmd = ledger.Fail{Lease: l, Reason: r.Failure.Reason, Fatal: r.Failure.Fatal}
+	default:
+		return wire.ReportReply{Status: wire.Refused, Message: "a report needs a result or a failure"}
+	}
+	_, err := n.Propose(ctx, cmd)
+	if err == nil || errors.Is(err, ledger.ErrFenced) {
+		n.mu.Lock()
+		delete(n.rows, l)
+		n.mu.Unlock()
+	}
+	switch {
+	case err == nil:
+		return wire.ReportReply{Status: wire.OK}
+	case errors.Is(err, ledger.ErrFenced):
+		return wire.ReportReply{Status: wire.Fenced, Message: err.Error()}
+	case errors.Is(err, ledger.ErrCounts):
+		// Rows were lost or made on the way: the attempt failed, whatever it says.
+		if _, err := n.Propose(ctx, ledger.Fail{Lease: l, Reason: err.Error()}); err != nil && !errors.Is(err, ledger.ErrFenced) {
+			return wire.ReportReply{Status: wire.Retry, Message: err.Error()}
+		}
+		return wire.ReportReply{Status: wire.Refused, Message: err.Error()}
+	default:
+		return wire.ReportReply{Status: wire.Retry, Message: err.Error()}
+	}
+}
+
+// Heartbeat implements bus.Handler.
+func (n *Node) Heartbeat(h wire.Heartbeat) {
+	now := time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, t := range h.Tasks {
+		l := leaseOf(t.Lease)
+		n.book.Heard(l, now)
+		if _, held := n.rows[l]; held {
+			n.rows[l] = t.RowsDone
+		}
+	}
+}
+
+func leaseOf(l wire.Lease) ledger.Lease {
+	return ledger.Lease{TaskRef: ledger.TaskRef{Job: l.Job, Stage: l.Stage, Task: l.Task}, Token: l.Token}
+}
+
+// decide asks lease.Decide what to do now.
+func (n *Node) decide(requests []lease.Request) (cmds []ledger.Command) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.View(func(s *ledger.State) {
+		n.book.Forget(s)
+		cmds = lease.Decide(s, n.book, requests, time.Now(), n.cfg.Lease)
+	})
+	return cmds
+}
+
+// steward takes every job its next step whenever the ledger changed, and gives
+// the leases of silent workers away.
+func (n *Node) steward(ctx context.Context) error {
+	ticker := time.NewTicker(n.cfg.Tick)
+	defer ticker.Stop()
+	for {
+		changed := n.Changed()
+		if err := n.advance(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+			continue
+		case <-ticker.C:
+		}
+		for _, cmd := range n.decide(nil) {
+			if e, ok := cmd.(ledger.Expire); ok {
+				n.mu.Lock()
+				delete(n.rows, e.Lease)
+				n.mu.Unlock()
+			}
+			if _, err := n.Propose(ctx, cmd); err != nil {
+				n.refused(ctx, cmd, err)
+			}
+		}
+	}
+}

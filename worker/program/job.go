@@ -1,0 +1,211 @@
+package program
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/worker/feature"
+	"rescore/worker/kernel"
+	"rescore/worker/model"
+	"rescore/worker/rule"
+	"rescore/worker/score"
+)
+
+// Model is a frozen model with its features bound to columns.
+type Model struct {
+	Digest   string // SHA-256 of the file
+	Features []string
+	Bound    []string // the column each feature reads, float64
+	ensemble *model.Ensemble
+}
+
+// canonical maps the flat names of the subscriber record to their types.
+var canonical = func() map[string]arrow.DataType {
+	m := make(map[string]arrow.DataType)
+	for _, c := range schema.Subscriber {
+		for _, name := range c.Names() {
+			m[name] = c.Type
+		}
+	}
+	return m
+}()
+
+// columns maps what a feature may be called to the float64 column that holds it:
+// the job's extra columns, the dictionary, the triggers' bits and the canonical
+// columns, in this order of precedence. names keeps the order.
+func columns(spec job.Spec) (known map[string]string, names []string) {
+	known = make(map[string]string)
+	add := func(name, column string) {
+		if _, ok := known[name]; !ok {
+			known[name] = column
+			names = append(names, name)
+		}
+	}
+	for _, x := range spec.Input.Extra {
+		add(x.Name, x.Name)
+	}
+	for _, d := range feature.Dictionary {
+		add(d.Name, d.Name)
+	}
+	for t := 1; t <= rule.Triggers; t++ {
+		add(rule.BitName(t), rule.BitName(t))
+	}
+	for _, c := range schema.Subscriber {
+		if c.Name == schema.Key {
+			continue
+		}
+		for _, flat := range c.Names() {
+			add(flat, feature.AsFeature(flat))
+		}
+	}
+	return known, names
+}
+
+// LoadModel freezes a model file and binds its features: to what the job's
+// model.features says, and else to the column of the same name. Features that
+// cannot be bound are all reported.
+func LoadModel(spec job.Spec, data []byte) (Model, error) {
+	sum := sha256.Sum256(data)
+	e, err := model.LightGBM(data)
+	if err != nil {
+		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
+	}
+	known, names := columns(spec)
+	bound, err := model.Bind(e, spec.Model.Features, func(name string) bool { _, ok := known[name]; return ok }, names...)
+	if err != nil {
+		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
+	}
+	m := Model{Digest: hex.EncodeToString(sum[:]), Features: e.Features, ensemble: e}
+	for _, name := range bound {
+		m.Bound = append(m.Bound, known[name])
+	}
+	return m, nil
+}
+
+// ForJob plans the program of a job: everything the score record has.
+func ForJob(spec job.Spec, m Model, batchRows int) (*Plan, error) {
+	catalogue, err := catalogue(spec, m, batchRows)
+	if err != nil {
+		return nil, err
+	}
+	want := make([]kernel.Field, len(schema.Score))
+	for i, c := range schema.Score {
+		want[i] = kernel.Field{Name: c.Name, Type: c.Type}
+	}
+	return Select(catalogue, want, input(spec))
+}
+
+// ForFeatures plans the program that computes features alone, for training. Its
+// columns are the number, then the features in order; names are what the caller
+// called them.
+func ForFeatures(spec job.Spec, features []string, batchRows int) (p *Plan, names []string, err error) {
+	known, _ := columns(spec)
+	want := []kernel.Field{{Name: schema.Key, Type: arrow.PrimitiveTypes.Uint64}}
+	names = append([]string{schema.Key}, features...)
+	var bound []string
+	for _, f := range features {
+		column, ok := known[f]
+		if column == f && isExtra(spec, f) {
+			column = feature.AsFeature(f) // an output must be the program's own memory
+		}
+		bound = append(bound, column)
+		if !ok {
+			return nil, nil, fmt.Errorf("there is no feature, canonical column or extra column %q; rescore features list prints the features", f)
+		}
+		want = append(want, kernel.Field{Name: column, Type: arrow.PrimitiveTypes.Float64})
+	}
+	catalogue, err := common(spec, bound, batchRows)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err = Select(catalogue, want, input(spec))
+	return p, names, err
+}
+
+// input says which columns a reader can hand over: the canonical ones, null in
+// every row when the base lacks them, and the job's extra columns.
+func input(spec job.Spec) func(string) (arrow.DataType, bool) {
+	return func(name string) (arrow.DataType, bool) {
+		if isExtra(spec, name) {
+			return arrow.PrimitiveTypes.Float64, true
+		}
+		switch name {
+		case schema.Key:
+			return arrow.PrimitiveTypes.Uint64, true
+		case BadValues:
+			return arrow.PrimitiveTypes.Uint8, true
+		}
+		typ, ok := canonical[name]
+		return typ, ok
+	}
+}
+
+func isExtra(spec job.Spec, name string) bool {
+	return slices.ContainsFunc(spec.Input.Extra, func(x job.Extra) bool { return x.Name == name })
+}
+
+// catalogue lists the kernels of a job. Select leaves out what nobody needs.
+func catalogue(spec job.Spec, m Model, batchRows int) ([]kernel.Kernel, error) {
+	list, err := common(spec, m.Bound, batchRows)
+	if err != nil {
+		return nil, err
+	}
+	propensity, err := score.NewPropensity(m.ensemble, m.Bound, spec.Model.UndersamplingBeta, spec.Policy, batchRows)
+	if err != nil {
+		return nil, err
+	}
+	return append(list, propensity), nil
+}
+
+// common lists the kernels that need no model: the features and the columns that
+// bound names, the triggers, status, value and decision.
+func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, error) {
+	var features []string
+	var list []kernel.Kernel
+	seen := make(map[string]bool)
+	for _, name := range bound {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if _, ok := feature.Find(name); ok {
+			features = append(features, name)
+			continue
+		}
+		for t := 1; t <= rule.Triggers; t++ {
+			if name == rule.BitName(t) {
+				list = append(list, rule.NewBit(t))
+			}
+		}
+		if column, ok := strings.CutPrefix(name, "f64("); ok {
+			column = strings.TrimSuffix(column, ")")
+			typ, _ := input(spec)(column)
+			k, err := feature.NewColumn(column, typ)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, k)
+		}
+	}
+	kernels, err := feature.Kernels(features, spec.Rules, spec.Month, batchRows)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, feature.NewHistory(spec.Rules, spec.Month, batchRows))
+	list = append(list, kernels...)
+	return append(list,
+		rule.NewTriggers(spec.Rules, spec.Month, batchRows),
+		rule.NewStatus(spec.Month, batchRows),
+		rule.NewSubscriber(spec.Rules),
+		score.NewValue(spec.Policy, batchRows),
+		score.NewLoss(),
+		score.NewDecision(spec.Policy, batchRows),
+	), nil
+}

@@ -1,0 +1,299 @@
+// Package program turns a job into a straight line of kernels.
+//
+//	catalogue of kernels ─┐
+//	columns wanted ───────┼─► Build ─► steps in order, columns to read, scratch
+//	columns at hand ──────┘
+//
+// Build starts from the columns wanted and walks back: a kernel nobody needs is
+// left out, a column nobody reads is not read. What remains runs in dependency
+// order, in a for loop, over one batch at a time. A program prints itself.
+package program
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition/schema"
+	"rescore/worker/kernel"
+)
+
+// BadValues is the input column that carries source.Batch.Bad.
+const BadValues = "dq_bad_values"
+
+// Plan is a program before it has memory: what runs, in order, and what is read.
+type Plan struct {
+	kernels []kernel.Kernel
+	want    []kernel.Field
+	read    []kernel.Field // from the record
+	handed  []kernel.Field // handed over beside it: the number, the bad values
+}
+
+// Columns returns the flat names of the columns to read, in order of first use.
+func (p *Plan) Columns() []string {
+	names := make([]string, len(p.read))
+	for i, f := range p.read {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// Select chooses from the catalogue the kernels that compute want, and orders
+// them. A column no kernel makes is read from the input; input says whether the
+// input record can have it and of which type. Every column that cannot be had is
+// reported.
+func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name string) (arrow.DataType, bool)) (*Plan, error) {
+	makers := make(map[string]int)
+	specs := make([]kernel.Spec, len(catalogue))
+	for i, k := range catalogue {
+		specs[i] = k.Spec()
+		for _, f := range specs[i].Out {
+			if j, taken := makers[f.Name]; taken {
+				return nil, fmt.Errorf("program: both %s and %s make column %s", specs[j].Name, specs[i].Name, f.Name)
+			}
+			makers[f.Name] = i
+		}
+	}
+	p := &Plan{want: want}
+	const (
+		unseen, open, done = 0, 1, 2
+	)
+	state := make([]uint8, len(catalogue))
+	reading := make(map[string]bool)
+	var problems []error
+	var visit func(f kernel.Field, by string)
+	visit = func(f kernel.Field, by string) {
+		i, made := makers[f.Name]
+		if !made {
+			typ, ok := input(f.Name)
+			if f.Name == schema.Key || f.Name == BadValues {
+				if !slices.ContainsFunc(p.handed, func(h kernel.Field) bool { return h.Name == f.Name }) {
+					p.handed = append(p.handed, f)
+				}
+				return
+			}
+			switch {
+			case !ok:
+				problems = append(problems, fmt.Errorf("column %s, read by %s, is neither in the input record nor made by a kernel", f.Name, by))
+			case !arrow.TypeEqual(typ, f.Type):
+				problems = append(problems, fmt.Errorf("column %s is %s and %s reads it as %s", f.Name, typ, by, f.Type))
+			case !reading[f.Name]:
+				reading[f.Name] = true
+				p.read = append(p.read, f)
+			}
+			return
+		}
+		switch state[i] {
+		case done:
+			return
+		case open:
+			problems = append(problems, fmt.Errorf("kernel %s depends on itself through %s", specs[i].Name, f.Name))
+			return
+		}
+		state[i] = open
+		for _, in := range specs[i].In {
+			visit(in, specs[i].Name)
+		}
+		state[i] = done
+		p.kernels = append(p.kernels, catalogue[i])
+	}
+	for _, f := range want {
+		if _, made := makers[f.Name]; !made && f.Name != schema.Key && f.Name != BadValues {
+			problems = append(problems, fmt.Errorf("no kernel makes the output %s", f.Name))
+			continue
+		}
+		visit(f, "the output")
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("build program: %w", err)
+	}
+	return p, nil
+}
+
+// Program is a plan with memory: kernels bound to slots. It serves one
+// goroutine.
+type Program struct {
+	steps []step
+	slots []slot
+	read  []int // slot of the i-th column of the record
+	key   int   // slot of schema.Key, -1 when nothing reads it
+	bad   int   // slot of BadValues, -1 when nothing reads it
+	bound arrow.Record
+	out   arrow.Record // batchRows rows, all of them slots' memory
+	short arrow.Record // the last answer, when it was shorter
+	rows  int
+}
+
+// step is one kernel and the slots it reads and writes.
+type step struct {
+	kernel          kernel.Kernel
+	in, out         []kernel.Vector
+	inSlot, outSlot []int
+}
+
+// slot is one column of the batch being scored. Slots a kernel writes, and the
+// two the reader hands over beside the record, own their memory.
+type slot struct {
+	field  kernel.Field
+	vector kernel.Vector
+	array  arrow.Array // nil for a column of the record
+}
+
+// Program gives the plan memory for batches of at most batchRows rows. The
+// plan's kernels keep scratch, so a plan makes one program. Release returns the
+// memory to mem.
+func (p *Plan) Program(batchRows int, mem memory.Allocator) *Program {
+	g := &Program{key: -1, bad: -1, rows: batchRows}
+	index := make(map[string]int)
+	slotOf := func(f kernel.Field, owned bool) int {
+		if i, ok := index[f.Name]; ok {
+			return i
+		}
+		s := slot{field: f}
+		if owned {
+			s.array = newArray(f.Type, batchRows, mem)
+			s.vector = kernel.AsVector(s.array)
+		}
+		g.slots = append(g.slots, s)
+		index[f.Name] = len(g.slots) - 1
+		return len(g.slots) - 1
+	}
+	for _, f := range p.handed {
+		i := slotOf(f, true)
+		if f.Name == schema.Key {
+			g.key = i
+		} else {
+			g.bad = i
+		}
+	}
+	for _, f := range p.read {
+		g.read = append(g.read, slotOf(f, false))
+	}
+	for _, k := range p.kernels {
+		spec := k.Spec()
+		s := step{kernel: k, in: make([]kernel.Vector, len(spec.In)), out: make([]kernel.Vector, len(spec.Out))}
+		for _, f := range spec.In {
+			s.inSlot = append(s.inSlot, slotOf(f, false))
+		}
+		for j, f := range spec.Out {
+			i := slotOf(f, true)
+			s.outSlot = append(s.outSlot, i)
+			s.out[j] = g.slots[i].vector
+		}
+		g.steps = append(g.steps, s)
+	}
+	fields := make([]arrow.Field, len(p.want))
+	arrays := make([]arrow.Array, len(p.want))
+	for j, f := range p.want {
+		fields[j] = arrow.Field{Name: f.Name, Type: f.Type}
+		arrays[j] = g.slots[index[f.Name]].array
+	}
+	g.out = array.NewRecord(arrow.NewSchema(fields, nil), arrays, int64(batchRows))
+	return g
+}
+
+func newArray(typ arrow.DataType, rows int, mem memory.Allocator) arrow.Array {
+	buffer := memory.NewResizableBuffer(mem)
+	defer buffer.Release()
+	buffer.Resize(rows * typ.(arrow.FixedWidthDataType).Bytes())
+	data := array.NewData(typ, rows, []*memory.Buffer{nil, buffer}, nil, 0, 0)
+	defer data.Release()
+	return array.MakeFromData(data)
+}
+
+// Eval scores one batch. rec holds Plan.Columns in that order; key is the number
+// of each row; bad counts each row's bad values and may be nil. The answer holds
+// the wanted columns, a row for each row of rec; it is the program's own memory,
+// valid until the next call, and must not be released.
+func (g *Program) Eval(rec arrow.Record, key []uint64, bad []uint8) (arrow.Record, error) {
+	n := int(rec.NumRows())
+	if n > g.rows || len(key) != n || (bad != nil && len(bad) != n) || int(rec.NumCols()) != len(g.read) {
+		return nil, fmt.Errorf("evaluate program: a batch of %d rows and %d columns, %d numbers; the program takes %d rows and %d columns",
+			n, rec.NumCols(), len(key), g.rows, len(g.read))
+	}
+	if rec != g.bound {
+		g.bind(rec)
+	}
+	if g.key >= 0 {
+		copy(g.slots[g.key].vector.U64, key)
+	}
+	if g.bad >= 0 {
+		dst := g.slots[g.bad].vector.U8[:n]
+		if bad == nil {
+			clear(dst)
+		} else {
+			copy(dst, bad)
+		}
+	}
+	for i := range g.steps {
+		s := &g.steps[i]
+		s.kernel.Eval(n, s.in, s.out)
+	}
+	if n == g.rows {
+		return g.out, nil
+	}
+	if g.short == nil || int(g.short.NumRows()) != n {
+		if g.short != nil {
+			g.short.Release()
+		}
+		g.short = g.out.NewSlice(0, int64(n))
+	}
+	return g.short, nil
+}
+
+// bind points the slots at a record's columns. Readers hand over the same record
+// for every full batch, so this happens once or twice a partition.
+func (g *Program) bind(rec arrow.Record) {
+	for c, i := range g.read {
+		g.slots[i].vector = kernel.AsVector(rec.Column(c))
+	}
+	for i := range g.steps {
+		s := &g.steps[i]
+		for j, k := range s.inSlot {
+			s.in[j] = g.slots[k].vector
+		}
+	}
+	g.bound = rec
+}
+
+// Release gives the program's memory back.
+func (g *Program) Release() {
+	if g.short != nil {
+		g.short.Release()
+	}
+	g.out.Release()
+	for _, s := range g.slots {
+		if s.array != nil {
+			s.array.Release()
+		}
+	}
+}
+
+// String prints the program: the columns read and the kernels in order.
+func (p *Plan) String() string {
+	var b strings.Builder
+	bytes := 0
+	for _, f := range p.read {
+		bytes += f.Type.(arrow.FixedWidthDataType).Bytes()
+	}
+	fmt.Fprintf(&b, "read %d columns, %d bytes a row\n", len(p.read), bytes)
+	for i, k := range p.kernels {
+		spec := k.Spec()
+		fmt.Fprintf(&b, "%3d  %-28s %s -> %s\n", i+1, spec.Name, names(spec.In), names(spec.Out))
+	}
+	fmt.Fprintf(&b, "write %s\n", names(p.want))
+	return b.String()
+}
+
+func names(fields []kernel.Field) string {
+	list := make([]string, len(fields))
+	for i, f := range fields {
+		list[i] = f.Name
+	}
+	return strings.Join(list, " ")
+}

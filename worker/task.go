@@ -1,0 +1,191 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition/job"
+	"rescore/partition/store"
+	"rescore/partition/wire"
+	"rescore/worker/program"
+	"rescore/worker/sink"
+	"rescore/worker/source"
+)
+
+// prepared is what a worker keeps of a job between tasks: its spec, where its
+// bytes live, the opened input and the frozen model.
+type prepared struct {
+	once    sync.Once
+	err     error
+	spec    job.Spec
+	output  store.Store
+	dataset *source.Dataset
+	model   program.Model
+}
+
+// prepare opens a job's input and model once per worker.
+func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, error) {
+	w.mu.Lock()
+	p, ok := w.jobs[a.Job]
+	if !ok {
+		p = &prepared{}
+		w.jobs[a.Job] = p
+	}
+	w.mu.Unlock()
+	p.once.Do(func() { p.err = p.open(ctx, w.cfg, a) })
+	if p.err != nil {
+		w.mu.Lock()
+		delete(w.jobs, a.Job) // the next attempt opens again
+		w.mu.Unlock()
+	}
+	return p, p.err
+}
+
+func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err error) {
+	if p.spec, err = job.ParseCanonical(a.Spec); err != nil {
+		return fatal(fmt.Errorf("read the job's spec: %w", err))
+	}
+	if p.output, err = cfg.Output(a.SpecBase, p.spec.Output.Path); err != nil {
+		return fmt.Errorf("open output %s: %w", p.spec.Output.Path, err)
+	}
+	input, rest, err := cfg.Input(a.SpecBase, p.spec.Input.Path)
+	if err != nil {
+		return fatal(fmt.Errorf("open input %s: %w", p.spec.Input.Path, err))
+	}
+	spec := p.spec
+	spec.Input.Path = rest
+	if p.dataset, err = source.Open(ctx, input, spec); err != nil {
+		return fatal(err)
+	}
+	data, err := cfg.Model(a.SpecBase, p.spec.Model.Path)
+	if err != nil {
+		return fatal(fmt.Errorf("read model %s: %w", p.spec.Model.Path, err))
+	}
+	if p.model, err = program.LoadModel(p.spec, data); err != nil {
+		return fatal(err)
+	}
+	if a.Model != "" && a.Model != p.model.Digest {
+		return fatal(fmt.Errorf("model %s has changed since the job was planned: its SHA-256 is %.12s…, the plan's is %.12s…; submit the job again", p.spec.Model.Path, p.model.Digest, a.Model))
+	}
+	return nil
+}
+
+// survey reads the input's layout and stages the answer as a file: counts by
+// segment are many, and rows never cross the bus.
+func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (job.Result, error) {
+	if _, err := program.ForJob(p.spec, p.model, w.cfg.BatchRows); err != nil {
+		return job.Result{}, fatal(err)
+	}
+	start := time.Now()
+	found, err := p.dataset.Survey(ctx, w.cfg.Slots, func(n int64) { rows.Add(n) })
+	if err != nil {
+		if ctx.Err() == nil {
+			err = fatal(err) // the input is what it is: another attempt reads the same bytes
+		}
+		return job.Result{}, err
+	}
+	found.Model = p.model.Digest
+	data, err := wire.EncodeSurvey(found)
+	if err != nil {
+		return job.Result{}, err
+	}
+	name := fmt.Sprintf("%ssurvey-%04d-%020d-%s.cbor", a.Job.StagingPrefix(), a.Epoch, a.Token, nonce())
+	if err := p.output.Put(ctx, name, data); err != nil {
+		return job.Result{}, fmt.Errorf("stage survey: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return job.Result{
+		Files:  []job.File{{Kind: job.FileSurvey, Path: name, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}},
+		Timing: job.Timing{Read: time.Since(start).Nanoseconds()},
+	}, nil
+}
+
+// score is the main road: number range → batches → program → file → verified file.
+func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
+	plan, err := program.ForJob(p.spec, p.model, w.cfg.BatchRows)
+	if err != nil {
+		return result, fatal(err)
+	}
+	mem := memory.NewGoAllocator()
+	prog := plan.Program(w.cfg.BatchRows, mem)
+	defer prog.Release()
+	reader, err := p.dataset.Reader(a.Task, a.Files, plan.Columns(), w.cfg.BatchRows, mem)
+	if err != nil {
+		return result, err
+	}
+	defer reader.Close()
+	out, err := sink.Create(ctx, p.output, sink.Attempt{
+		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Compression: p.spec.Output.Compression,
+	})
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	clock := stopwatch(time.Now())
+	for {
+		batch, err := reader.Next(ctx)
+		clock.lap(&result.Timing.Read)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return result, err
+		}
+		scores, err := prog.Eval(batch.Record, batch.Key, batch.Bad)
+		clock.lap(&result.Timing.Score)
+		if err != nil {
+			return result, err
+		}
+		if err := out.Write(scores, batch.Drop); err != nil {
+			return result, err
+		}
+		for _, r := range batch.Rejects {
+			if err := out.Reject(ctx, r.File, r.Row, r.Field, r.Reason); err != nil {
+				return result, err
+			}
+		}
+		clock.lap(&result.Timing.Write)
+		rows.Add(int64(batch.Len))
+	}
+	written, err := out.Finish(ctx)
+	clock.lap(&result.Timing.Write)
+	if err != nil {
+		return result, err
+	}
+	err = written.Verify(ctx, p.output)
+	clock.lap(&result.Timing.Verify)
+	if err != nil {
+		return result, err
+	}
+	result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
+	result.Keys = reader.Keys()
+	return result, nil
+}
+
+// stopwatch adds up where the time goes.
+type stopwatch time.Time
+
+func (s *stopwatch) lap(sum *int64) {
+	now := time.Now()
+	*sum += now.Sub(time.Time(*s)).Nanoseconds()
+	*s = stopwatch(now)
+}
+
+// nonce tells two files of the same token apart: a worker that was killed and
+// started again may meet its own remains.
+func nonce() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}
