@@ -65,13 +65,12 @@ e2e: ## run whole jobs through the real binary
 	RESCORE_LONG=1 $(GO) test -count=1 -timeout 20m ./cmd/internal/e2e
 
 kill: ## kill the real binary RUNS (200) times at random; versions must stay byte-identical
-	RESCORE_LONG=1 RESCORE_KILL_RUNS=$(RUNS) $(GO) test -count=1 -timeout 60m -v -run Kill ./cmd/internal/e2e
+	RESCORE_KILLS=$(RUNS) $(GO) test -count=1 -timeout 60m -v -run Killed ./cmd/internal/e2e
 
 bench: ## run the benchmarks matching BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 
 golden: ## write the generated and golden files anew; read the diff before you commit it
-	$(GO) generate ./...
 	RESCORE_GOLDEN=write $(GO) test -count=1 -run Golden ./...
 
 clean: ## remove what make built and the demo wrote
