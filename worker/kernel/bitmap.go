@@ -93,6 +93,24 @@ func (b Bitmap) Mask(dst []uint8, n int, k uint) {
 	}
 }
 
+// And clears dst[i], which is 0 or 1, for each clear bit i below n.
+func (b Bitmap) And(dst []uint8, n int) {
+	if b.Bits == nil {
+		return
+	}
+	dst = dst[:n]
+	i := 0
+	for ; i+8 <= n; i += 8 {
+		at := dst[i : i+8]
+		binary.LittleEndian.PutUint64(at, binary.LittleEndian.Uint64(at)&spread(b.eight(i)))
+	}
+	for ; i < n; i++ {
+		if !b.Get(i) {
+			dst[i] = 0
+		}
+	}
+}
+
 // Count returns how many of the first n bits are set.
 func (b Bitmap) Count(n int) int {
 	if b.Bits == nil {

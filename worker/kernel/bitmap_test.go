@@ -18,6 +18,9 @@ func checkBitmap(t *testing.T, b Bitmap, n int) {
 	t.Helper()
 	const dirt = 0x40
 	expanded, mask := bytes.Repeat([]byte{0xee}, n+8), bytes.Repeat([]byte{dirt}, n+8)
+	ones, zeroes := bytes.Repeat([]byte{1}, n+8), make([]byte, n+8)
+	b.And(ones, n)
+	b.And(zeroes, n)
 	b.Bytes(expanded, n)
 	b.Mask(mask, n, 3)
 	count := 0
@@ -28,6 +31,9 @@ func checkBitmap(t *testing.T, b Bitmap, n int) {
 			want = 1
 			count++
 		}
+		if ones[i] != want || zeroes[i] != 0 {
+			t.Fatalf("offset %d, %d rows, bit %d: and gives %d and %d, want %d and 0", b.Offset, n, i, ones[i], zeroes[i], want)
+		}
 		if b.Get(i) != set || expanded[i] != want || mask[i] != dirt|want<<3 {
 			t.Fatalf("offset %d, %d rows, bit %d: get %v, byte %d, mask %x; want %v", b.Offset, n, i, b.Get(i), expanded[i], mask[i], set)
 		}
@@ -36,7 +42,7 @@ func checkBitmap(t *testing.T, b Bitmap, n int) {
 		t.Fatalf("offset %d, %d rows: count %d, want %d", b.Offset, n, got, count)
 	}
 	for i := n; i < n+8; i++ {
-		if expanded[i] != 0xee || mask[i] != dirt {
+		if expanded[i] != 0xee || mask[i] != dirt || ones[i] != 1 {
 			t.Fatalf("%d rows: row %d was written", n, i)
 		}
 	}

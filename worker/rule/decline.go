@@ -17,34 +17,40 @@ import (
 //
 // The base is its own month's bill, or with mean3 the mean of m-5..m-3: that
 // decides only whether it is high enough, not what the fall is measured from.
-func (g *triggers) t2(acc []verdict, fee [schema.Months][]int64, depth []uint8) {
+func (g *triggers) t2(acc []verdict, fee *[schema.Months]bill, depth []uint8) {
 	n := len(acc)
 	first := 3 // the month the fall is measured from
 	if g.rules.T2Mode == "three_point" {
 		first = 2
 	}
 	known, fell, scale := g.work[0][:n], g.work[1][:n], &g.scale
-	copy(known, g.billed[0])
-	intersect(known, g.billed[first])
-	least(fell, fee[first], g.rules.T2BaseFen)
+	fee[0].valid.Bytes(known, n)
+	fee[first].valid.And(known, n)
+	least(fell, fee[first].fen, g.rules.T2BaseFen)
 	if g.rules.T2BaseMonths == "mean3" {
-		least3(fell, fee[3], fee[4], fee[5], 3*g.rules.T2BaseFen)
+		least3(fell, fee[3].fen, fee[4].fen, fee[5].fen, 3*g.rules.T2BaseFen)
 		for k := 3; k < schema.Months; k++ {
-			intersect(known, g.billed[k])
+			fee[k].valid.And(known, n)
 		}
 	}
 	if g.rules.T2Mode != "non_monotone" {
 		for k := first; k > 0; k-- {
-			falls(fell, fee[k], fee[k-1], scale[k], scale[k-1])
-			intersect(known, g.billed[k])
+			falls(fell, fee[k].fen, fee[k-1].fen, scale[k], scale[k-1])
+			fee[k].valid.And(known, n)
 		}
 	}
 	if g.rules.T2Mode == "sum_of_mom" {
 		added(fell, fee, scale, g.rules.T2DropPct)
 	} else {
-		ends(fell, fee[first], fee[0], scale[first], scale[0], g.rules.T2DropPct)
+		ends(fell, fee[first].fen, fee[0].fen, scale[first], scale[0], g.rules.T2DropPct)
 	}
 	decline(acc, fell, known, depth, g.hold, g.depthT2)
+}
+
+// bill is one month's bills of a chunk.
+type bill struct {
+	fen   []int64
+	valid kernel.Bitmap
 }
 
 // decline turns what t2 found into verdicts.
@@ -56,13 +62,6 @@ func decline(acc []verdict, fell, known, depth, hold []uint8, months uint8) {
 		short := when(depth[i] < months) & active
 		missing := flag(known[i]^1) & active &^ short
 		acc[i] |= judge(2, flag(fell[i])&active, short, missing)
-	}
-}
-
-func intersect(dst, known []uint8) {
-	known = known[:len(dst)]
-	for i := range dst {
-		dst[i] &= known[i]
 	}
 }
 
@@ -102,10 +101,10 @@ func ends(dst []uint8, from, to []int64, scaleFrom, scaleTo, percent int64) {
 // added keeps the rows whose three monthly falls add up to percent or more. Only
 // rows that have passed every other test are worked out: the sum is exact, and
 // exact is slow.
-func added(dst []uint8, fee [schema.Months][]int64, scale *[4]int64, percent int64) {
+func added(dst []uint8, fee *[schema.Months]bill, scale *[4]int64, percent int64) {
 	for i := range dst {
 		if dst[i] != 0 {
-			x := [4]int64{scale[3] * fee[3][i], scale[2] * fee[2][i], scale[1] * fee[1][i], scale[0] * fee[0][i]}
+			x := [4]int64{scale[3] * fee[3].fen[i], scale[2] * fee[2].fen[i], scale[1] * fee[1].fen[i], scale[0] * fee[0].fen[i]}
 			dst[i] = uint8(when(addsUp(x, percent)))
 		}
 	}

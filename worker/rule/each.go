@@ -6,9 +6,9 @@ package rule
 
 // t1: large customers of class A to D whose last two bills are both below their
 // class's threshold. Without a class FALSE; a code above 4 is no class.
-func t1(acc []verdict, class []uint8, fee0, fee1 []int64, known0, known1, depth []uint8, threshold [4]int64) {
+func t1(acc []verdict, class []uint8, fee0, fee1 []int64, known, depth []uint8, threshold [4]int64) {
 	n := len(acc)
-	class, fee0, fee1, known0, known1, depth = class[:n], fee0[:n], fee1[:n], known0[:n], known1[:n], depth[:n]
+	class, fee0, fee1, known, depth = class[:n], fee0[:n], fee1[:n], known[:n], depth[:n]
 	var least [8]int64
 	copy(least[1:5], threshold[:])
 	for i := range n {
@@ -16,7 +16,7 @@ func t1(acc []verdict, class []uint8, fee0, fee1 []int64, known0, known1, depth 
 		member := when(c-1 < 4)
 		limit := least[c&7]
 		short := when(depth[i] < 2) & member
-		missing := flag(known0[i]&known1[i]^1) & member &^ short
+		missing := flag(known[i]^1) & member &^ short
 		low := when(fee0[i] < limit) & when(fee1[i] < limit)
 		acc[i] |= judge(1, low&member, short, missing)
 	}

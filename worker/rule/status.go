@@ -81,14 +81,11 @@ func (s *status) Eval(n int, in, out []kernel.Vector) {
 		clear(s.quiet)
 		clear(s.active)
 		for k := range schema.Months {
-			s.calls.reset(rows)
-			addTraffic(&s.calls, in[k].I32[lo:hi], known(k))
-			addTraffic(&s.calls, in[incoming+k].I32[lo:hi], known(incoming+k))
+			o, i := &in[k], &in[incoming+k]
+			two(&s.calls, o.I32, i.I32, o.Valid, i.Valid, lo, rows)
 			gather(s.quiet[:rows], s.active, &s.calls, uint(k))
 		}
-		s.other.reset(rows)
-		addTraffic(&s.other, in[sms].I32[lo:hi], known(sms))
-		addTraffic(&s.other, in[data].I64[lo:hi], known(data))
+		two(&s.other, in[sms].I32, in[data].I64, in[sms].Valid, in[data].Valid, lo, rows)
 		silence(s.quiet[:rows], s.active, in[history].U8[lo:hi], &s.other, &s.month,
 			out[0].U8[lo:hi], out[1].U8[lo:hi], out[2].U8[lo:hi], out[3].I8[lo:hi], out[4].I32[lo:hi])
 		kernel.OrZero(s.state[:rows], in[state].U8[lo:hi], known(state))

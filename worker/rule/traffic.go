@@ -7,28 +7,35 @@ import "rescore/worker/kernel"
 // traffic is one with all and without some.
 type traffic struct {
 	some, all []uint8
+	known     []uint8 // scratch
 }
 
-func newTraffic(n int) traffic { return traffic{make([]uint8, n), make([]uint8, n)} }
+func newTraffic(n int) traffic {
+	return traffic{make([]uint8, n), make([]uint8, n), make([]uint8, n)}
+}
 
-func (t *traffic) reset(n int) {
-	clear(t.some[:n])
-	for i := range t.all[:n] {
-		t.all[i] = 1
+// two sets t from a month's two components, rows from lo on.
+func two[A, B kernel.Integer](t *traffic, a []A, b []B, validA, validB kernel.Bitmap, lo, n int) {
+	validA.From(lo).Bytes(t.all, n)
+	validB.From(lo).Bytes(t.known, n)
+	eitherOf(t.some[:n], t.all, t.known, a[lo:], b[lo:])
+}
+
+func eitherOf[A, B kernel.Integer](some, knownA, knownB []uint8, a []A, b []B) {
+	n := len(some)
+	knownA, knownB, a, b = knownA[:n], knownB[:n], a[:n], b[:n]
+	for i := range n {
+		ka, kb := knownA[i], knownB[i]
+		some[i] = uint8(when(a[i] != 0))&ka | uint8(when(b[i] != 0))&kb
+		knownA[i] = ka & kb
 	}
 }
 
-func (t *traffic) copyFrom(o *traffic, n int) {
-	copy(t.some[:n], o.some)
-	copy(t.all[:n], o.all)
-}
-
-// addTraffic takes one component into account.
-func addTraffic[T kernel.Integer](t *traffic, x []T, known []uint8) {
-	n := len(x)
-	some, all, known := t.some[:n], t.all[:n], known[:n]
+// join makes t the traffic of either of two.
+func join(t, a, b *traffic, n int) {
+	some, all := t.some[:n], t.all[:n]
+	someA, allA, someB, allB := a.some[:n], a.all[:n], b.some[:n], b.all[:n]
 	for i := range n {
-		some[i] |= uint8(when(x[i] != 0)) & known[i]
-		all[i] &= known[i]
+		some[i], all[i] = someA[i]|someB[i], allA[i]&allB[i]
 	}
 }

@@ -50,13 +50,12 @@ type triggers struct {
 	scale              [4]int64 // factor of fee m-k in T2, for comparisons per day
 
 	acc     []verdict
-	class   []uint8                // 0 none
-	pay     []uint8                // 0 unknown
-	service []uint8                // 0 unknown
-	status  []uint8                // 0 unknown
-	signs   []uint32               // event_flags, 0 none
-	hold    []uint8                // 1: T2 and T3's activity arm are suppressed
-	billed  [schema.Months][]uint8 // fee m-k known
+	class   []uint8  // 0 none
+	pay     []uint8  // 0 unknown
+	service []uint8  // 0 unknown
+	status  []uint8  // 0 unknown
+	signs   []uint32 // event_flags, 0 none
+	hold    []uint8  // 1: T2 and T3's activity arm are suppressed
 	voice   [3]traffic
 	usage   [3]traffic // voice, messages and data
 	work    [3][]uint8 // for one trigger at a time
@@ -90,9 +89,6 @@ func NewTriggers(rules job.Rules, month int32, batchRows int) kernel.Kernel {
 	g.acc, g.signs = make([]verdict, g.chunk), make([]uint32, g.chunk)
 	for _, b := range []*[]uint8{&g.class, &g.pay, &g.service, &g.status, &g.hold, &g.work[0], &g.work[1], &g.work[2]} {
 		*b = make([]uint8, g.chunk)
-	}
-	for k := range g.billed {
-		g.billed[k] = make([]uint8, g.chunk)
 	}
 	for k := range g.voice {
 		g.voice[k], g.usage[k] = newTraffic(g.chunk), newTraffic(g.chunk)
@@ -171,28 +167,26 @@ func (g *triggers) score(in []kernel.Vector, lo, hi int) {
 	kernel.OrZero(g.signs[:n], in[at.signs].U32[lo:hi], known(0, at.signs))
 	suppress(g.hold[:n], g.status, g.rules.HoldSuppresses)
 
-	var fee [schema.Months][]int64
+	var fee [schema.Months]bill
 	for k := range g.bills() {
-		fee[k] = i64(at.fee + k)
-		in[at.fee+k].Valid.From(lo).Bytes(g.billed[k], n)
+		fee[k] = bill{i64(at.fee + k), in[at.fee+k].Valid.From(lo)}
 	}
-	t1(acc, g.class, fee[0], fee[1], g.billed[0], g.billed[1], depth, g.rules.T1ThresholdFen)
-	g.t2(acc, fee, depth)
+	billed := known(0, at.fee)
+	fee[1].valid.And(billed, n)
+	t1(acc, g.class, fee[0].fen, fee[1].fen, billed, depth, g.rules.T1ThresholdFen)
+	g.t2(acc, &fee, depth)
 
 	for k := range g.voice {
-		t := &g.voice[k]
-		t.reset(n)
-		addTraffic(t, i64(at.out+k), known(0, at.out+k))
-		addTraffic(t, i64(at.in+k), known(0, at.in+k))
+		o, i := &in[at.out+k], &in[at.in+k]
+		two(&g.voice[k], o.I64, i.I64, o.Valid, i.Valid, lo, n)
 	}
 	activity := &g.voice
 	if g.rules.T3Activity == "any" {
 		activity = &g.usage
 		for k := range g.usage {
-			t := &g.usage[k]
-			t.copyFrom(&g.voice[k], n)
-			addTraffic(t, in[at.sms+k].I32[lo:hi], known(0, at.sms+k))
-			addTraffic(t, i64(at.data+k), known(0, at.data+k))
+			s, d := &in[at.sms+k], &in[at.data+k]
+			two(&g.usage[k], s.I32, d.I64, s.Valid, d.Valid, lo, n)
+			join(&g.usage[k], &g.usage[k], &g.voice[k], n)
 		}
 	}
 	t3(acc, g.pay, i64(at.balance), known(0, at.balance), activity, depth, g.hold, g.rules.T3BalanceFen, g.rules.T3PayModes == "all")
