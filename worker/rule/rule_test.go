@@ -413,3 +413,38 @@ func TestAddedFallsAreExact(t *testing.T) {
 		t.Error("3, 2, 1, 0 does not add up to 183.33")
 	}
 }
+
+func TestWideArithmeticAgreesWithBigIntegers(t *testing.T) {
+	t.Parallel()
+	toBig := func(w wide) *big.Int {
+		x := new(big.Int)
+		for i := 2; i >= 0; i-- {
+			x.Lsh(x, 64).Or(x, new(big.Int).SetUint64(w[i]))
+		}
+		return x
+	}
+	state := uint64(3)
+	next := func() uint64 { // below 2^63, as products of three must fit 192 bits twice over
+		state = state*6364136223846793005 + 1442695040888963407
+		x := state >> 1
+		switch state >> 60 {
+		case 0:
+			return 1<<63 - 1
+		case 1:
+			return x >> 40
+		}
+		return x
+	}
+	for range 50_000 {
+		a, b, c := next(), next(), next()
+		p, q := product(a, b, c), product(c, a, next())
+		want := new(big.Int).Mul(new(big.Int).SetUint64(a), new(big.Int).SetUint64(b))
+		want.Mul(want, new(big.Int).SetUint64(c))
+		if toBig(p).Cmp(want) != 0 {
+			t.Fatalf("%d·%d·%d is %v", a, b, c, toBig(p))
+		}
+		if sum := new(big.Int).Add(toBig(p), toBig(q)); toBig(p.plus(q)).Cmp(sum) != 0 || p.less(q) != (toBig(p).Cmp(toBig(q)) < 0) || p.less(p) {
+			t.Fatalf("%v and %v: sum %v, less %v", toBig(p), toBig(q), toBig(p.plus(q)), p.less(q))
+		}
+	}
+}
