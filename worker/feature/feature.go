@@ -76,13 +76,13 @@ func Kernels(names []string, rules job.Rules, month int32, batchRows int) ([]ker
 			kernels = append(kernels, newSum(s, batchRows))
 		}
 	}
-	any := func(fields ...string) bool {
+	either := func(fields ...string) bool {
 		return slices.ContainsFunc(fields, func(f string) bool { return want[f] })
 	}
-	if any(daysToContractEnd, hasContract) {
+	if either(daysToContractEnd, hasContract) {
 		kernels = append(kernels, newContract(month, batchRows))
 	}
-	if any(tenure, tenureBand) {
+	if either(tenure, tenureBand) {
 		kernels = append(kernels, tenureKernel{})
 	}
 	if want[billShock] {

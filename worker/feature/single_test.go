@@ -130,12 +130,12 @@ func TestSingleFeaturesByHand(t *testing.T) {
 	bill := func(m3, m2, m1, m0 any) kerneltest.Row {
 		return kerneltest.Row{"fee_m3": m3, "fee_m2": m2, "fee_m1": m1, "fee_m0": m0, "history_compare": 63}
 	}
-	new := bill(9, 9, 4000, 6000)
-	new["history_compare"] = 3
+	fresh := bill(9, 9, 4000, 6000)
+	fresh["history_compare"] = 3
 	kerneltest.Run(t, one(t, rules, 201012, "bill_shock"),
 		[]kerneltest.Row{
 			bill(4000, 4000, 4000, 6000), bill(4000, 4000, 4000, 5999), bill(3998, 3998, 3998, 5997), bill(4000, nil, 4000, 6000), bill(nil, nil, 4000, 9000),
-			bill(4000, 4000, 4000, nil), bill(0, 0, 0, 2000), bill(0, 0, 0, 1999), new,
+			bill(4000, 4000, 4000, nil), bill(0, 0, 0, 2000), bill(0, 0, 0, 1999), fresh,
 		},
 		[]kerneltest.Row{
 			{"bill_shock": 1.0}, {"bill_shock": 0.0}, {"bill_shock": 0.0}, {"bill_shock": 1.0}, {"bill_shock": nil},

@@ -76,7 +76,7 @@ func TestAsVectorTakesEveryTypeAndArraysWithoutBitmapOrRows(t *testing.T) {
 		a.Release()
 		empty.Release()
 	}
-	for _, make := range []func(){
+	for _, refused := range []func(){
 		func() { NewVector(arrow.BinaryTypes.String, 1) },
 		func() {
 			b := array.NewBooleanBuilder(memory.DefaultAllocator)
@@ -90,7 +90,7 @@ func TestAsVectorTakesEveryTypeAndArraysWithoutBitmapOrRows(t *testing.T) {
 					t.Error("a type no vector holds: no panic")
 				}
 			}()
-			make()
+			refused()
 		}()
 	}
 }

@@ -67,12 +67,6 @@ func newOut(p *pool) *Out {
 	return out
 }
 
-// Wants reports whether the kernel has the output.
-func (out *Out) Wants(name string) bool {
-	_, ok := out.at[name]
-	return ok
-}
-
 // Int gives an integer output's value.
 func (out *Out) Int(name string, v int64) {
 	out.put(name, uint64(v))
