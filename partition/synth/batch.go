@@ -37,7 +37,7 @@ func (v *Vector[T]) size(n int) {
 	v.Valid = v.Valid[:(n+7)/8]
 }
 
-// put and null must be called once for every row, after reset.
+// Every row is put or made null once after reset; values are not cleared before.
 func (v *Vector[T]) put(i int, x T) { v.Values[i] = x }
 
 func (v *Vector[T]) null(i int) {
