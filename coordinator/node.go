@@ -19,7 +19,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
 	"rescore/coordinator/bus"
@@ -34,7 +33,7 @@ import (
 // Config is what a coordinator needs from its surroundings.
 type Config struct {
 	Replica *replica.Replica
-	Conn    *nats.Conn
+	Bus     *bus.Bus
 	// Output opens the dataset folder a spec names, relative to the folder base.
 	Output func(base, path string) (store.Store, error)
 	// PartitionRows is the weight a partition is cut to. Defaults to 250 000.
@@ -101,7 +100,7 @@ func (n *Node) serve(ctx, term context.Context) error {
 	n.book, n.rows = lease.NewBook(n.start), make(map[ledger.Lease]int64)
 	n.mu.Unlock()
 	group, ctx := errgroup.WithContext(over)
-	group.Go(func() error { return bus.Serve(ctx, n.cfg.Conn, n, n.cfg.Log) })
+	group.Go(func() error { return n.cfg.Bus.Serve(ctx, n) })
 	group.Go(func() error { return n.steward(ctx) })
 	if err := group.Wait(); over.Err() == nil {
 		return err

@@ -27,8 +27,17 @@ type Handler interface {
 // queue, and a worker that waited too long asks again.
 const requestsMax = 256
 
+// Bus answers on one connection, which stays its opener's.
+type Bus struct {
+	conn *nats.Conn
+	log  *slog.Logger
+}
+
+// New returns a bus on a connection.
+func New(conn *nats.Conn, log *slog.Logger) *Bus { return &Bus{conn: conn, log: log} }
+
 // Serve answers until ctx ends, then drains: requests already taken are answered.
-func Serve(ctx context.Context, conn *nats.Conn, h Handler, log *slog.Logger) error {
+func (b *Bus) Serve(ctx context.Context, h Handler) error {
 	limit := semaphore.NewWeighted(requestsMax)
 	var subs []*nats.Subscription
 	defer func() {
@@ -37,7 +46,7 @@ func Serve(ctx context.Context, conn *nats.Conn, h Handler, log *slog.Logger) er
 		}
 	}()
 	answer := func(subject string, reply func(data []byte) ([]byte, error)) error {
-		sub, err := conn.Subscribe(subject, func(m *nats.Msg) {
+		sub, err := b.conn.Subscribe(subject, func(m *nats.Msg) {
 			if limit.Acquire(ctx, 1) != nil {
 				return // stopping: the worker asks the next leader
 			}
@@ -48,7 +57,7 @@ func Serve(ctx context.Context, conn *nats.Conn, h Handler, log *slog.Logger) er
 					err = m.Respond(data)
 				}
 				if err != nil {
-					log.Warn("answer request", "subject", subject, "err", err)
+					b.log.Warn("answer request", "subject", subject, "err", err)
 				}
 			}()
 		})
@@ -76,10 +85,10 @@ func Serve(ctx context.Context, conn *nats.Conn, h Handler, log *slog.Logger) er
 	}); err != nil {
 		return err
 	}
-	sub, err := conn.Subscribe(wire.SubjectHeartbeat, func(m *nats.Msg) {
+	sub, err := b.conn.Subscribe(wire.SubjectHeartbeat, func(m *nats.Msg) {
 		beat, err := wire.Decode[wire.Heartbeat](m.Data)
 		if err != nil {
-			log.Warn("read heartbeat", "err", err)
+			b.log.Warn("read heartbeat", "err", err)
 			return
 		}
 		h.Heartbeat(beat)

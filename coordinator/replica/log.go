@@ -21,14 +21,14 @@ func newLog(to *slog.Logger) hclog.Logger {
 
 type sink struct{ to *slog.Logger }
 
-// Accept implements hclog.SinkAdapter. Raft's info is our debug: an election is
-// no news in a cluster of one.
+// Accept implements hclog.SinkAdapter. Raft's info is our debug, and so is the
+// warning with which every election begins: starting up is no news.
 func (s sink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 	at := slog.LevelDebug
 	switch {
 	case level >= hclog.Error:
 		at = slog.LevelError
-	case level == hclog.Warn:
+	case level == hclog.Warn && msg != "heartbeat timeout reached, starting election":
 		at = slog.LevelWarn
 	}
 	s.to.Log(context.Background(), at, "raft: "+msg, args...)

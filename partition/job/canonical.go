@@ -45,8 +45,11 @@ func (s Spec) RulesDigest() string {
 }
 
 // NewID returns the name of a job: the same question (spec, SHA-256 of the
-// model, fingerprint of the input) always has the same one.
+// model, fingerprint of the input) always has the same one, wherever the files
+// lie. The paths are left out: what they lead to is in the other two, and a
+// version's bytes must not depend on the folder it is published in (I5).
 func NewID(spec Spec, modelDigest, inputFingerprint string) ID {
+	spec.Input.Path, spec.Model.Path, spec.Output.Path = "", "", ""
 	var b bytes.Buffer
 	b.WriteString("rescore job 1\n")
 	for _, part := range []string{spec.Digest(), modelDigest, inputFingerprint} {

@@ -32,7 +32,7 @@ const Prefix = "RESCORE_"
 
 // notJob are variables with our prefix that are not keys of the job file: the
 // log, and what the tests of this repository listen to.
-var notJob = []string{"RESCORE_LOG_LEVEL", "RESCORE_LONG", "RESCORE_GOLDEN", "RESCORE_KILL_RUNS"}
+var notJob = []string{"RESCORE_LOG_LEVEL", "RESCORE_LONG", "RESCORE_GOLDEN", "RESCORE_KILLS", "RESCORE_SEED"}
 
 const pathAnnotation = "rescore/path"
 

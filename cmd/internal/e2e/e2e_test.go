@@ -88,7 +88,10 @@ func must(t *testing.T, args ...string) result {
 func synth(t *testing.T, subscribers int, more ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "province")
-	must(t, append([]string{"synth", "--out", dir, "--subscribers", fmt.Sprint(subscribers), "--quiet"}, more...)...)
+	args := append([]string{"synth", "--out", dir, "--subscribers", fmt.Sprint(subscribers), "--quiet"}, more...)
+	if _, stderr, code := rescore(t, args...); code != 0 {
+		t.Fatalf("rescore %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
+	}
 	return filepath.Join(dir, "job.yaml")
 }
 

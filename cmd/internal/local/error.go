@@ -9,8 +9,9 @@ var (
 	ErrLocked = errors.New("the work folder is locked")
 	// ErrInput marks what the user gave as the cause: exit code 1.
 	ErrInput = errors.New("the job cannot run on this input")
-	// ErrOtherJob is returned when the output folder is another dataset's: exit code 7.
-	ErrOtherJob = errors.New("the output folder belongs to another dataset")
+	// ErrOtherJob is returned when the output folder is another dataset's, or the
+	// work folder holds the job for another output: exit code 7.
+	ErrOtherJob = errors.New("the folder belongs to another job")
 )
 
 type blamed struct{ error }

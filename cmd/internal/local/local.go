@@ -235,7 +235,7 @@ func open(o Options, work string) (h *house, err error) {
 		h.conns = append(h.conns, conn)
 	}
 	h.node = coordinator.New(coordinator.Config{
-		Replica: h.replica, Conn: h.conns[0], Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Log: o.Log,
+		Replica: h.replica, Bus: bus.New(h.conns[0], o.Log), Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Log: o.Log,
 	})
 	host, _ := os.Hostname()
 	h.worker = worker.New(worker.Config{
@@ -318,7 +318,9 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	if _, err := h.node.Propose(ctx, ledger.Submit{
 		Job: q.id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), SpecBase: o.Base,
 		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1),
-	}); err != nil {
+	}); errors.Is(err, ledger.ErrConflict) {
+		return conflict{fmt.Errorf("work folder %s already holds this job for other folders; give the job another run.work: %w", q.spec.Run.Work, err)}
+	} else if err != nil {
 		return err
 	}
 	var again ledger.Command
