@@ -62,6 +62,7 @@ func TestUnreadableInputIsRefusedByName(t *testing.T) {
 	write(t, dir, "hidden/_SUCCESS", nil)
 	write(t, dir, "hidden/.part.crc", []byte("x"))
 	write(t, dir, "twice.csv", []byte("msisdn,fee,fee\n"))
+	write(t, dir, "headless.csv", []byte("13800138000,1\n13800138001,2\n"))
 	for p, want := range map[string]struct {
 		is    error
 		words []string
@@ -78,11 +79,16 @@ func TestUnreadableInputIsRefusedByName(t *testing.T) {
 		"packed.csv.gz":   {ErrFormat, []string{"packed.csv.gz", "decompress"}},
 		"odd":             {ErrFormat, []string{"data.bin", "input.format"}},
 		"both":            {ErrFormat, []string{"a.parquet", "b.csv"}},
+		"headless.csv":    {ErrFormat, []string{"headless.csv", "csv.header"}},
 		"twice.csv":       {ErrFormat, []string{"twice.csv", "fee"}},
 		"":                {ErrNoInput, []string{"input.path"}},
 	} {
 		t.Run(p, func(t *testing.T) {
-			wantError(t, openErr(t, dir, spec(p)), want.is, want.words...)
+			err := openErr(t, dir, spec(p))
+			wantError(t, err, want.is, want.words...)
+			if strings.Contains(err.Error(), "1380013") {
+				t.Errorf("the error %q holds a number", err)
+			}
 		})
 	}
 }
@@ -369,6 +375,7 @@ func TestKeysOfEveryTypeAreJudgedAlike(t *testing.T) {
 		uints = append(uints, asUint{ptr(uint64(n))})
 	}
 	want[3] = job.NullKey
+	texts = append(texts, asText{ptr(" 13800130003")})
 	floats = append(floats, asFloat{ptr(math.NaN())}, asFloat{ptr(13800130003.5)}, asFloat{ptr(math.Inf(1))})
 	texts = append(texts, asText{ptr("")}, asText{ptr("138001300O3")}, asText{ptr("0013800130003")})
 	dir := t.TempDir()
@@ -386,7 +393,7 @@ func TestKeysOfEveryTypeAreJudgedAlike(t *testing.T) {
 	for name, more := range map[string][]job.Reason{
 		"int.parquet": nil, "uint.parquet": nil,
 		"float.parquet": {job.NullKey, job.BadNumber, job.BadNumber},
-		"text.parquet":  {job.NullKey, job.BadNumber, job.BadNumber},
+		"text.parquet":  {job.BadNumber, job.NullKey, job.BadNumber, job.BadNumber},
 	} {
 		got := readAll(t, dir, spec(name), []string{"msisdn"})
 		var drops []job.Reason

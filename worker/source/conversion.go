@@ -47,6 +47,7 @@ type conversion struct {
 	intCodes map[int64]int64  // the same for fields that are integers
 	layouts  []string         // of dates in text, tried in order; nil: the built-in ones
 	nulls    []string         // texts that are null
+	digits   bool             // text of digits only is its own result, and never null
 }
 
 // plain reports whether every integer input is its own result.
@@ -125,6 +126,23 @@ const (
 
 // text converts text to an integer.
 func (c *conversion) text(b []byte) (int64, outcome) {
+	if c.digits && len(b) <= 18 && len(b) > 0 { // most fields
+		var v int64
+		i := 0
+		for ; i < len(b); i++ {
+			d := b[i] - '0'
+			if d > 9 {
+				break
+			}
+			v = v*10 + int64(d)
+		}
+		if i == len(b) {
+			if v < c.lo || v > c.hi {
+				return 0, valueBad
+			}
+			return v, valueOK
+		}
+	}
 	if c.codes != nil {
 		if code, ok := c.codes[string(b)]; ok {
 			return code, valueOK
@@ -154,24 +172,6 @@ func (c *conversion) text(b []byte) (int64, outcome) {
 	}
 	if len(b) == 0 {
 		return 0, valueReject
-	}
-	// Most fields are a few digits; the rest takes the exact decimal path.
-	if len(b) <= 18 && c.num == 1 && c.den == 1 {
-		var v int64
-		i := 0
-		for ; i < len(b); i++ {
-			d := b[i] - '0'
-			if d > 9 {
-				break
-			}
-			v = v*10 + int64(d)
-		}
-		if i == len(b) {
-			if v < c.lo || v > c.hi {
-				return 0, valueBad
-			}
-			return v, valueOK
-		}
 	}
 	d, o := parseDecimal(b)
 	if o != valueOK {
@@ -235,13 +235,21 @@ func ints[T lane, S int32 | int64](dst []T, src []S, c *conversion, log []issue)
 		return log
 	}
 	if c.plain() && (c.goal == goalInt || c.from == kindDay) {
+		// One sign bit gathers what is out of range, with no branch: where a
+		// difference overflows, the value is out of range too.
 		lo, hi := c.lo, c.hi
-		bad := false
+		if lo == math.MinInt64 && hi == math.MaxInt64 {
+			for i, v := range src {
+				dst[i] = T(v)
+			}
+			return log
+		}
+		var out int64
 		for i, v := range src {
 			dst[i] = T(v)
-			bad = bad || int64(v) < lo || int64(v) > hi
+			out |= (int64(v) - lo) | (hi - int64(v))
 		}
-		if !bad {
+		if out >= 0 {
 			return log
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
@@ -64,6 +65,10 @@ func openCSV(obj store.Object, spec job.CSV) (*csvFile, error) {
 		name := fmt.Sprintf("c%d", i)
 		if spec.Header {
 			name = string(trim(cell))
+			// Names appear in messages, numbers never do (I8).
+			if _, err := partition.ParseNumber(name); err == nil {
+				return nil, fmt.Errorf("the first row holds a subscriber's number, not names; set csv.header to false: %w", ErrFormat)
+			}
 		}
 		f.fields = append(f.fields, field{name: name, index: i, kind: kindText})
 	}
@@ -159,7 +164,7 @@ func csvKeys(s *splitter, f *csvFile, index int, rule keyRule, out func(off int6
 		case s.width() != len(f.fields):
 			why = badWidth
 		case index >= 0:
-			number, why = rule.text(trim(s.cell(index)))
+			number, why = rule.text(s.cell(index))
 		}
 		if err := out(s.start, number, why); err != nil {
 			return err

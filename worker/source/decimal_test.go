@@ -81,7 +81,17 @@ func TestDecimalsScaleExactly(t *testing.T) {
 func TestNumbersAsTextHaveFourOutcomes(t *testing.T) {
 	t.Parallel()
 	lo, hi := int64(0), int64(255)
-	c := conversion{goal: goalInt, num: 1, den: 1, lo: lo, hi: hi, exact: true, nulls: []string{"", "NULL"}}
+	proto := conversion{goal: goalInt, num: 1, den: 1, lo: lo, hi: hi, exact: true, nulls: []string{"", "NULL"}}
+	c, why := adapt(proto, field{kind: kindText})
+	if why != "" {
+		t.Fatal(why)
+	}
+	proto.nulls = []string{"7"}
+	if seven, _ := adapt(proto, field{kind: kindText}); true {
+		if _, o := seven.text([]byte("7")); o != valueNull {
+			t.Errorf("a null token of digits has outcome %d", o)
+		}
+	}
 	for text, want := range map[string]outcome{
 		"0": valueOK, "255": valueOK, " 7 ": valueOK, "7.0": valueOK, "7e0": valueOK, "+7": valueOK,
 		"": valueNull, " ": valueNull, "NULL": valueNull,

@@ -14,11 +14,16 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"go.uber.org/goleak"
 
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
+
+// Nothing here starts a goroutine that outlives its call: neither the survey's
+// workers nor parquet-go and the codecs.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // spec returns the input half of a job for files in dir.
 func spec(p string) job.Spec {

@@ -336,6 +336,10 @@ func adapt(c conversion, fd field) (*conversion, string) {
 	if c.unsigned {
 		c.lo = max(c.lo, 0)
 	}
+	c.digits = c.goal == goalInt && c.codes == nil && c.num == 1 && c.den == 1
+	for _, null := range c.nulls {
+		c.digits = c.digits && (null == "" || null[0] < '0' || null[0] > '9')
+	}
 	c.inLo, c.inHi = math.MinInt64/c.num, math.MaxInt64/c.num
 	return &c, ""
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -35,10 +36,22 @@ type parquetColumn struct {
 	log  []issue // of one page, positions among its values
 }
 
+// columnPool keeps the buffers of columns from one task to the next: pages of
+// a wide table are some 40 MB, and as much work to clear as to fill.
+var columnPool = sync.Pool{New: func() any { return new(parquetColumn) }}
+
+// newParquetColumn opens a field for reading; seek comes first, and close last.
 func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *parquetColumn {
-	p := &parquetColumn{file: f, field: fd, conv: conv}
+	p := columnPool.Get().(*parquetColumn)
+	p.file, p.field, p.conv, p.open = f, fd, conv, false
 	p.pages.codecs = c
+	p.pages.win.obj = nil // whatever it holds is of another file
 	return p
+}
+
+func (c *parquetColumn) close() {
+	c.file, c.conv, c.pages.codecs, c.pages.win.obj = nil, nil, nil, nil
+	columnPool.Put(c)
 }
 
 // seek makes row the next one that fill delivers.

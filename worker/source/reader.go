@@ -88,10 +88,14 @@ func (d *Dataset) Reader(task job.Task, files []job.InputFile, columns []string,
 	return r, r.joinMonths()
 }
 
+// taskRowsMax bounds the rows of one month of a task, of which nine bytes each
+// are kept in memory.
+const taskRowsMax = 1 << 30
+
 // bindFiles finds the surveyed files among the open ones.
 func (r *Reader) bindFiles() error {
 	r.files = make([]*inputFile, len(r.index))
-	rows := int64(0)
+	var rows [schema.Months]int64
 	for _, s := range r.task.Slices {
 		if s.File < 0 || s.File >= len(r.index) || s.Month < 0 || s.Month >= schema.Months || s.First < 0 || s.Rows < 0 || s.Offset < 0 || s.Bytes < 0 {
 			return fmt.Errorf("slice of file %d, month %d is outside the survey: %w", s.File, s.Month, ErrChanged)
@@ -109,12 +113,12 @@ func (r *Reader) bindFiles() error {
 			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("%d rows where the survey saw %d: %w", f.parquet.rows, want.Rows, ErrChanged)}
 		}
 		r.files[s.File] = f
-		if s.Month == 0 {
-			rows += s.Rows
+		if rows[s.Month] += s.Rows; rows[s.Month] > taskRowsMax {
+			return fmt.Errorf("more than %d rows in one task; lower run.partition_rows", taskRowsMax)
 		}
 	}
-	if rows != r.task.Rows {
-		return fmt.Errorf("the slices hold %d rows, the task %d: %w", rows, r.task.Rows, ErrChanged)
+	if rows[0] != r.task.Rows {
+		return fmt.Errorf("the slices hold %d rows, the task %d: %w", rows[0], r.task.Rows, ErrChanged)
 	}
 	return nil
 }
@@ -162,6 +166,7 @@ func (r *Reader) sliceKeys(s job.Slice, out func(number uint64, why verdict)) (e
 		return nil
 	}
 	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &r.codecs)
+	defer col.close()
 	col.seek(s.First)
 	return inFile(f.name, col.keys(s.Rows, r.d.key, out))
 }
@@ -184,6 +189,7 @@ func (r *Reader) readKeys() error {
 	r.drop = make([]job.Reason, 0, r.task.Rows)
 	excluded := r.d.spec.Input.Exclude.Segments
 	last := uint64(0)
+	segment, segmentExcluded := partition.Segment(0), false
 	disorder, outside := false, false
 	for _, s := range r.slices(0) {
 		err := r.sliceKeys(s, func(number uint64, why verdict) {
@@ -193,8 +199,11 @@ func (r *Reader) readKeys() error {
 				r.sum = r.sum.AddNumber(n)
 				disorder = disorder || number < last
 				outside = outside || !r.task.Range.Contains(n)
+				if seg := n.Segment(); seg != segment {
+					segment, segmentExcluded = seg, slices.Contains(excluded, uint32(seg))
+				}
 				switch {
-				case slices.Contains(excluded, uint32(n.Segment())):
+				case segmentExcluded:
 					reason = job.ExcludedSegment
 				case number == last:
 					reason = job.RepeatedNumber
@@ -550,6 +559,7 @@ func (r *Reader) Close() error {
 		for _, v := range s.scratch {
 			v.release()
 		}
+		s.closeParts()
 	}
 	r.arrays, r.out, r.months = nil, nil, nil
 	r.codecs.close()

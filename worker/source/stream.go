@@ -24,7 +24,6 @@ type stream struct {
 
 	// The slice being read.
 	slice int
-	file  int   // index of the file that csv or cols are open on, -1
 	left  int64 // rows of the slice not yet read
 	csv   *csvRows
 	parts []*parquetColumn
@@ -99,7 +98,7 @@ func (s *stream) openSlice() error {
 	}
 	s.csv = nil
 	if !same {
-		s.parts = s.parts[:0]
+		s.closeParts()
 		for _, c := range s.cols {
 			fd := f.fields[f.byName[c.field]]
 			s.parts = append(s.parts, newParquetColumn(f.parquet, fd, c.convs[f.name], &s.r.codecs))
@@ -111,6 +110,13 @@ func (s *stream) openSlice() error {
 		}
 	}
 	return nil
+}
+
+func (s *stream) closeParts() {
+	for _, c := range s.parts {
+		c.close()
+	}
+	s.parts = s.parts[:0]
 }
 
 // closeSlice checks that the slice held no more rows than it was said to.

@@ -162,6 +162,7 @@ func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64
 	var c codecs
 	defer c.close()
 	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &c)
+	defer col.close()
 	col.seek(first)
 	row := first
 	left := f.parquet.groups[group].rows
@@ -219,8 +220,8 @@ func (d *Dataset) numberRows(ctx context.Context, out [][]stretch, report func(i
 		}
 		next += uint64(s.rows)
 		if next > uint64(partition.PastNumber) || next < uint64(partition.FirstNumber) {
-			return inFile(f.name, fmt.Errorf("input.make_numbers %d and %d rows leave the number space; start at %d or above, low enough for every row: %w",
-				d.spec.Input.MakeNumbers, s.rows, uint64(partition.FirstNumber), ErrMapping))
+			return inFile(f.name, fmt.Errorf("input.make_numbers and %d rows leave the number space; start between 13000000000 and 20000000000, low enough for every row: %w",
+				int64(next-d.spec.Input.MakeNumbers), ErrMapping))
 		}
 		report(s.rows)
 		out[i] = []stretch{s}

@@ -18,6 +18,8 @@ type lane interface {
 type vector struct {
 	typ   arrow.FixedWidthDataType
 	width int // bytes a value
+	rows  int // of the longest batch
+	base  *byte
 	data  *memory.Buffer
 	valid *memory.Buffer
 	nulls bool // valid holds this batch's bitmap
@@ -31,6 +33,7 @@ func newVector(typ arrow.DataType, rows int, alloc memory.Allocator) *vector {
 	v := &vector{typ: t, width: t.BitWidth() / 8, nan: typ.ID() == arrow.FLOAT64}
 	v.data = memory.NewResizableBuffer(alloc)
 	v.data.Resize(rows * v.width)
+	v.rows, v.base = rows, unsafe.SliceData(v.data.Bytes()) // never resized again
 	v.valid = memory.NewResizableBuffer(alloc)
 	v.valid.Resize((rows + 7) / 8)
 	return v
@@ -47,11 +50,7 @@ func (v *vector) release() {
 
 // lanes returns the vector's values as a slice of T, which must be its type.
 func lanes[T lane](v *vector) []T {
-	b := v.data.Bytes()
-	if len(b) == 0 {
-		return nil
-	}
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/v.width)
+	return unsafe.Slice((*T)(unsafe.Pointer(v.base)), v.rows)
 }
 
 // begin starts a batch: no row is null until one is said to be.
