@@ -163,7 +163,7 @@ func (w *Worker) do(ctx context.Context, a wire.Assignment) error {
 		return ctx.Err()
 	case err != nil:
 		report.Failure = &wire.Failure{Reason: wire.Cut(err.Error()), Fatal: isFatal(err)}
-		w.cfg.Log.Warn("task failed", "job", a.Job, "stage", a.Kind, "part", a.Index, "attempt", a.Token, "err", err)
+		w.cfg.Log.Warn("task failed", "job", a.Job, "stage", a.Kind.String(), "part", a.Index, "attempt", a.Token, "err", err)
 	default:
 		report.Result = &result
 	}

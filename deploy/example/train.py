@@ -51,7 +51,7 @@ JOBS = {
     "smobile": (smobile, 17600000000, [
         "changer", "changem", "revenue", "mou", "overage", "roam", "conference", "months", "uniqsubs", "custcare", "retcalls",
         "dropvce", "eqpdays", "refurb", "smartphone", "highcreditr", "mcycle", "car", "travel", "region", "occupation",
-    ], dict(num_leaves=31, learning_rate=0.05, min_data_in_leaf=50), 250, ["region", "occupation"]),
+    ], dict(num_leaves=15, learning_rate=0.08, min_data_in_leaf=50), 150, ["region", "occupation"]),
     "prepaid": (prepaid, 17700000000, None, dict(
         num_leaves=7, learning_rate=0.05, min_data_in_leaf=15, feature_fraction=0.3, bagging_fraction=0.8, bagging_freq=1, lambda_l2=5.0,
     ), 120, []),

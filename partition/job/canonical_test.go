@@ -29,7 +29,7 @@ func TestDigestOfTheSmallestJobNeverChanges(t *testing.T) {
 	if got, want := s.RulesDigest(), "7c642c986429008caf1ca615660f885ab4bd357c2a569bd916bcfb1669b63b5d"; got != want {
 		t.Errorf("rules digest %s, want %s", got, want)
 	}
-	if got, want := NewID(s, "m", "i"), ID("202610-d4cf1c843fac"); got != want {
+	if got, want := NewID(s, "m", "i"), ID("202610-a073d53ad896"); got != want {
 		t.Errorf("job %s, want %s", got, want)
 	}
 }
@@ -244,5 +244,19 @@ func TestClosestPrefersTheNearerAndKnowsSwaps(t *testing.T) {
 		if got != c.want || ok != (c.want != "") {
 			t.Errorf("closest(%q) = %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+func TestTheNameOfAJobDoesNotDependOnWhereItsFilesLie(t *testing.T) {
+	spec := Default()
+	spec.Month = 202610
+	want := NewID(spec, "model", "input")
+	spec.Input.Path, spec.Model.Path, spec.Output.Path = "a", "b", "c"
+	if got := NewID(spec, "model", "input"); got != want {
+		t.Errorf("with other paths the job is %s, not %s", got, want)
+	}
+	spec.Rules.T2DropPct++
+	if NewID(spec, "model", "input") == want {
+		t.Error("with another threshold the job has the same name")
 	}
 }

@@ -96,7 +96,7 @@ const ZeroMax = 1.0000000180025095e-35
 // a tree of a single leaf has no nodes.
 type Tree struct {
 	Feature   []int32    // column
-	Threshold []float64  // numerical: x <= Threshold goes left; categorical: number of the set
+	Threshold []float64  // numerical: x <= Threshold goes left, may be infinite; categorical: number of the set
 	Decision  []Decision // how the node decides
 	Left      []int32    // child: node, or ^leaf
 	Right     []int32    // child: node, or ^leaf

@@ -81,6 +81,22 @@ func TestRawWalksAsLightGBMDoes(t *testing.T) {
 	}
 }
 
+// LightGBM 4.6 writes such thresholds; it parts missing values from all others.
+func TestInfiniteThresholdSendsEveryValueOneWay(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]float64{"inf": -1.75 + 0.5, "-inf": -1.75 - 0.5} {
+		e, err := LightGBM([]byte(strings.Replace(string(read(t, "stump_v2.txt")), "threshold=5.0", "threshold="+text, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range []float64{-math.MaxFloat64, 0, math.MaxFloat64} {
+			if got := e.Raw([]float64{x}); got != want {
+				t.Errorf("threshold %s: %v scores %v, want %v", text, x, got, want)
+			}
+		}
+	}
+}
+
 func TestLoadKeepsWhatTheFileSays(t *testing.T) {
 	t.Parallel()
 	e := load(t, "categorical_v3.txt")
@@ -182,8 +198,8 @@ func TestDamageIsRefusedByTreeAndField(t *testing.T) {
 		{"stump_v2.txt", "leaf_value=0.5 -0.5", "leaf_value=0.5 nan", 1, "leaf_value", "value 1 is not a finite", ErrMalformed},
 		{"stump_v2.txt", "leaf_value=0.5 -0.5", "leaf_value=0.5 1e999", 1, "leaf_value", "value 1 is not a finite", ErrMalformed},
 		{"stump_v2.txt", "leaf_value=0.5 -0.5", "leaf_value=0.5 0x1p3", 1, "leaf_value", "value 1 is not a finite", ErrMalformed},
-		{"stump_v2.txt", "threshold=5.0", "threshold=nan", 1, "threshold", "value 0 is not a finite", ErrMalformed},
-		{"stump_v2.txt", "threshold=5.0", "threshold=inf", 1, "threshold", "value 0 is not a finite", ErrMalformed},
+		{"stump_v2.txt", "threshold=5.0", "threshold=nan", 1, "threshold", "value 0 is not a number", ErrMalformed},
+		{"stump_v2.txt", "threshold=5.0", "threshold=infinity", 1, "threshold", "value 0 is not a number", ErrMalformed},
 		{"stump_v2.txt", "threshold=5.0", "threshold=", 1, "threshold", "0 values", ErrMalformed},
 		{"stump_v2.txt", "split_feature=0", "split_feature=1", 1, "split_feature", "no feature of the 1", ErrMalformed},
 		{"stump_v2.txt", "split_feature=0", "split_feature=-1", 1, "split_feature", "no feature of the 1", ErrMalformed},

@@ -255,7 +255,7 @@ func (tree Tree) read(t treeText, features int) error {
 	if err := list(t, splitFeature, tree.Feature, parseInt, integer); err != nil {
 		return err
 	}
-	if err := list(t, threshold, tree.Threshold, parseFloat, finite); err != nil {
+	if err := list(t, threshold, tree.Threshold, parseThreshold, "a number"); err != nil {
 		return err
 	}
 	if err := list(t, decisionType, tree.Decision, parseDecision, "a decision type from 0 to 11"); err != nil {

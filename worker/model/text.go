@@ -69,8 +69,20 @@ func parseInt(token []byte) (int32, bool) {
 	return int32(n), true
 }
 
+// parseThreshold reads a decimal number or an infinity. LightGBM 4.6 writes inf
+// at nodes that only part missing values from the rest.
+func parseThreshold(token []byte) (float64, bool) {
+	switch string(token) {
+	case "inf":
+		return math.Inf(1), true
+	case "-inf":
+		return math.Inf(-1), true
+	}
+	return parseFloat(token)
+}
+
 // parseFloat reads a finite decimal number. What strconv reads beside those
-// (inf, nan, hexadecimal, underscores) LightGBM never writes.
+// (inf, nan, hexadecimal, underscores) LightGBM never writes there.
 func parseFloat(token []byte) (float64, bool) {
 	if len(token) > 64 {
 		return 0, false

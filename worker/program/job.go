@@ -37,6 +37,20 @@ var canonical = func() map[string]arrow.DataType {
 	return m
 }()
 
+// order places a column of the input: canonical ones by the subscriber record.
+func order(name string) int {
+	i := 0
+	for _, c := range schema.Subscriber {
+		for _, flat := range c.Names() {
+			if flat == name {
+				return i
+			}
+			i++
+		}
+	}
+	return i
+}
+
 // columns maps what a feature may be called to the float64 column that holds it:
 // the job's extra columns, the dictionary, the triggers' bits and the canonical
 // columns, in this order of precedence. names keeps the order.

@@ -10,6 +10,7 @@
 package program
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,7 +35,8 @@ type Plan struct {
 	handed  []kernel.Field // handed over beside it: the number, the bad values
 }
 
-// Columns returns the flat names of the columns to read, in order of first use.
+// Columns returns the flat names of the columns to read: canonical ones in the
+// order of the subscriber record, then extra ones.
 func (p *Plan) Columns() []string {
 	names := make([]string, len(p.read))
 	for i, f := range p.read {
@@ -112,6 +114,8 @@ func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name stri
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("build program: %w", err)
 	}
+	// Canonical columns in the record's order, then extra ones as the kernels came.
+	slices.SortStableFunc(p.read, func(a, b kernel.Field) int { return cmp.Compare(order(a.Name), order(b.Name)) })
 	return p, nil
 }
 

@@ -36,8 +36,9 @@ const slotsMax = 1 << 18
 //	category in the set  the slot, one for each such node, holds 0 if it is, 1 if not
 //
 // A feature has one slot for each way its nodes treat missing values: one or
-// two in practice. Infinite features are missing (C09). Thresholds are finite:
-// the loader saw to it.
+// two in practice. Infinite features are missing (C09), so that a threshold of
+// +Inf, where every value goes left, is the same as the largest float64, and
+// a value that stands at +Inf still goes right.
 //
 // A node's children stand side by side, and a leaf leads to itself, so a step
 // has no branch and rows that arrive early wait for the others.
@@ -129,7 +130,7 @@ func (f *forest) grow(tree model.Tree, place func(slot) uint32) {
 			f.value = append(f.value, tree.Leaf[^i])
 			continue
 		}
-		n := node{threshold: tree.Threshold[i], next: g.root + uint32(len(queue))}
+		n := node{threshold: min(tree.Threshold[i], math.MaxFloat64), next: g.root + uint32(len(queue))}
 		if d := tree.Decision[i]; d.Categorical() {
 			n.at = uint32((len(f.sets) - g.sets) * f.rows)
 			from := place(slot{feature: tree.Feature[i], category: true, stand: -1})

@@ -64,6 +64,8 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 			decision := m<<2 | r.IntN(2)<<1
 			threshold := math.Round(r.NormFloat64()*1000) / 100
 			switch r.IntN(12) {
+			case 3:
+				threshold = math.Inf(1 - 2*r.IntN(2)) // parts missing values from all others
 			case 0:
 				threshold = 0
 			case 1:
@@ -138,7 +140,10 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 	return w
 }
 
-func number(x float64) string { return strconv.FormatFloat(x, 'g', 17, 64) }
+// number writes x as LightGBM does: an infinity is inf.
+func number(x float64) string {
+	return strings.ToLower(strings.TrimPrefix(strconv.FormatFloat(x, 'g', 17, 64), "+"))
+}
 
 // leafText is the first leaf of the first tree, as it stands in the text.
 func leafText(w written) string { return number(w.trees[0].leaf[0]) }
