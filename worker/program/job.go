@@ -26,29 +26,25 @@ type Model struct {
 	ensemble *model.Ensemble
 }
 
-// canonical maps the flat names of the subscriber record to their types.
-var canonical = func() map[string]arrow.DataType {
-	m := make(map[string]arrow.DataType)
+// canonical maps the flat names of the subscriber record to their types, and
+// rank to their places in it.
+var canonical, rank = func() (map[string]arrow.DataType, map[string]int) {
+	types, places := make(map[string]arrow.DataType), make(map[string]int)
 	for _, c := range schema.Subscriber {
 		for _, name := range c.Names() {
-			m[name] = c.Type
+			types[name], places[name] = c.Type, len(places)
 		}
 	}
-	return m
+	return types, places
 }()
 
-// order places a column of the input: canonical ones by the subscriber record.
+// order places a column of the input: canonical ones by the subscriber record,
+// extra ones after them.
 func order(name string) int {
-	i := 0
-	for _, c := range schema.Subscriber {
-		for _, flat := range c.Names() {
-			if flat == name {
-				return i
-			}
-			i++
-		}
+	if at, ok := rank[name]; ok {
+		return at
 	}
-	return i
+	return len(rank)
 }
 
 // columns maps what a feature may be called to the float64 column that holds it:
