@@ -55,9 +55,6 @@ func (c *conversion) plain() bool { return c.num == 1 && c.den == 1 && c.intCode
 
 // integer converts one integer.
 func (c *conversion) integer(v int64) (int64, bool) {
-	if c.unsigned && v < 0 {
-		return 0, false // past the largest int64
-	}
 	if c.intCodes != nil {
 		code, ok := c.intCodes[v]
 		return code, ok

@@ -333,7 +333,7 @@ func adapt(c conversion, fd field) (*conversion, string) {
 			}
 		}
 	}
-	if c.unsigned {
+	if c.unsigned { // what is past the largest int64 reads as negative
 		c.lo = max(c.lo, 0)
 	}
 	c.digits = c.goal == goalInt && c.codes == nil && c.num == 1 && c.den == 1

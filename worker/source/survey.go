@@ -259,11 +259,10 @@ func concat(parts []stretch) (stretch, error) {
 	return s, nil
 }
 
-// appendRuns joins runs of the same segment, and rows without one to the run
-// before them.
+// appendRuns joins neighbouring runs of the same file and segment.
 func appendRuns(to, runs []job.SegmentRows) []job.SegmentRows {
 	for _, r := range runs {
-		if k := len(to) - 1; k >= 0 && to[k].File == r.File && (to[k].Segment == r.Segment || r.Segment == 0) {
+		if k := len(to) - 1; k >= 0 && to[k].File == r.File && to[k].Segment == r.Segment {
 			to[k].Rows += r.Rows
 			to[k].Bytes += r.Bytes
 			to[k].Keys = to[k].Keys.Add(r.Keys)
