@@ -84,6 +84,7 @@ def train(name):
     if features:
         x = x[features]
     keep = fit[row]
+    x = x.loc[:, x[keep].nunique(dropna=False) > 1]  # what the data lacks is no feature
     base = dict(objective="binary", deterministic=True, force_row_wise=True, num_threads=1, seed=1, verbose=-1)
     dataset = lgb.Dataset(x[keep], label[row][keep], categorical_feature=categorical or "auto")
     text = lgb.train(base | params, dataset, rounds).model_to_string()
