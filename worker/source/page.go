@@ -243,7 +243,7 @@ func (p *pages) readDictionary(h *format.PageHeader, off int64) error {
 		return err
 	}
 	d := h.DictionaryPageHeader.V
-	if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary {
+	if d.Encoding != format.Plain && d.Encoding != plainDictionary {
 		return corrupt("encoding %v", d.Encoding)
 	}
 	if d.NumValues < 0 || d.NumValues > pageRowsMax {
@@ -309,7 +309,7 @@ func (p *pages) readData(h *format.PageHeader, off int64, rows int) error {
 			p.levels = bitmap
 		}
 	}
-	p.coded = enc == format.RLEDictionary || enc == format.PlainDictionary
+	p.coded = enc == format.RLEDictionary || enc == plainDictionary
 	if !p.coded {
 		return p.decode(&p.vals, p.set, b, enc)
 	}

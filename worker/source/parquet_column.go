@@ -295,6 +295,8 @@ func (c *parquetColumn) keys(n int64, rule keyRule, out func(number uint64, why 
 				out(rule.float(vals.f64[j]))
 			case kindText:
 				out(rule.text(vals.txt.at(j)))
+			default: // the mapping refuses them as a number
+				panic(fmt.Sprintf("source: a number read from a %s", c.field.kind))
 			}
 		}
 		p.pos += k

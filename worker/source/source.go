@@ -4,9 +4,28 @@
 //	files ──► survey: key column only ──► rows by segment
 //	slices of one task ──► keys (what each row is) ──► batches of columns
 //
-// It reads Parquet page by page with parquet-go and CSV by block; it never
-// trusts a footer: rows read are checked against the file's own count, for
-// every column.
+// # Files are not believed
+//
+// Parquet footers and page headers are read with parquet-go; pages are
+// decompressed and decoded here, into buffers of our own. Nothing is allocated
+// because a file says so: sizes, run lengths and what a page expands to are
+// bounded first, no number from a file reaches assembly, and a panic of a
+// library becomes an error naming the file. Rows read are checked against the
+// file's own count, for every column, and rows beyond it are an error too.
+//
+// # What is wrong with a row
+//
+// A row is scored, or it has one reason why not (job.Reason), and every row has
+// an outcome (I2). A value that cannot be used (NaN, out of range, a text that
+// the mapping does not list) is null and counted; a value that is not of its
+// type at all rejects the row. Of a repeated number the first row is kept,
+// whatever else is wrong with it.
+//
+// # Two layouts
+//
+// Under layout wide a row holds all months. Under layout months the scoring
+// month drives: its numbers are merge-joined with those of each earlier month,
+// both being sorted, and the columns of that month are gathered row by row.
 package source
 
 import (
