@@ -25,6 +25,10 @@ import (
 // values.
 const pageRowsMax = 1 << 25
 
+// plainDictionary is the name of dictionary encoding in files of format 1.0, for
+// data pages and dictionary pages alike.
+const plainDictionary = format.PlainDictionary //nolint:staticcheck // deprecated for those who write
+
 // windowBytes is how much of a column chunk is read at once.
 const windowBytes = 64 << 10
 
