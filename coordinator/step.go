@@ -40,6 +40,7 @@ func next(j *ledger.Job) step {
 		}
 	case job.Sealed:
 		return stepPublish
+	case job.Held, job.Published, job.Failed: // waits for somebody, or is over
 	}
 	return stepNone
 }
@@ -62,6 +63,7 @@ func (n *Node) advance(ctx context.Context) error {
 	for _, t := range todos {
 		var err error
 		switch t.step {
+		case stepNone: // is not in the list
 		case stepPlan:
 			err = n.plan(ctx, &t.job)
 		case stepSeal:

@@ -129,6 +129,7 @@ func (s *Stage) count(i, by int) {
 		s.totals.Rows = s.totals.Rows.Add(r.Rows)
 		s.totals.Tally = s.totals.Tally.Add(r.Tally)
 		s.totals.Timing = s.totals.Timing.Add(r.Timing)
+	case Failed: // neither waiting, nor leased, nor done
 	}
 }
 

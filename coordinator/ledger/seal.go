@@ -147,6 +147,7 @@ func (c FailJob) apply(s *State, index uint64) (Reply, []Event, error) {
 		if j.FailReason == c.Reason {
 			return FailJobReply{}, nil, nil
 		}
+	case job.Sealed, job.Published: // too late
 	}
 	return nil, nil, fmt.Errorf("job %s is %s: %w", c.Job, j.State, ErrState)
 }
