@@ -382,6 +382,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 			case job.Failed:
 				reason := j.FailReason
 				end = func() (Outcome, error) { return Outcome{}, inputError(errors.New(reason)) }
+			case job.Submitted, job.Running, job.Sealed: // not at its end
 			}
 		})
 		rows, tasks := h.node.InFlight(q.id, stage)
