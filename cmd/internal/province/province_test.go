@@ -65,7 +65,7 @@ func readParquet(t *testing.T, b []byte) table {
 			rows := int64(0)
 			for p := 0; ; p++ {
 				page, err := pages.ReadPage()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					if p != index.NumPages() || p != offsets.NumPages() {
 						t.Fatalf("%s: %d pages, indexes say %d and %d", field.Name(), p, index.NumPages(), offsets.NumPages())
 					}
@@ -79,7 +79,7 @@ func readParquet(t *testing.T, b []byte) table {
 				}
 				rows += page.NumRows()
 				values := make([]parquet.Value, page.NumValues())
-				if n, err := page.Values().ReadValues(values); n != len(values) || err != nil && err != io.EOF {
+				if n, err := page.Values().ReadValues(values); n != len(values) || err != nil && !errors.Is(err, io.EOF) {
 					t.Fatalf("%s: %d of %d values: %v", field.Name(), n, len(values), err)
 				}
 				for _, v := range values {

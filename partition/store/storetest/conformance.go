@@ -286,7 +286,7 @@ func same(t *testing.T, st store.Store, name string, data []byte) {
 	}
 	if n := len(data) / 2; n > 0 {
 		tail := make([]byte, len(data)-n)
-		if _, err := o.ReadAt(tail, int64(n)); err != nil && err != io.EOF || !bytes.Equal(tail, data[n:]) {
+		if _, err := o.ReadAt(tail, int64(n)); err != nil && !errors.Is(err, io.EOF) || !bytes.Equal(tail, data[n:]) {
 			t.Fatalf("%s from byte %d: %v, or other bytes", name, n, err)
 		}
 	}
