@@ -90,6 +90,7 @@ func (b *Base) introduce(p *profile, r row) {
 		}
 	case iot: // 10648 and eight digits: 13
 		n = 1_064_800_000_000 + p.h>>32%100_000_000
+	case clean, duplicate: // the subscriber's own
 	}
 	p.number = n
 }

@@ -71,24 +71,24 @@ type Planted struct {
 }
 
 // Rows is how many rows the counts make.
-func (p Planted) Rows() int64 {
-	return p.Subscribers + p.Duplicates + p.NullKeys + p.WrongNumbers + p.IoT
+func (c Planted) Rows() int64 {
+	return c.Subscribers + c.Duplicates + c.NullKeys + c.WrongNumbers + c.IoT
 }
 
 // Add returns the counts of two ranges together.
-func (p Planted) Add(o Planted) Planted {
-	a, b := p.fields(), o.fields()
+func (c Planted) Add(o Planted) Planted {
+	a, b := c.fields(), o.fields()
 	for k := range a {
 		*a[k] += *b[k]
 	}
-	return p
+	return c
 }
 
-func (p *Planted) fields() [21]*int64 {
+func (c *Planted) fields() [21]*int64 {
 	return [...]*int64{
-		&p.Subscribers, &p.Duplicates, &p.NullKeys, &p.WrongNumbers, &p.IoT, &p.Gone, &p.Churned,
-		&p.NoSignal, &p.Silent, &p.Recent, &p.MultiSIM, &p.Transfer, &p.Future, &p.Undated, &p.Born1900,
-		&p.Refunds, &p.Spikes, &p.IMEIZero, &p.IMEICloned, &p.NoCDR, &p.NoBill,
+		&c.Subscribers, &c.Duplicates, &c.NullKeys, &c.WrongNumbers, &c.IoT, &c.Gone, &c.Churned,
+		&c.NoSignal, &c.Silent, &c.Recent, &c.MultiSIM, &c.Transfer, &c.Future, &c.Undated, &c.Born1900,
+		&c.Refunds, &c.Spikes, &c.IMEIZero, &c.IMEICloned, &c.NoCDR, &c.NoBill,
 	}
 }
 

@@ -51,9 +51,9 @@ var cities = [...]struct{ code, share uint32 }{
 // segments in order of number. About three segments in ten of a block are empty.
 func survey(seed uint64, n int64) (catalogue, error) {
 	type block struct {
-		order        uint64
-		id           uint32
-		lines, fresh uint32
+		order uint64
+		id    uint32
+		lines uint32
 	}
 	var all []block
 	for _, p := range prefixes {

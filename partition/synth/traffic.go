@@ -26,16 +26,16 @@ func (b *Base) traffic(t *Batch, at, n int) {
 }
 
 // noTraffic is a month without a CDR.
-func (t *Batch) noTraffic(k, i int) {
-	t.outSec[k].null(i)
-	t.inSec[k].null(i)
-	t.outCnt[k].null(i)
-	t.inCnt[k].null(i)
-	t.roamSec[k].null(i)
-	t.ldSec[k].null(i)
-	t.otherLDSec[k].null(i)
-	t.smsCnt[k].null(i)
-	t.dataKB[k].null(i)
+func (b *Batch) noTraffic(k, i int) {
+	b.outSec[k].null(i)
+	b.inSec[k].null(i)
+	b.outCnt[k].null(i)
+	b.inCnt[k].null(i)
+	b.roamSec[k].null(i)
+	b.ldSec[k].null(i)
+	b.otherLDSec[k].null(i)
+	b.smsCnt[k].null(i)
+	b.dataKB[k].null(i)
 }
 
 type voice struct {
