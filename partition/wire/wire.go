@@ -85,7 +85,7 @@ type WorkReply struct {
 }
 
 // Retry is RetryMillis as a duration.
-func (r WorkReply) Retry() time.Duration { return time.Duration(r.RetryMillis) * time.Millisecond }
+func (m WorkReply) Retry() time.Duration { return time.Duration(m.RetryMillis) * time.Millisecond }
 
 // Assignment is one lease and everything needed to work on it.
 type Assignment struct {

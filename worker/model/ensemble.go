@@ -168,25 +168,25 @@ func (e *Ensemble) RawInto(dst, row []float64) {
 }
 
 // Find returns the number of the leaf that a row reaches.
-func (t Tree) Find(row []float64) int {
-	if len(t.Left) == 0 {
+func (tree Tree) Find(row []float64) int {
+	if len(tree.Left) == 0 {
 		return 0
 	}
 	node := int32(0)
 	for node >= 0 {
-		if t.goesLeft(node, row[t.Feature[node]]) {
-			node = t.Left[node]
+		if tree.goesLeft(node, row[tree.Feature[node]]) {
+			node = tree.Left[node]
 		} else {
-			node = t.Right[node]
+			node = tree.Right[node]
 		}
 	}
 	return int(^node)
 }
 
-func (t Tree) goesLeft(node int32, x float64) bool {
-	d := t.Decision[node]
+func (tree Tree) goesLeft(node int32, x float64) bool {
+	d := tree.Decision[node]
 	if d.Categorical() {
-		return t.Member(int(t.Threshold[node]), x)
+		return tree.Member(int(tree.Threshold[node]), x)
 	}
 	missing := d.Missing()
 	if x != x && missing != MissingNaN {
@@ -195,17 +195,17 @@ func (t Tree) goesLeft(node int32, x float64) bool {
 	if x != x || missing == MissingZero && x >= -ZeroMax && x <= ZeroMax {
 		return d.DefaultLeft()
 	}
-	return x <= t.Threshold[node]
+	return x <= tree.Threshold[node]
 }
 
 // Member reports whether category x is in set s. A fraction is cut off towards
 // zero; NaN, negative numbers and numbers no set reaches are in none.
-func (t Tree) Member(s int, x float64) bool {
+func (tree Tree) Member(s int, x float64) bool {
 	if !(x > -1 && x < 1<<31) {
 		return false
 	}
 	c := uint32(x)
-	words := t.Word[t.Bound[s]:t.Bound[s+1]]
+	words := tree.Word[tree.Bound[s]:tree.Bound[s+1]]
 	i := c / 32
 	return int(i) < len(words) && words[i]>>(c%32)&1 != 0
 }
