@@ -20,9 +20,14 @@ import (
 
 // Number is an 11-digit mainland MSISDN, 13000000000 to 19999999999.
 //
-// It prints masked, always: a number that reaches a log line, an error or a
-// test failure by accident shows 138****1234 (invariant I8). Code that must
-// write the digits asks for them with Digits.
+// It prints masked: a number that reaches a log line, an error, JSON or a test
+// failure by accident shows 138****1234 (invariant I8). Code that must write the
+// digits asks for them with Digits.
+//
+// What the language does not let a type prevent: fmt calls no method on an
+// unexported field of a struct that is printed whole, nor where the format
+// itself is wrong (%p, or %w without an error, both refused by go vet). A struct
+// that is printed keeps its numbers in exported fields, or has none.
 type Number uint64
 
 // The number space, half open.
@@ -81,6 +86,10 @@ func (n Number) Format(s fmt.State, verb rune) {
 	_, _ = s.Write([]byte(n.String()))
 }
 
+// MarshalText masks in JSON, values and keys alike: a structured log writes what
+// it is given as JSON. What is masked cannot be read back, and is not meant to be.
+func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
 // Digits returns the eleven digits. Only files of the user's own and output
 // the user asked for unmasked may carry them.
 func (n Number) Digits() string { return strconv.FormatUint(uint64(n), 10) }
@@ -100,8 +109,8 @@ func (s Segment) Past() Number { return (Number(s) + 1) * LinesPerSegment }
 
 // Range is the half-open range of numbers [First, Past).
 type Range struct {
-	First Number `cbor:"1,keyasint" json:"first"`
-	Past  Number `cbor:"2,keyasint" json:"past"`
+	First Number `cbor:"1,keyasint"`
+	Past  Number `cbor:"2,keyasint"`
 }
 
 // Whole is the range of every number.
@@ -126,6 +135,9 @@ func (r Range) String() string {
 	}
 	return fmt.Sprintf("%07d-%07d", uint64(r.First)/LinesPerSegment, (uint64(r.Past)-1)/LinesPerSegment)
 }
+
+// MarshalText returns what String does, so that JSON shows ranges by segments.
+func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // CheckCover returns an error unless parts, in order, cover whole exactly:
 // no gap, no overlap, nothing empty, nothing outside (invariant I1).
