@@ -1,0 +1,33 @@
+package publish
+
+import (
+	"fmt"
+	"strconv"
+
+	"rescore/partition/job"
+)
+
+// Refusal is a gate that a version's rows do not pass.
+type Refusal struct {
+	Gate         string // the key in the job file, or what is missing
+	Rows, In     int64
+	Value, Limit float64 // shares
+}
+
+// String is the refusal with its figures.
+func (r Refusal) String() string {
+	return fmt.Sprintf("%s: %d of %d rows are %.4f %%, the limit is %s %%", r.Gate, r.Rows, r.In, 100*r.Value, strconv.FormatFloat(100*r.Limit, 'g', 6, 64))
+}
+
+// Gate returns the gates that rows do not pass.
+func Gate(rows job.Counts, gates job.Gates) []Refusal {
+	var refused []Refusal
+	share := func(gate string, n int64, limit float64) {
+		if s := float64(n) / float64(max(rows.In, 1)); s > limit {
+			refused = append(refused, Refusal{gate, n, rows.In, s, limit})
+		}
+	}
+	share("gates.reject_share_max", rows.Rejected, gates.RejectShareMax)
+	share("gates.duplicate_share_max", rows.Duplicate, gates.DuplicateShareMax)
+	return refused
+}

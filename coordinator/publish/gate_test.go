@@ -1,0 +1,52 @@
+package publish
+
+import (
+	"slices"
+	"testing"
+
+	"rescore/partition/job"
+)
+
+func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
+	t.Parallel()
+	counts := func(in, rejected, duplicate int64) job.Counts {
+		return job.Counts{In: in, Scored: in - rejected - duplicate, Rejected: rejected, Duplicate: duplicate}
+	}
+	gates := job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 0.125}
+	const reject, duplicate = "gates.reject_share_max", "gates.duplicate_share_max"
+	for name, c := range map[string]struct {
+		rows  job.Counts
+		gates job.Gates
+		want  []string
+	}{
+		"nothing wrong":                     {counts(1000, 0, 0), gates, nil},
+		"both at their limit":               {counts(1000, 250, 125), gates, nil},
+		"one row over":                      {counts(1000, 251, 125), gates, []string{reject}},
+		"one duplicate over":                {counts(1000, 250, 126), gates, []string{duplicate}},
+		"both over":                         {counts(1000, 251, 126), gates, []string{reject, duplicate}},
+		"no rows":                           {counts(0, 0, 0), gates, nil},
+		"no rows, nothing allowed":          {counts(0, 0, 0), job.Gates{}, nil},
+		"one bad row where none is allowed": {counts(1_000_000_000, 1, 0), job.Gates{DuplicateShareMax: 1}, []string{reject}},
+		"all bad where all are allowed":     {counts(9, 9, 0), job.Gates{RejectShareMax: 1}, nil},
+		"excluded rows pass every gate":     {job.Counts{In: 9, Excluded: 9}, job.Gates{}, nil},
+	} {
+		var got []string
+		for _, r := range Gate(c.rows, c.gates) {
+			got = append(got, r.Gate)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: refused by %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestARefusalShowsItsFigures(t *testing.T) {
+	t.Parallel()
+	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
+	if len(refused) != 1 || refused[0] != (Refusal{Gate: "gates.reject_share_max", Rows: 300, In: 1000, Value: 0.3, Limit: 0.25}) {
+		t.Fatalf("got %+v", refused)
+	}
+	if got, want := refused[0].String(), "gates.reject_share_max: 300 of 1000 rows are 30.0000 %, the limit is 25 %"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,95 @@
+package publish
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+
+	"rescore/coordinator/ledger"
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// Manifest is a version, complete: _MANIFEST.json.
+type Manifest struct {
+	Format     int             `json:"format"` // 1
+	Dataset    string          `json:"dataset"`
+	Version    string          `json:"version"`
+	Job        job.ID          `json:"job"`
+	Month      int32           `json:"month"`
+	Digest     string          `json:"digest"` // of the rows: see Digest
+	Rows       job.Counts      `json:"rows"`
+	Tally      job.Tally       `json:"tally"`
+	Schema     string          `json:"schema"` // fingerprint of the score record
+	Model      string          `json:"model_digest"`
+	Rules      string          `json:"rules_digest"`
+	Spec       json.RawMessage `json:"spec"` // effective configuration
+	Input      []job.InputFile `json:"input"`
+	Partitions []Partition     `json:"partitions"`
+}
+
+// Partition is one partition of a version.
+type Partition struct {
+	Range  string        `json:"segments"` // 1380013-1380096
+	Rows   job.Counts    `json:"rows"`
+	Keys   partition.Sum `json:"keys"`
+	RowSum partition.Sum `json:"row_sum"`
+	Token  job.Token     `json:"token"`
+	Files  []job.File    `json:"files"` // paths relative to the version folder
+	staged []string
+}
+
+// Digest is the version's own digest: SHA-256 over the score record's
+// fingerprint, the month, the counts and the row sum. It depends on rows alone:
+// not on how they were partitioned, who scored them, or how often it was tried (I5).
+func Digest(schema string, month int32, rows job.Counts, sum partition.Sum) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "rescore version 1\nschema %s\nmonth %d\nin %d\nscored %d\nexcluded %d\nrejected %d\nduplicate %d\nrows %s\n",
+		schema, month, rows.In, rows.Scored, rows.Excluded, rows.Rejected, rows.Duplicate, sum)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// NewManifest works a sealed job's manifest out of the ledger.
+func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string) Manifest {
+	v, score := j.Version, j.Score()
+	m := Manifest{
+		Format: 1, Dataset: v.Dataset, Version: v.ID, Job: j.ID, Month: spec.Month,
+		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
+		Rows:   v.Counts, Tally: score.Totals().Tally, Schema: fingerprint,
+		Model: j.Facts.Model, Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
+	}
+	for i := range score.Tasks {
+		t := &score.Tasks[i]
+		p := Partition{Range: t.Range.String(), Rows: t.Result.Counts, Keys: t.Result.Keys, RowSum: t.Result.Rows, Token: t.Token}
+		for _, f := range t.Result.Files {
+			p.staged = append(p.staged, f.Path)
+			f.Path = path.Base(f.Path)
+			if f.Kind == job.FileRejects {
+				f.Path = "_rejects/" + f.Path
+			}
+			p.Files = append(p.Files, f)
+		}
+		m.Partitions = append(m.Partitions, p)
+	}
+	return m
+}
+
+// ReadManifest returns the manifest a pointer names, checked against its SHA-256.
+func ReadManifest(ctx context.Context, st store.Store, p Pointer) (Manifest, error) {
+	var m Manifest
+	data, err := st.Get(ctx, p.Path+"/_MANIFEST.json", manifestMax)
+	if err != nil {
+		return m, fmt.Errorf("read manifest of %s: %w", p.Version, err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != p.Manifest {
+		return m, fmt.Errorf("manifest of %s is not the one the pointer names: %w", p.Version, ErrDamaged)
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, fmt.Errorf("read manifest of %s: %w", p.Version, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,73 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"rescore/coordinator/ledger"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// Pointer names a version as the dataset's current one.
+type Pointer struct {
+	Format      int        `json:"format"` // 1
+	Dataset     string     `json:"dataset"`
+	Epoch       uint64     `json:"epoch"`
+	Index       uint64     `json:"index"`
+	Version     string     `json:"version"`
+	Path        string     `json:"path"` // of the version folder, in the output store
+	Job         job.ID     `json:"job"`
+	Month       int32      `json:"month"`
+	Manifest    string     `json:"manifest_sha256"`
+	Digest      string     `json:"digest"`
+	Rows        job.Counts `json:"rows"`
+	Seconds     float64    `json:"seconds"`
+	PublishedAt time.Time  `json:"published_at"`
+}
+
+// NewPointer works the pointer to a sealed version out of the ledger.
+func NewPointer(v *ledger.Version, m Manifest, manifest string) Pointer {
+	return Pointer{
+		Format: 1, Dataset: v.Dataset, Epoch: v.Epoch, Index: v.SealIndex, Version: v.ID, Path: VersionPath(m.Month, v.ID),
+		Job: v.Job, Month: m.Month, Manifest: manifest, Digest: m.Digest, Rows: m.Rows,
+		Seconds: v.Seconds, PublishedAt: time.Unix(0, v.At).UTC(),
+	}
+}
+
+// Point writes the pointer: after this the version is the dataset's current one,
+// unless a higher pointer exists.
+func Point(ctx context.Context, st store.Store, p Pointer) error {
+	return putSame(ctx, st, pointersDir+p.name(), mustJSON(p))
+}
+
+// name sorts pointers by age: epoch first, then index.
+func (p Pointer) name() string { return fmt.Sprintf("%04d-%020d.json", p.Epoch, p.Index) }
+
+// Pointers returns every pointer of a dataset, oldest first; the last is current.
+// A pointer that is not the one its name says is ErrDamaged.
+func Pointers(ctx context.Context, st store.Store) ([]Pointer, error) {
+	infos, err := st.List(ctx, pointersDir)
+	if err != nil {
+		return nil, fmt.Errorf("list versions: %w", err)
+	}
+	var pointers []Pointer
+	for _, info := range infos { // sorted: epoch, then index
+		base := strings.TrimPrefix(info.Name, pointersDir)
+		if strings.HasPrefix(base, "epoch-") || path.Ext(base) != ".json" || len(base) != len(Pointer{}.name()) {
+			continue
+		}
+		var p Pointer
+		if err := getJSON(ctx, st, info.Name, &p); err != nil {
+			return nil, fmt.Errorf("read pointer %s: %w", base, err)
+		}
+		if p.name() != base {
+			return nil, fmt.Errorf("pointer %s is of epoch %d, index %d: %w", base, p.Epoch, p.Index, ErrDamaged)
+		}
+		pointers = append(pointers, p)
+	}
+	return pointers, nil
+}
