@@ -22,7 +22,7 @@
 // other error of raft (lost leadership, a timeout, shutdown) is
 // ErrUnknownOutcome: the command may be applied already, or later, or never.
 // Every command is idempotent or fenced, so the answer is to send the same one
-// again.
+// again. ErrBroken is the end of asking: the disk refused a write.
 //
 // # Leading
 //
@@ -70,6 +70,10 @@ var (
 	// ErrHistory is returned by Open when part of the log, or every snapshot that
 	// the log needs before it, is missing or damaged.
 	ErrHistory = errors.New("ledger history is incomplete")
+	// ErrBroken is returned by Propose and Lead after a write to raft.db failed, as
+	// on a full disk. The outcome of the command is unknown; the replica is of no
+	// more use until it is opened again.
+	ErrBroken = errors.New("the ledger cannot be written")
 	// ErrClosed is the cause of a leadership that ended because of Close.
 	ErrClosed = errors.New("replica is closed")
 
@@ -102,7 +106,7 @@ type Replica struct {
 	id      string
 	raft    *raft.Raft
 	fsm     *fsm
-	store   *raftboltdb.BoltStore
+	store   *disk
 	trans   raft.Transport
 	timeout time.Duration
 
@@ -133,7 +137,7 @@ func open(cfg Config) (_ *Replica, err error) {
 		return nil, err
 	}
 	log := newLog(cfg.Log)
-	store, err := raftboltdb.New(raftboltdb.Options{
+	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path:        filepath.Join(cfg.Dir, "raft.db"),
 		BoltOptions: &bbolt.Options{Timeout: time.Second}, // syncs every write, its free list too
 	})
@@ -145,6 +149,7 @@ func open(cfg Config) (_ *Replica, err error) {
 	case err != nil:
 		return nil, err
 	}
+	store := &disk{BoltStore: bolt, broken: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, store.Close())
@@ -154,7 +159,7 @@ func open(cfg Config) (_ *Replica, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHistory(store, snaps, cfg.Transport == nil); err != nil {
+	if err := checkHistory(bolt, snaps, cfg.Transport == nil); err != nil {
 		return nil, err
 	}
 	rc := raft.DefaultConfig()
@@ -166,7 +171,7 @@ func open(cfg Config) (_ *Replica, err error) {
 		rc.LeaderLeaseTimeout = 50 * time.Millisecond
 		_, cfg.Transport = raft.NewInmemTransport("self")
 	}
-	id, err := identity(cfg, rc, store, snaps)
+	id, err := identity(cfg, rc, bolt, snaps)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +196,7 @@ func open(cfg Config) (_ *Replica, err error) {
 func (r *Replica) ID() string { return r.id }
 
 // Propose puts a command into the log and returns what applying it returned.
-// An error is ErrNotLeader, ErrUnknownOutcome, or the ledger's refusal.
+// An error is ErrNotLeader, ErrUnknownOutcome, ErrBroken, or the ledger's refusal.
 func (r *Replica) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply, error) {
 	data, err := ledger.EncodeCommand(cmd)
 	if err != nil {
@@ -215,7 +220,9 @@ func (r *Replica) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply
 			reply = future.Response().(applied)
 			return
 		}
-		if errors.Is(reply.err, raft.ErrNotLeader) {
+		if broken := r.store.err(); broken != nil {
+			reply.err = broken
+		} else if errors.Is(reply.err, raft.ErrNotLeader) {
 			reply.err = ErrNotLeader
 		} else {
 			reply.err = fmt.Errorf("%w: %w", ErrUnknownOutcome, reply.err)
@@ -253,11 +260,15 @@ func (r *Replica) Lead(ctx context.Context) (context.Context, error) {
 		r.mu.Lock()
 		leads, changed := r.leads, r.changed
 		r.mu.Unlock()
+		if err := r.store.err(); err != nil {
+			return nil, err
+		}
 		if leads != nil && leads.Err() == nil {
 			return leads, nil
 		}
 		select {
 		case <-changed:
+		case <-r.store.broken:
 		case <-r.stop:
 			return nil, ErrClosed
 		case <-ctx.Done():
