@@ -13,7 +13,7 @@ func (c Submit) apply(s *State, index uint64) (Reply, []Event, error) {
 		return nil, nil, err
 	}
 	if j := s.byID[c.Job]; j != nil {
-		if j.SpecDigest != c.SpecDigest {
+		if j.SpecDigest != c.SpecDigest || j.SpecBase != c.SpecBase { // the same paths below another folder are other files
 			return nil, nil, fmt.Errorf("job %s: %w", c.Job, ErrConflict)
 		}
 		return SubmitReply{State: j.State, Epoch: j.Epoch}, nil, nil
