@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -70,7 +71,13 @@ func Cut(survey job.Survey, rowsPerPartition int64) ([]job.Task, error) {
 		}
 	}
 	if total == 0 {
-		return nil, fmt.Errorf("cut: %w", ErrEmpty)
+		var names []string
+		for _, f := range survey.Files {
+			if f.Month == 0 && len(names) < 3 {
+				names = append(names, f.Path)
+			}
+		}
+		return nil, fmt.Errorf("%s: %w; give input.path files that hold subscribers", strings.Join(names, ", "), ErrEmpty)
 	}
 	n := (total-1)/rowsPerPartition + 1
 	if n > TasksMax {
