@@ -208,7 +208,10 @@ func (d *decoder) known(path string) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(d.meant, under)
+	return slices.ContainsFunc(d.meant, func(key string) bool {
+		_, given := d.at[key] // beside the misspelled key: what it holds is no echo
+		return !given && under(key)
+	})
 }
 
 // value decodes n into v. On a problem v keeps what it held.
