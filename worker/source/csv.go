@@ -33,7 +33,7 @@ func openCSV(obj store.Object, spec job.CSV) (*csvFile, error) {
 		}
 	}
 	if obj.Size() == 0 {
-		return nil, fmt.Errorf("the file is empty: %w", ErrFormat)
+		return nil, fmt.Errorf("the file is empty; write it again, or move it out of the input: %w", ErrFormat)
 	}
 	var bom [3]byte
 	if obj.Size() >= 3 {

@@ -148,7 +148,7 @@ func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 		return err
 	}
 	if len(list) == 0 {
-		return fmt.Errorf("nothing at %s: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", MonthBack(d.spec.Month, month))), ErrNoInput)
+		return fmt.Errorf("nothing at %s; give input.path a file, a folder or a pattern that holds files: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", MonthBack(d.spec.Month, month))), ErrNoInput)
 	}
 	format := d.spec.Input.Format
 	for _, info := range list {

@@ -16,7 +16,7 @@ var (
 	ErrFormat = errors.New("not a readable input file")
 	// ErrCorrupt is returned for a file that contradicts itself. Nothing read from
 	// it counts.
-	ErrCorrupt = errors.New("corrupt file")
+	ErrCorrupt = errors.New("corrupt file; copy it again, whole, or have it written again")
 	// ErrMapping is returned when the job's columns do not fit the input's.
 	ErrMapping = errors.New("input columns do not fit the job")
 	// ErrUnsorted is returned when rows are not in the order of their numbers.

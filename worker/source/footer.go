@@ -29,7 +29,7 @@ const magic = "PAR1"
 func checkFooter(obj store.Object) error {
 	size := obj.Size()
 	if size == 0 {
-		return fmt.Errorf("the file is empty: %w", ErrFormat)
+		return fmt.Errorf("the file is empty; write it again, or move it out of the input: %w", ErrFormat)
 	}
 	if size < int64(len(magic)+8) {
 		return fmt.Errorf("%d bytes are too few for a Parquet file: %w", size, ErrFormat)
@@ -46,10 +46,10 @@ func checkFooter(obj store.Object) error {
 		return fmt.Errorf("encrypted Parquet is not read, decrypt it first: %w", ErrFormat)
 	}
 	if string(head[:]) != magic {
-		return fmt.Errorf("no Parquet magic at the start: %w", ErrFormat)
+		return fmt.Errorf("no Parquet magic at the start, so it is no Parquet file; write it again, or set input.format: %w", ErrFormat)
 	}
 	if string(tail[4:]) != magic {
-		return fmt.Errorf("no Parquet magic at the end, the file may be truncated: %w", ErrFormat)
+		return fmt.Errorf("no Parquet magic at the end, the file may be truncated; copy it again, whole: %w", ErrFormat)
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:4]))
 	if n > size-int64(len(magic)+8) {
