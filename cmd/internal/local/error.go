@@ -1,6 +1,11 @@
 package local
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+
+	"rescore/worker/source"
+)
 
 var (
 	// ErrHeld is returned when a gate refused the version: exit code 6.
@@ -19,8 +24,12 @@ type blamed struct{ error }
 // inputError marks err as the input's fault without changing what it says.
 func inputError(err error) error { return blamed{err} }
 
-func (b blamed) Unwrap() error        { return b.error }
-func (b blamed) Is(target error) bool { return target == ErrInput }
+func (b blamed) Unwrap() error { return b.error }
+
+// Is takes a pattern that matches nothing for a file that is not there.
+func (b blamed) Is(target error) bool {
+	return target == ErrInput || target == fs.ErrNotExist && errors.Is(b.error, source.ErrNoInput)
+}
 
 type conflict struct{ error }
 

@@ -96,10 +96,10 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		return done, err
 	}
 	h, err := open(o, work)
+	defer h.close()
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer h.close()
 	return h.run(ctx, o, q)
 }
 
@@ -214,23 +214,19 @@ type house struct {
 	worker  *worker.Worker
 }
 
+// open starts the services. What it returns is to be closed, with an error too.
 func open(o Options, work string) (h *house, err error) {
 	h = &house{log: o.Log}
-	defer func() {
-		if err != nil {
-			h.close()
-		}
-	}()
 	if h.replica, err = replica.Open(replica.Config{Dir: filepath.Join(work, "raft"), Log: o.Log}); err != nil {
-		return nil, err
+		return h, err
 	}
 	if h.nats, err = bus.Embed(); err != nil {
-		return nil, err
+		return h, err
 	}
 	for _, name := range []string{"coordinator", "worker"} {
 		conn, err := h.nats.Connect(name)
 		if err != nil {
-			return nil, err
+			return h, err
 		}
 		h.conns = append(h.conns, conn)
 	}
@@ -412,7 +408,7 @@ func (h *house) finished(ctx context.Context, q question, watch *stageWatch, res
 		return Outcome{}, err
 	}
 	if !ok {
-		return Outcome{}, fmt.Errorf("job %s is published in the ledger and its pointer is not in %s", q.id, q.dir)
+		return Outcome{}, fmt.Errorf("job %s was published and its pointer is no longer in %s; bring the output folder back, or give the job another run.work to run it anew", q.id, q.dir)
 	}
 	h.node.View(func(s *ledger.State) { out.Timing = s.Job(q.id).Totals().Timing })
 	out.Stages, out.Resumed, out.Already = watch.stages, resumed, false
