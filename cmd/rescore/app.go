@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,8 @@ func classify(err error) error {
 		return boot.WithCode(err, boot.Conflict, "wait for the other process, or give this job another run.work")
 	case errors.Is(err, local.ErrOtherJob):
 		return boot.WithCode(err, boot.Conflict, "give this job an output.path of its own")
+	case errors.Is(err, syscall.ENOSPC):
+		return boot.WithCode(err, boot.Failure, "make room on that disk and run the same command again: it goes on where it stopped")
 	case errors.Is(err, province.ErrNotEmpty):
 		return boot.WithCode(err, boot.Conflict, "choose another --out, or replace what is there with --force")
 	case errors.Is(err, province.ErrOption), errors.Is(err, synth.ErrProvince):
