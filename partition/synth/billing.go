@@ -34,28 +34,37 @@ const (
 
 // billing writes fees, top-ups, balance and arrears.
 func (b *Base) billing(t *Batch, at, n int) {
+	profiles := t.profiles[:n]
+	var rent [block]int64 // of those who pay the plain rental
+	for r := range profiles {
+		p := &profiles[r]
+		if p.is(planOnly) && p.level < log168 {
+			rent[r] = rental(p.level)
+		}
+		t.has[r] = p.on
+	}
+	var bits nullness
+	bits.of(&t.has, n)
+	cover(&t.rechargeCnt, &bits, at, n)
+	cover(&t.rechargeFen, &bits, at, n)
+	for r := range profiles {
+		t.has[r] = profiles[r].on &^ profiles[r].noBill
+	}
+	bits.of(&t.has, n)
+	cover(&t.fee, &bits, at, n)
 	for k := range t.fee {
-		fees, count, amount := t.fee[k], t.rechargeCnt[k], t.rechargeFen[k]
-		feeValues, counts, amounts := fees.Values[at:at+n], count.Values[at:at+n], amount.Values[at:at+n]
-		for r := range n {
-			p, i := &t.profiles[r], at+r
-			if k > int(p.oldest) {
-				fees.null(i)
-				count.null(i)
-				amount.null(i)
-				continue
-			}
-			fee := p.feeAt(k)
-			if p.noBill>>k&1 != 0 {
-				fees.null(i)
-			} else {
-				feeValues[r] = fee
-			}
-			counts[r], amounts[r] = p.topUp(k, fee)
+		fees, counts, amounts := t.fee[k].window(at, n)[:n], t.rechargeCnt[k].window(at, n)[:n], t.rechargeFen[k].window(at, n)[:n]
+		for r := range profiles {
+			p := &profiles[r]
+			there := all(p.on, k)
+			fee := p.feeAt(k, rent[r&(block-1)])
+			fees[r] = fee & all(p.on&^p.noBill, k)
+			count, amount := p.topUp(k, fee)
+			counts[r], amounts[r] = int32(count&there), amount&there
 		}
 	}
-	for r := range n {
-		p, i := &t.profiles[r], at+r
+	for r := range profiles {
+		p, i := &profiles[r], at+r
 		if p.is(postpaid) {
 			t.balance.null(i)
 			t.arrears.put(i, p.arrears())
@@ -66,19 +75,19 @@ func (b *Base) billing(t *Batch, at, n int) {
 	}
 }
 
-// feeAt is the bill of the month k back.
-func (p *profile) feeAt(k int) int64 {
+// feeAt is the bill of the month k back; rent is 0 for those who pay by use.
+func (p *profile) feeAt(k int, rent int64) int64 {
 	h := p.draw(uint64(drawFee + k))
-	var fee int64
-	switch {
-	case p.is(zeroBilled):
+	fee := exp2(p.level + noise(uint32(h), octave/2) - int32(k)*p.trend + p.fadeAt(k)/4*3)
+	if rent != 0 {
+		fee = rent
+	}
+	zero := uint64(2 * share / 100)
+	if k < int(p.quiet) {
+		zero = 12 * share / 100
+	}
+	if p.is(zeroBilled) || lane(h, 2) < zero {
 		fee = 0
-	case lane(h, 2) < 2*share/100 || k < int(p.quiet) && lane(h, 2) < 12*share/100:
-		fee = 0
-	case p.is(planOnly) && p.level < log168:
-		fee = rental(p.level)
-	default:
-		fee = exp2(p.level + noise(uint32(h), octave/2) - int32(k)*p.trend + p.fadeAt(k)/4*3)
 	}
 	if k == int(p.tenure) {
 		fee /= 2 // joined during the month
@@ -100,28 +109,27 @@ func (p *profile) fadeAt(k int) int32 {
 	return p.fade * int32(int(p.fadeMonths)-k)
 }
 
-// topUp is what was paid in the month: prepaid in steps of ten yuan, postpaid
-// the bill.
-func (p *profile) topUp(k int, fee int64) (int32, int64) {
+// portion is 2^40 divided by 1, 2 and 3, rounded up: to multiply by instead
+// of dividing, exact below 2^20.
+var portion = [4]uint64{1: 1 << 40, 2: 1 << 39, 3: 1<<40/3 + 1}
+
+// topUp is how often and what was paid in the month: prepaid in steps of ten
+// yuan, postpaid the bill.
+func (p *profile) topUp(k int, fee int64) (count, amount int64) {
 	h := p.draw(uint64(drawRecharge + k))
-	if fee <= 0 {
-		return 0, 0
-	}
-	if p.is(postpaid) {
-		if lane(h, 0) < 6*share/100 {
-			return 0, 0
-		}
-		return 1, fee
-	}
+	count = 1 + int64(bits.TrailingZeros16(uint16(h>>16)|4))
+	amount = int64(uint64(fee)/1000*portion[count&3]>>40+1) * 1000 * count
 	idle := uint64(15 * share / 100)
 	if k < int(p.fadeMonths) {
 		idle = 40 * share / 100
 	}
-	if lane(h, 0) < idle {
+	if p.is(postpaid) {
+		count, amount, idle = 1, fee, 6*share/100
+	}
+	if fee <= 0 || lane(h, 0) < idle {
 		return 0, 0
 	}
-	count := 1 + int64(bits.TrailingZeros16(uint16(h>>16)|4))
-	return int32(count), (fee/(1000*count) + 1) * 1000 * count
+	return count, amount
 }
 
 // balance of a prepaid account: about one in sixteen is below five yuan.

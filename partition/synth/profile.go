@@ -140,6 +140,7 @@ type profile struct {
 	service    uint8
 	noCDR      uint8 // months whose CDR is missing, bit k
 	noBill     uint8 // months whose bill is missing, bit k
+	on         uint8 // months on network, bit k
 }
 
 func (p *profile) is(m mark) bool { return p.marks&m != 0 }

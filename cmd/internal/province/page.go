@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"unsafe"
 
-	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
@@ -15,9 +14,16 @@ import (
 
 // chunk gathers the compressed pages of one column of a row group.
 //
-// Columns of up to 32 bits are dictionary encoded as long as their values lie
-// in 0 to 65534, found by one look-up in a table, and plain after that; amounts
-// of 64 bits are delta encoded, a third of their plain size.
+// Counts and codes are their own places in a dictionary of 0, 1, 2 and so on, as
+// long as they are below 16384; days and areas are found in one with gaps by one
+// look-up in a table, as long as they lie in 0 to 65534; what goes beyond is
+// plain from there on. Amounts of 64 bits are delta encoded, a third of their
+// plain size.
+//
+// A column whose first page hardly shrinks is not compressed: packed bits of
+// amounts do not, and every reader is spared the work too. What the first page
+// says holds for the whole file: the library takes a column's codec from its
+// first chunk.
 type chunk struct {
 	file     *parquetFile
 	name     string
@@ -26,11 +32,14 @@ type chunk struct {
 	pages     []byte // headers and bodies
 	values    int64
 	size      int64 // as if not compressed
+	codec     format.CompressionCodec
+	begun     bool // the codec is settled
 	index     pageIndex
 	encodings [format.RLEDictionary + 1]bool
 
 	entries []uint16 // the dictionary, in order of appearance
 	place   []uint16 // 1 + where a value stands in entries; 0 = nowhere
+	count   bool     // entries are 0, 1, 2 and so on
 	spilled bool     // a value did not fit: plain from here on
 
 	raw      []byte // a page before compression
@@ -40,7 +49,10 @@ type chunk struct {
 	header   bytes.Buffer
 }
 
-const dictionaryMax = 1<<16 - 1
+const (
+	dictionaryMax = 1<<16 - 1
+	countMax      = 1 << 14
+)
 
 // page encodes the first n rows of a vector as a data page.
 func page[T synth.Integer](c *chunk, v *synth.Vector[T], n int) error {
@@ -58,12 +70,14 @@ func page[T synth.Integer](c *chunk, v *synth.Vector[T], n int) error {
 		encoding = format.DeltaBinaryPacked
 		// Same size and layout: a T of eight bytes is an int64 or a uint64.
 		amounts := unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(values))), len(values))
-		var err error
-		if c.packed, err = new(delta.BinaryPackedEncoding).EncodeInt64(c.packed[:0], amounts); err != nil {
-			return err
+		c.raw = appendDeltas(c.raw, amounts)
+	case c.count && !c.spilled && low >= 0 && int64(high) < countMax:
+		encoding = format.RLEDictionary
+		for x := len(c.entries); x <= int(high); x++ {
+			c.entries = append(c.entries, uint16(x))
 		}
-		c.raw = append(c.raw, c.packed...)
-	case !c.spilled && int64(low) >= 0 && int64(high) < dictionaryMax:
+		c.raw = appendIndices(c.raw, values, low, high)
+	case !c.count && !c.spilled && int64(low) >= 0 && int64(high) < dictionaryMax:
 		encoding = format.RLEDictionary
 		c.lookUp(len(values), unsafe.Sizeof(low))
 		for i, x := range values {
@@ -73,7 +87,8 @@ func page[T synth.Integer](c *chunk, v *synth.Vector[T], n int) error {
 			}
 			c.indices[i] = p - 1
 		}
-		c.raw = appendIndices(c.raw, c.indices, max(1, bits.Len(uint(max(len(c.entries), 1)-1))), len(c.entries))
+		first, last := bounds(c.indices)
+		c.raw = appendIndices(c.raw, c.indices, first, last)
 	default:
 		c.spilled = true
 		for _, x := range values {
@@ -90,38 +105,14 @@ func page[T synth.Integer](c *chunk, v *synth.Vector[T], n int) error {
 	}, n, nulls, bound(c, low, len(values)), bound(c, high, len(values)))
 }
 
-// present gathers the values that are not null, eight rows at a time.
+// present gathers the values that are not null.
 func present[T synth.Integer](c *chunk, v *synth.Vector[T], n int) []T {
 	out, _ := c.gathered.([]T)
-	if len(out) < n {
-		out = make([]T, n+n/8)
+	if len(out) < n+8 {
+		out = make([]T, n+n/8+8)
 		c.gathered = out
 	}
-	at := 0
-	for g, set := range v.Valid[:(n+7)/8] {
-		values := v.Values[g*8 : min(g*8+8, n)]
-		if set == 0xff && len(values) == 8 {
-			at += copy(out[at:], values)
-			continue
-		}
-		for ; set != 0; set &= set - 1 {
-			out[at] = values[bits.TrailingZeros8(set)]
-			at++
-		}
-	}
-	return out[:at]
-}
-
-// bounds are the least and greatest value, 0 when there is none.
-func bounds[T synth.Integer](values []T) (low, high T) {
-	if len(values) == 0 {
-		return 0, 0
-	}
-	low, high = values[0], values[0]
-	for _, x := range values {
-		low, high = min(low, x), max(high, x)
-	}
-	return low, high
+	return out[:gather(out, v.Values[:n], v.Valid)]
 }
 
 // lookUp makes room for the places of n values of a type of size bytes.
@@ -157,6 +148,10 @@ func bound[T synth.Integer](c *chunk, x T, present int) []byte {
 // add compresses c.raw and appends it as a page.
 func (c *chunk) add(h format.PageHeader, n, nulls int, low, high []byte) error {
 	body := c.compress(c.raw)
+	if !c.begun && len(body) > len(c.raw)/8*7 {
+		c.codec, body = format.Uncompressed, c.raw
+	}
+	c.begun = true
 	h.UncompressedPageSize, h.CompressedPageSize = int32(len(c.raw)), int32(len(body))
 	head, err := c.head(&h)
 	if err != nil {
@@ -177,7 +172,7 @@ func (c *chunk) add(h format.PageHeader, n, nulls int, low, high []byte) error {
 }
 
 func (c *chunk) compress(b []byte) []byte {
-	if c.file.compress == nil {
+	if c.codec == format.Uncompressed {
 		return b
 	}
 	c.packed = c.file.compress(c.packed, b)
@@ -194,7 +189,7 @@ func (c *chunk) head(h *format.PageHeader) ([]byte, error) {
 func (c *chunk) flush() (format.ColumnChunk, error) {
 	f := c.file
 	m := format.ColumnMetaData{
-		Type: c.physical, PathInSchema: []string{c.name}, Codec: f.codec, NumValues: c.values,
+		Type: c.physical, PathInSchema: []string{c.name}, Codec: c.codec, NumValues: c.values,
 		Encoding: []format.Encoding{format.RLE},
 	}
 	start := f.offset
@@ -237,13 +232,15 @@ func (c *chunk) flush() (format.ColumnChunk, error) {
 	}
 	m.TotalUncompressedSize, m.TotalCompressedSize = c.size, f.offset-start
 	m.Statistics = c.statistics()
-	for _, e := range c.entries { // also when a value did not fit on the first page
-		c.place[e] = 0
+	if !c.count {
+		for _, e := range c.entries { // also when a value did not fit on the first page
+			c.place[e] = 0
+		}
 	}
 	f.indexes = append(f.indexes, c.index)
 
 	*c = chunk{
-		file: f, name: c.name, physical: c.physical, pages: c.pages[:0], entries: c.entries[:0],
+		file: f, name: c.name, physical: c.physical, codec: c.codec, begun: c.begun, count: c.count, pages: c.pages[:0], entries: c.entries[:0],
 		place: c.place, raw: c.raw, packed: c.packed, indices: c.indices, gathered: c.gathered, header: c.header,
 	}
 	return format.ColumnChunk{FileOffset: start, MetaData: m}, nil
@@ -293,46 +290,22 @@ func appendLevels(dst, valid []byte, n, present int) []byte {
 	return dst
 }
 
-// appendIndices writes dictionary places: their width, then one run when all
-// are the same, packed bits otherwise.
-func appendIndices(dst []byte, indices []uint16, width, entries int) []byte {
+// appendIndices writes places in a dictionary, none above high: their width,
+// then one run when all are the same, packed bits otherwise.
+func appendIndices[T integer](dst []byte, indices []T, low, high T) []byte {
+	width := max(1, bits.Len(uint(high)))
 	dst = append(dst, byte(width))
 	if len(indices) == 0 {
 		return dst
 	}
-	same := true
-	if entries > 1 {
-		for _, p := range indices[1:] {
-			if p != indices[0] {
-				same = false
-				break
-			}
-		}
-	}
-	if same {
+	if low == high {
 		dst = binary.AppendUvarint(dst, uint64(len(indices))<<1)
-		dst = append(dst, byte(indices[0]))
+		dst = append(dst, byte(low))
 		if width > 8 {
-			dst = append(dst, byte(indices[0]>>8))
+			dst = append(dst, byte(uint16(low)>>8))
 		}
 		return dst
 	}
-	groups := (len(indices) + 7) / 8
-	dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
-	end := len(dst) + groups*width
-	var acc uint64
-	filled := 0
-	for _, p := range indices {
-		acc |= uint64(p) << filled
-		if filled += width; filled >= 32 {
-			dst = binary.LittleEndian.AppendUint32(dst, uint32(acc))
-			acc >>= 32
-			filled -= 32
-		}
-	}
-	dst = binary.LittleEndian.AppendUint64(dst, acc)
-	for len(dst) < end {
-		dst = append(dst, 0)
-	}
-	return dst[:end]
+	dst = binary.AppendUvarint(dst, uint64(len(indices)+7)/8<<1|1)
+	return appendPacked(dst, indices, width)
 }

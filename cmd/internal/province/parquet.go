@@ -62,9 +62,19 @@ func newParquet(w io.Writer, columns []synth.Column, codec format.CompressionCod
 		}
 		f.meta.Schema = append(f.meta.Schema, e)
 		f.meta.ColumnOrders = append(f.meta.ColumnOrders, format.ColumnOrder{Value: new(format.TypeDefinedOrder)})
-		f.columns = append(f.columns, &chunk{file: f, name: c.Name, physical: e.Type.V})
+		f.columns = append(f.columns, &chunk{file: f, name: c.Name, physical: e.Type.V, codec: codec, count: counts(c)})
 	}
 	return f, f.emit([]byte(magic))
+}
+
+// counts reports whether a column holds small numbers without gaps worth naming:
+// counts and codes, not days and areas.
+func counts(c synth.Column) bool {
+	switch c.Source.Type.ID() {
+	case arrow.UINT8, arrow.INT16, arrow.INT32:
+		return true
+	}
+	return false
 }
 
 // element is a column's entry in the schema.

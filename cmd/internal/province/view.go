@@ -59,23 +59,23 @@ func (v *view) look(b *synth.Batch) int {
 	for i, s := range v.sources {
 		switch d := v.columns[i].Vector.(type) {
 		case *synth.Vector[uint8]:
-			gather(d, s.Vector.(*synth.Vector[uint8]), v.keep)
+			pick(d, s.Vector.(*synth.Vector[uint8]), v.keep)
 		case *synth.Vector[int16]:
-			gather(d, s.Vector.(*synth.Vector[int16]), v.keep)
+			pick(d, s.Vector.(*synth.Vector[int16]), v.keep)
 		case *synth.Vector[int32]:
-			gather(d, s.Vector.(*synth.Vector[int32]), v.keep)
+			pick(d, s.Vector.(*synth.Vector[int32]), v.keep)
 		case *synth.Vector[uint32]:
-			gather(d, s.Vector.(*synth.Vector[uint32]), v.keep)
+			pick(d, s.Vector.(*synth.Vector[uint32]), v.keep)
 		case *synth.Vector[int64]:
-			gather(d, s.Vector.(*synth.Vector[int64]), v.keep)
+			pick(d, s.Vector.(*synth.Vector[int64]), v.keep)
 		case *synth.Vector[uint64]:
-			gather(d, s.Vector.(*synth.Vector[uint64]), v.keep)
+			pick(d, s.Vector.(*synth.Vector[uint64]), v.keep)
 		}
 	}
 	return len(v.keep)
 }
 
-func gather[T synth.Integer](d, s *synth.Vector[T], keep []int32) {
+func pick[T synth.Integer](d, s *synth.Vector[T], keep []int32) {
 	d.Values = d.Values[:0]
 	d.Valid = append(d.Valid[:0], make([]byte, (len(keep)+7)/8)...)
 	for i, k := range keep {
