@@ -376,7 +376,7 @@ func TestALeadershipLostAndWonAgainIsANewOne(t *testing.T) {
 	r := mustOpen(t, Config{Dir: t.TempDir()})
 	// The same raft, watched over signals of our own: raft drops a false that
 	// nobody has read yet, so that true follows true.
-	w := &Replica{raft: r.raft, changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{})}
+	w := &Replica{raft: r.raft, store: r.store, changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{})}
 	signals := make(chan bool)
 	go w.watch(signals)
 	signals <- true
