@@ -13,15 +13,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-var binary string
+var program string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "rescore-e2e-")
 	if err == nil {
-		binary = filepath.Join(dir, "rescore")
-		build := exec.Command("go", "build", "-o", binary, "rescore/cmd/rescore")
+		program = filepath.Join(dir, "rescore")
+		build := exec.Command("go", "build", "-o", program, "rescore/cmd/rescore")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, e := build.CombinedOutput(); e != nil {
 			err = fmt.Errorf("build the binary: %w\n%s", e, out)
@@ -40,7 +41,7 @@ func TestMain(m *testing.M) {
 // result is the object of the machine contract.
 type result struct {
 	Job, Version, Path string
-	Rows               struct{ In, Scored, Excluded, Rejected, Duplicate int64 }
+	Rows               counts
 	Digest             string
 	Seconds            float64
 	RowsPerSecond      float64 `json:"rows_per_second"`
@@ -50,7 +51,7 @@ type result struct {
 
 // command prepares the binary with an environment of its own.
 func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, args...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	return cmd
 }
@@ -76,10 +77,15 @@ func must(t *testing.T, args ...string) result {
 	if code != 0 {
 		t.Fatalf("rescore %s: exit code %d\n%s", strings.Join(args, " "), code, stderr)
 	}
+	return parseResult(t, stdout)
+}
+
+// parseResult reads the object on stdout's last line.
+func parseResult(t *testing.T, stdout string) (r result) {
+	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
-	var r result
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
-		t.Fatalf("rescore %s: last line %q: %v", strings.Join(args, " "), lines[len(lines)-1], err)
+		t.Fatalf("stdout's last line is %q: %v", lines[len(lines)-1], err)
 	}
 	return r
 }
@@ -99,6 +105,32 @@ func synth(t *testing.T, subscribers int, more ...string) string {
 // its own.
 func run(jobFile, dir string, more ...string) []string {
 	return append([]string{"run", jobFile, "--quiet", "--set", "output.path=" + filepath.Join(dir, "out"), "--set", "run.work=" + filepath.Join(dir, "work")}, more...)
+}
+
+// listing describes every file below a folder but locks: name, size, time of
+// the last change.
+func listing(t *testing.T, dir string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() == "LOCK" {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		size := info.Size()
+		if d.IsDir() {
+			size = 0 // of the folder's own blocks
+		}
+		list = append(list, fmt.Sprintf("%s %d %s", path, size, info.ModTime().UTC().Format(time.RFC3339Nano)))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // files returns the names below a folder that match the pattern, sorted.
