@@ -59,7 +59,7 @@ func columns(spec job.Spec) (known map[string]string, names []string) {
 		}
 	}
 	for _, x := range spec.Input.Extra {
-		add(x.Name, x.Name)
+		add(x.Name, asExtra(x.Name))
 	}
 	for _, d := range feature.Dictionary {
 		add(d.Name, d.Name)
@@ -76,6 +76,17 @@ func columns(spec job.Spec) (known map[string]string, names []string) {
 		}
 	}
 	return known, names
+}
+
+// asExtra is what an extra column of the job is called inside the program, where
+// its own name may be a feature's: a base that brings its own tenure is scored
+// with it.
+func asExtra(name string) string { return "extra(" + name + ")" }
+
+// extraName returns the input's name of a column that asExtra named.
+func extraName(column string) (string, bool) {
+	name, ok := strings.CutPrefix(column, "extra(")
+	return strings.TrimSuffix(name, ")"), ok
 }
 
 // LoadModel freezes a model file and binds its features: to what the job's
@@ -114,22 +125,26 @@ func ForJob(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 
 // ForFeatures plans the program that computes features alone, for training. Its
 // columns are the number, then the features in order; names are what the caller
-// called them.
+// called them. Names that stand for nothing are all reported.
 func ForFeatures(spec job.Spec, features []string, batchRows int) (p *Plan, names []string, err error) {
 	known, _ := columns(spec)
 	want := []kernel.Field{{Name: schema.Key, Type: arrow.PrimitiveTypes.Uint64}}
 	names = append([]string{schema.Key}, features...)
-	var bound []string
+	var bound, strangers []string
 	for _, f := range features {
 		column, ok := known[f]
-		if column == f && isExtra(spec, f) {
-			column = feature.AsFeature(f) // an output must be the program's own memory
+		if !ok {
+			strangers = append(strangers, fmt.Sprintf("%q", f))
+			continue
+		}
+		if _, extra := extraName(column); extra {
+			column = feature.AsFeature(column) // an output must be the program's own memory
 		}
 		bound = append(bound, column)
-		if !ok {
-			return nil, nil, fmt.Errorf("there is no feature, canonical column or extra column %q; rescore features list prints the features", f)
-		}
 		want = append(want, kernel.Field{Name: column, Type: arrow.PrimitiveTypes.Float64})
+	}
+	if len(strangers) > 0 {
+		return nil, nil, fmt.Errorf("there is no feature, canonical column or extra column %s; rescore features list prints the features", strings.Join(strangers, ", "))
 	}
 	catalogue, err := common(spec, bound, batchRows)
 	if err != nil {
@@ -143,8 +158,8 @@ func ForFeatures(spec job.Spec, features []string, batchRows int) (p *Plan, name
 // every row when the base lacks them, and the job's extra columns.
 func input(spec job.Spec) func(string) (arrow.DataType, bool) {
 	return func(name string) (arrow.DataType, bool) {
-		if isExtra(spec, name) {
-			return arrow.PrimitiveTypes.Float64, true
+		if x, ok := extraName(name); ok {
+			return arrow.PrimitiveTypes.Float64, isExtra(spec, x)
 		}
 		switch name {
 		case schema.Key:

@@ -35,20 +35,23 @@ type Plan struct {
 	handed  []kernel.Field // handed over beside it: the number, the bad values
 }
 
-// Columns returns the flat names of the columns to read: canonical ones in the
-// order of the subscriber record, then extra ones.
+// Columns returns the names of the columns to read: canonical ones by flat name
+// in the order of the subscriber record, then extra ones.
 func (p *Plan) Columns() []string {
 	names := make([]string, len(p.read))
 	for i, f := range p.read {
 		names[i] = f.Name
+		if x, ok := extraName(f.Name); ok {
+			names[i] = x
+		}
 	}
 	return names
 }
 
 // Select chooses from the catalogue the kernels that compute want, and orders
 // them. A column no kernel makes is read from the input; input says whether the
-// input record can have it and of which type. Every column that cannot be had is
-// reported.
+// input record can have it and of which type. Every column that cannot be had,
+// or is of another type than its reader takes it for, is reported.
 func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name string) (arrow.DataType, bool)) (*Plan, error) {
 	makers := make(map[string]int)
 	specs := make([]kernel.Spec, len(catalogue))
@@ -56,7 +59,7 @@ func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name stri
 		specs[i] = k.Spec()
 		for _, f := range specs[i].Out {
 			if j, taken := makers[f.Name]; taken {
-				return nil, fmt.Errorf("program: both %s and %s make column %s", specs[j].Name, specs[i].Name, f.Name)
+				return nil, fmt.Errorf("build program: both %s and %s make column %s", specs[j].Name, specs[i].Name, f.Name)
 			}
 			makers[f.Name] = i
 		}
@@ -66,29 +69,39 @@ func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name stri
 		unseen, open, done = 0, 1, 2
 	)
 	state := make([]uint8, len(catalogue))
-	reading := make(map[string]bool)
+	seen := make(map[string]bool) // columns of the input
 	var problems []error
+	mistyped := func(f kernel.Field, typ arrow.DataType, by string) bool {
+		if arrow.TypeEqual(typ, f.Type) {
+			return false
+		}
+		problems = append(problems, fmt.Errorf("column %s is %s and %s reads it as %s", f.Name, typ, by, f.Type))
+		return true
+	}
+	read := func(f kernel.Field, by string) {
+		typ, ok := input(f.Name)
+		switch {
+		case !ok:
+			problems = append(problems, fmt.Errorf("column %s, read by %s, is neither in the input record nor made by a kernel", f.Name, by))
+		case mistyped(f, typ, by) || seen[f.Name]:
+		case f.Name == schema.Key || f.Name == BadValues:
+			p.handed = append(p.handed, f)
+		default:
+			p.read = append(p.read, f)
+		}
+		seen[f.Name] = seen[f.Name] || ok
+	}
 	var visit func(f kernel.Field, by string)
 	visit = func(f kernel.Field, by string) {
 		i, made := makers[f.Name]
 		if !made {
-			typ, ok := input(f.Name)
-			if f.Name == schema.Key || f.Name == BadValues {
-				if !slices.ContainsFunc(p.handed, func(h kernel.Field) bool { return h.Name == f.Name }) {
-					p.handed = append(p.handed, f)
-				}
-				return
-			}
-			switch {
-			case !ok:
-				problems = append(problems, fmt.Errorf("column %s, read by %s, is neither in the input record nor made by a kernel", f.Name, by))
-			case !arrow.TypeEqual(typ, f.Type):
-				problems = append(problems, fmt.Errorf("column %s is %s and %s reads it as %s", f.Name, typ, by, f.Type))
-			case !reading[f.Name]:
-				reading[f.Name] = true
-				p.read = append(p.read, f)
-			}
+			read(f, by)
 			return
+		}
+		for _, out := range specs[i].Out {
+			if out.Name == f.Name {
+				mistyped(f, out.Type, by)
+			}
 		}
 		switch state[i] {
 		case done:

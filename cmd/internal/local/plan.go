@@ -61,9 +61,13 @@ func Plan(ctx context.Context, o Options) (PlanReport, error) {
 		return PlanReport{}, inputError(err)
 	}
 	present, absent := dataset.Columns()
+	unknown, err := program.Unknowns(o.Spec, model, absent)
+	if err != nil {
+		return PlanReport{}, err
+	}
 	r := PlanReport{
 		Job: q.id, Files: survey.Files, Columns: present, Absent: absent,
-		Unknown: program.Unknowns(steps, model, absent), Model: model.Digest, Features: len(model.Features), Program: steps.String(),
+		Unknown: unknown, Model: model.Digest, Features: len(model.Features), Program: steps.String(),
 	}
 	for _, t := range tasks {
 		r.Rows += t.Rows
