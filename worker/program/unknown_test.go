@@ -201,7 +201,7 @@ func TestNeedsAreWhatKernelsDo(t *testing.T) {
 }
 
 func proveNeed(t *testing.T, spec job.Spec, m Model, away [][]string, holds func(judged) bool) {
-	const total = 1024
+	const total = 512
 	plan := planned(t, spec, m, total)
 	g := plan.Program(total, memory.DefaultAllocator)
 	defer g.Release()
@@ -230,7 +230,7 @@ func proveNeed(t *testing.T, spec job.Spec, m Model, away [][]string, holds func
 				t.Errorf("the program does not read %s", c)
 			}
 		}
-		for range 3 {
+		for range 2 {
 			if n := broken(names); n > 0 {
 				t.Errorf("without %v: %d of %d rows are otherwise", names, n, total)
 			}
@@ -239,7 +239,7 @@ func proveNeed(t *testing.T, spec job.Spec, m Model, away [][]string, holds func
 	if strings.Contains(t.Name(), "arpu3_fen") {
 		return // its words hold with the bills there, too
 	}
-	for range 40 {
+	for range 80 {
 		if broken(nil) > 0 {
 			return
 		}
