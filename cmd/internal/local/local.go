@@ -92,6 +92,9 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer unlock()
+	if q.output, err = outputStore(o.Base, o.Spec.Output.Path); err != nil {
+		return Outcome{}, err
+	}
 	if done, ok, err := q.published(ctx); ok || err != nil {
 		return done, err
 	}
@@ -107,12 +110,12 @@ func Run(ctx context.Context, o Options) (Outcome, error) {
 type question struct {
 	id     job.ID
 	spec   job.Spec
-	output store.Store
-	dir    string // of the output store
+	output store.Store // nil until it is opened, which makes it
+	dir    string      // of the output store
 }
 
-// ask opens everything the job names, so that what is wrong is said before any
-// work, and works out the job's ID.
+// ask reads everything the job names, so that what is wrong is said before any
+// work, and works out the job's ID. It writes nothing.
 func ask(ctx context.Context, o Options) (question, error) {
 	model, err := readModel(o.Base, o.Spec.Model.Path)
 	if err != nil {
@@ -129,14 +132,10 @@ func ask(ctx context.Context, o Options) (question, error) {
 	if err != nil {
 		return question{}, inputError(err)
 	}
-	output, err := outputStore(o.Base, o.Spec.Output.Path)
-	if err != nil {
-		return question{}, err
-	}
 	sum := sha256.Sum256(model)
 	return question{
 		id:   job.NewID(o.Spec, hex.EncodeToString(sum[:]), fingerprint),
-		spec: o.Spec, output: output, dir: place(o.Base, o.Spec.Output.Path),
+		spec: o.Spec, dir: place(o.Base, o.Spec.Output.Path),
 	}, nil
 }
 

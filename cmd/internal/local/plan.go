@@ -2,6 +2,9 @@ package local
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 
 	"rescore/coordinator/plan"
 	"rescore/partition/job"
@@ -73,8 +76,16 @@ func Plan(ctx context.Context, o Options) (PlanReport, error) {
 		r.Rows += t.Rows
 		r.Tasks = append(r.Tasks, PlanTask{Range: t.Range.String(), Rows: t.Rows})
 	}
-	if done, ok, err := q.published(ctx); err == nil && ok {
-		r.Already, r.Version = true, done.Version
+	if _, err := os.Stat(q.dir); errors.Is(err, fs.ErrNotExist) {
+		return r, nil // opening it would make it
 	}
+	if q.output, err = outputStore(o.Base, o.Spec.Output.Path); err != nil {
+		return PlanReport{}, err
+	}
+	done, ok, err := q.published(ctx)
+	if err != nil {
+		return PlanReport{}, err
+	}
+	r.Already, r.Version = ok, done.Version
 	return r, nil
 }
