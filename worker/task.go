@@ -33,7 +33,8 @@ type prepared struct {
 	model   program.Model
 }
 
-// prepare opens a job's input and model once per worker.
+// prepare opens a job's input and model once per worker, and holds the model to
+// the one that was planned with.
 func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, error) {
 	w.mu.Lock()
 	p, ok := w.jobs[a.Job]
@@ -42,16 +43,34 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 		w.jobs[a.Job] = p
 	}
 	w.mu.Unlock()
-	p.once.Do(func() { p.err = p.open(ctx, w.cfg, a) })
-	if p.err != nil {
+	p.once.Do(func() {
+		if p.err = p.open(ctx, w.cfg, a); p.err == nil {
+			w.mu.Lock()
+			w.open = append(w.open, p)
+			w.mu.Unlock()
+		}
+	})
+	err := p.err
+	if err == nil && a.Model != "" && a.Model != p.model.Digest {
+		err = fatal(fmt.Errorf("model %s has changed since the job was planned: its SHA-256 is %.12s…, the plan's is %.12s…; submit the job again", p.spec.Model.Path, p.model.Digest, a.Model))
+	}
+	if err != nil {
 		w.mu.Lock()
-		delete(w.jobs, a.Job) // the next attempt opens again
+		if w.jobs[a.Job] == p {
+			delete(w.jobs, a.Job) // the next attempt opens again
+		}
 		w.mu.Unlock()
 	}
-	return p, p.err
+	return p, err
 }
 
 func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err error) {
+	defer func() {
+		if err != nil && p.dataset != nil {
+			err = errors.Join(err, p.dataset.Close())
+		}
+	}()
+	defer caught(&err, "open job %s", a.Job)
 	if p.spec, err = job.ParseCanonical(a.Spec); err != nil {
 		return fatal(fmt.Errorf("read the job's spec: %w", err))
 	}
@@ -73,9 +92,6 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 	}
 	if p.model, err = program.LoadModel(p.spec, data); err != nil {
 		return fatal(err)
-	}
-	if a.Model != "" && a.Model != p.model.Digest {
-		return fatal(fmt.Errorf("model %s has changed since the job was planned: its SHA-256 is %.12s…, the plan's is %.12s…; submit the job again", p.spec.Model.Path, p.model.Digest, a.Model))
 	}
 	return nil
 }

@@ -16,6 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +40,7 @@ type Bus interface {
 // Config is what a worker needs from its surroundings.
 type Config struct {
 	ID    string // unique among workers
-	Slots int    // partitions scored at once; one per core is right
+	Slots int    // partitions scored at once; defaults to one per core, which is right
 	// BatchRows is the rows of an Arrow batch. Defaults to 2048, which keeps the
 	// default job's columns in a 2 MB L2 cache.
 	BatchRows int
@@ -59,11 +62,15 @@ type Worker struct {
 	free  chan struct{} // one token per free slot
 	mu    sync.Mutex
 	tasks map[wire.Lease]*atomic.Int64 // rows done of the tasks in flight
-	jobs  map[job.ID]*prepared
+	jobs  map[job.ID]*prepared         // what new tasks begin with
+	open  []*prepared                  // everything to be closed when Run ends
 }
 
 // New returns a worker; Run starts it.
 func New(cfg Config) *Worker {
+	if cfg.Slots < 1 {
+		cfg.Slots = runtime.GOMAXPROCS(0)
+	}
 	if cfg.BatchRows == 0 {
 		cfg.BatchRows = 2048
 	}
@@ -77,20 +84,35 @@ func New(cfg Config) *Worker {
 	return w
 }
 
-// Run asks for work and does it until ctx ends, and returns when everything it
-// started has stopped. Tasks in flight are abandoned then: their leases expire.
+// Run asks for work and does it until ctx ends, and returns nil when everything
+// it started has stopped. Tasks in flight are abandoned then: their leases
+// expire. A worker runs once.
 func (w *Worker) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return w.beat(ctx) })
-	group.Go(func() error { return w.take(ctx, group) })
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return w.beat(running) })
+	group.Go(func() error { return w.take(running, group) })
 	err := group.Wait()
-	if errors.Is(err, context.Canceled) {
-		return nil
+	if ctx.Err() != nil {
+		err = nil // told to stop: that is all the error says
 	}
-	return err
+	return errors.Join(err, w.close())
 }
 
-// take asks for as much work as there are free slots, and hands it out.
+// close closes the inputs of every job worked on.
+func (w *Worker) close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []error
+	for _, p := range w.open {
+		all = append(all, p.dataset.Close())
+	}
+	w.open = nil
+	clear(w.jobs)
+	return errors.Join(all...)
+}
+
+// take asks for as much work as there are free slots, and hands it out. An
+// assignment beyond what was asked for is left to expire.
 func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 	const retry = 200 * time.Millisecond
 	for {
@@ -98,11 +120,12 @@ func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 		if err != nil {
 			return err
 		}
-		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: slots})
+		asked := min(slots, wire.SlotsMax)
+		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: asked})
 		if err != nil {
 			w.cfg.Log.Debug("ask for work", "worker", w.cfg.ID, "err", err)
 		}
-		for _, a := range reply.Assignments {
+		for _, a := range reply.Assignments[:min(asked, len(reply.Assignments))] {
 			slots--
 			group.Go(func() error {
 				defer func() { w.free <- struct{}{} }()
@@ -162,22 +185,29 @@ func (w *Worker) do(ctx context.Context, a wire.Assignment) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		report.Failure = &wire.Failure{Reason: wire.Cut(err.Error()), Fatal: isFatal(err)}
+		report.Failure = failure(err)
 		w.cfg.Log.Warn("task failed", "job", a.Job, "stage", a.Kind.String(), "part", a.Index, "attempt", a.Token, "err", err)
 	default:
 		report.Result = &result
+		if _, err := wire.Encode(report); err != nil {
+			// Sent again and again it would never arrive, and heartbeats would keep
+			// its lease.
+			report.Result, report.Failure = nil, failure(err)
+		}
 	}
 	return w.report(ctx, report)
+}
+
+// failure puts an error on the wire, which takes valid UTF-8 alone: names of
+// files and columns in an error may be anything.
+func failure(err error) *wire.Failure {
+	return &wire.Failure{Reason: wire.Cut(strings.ToValidUTF8(err.Error(), "\uFFFD")), Fatal: isFatal(err)}
 }
 
 // perform runs the work of an assignment. A panic is a failed attempt with its
 // place, not a dead worker.
 func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.Int64) (result job.Result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s task %d: panic: %v", a.Kind, a.Index, p)
-		}
-	}()
+	defer caught(&err, "%s task %d", a.Kind, a.Index)
 	p, err := w.prepare(ctx, a)
 	if err != nil {
 		return job.Result{}, err
@@ -229,6 +259,32 @@ func (w *Worker) beat(ctx context.Context) error {
 		w.mu.Unlock()
 		if err := w.cfg.Bus.Heartbeat(h); err != nil {
 			w.cfg.Log.Debug("heartbeat", "worker", w.cfg.ID, "err", err)
+		}
+	}
+}
+
+// caught turns a panic into an error that says what was being done and where the
+// code is that panicked. It must be deferred itself.
+func caught(err *error, doing string, args ...any) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s: panic in %s: %v", fmt.Sprintf(doing, args...), origin(), p)
+	}
+}
+
+// origin finds the function, file and line that panicked.
+func origin() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	panicking := false
+	for {
+		f, more := frames.Next()
+		internal := strings.HasPrefix(f.Function, "runtime.")
+		if panicking && !internal {
+			return fmt.Sprintf("%s (%s:%d)", f.Function, filepath.Base(f.File), f.Line)
+		}
+		panicking = panicking || f.Function == "runtime.gopanic"
+		if !more {
+			return "an unknown place"
 		}
 	}
 }
