@@ -88,7 +88,7 @@ func (b *Bus) Serve(ctx context.Context, h Handler) error {
 	sub, err := b.conn.Subscribe(wire.SubjectHeartbeat, func(m *nats.Msg) {
 		beat, err := wire.Decode[wire.Heartbeat](m.Data)
 		if err != nil {
-			b.log.Warn("read heartbeat", "err", err)
+			b.log.Warn("read heartbeat", "subject", m.Subject, "err", err)
 			return
 		}
 		h.Heartbeat(beat)
