@@ -28,7 +28,6 @@ type propensity struct {
 	trees *forest
 	beta  float64
 	cut   [4]float32
-	raw   []float64 // of one block
 }
 
 // NewPropensity returns the kernel that writes
@@ -40,12 +39,12 @@ type propensity struct {
 // features names the columns bound to e.Features, in that order: float64, NaN
 // where missing; an infinite value is missing too. beta is the share of
 // non-churners kept in training (job.Model.UndersamplingBeta), 1 for all.
-// The kernel takes batches of any size and has scratch for blocks of at most
-// batchRows rows.
+// The kernel takes batches of any size: its scratch is for blocks of 512 rows,
+// whatever the size of the largest batch, the last argument.
 //
 // It is an error when the model does not predict a probability, when a feature
 // has no column, and when beta is not above 0 and at most 1.
-func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy, batchRows int) (kernel.Kernel, error) {
+func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy, _ int) (kernel.Kernel, error) {
 	if !e.Probability() {
 		objective := e.Objective
 		if objective == "" {
@@ -59,7 +58,7 @@ func NewPropensity(e *model.Ensemble, features []string, beta float64, policy jo
 	if !(beta > 0 && beta <= 1) {
 		return nil, fmt.Errorf("propensity: model.undersampling_beta is %v; it is the share of non-churners kept in training, above 0 and at most 1", beta)
 	}
-	trees, err := newForest(e, batchRows)
+	trees, err := newForest(e)
 	if err != nil {
 		return nil, fmt.Errorf("propensity: %w", err)
 	}
@@ -82,7 +81,6 @@ func NewPropensity(e *model.Ensemble, features []string, beta float64, policy jo
 	for i, cut := range policy.RiskBandCut {
 		k.cut[i] = float32(cut) // as the propensity is rounded, so that 0.05 reaches 0.05
 	}
-	k.raw = make([]float64, k.trees.rows)
 	return k, nil
 }
 
@@ -92,10 +90,10 @@ func (k *propensity) Spec() kernel.Spec { return k.spec }
 // Eval implements kernel.Kernel.
 func (k *propensity) Eval(n int, in, out []kernel.Vector) {
 	p, score, band := out[0].F32[:n], out[1].U16[:n], out[2].U8[:n]
-	for first := 0; first < n; first += k.trees.rows {
-		rows := min(k.trees.rows, n-first)
-		k.trees.raw(k.raw, in, first, rows)
-		for i, raw := range k.raw[:rows] {
+	for first := 0; first < n; first += blockRows {
+		rows := min(blockRows, n-first)
+		k.trees.raw(in, first, rows)
+		for i, raw := range k.trees.scores[:rows] {
 			p[first+i] = publish(AtBaseRate(k.model.Transform(raw), k.beta))
 		}
 	}

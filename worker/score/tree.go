@@ -3,248 +3,302 @@ package score
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"rescore/worker/kernel"
 	"rescore/worker/model"
 )
 
-// blockRows is how many rows go through the trees together: few enough that
-// their features stay in the first-level cache (40 features take 20 to 40 KiB),
-// and enough that a tree's nodes are fetched once for many rows.
-const blockRows = 64
+// blockRows is how many rows go through the trees together: a plane, one bit for
+// each, fills a cache line.
+const blockRows = 512
 
-// lanes is how many rows of a block walk a tree side by side: a step waits for
-// two loads, and the steps of other rows fill the wait.
-const lanes = 4
+// A forest's memory is bounded: its planes to 32 MiB, the masks of one tree to as
+// much, its scales to 90 MiB, and the categories of its sets to 64 MiB.
+const (
+	planesMax     = 1 << 19
+	scalesMax     = 1 << 14
+	categoriesMax = 1 << 24
+)
 
-// slotsMax bounds a forest's scratch, to 128 MiB: features by the ways their
-// missing values are treated, and the category sets of one tree.
-const slotsMax = 1 << 18
-
-// forest is an ensemble compiled for blocks of rows. It gives the bits of
-// model.Ensemble.Raw, for every block size, because each row is summed by
-// itself, tree after tree.
+// forest is an ensemble compiled for blocks of 512 rows. It gives the bits of
+// model.Ensemble.Raw, for every block size and on every path, because each row
+// is summed by itself, tree after tree.
 //
-// # One comparison for every node
+//	features ─► bins ─────► planes ──────► masks ──────► leaves ─────► scores
+//	float64     a byte a    a bit a row    a bit a row   a byte a row  float64
+//	            row         for each       for each      of each tree
+//	                        bin >= k       leaf
 //
-// What a node asks is settled before the walk, when a block's features are laid
-// out in slots, so that the walk knows only x <= threshold:
+// # Quantise once
 //
-//	missing goes left    the slot holds -Inf where the value is missing
-//	missing goes right   the slot holds +Inf there
-//	NaN is read as 0     the slot holds 0 there
-//	category in the set  the slot, one for each such node, holds 0 if it is, 1 if not
+// A node asks x <= t, and all nodes together ask few different t of a feature.
+// With those sorted, a value's bin is the number of thresholds below it, and
+// x > t is bin >= k, t being the k-th threshold: exact, and the only place that
+// sees a float. A scale finds bins (scale.go).
 //
-// A feature has one slot for each way its nodes treat missing values: one or
-// two in practice. Infinite features are missing (C09), so that a threshold of
-// +Inf, where every value goes left, is the same as the largest float64, and
-// a value that stands at +Inf still goes right.
+// # Planes
 //
-// A node's children stand side by side, and a leaf leads to itself, so a step
-// has no branch and rows that arrive early wait for the others.
+// A bin is two digits of base 16. With a plane for each "high digit >= h" and
+// each "low digit >= l", a node is high >= h+1, or high >= h and low >= l: three
+// planes and two operations for 64 rows in a uint64, for 512 in a vector.
+//
+// Missing values need no bin. The planes of the high digit come twice, for
+// nodes that send missing values left (they are cleared there) and right (set).
+// A categorical node is one plane, set where the category is not in the set.
+//
+// # Replay
+//
+// A leaf's mask has a bit for each row in it. All rows begin in leaf 0, and the
+// nodes are replayed as they could have been split, parents first: the rows that
+// go right leave the mask of the leaf being split for a new one. Every row pays
+// for every node, and no address depends on data: nothing is guessed wrong, and
+// a node costs a 512th of it. The masks then give each row its leaf.
+//
+// Nodes are numbered anew, breadth first, so that neighbours seldom wait for
+// one another, and leaves in the order in which the replay opens them: nothing is
+// taken for granted of the order in the file.
 type forest struct {
-	rows    int // of a block, a multiple of lanes
-	slots   []slot
-	sets    []set
-	nodes   []node
-	value   []float64 // of the leaf at each node
-	trees   []grown
-	answers int       // most sets of one tree
-	scratch []float64 // rows of answer 0, rows of answer 1, …, rows of slot 0, rows of slot 1, …
+	path   path
+	scales []scale
+	topics []topic
+	nodes  []node
+	trees  []grown
+	value  []float64 // of the leaves, in the order of the replay, tree after tree
+
+	bins   *[blockRows]uint8
+	planes []plane
+	masks  []plane
+	absent *plane
+	leaves *[leafColumns][blockRows]uint8
+	scores *[blockRows]float64
 }
 
-// slot is a feature with its missing values settled.
-type slot struct {
-	feature  int32
-	category bool    // holds the category, -1 where there is none
-	zero     bool    // zeroes are missing too
-	stand    float64 // what stands for a missing value
-}
+// plane is a bit for each row of a block, row 0 lowest in the first word.
+type plane [blockRows / 64]uint64
 
-// set is a categorical node.
-type set struct {
-	from, to uint32 // places in scratch: the category, the answer
-	tree     model.Tree
-	number   int
-}
+// full has every row.
+var full = plane{1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}
 
+// node splits leaf old: the rows of planes[at] | planes[at-1]&planes[low] go
+// right. The new leaf's number is the node's, plus 1.
 type node struct {
-	threshold float64
-	at        uint32 // place of the slot's first row in scratch
-	next      uint32 // left child; the right one follows it
+	at, low uint32
+	old     uint32
 }
 
-// grown is a tree: where its nodes begin, and its sets.
+// grown is a tree: where its nodes and its leaves' values begin.
 type grown struct {
-	root         uint32
-	sets, setEnd int
+	node, value uint32
+	nodes       uint32
 }
 
-// newForest compiles an ensemble of one class for blocks of at most batchRows
-// rows. It is an error when the scratch would not be bounded.
-func newForest(e *model.Ensemble, batchRows int) (*forest, error) {
-	f := &forest{rows: min(blockRows, (max(batchRows, 1)+lanes-1)/lanes*lanes)}
-	// A block meets the trees one by one, so the answers to the sets of each tree
-	// share the room below the slots.
+func (g grown) leaves() int { return int(g.nodes) + 1 }
+
+// newForest compiles an ensemble of one class. It is an error when the scratch
+// would not be bounded.
+func newForest(e *model.Ensemble) (*forest, error) { return newForestOn(e, paths()[len(paths())-1]) }
+
+func newForestOn(e *model.Ensemble, p path) (*forest, error) {
+	f := &forest{path: p}
+	layout, err := f.lay(e)
+	if err != nil {
+		return nil, err
+	}
+	leaves := 1
 	for t := range e.Trees() {
-		sets := 0
-		for _, d := range e.Tree(t).Decision {
-			if d.Categorical() {
-				sets++
-			}
-		}
-		f.answers = max(f.answers, sets)
+		f.grow(e.Tree(t), layout)
+		leaves = max(leaves, len(e.Tree(t).Leaf))
 	}
-	index := make(map[slot]uint32)
-	place := func(s slot) uint32 {
-		at, ok := index[s]
-		if !ok {
-			at = uint32((f.answers + len(f.slots)) * f.rows)
-			index[s] = at
-			f.slots = append(f.slots, s)
-		}
-		return at
+	if leaves > planesMax {
+		return nil, fmt.Errorf("a tree of the model has %d leaves, more than %d; train with fewer", leaves, planesMax)
 	}
-	for t := range e.Trees() {
-		f.grow(e.Tree(t), place)
-	}
-	columns := f.answers + len(f.slots)
-	if columns > slotsMax {
-		return nil, fmt.Errorf("the model needs %d columns and category sets at once, more than %d; train with fewer features or fewer leaves", columns, slotsMax)
-	}
-	f.scratch = make([]float64, max(columns, 1)*f.rows)
+	f.value = append(f.value, make([]float64, leavesMax)...) // any byte may follow a tree's first leaf
+	f.bins, f.absent = new([blockRows]uint8), new(plane)
+	f.leaves, f.scores = new([leafColumns][blockRows]uint8), new([blockRows]float64)
+	f.masks = make([]plane, leaves)
 	return f, nil
 }
 
-// grow appends a tree's nodes, breadth first so that siblings stand side by side.
-func (f *forest) grow(tree model.Tree, place func(slot) uint32) {
-	g := grown{root: uint32(len(f.nodes)), sets: len(f.sets)}
-	queue := []int32{0}
-	if len(tree.Left) == 0 {
-		queue[0] = ^0
-	}
-	for at := 0; at < len(queue); at++ {
-		i := queue[at]
-		if i < 0 {
-			f.nodes = append(f.nodes, node{threshold: math.Inf(1), next: g.root + uint32(at)})
-			f.value = append(f.value, tree.Leaf[^i])
-			continue
+// layout says where the planes of what a node asks stand.
+type layout struct {
+	scales map[axis][]int // by range of thresholds
+	sets   map[string]uint32
+}
+
+// never is a plane of zeroes.
+const never = 0
+
+// lay collects what the nodes ask and gives it scales and planes.
+func (f *forest) lay(e *model.Ensemble) (layout, error) {
+	asked := make(map[axis]*question)
+	topics := make(map[int32]int)
+	var axes []axis
+	l := layout{scales: make(map[axis][]int), sets: make(map[string]uint32)}
+	planes, categories := never+1, 0
+	for t := range e.Trees() {
+		tree := e.Tree(t)
+		for i, d := range tree.Decision {
+			if d.Categorical() {
+				set := words(tree, i)
+				key := setKey(tree.Feature[i], set)
+				if _, known := l.sets[key]; known {
+					continue
+				}
+				if categories += size(set); categories > categoriesMax {
+					return l, fmt.Errorf("the sets of the model have more than %d categories; train with fewer categories", categoriesMax)
+				}
+				at, known := topics[tree.Feature[i]]
+				if !known {
+					at = len(f.topics)
+					topics[tree.Feature[i]] = at
+					f.topics = append(f.topics, topic{feature: tree.Feature[i]})
+				}
+				l.sets[key] = uint32(planes)
+				f.topics[at].sets = append(f.topics[at].sets, answer{at: uint32(planes), members: members(set)})
+				planes++
+				continue
+			}
+			a := axisOf(tree, i)
+			q := asked[a]
+			if q == nil {
+				q = new(question)
+				asked[a] = q
+				axes = append(axes, a)
+			}
+			q.ask(limit(tree.Threshold[i]), missingLeft(tree, i))
 		}
-		n := node{threshold: min(tree.Threshold[i], math.MaxFloat64), next: g.root + uint32(len(queue))}
-		if d := tree.Decision[i]; d.Categorical() {
-			n.at = uint32((len(f.sets) - g.sets) * f.rows)
-			from := place(slot{feature: tree.Feature[i], category: true, stand: -1})
-			f.sets = append(f.sets, set{from: from, to: n.at, tree: tree, number: int(n.threshold)})
-			n.threshold = 0
-		} else {
-			n.at = place(slot{feature: tree.Feature[i], zero: d.Missing() == model.MissingZero, stand: stand(d)})
-		}
-		f.nodes = append(f.nodes, n)
-		f.value = append(f.value, 0)
-		queue = append(queue, tree.Left[i], tree.Right[i])
 	}
-	g.setEnd = len(f.sets)
+	for _, a := range axes {
+		for part := range slices.Chunk(asked[a].sorted(), thresholdsMax) {
+			s := newScale(a, part, asked[a].left, asked[a].right)
+			planes = s.settle(planes)
+			l.scales[a] = append(l.scales[a], len(f.scales))
+			f.scales = append(f.scales, s)
+			if len(f.scales) > scalesMax {
+				return l, fmt.Errorf("the model compares more than %d features, or more than %d thresholds; train with fewer features or a smaller max_bin", scalesMax, scalesMax*thresholdsMax)
+			}
+		}
+	}
+	for i := range f.topics {
+		planes = f.topics[i].settle(planes)
+	}
+	if planes > planesMax {
+		return l, fmt.Errorf("the model needs %d planes for its thresholds, categories and category sets, more than %d; train with fewer features or fewer leaves", planes, planesMax)
+	}
+	f.planes = make([]plane, planes)
+	for _, s := range f.scales {
+		f.planes[s.low] = full
+	}
+	return l, nil
+}
+
+// limit returns a threshold as a scale holds it. Infinite values are missing
+// (C09), so that a threshold of +Inf, where every value goes left, is the same as
+// the largest float64; and there is one zero.
+func limit(threshold float64) float64 { return min(threshold, math.MaxFloat64) + 0 }
+
+// axisOf returns what numerical node i measures.
+func axisOf(tree model.Tree, i int) axis {
+	return axis{tree.Feature[i], tree.Decision[i].Missing() == model.MissingZero}
+}
+
+// missingLeft reports where numerical node i sends a missing value. One read as
+// 0 goes where 0 goes.
+func missingLeft(tree model.Tree, i int) bool {
+	d := tree.Decision[i]
+	if d.Missing() == model.MissingNone {
+		return 0 <= tree.Threshold[i]
+	}
+	return d.DefaultLeft()
+}
+
+// grow appends a tree's nodes, breadth first, and its leaves' values.
+func (f *forest) grow(tree model.Tree, l layout) {
+	g := grown{node: uint32(len(f.nodes)), value: uint32(len(f.value)), nodes: uint32(len(tree.Left))}
+	f.value = append(f.value, make([]float64, len(tree.Leaf))...)
+	value := f.value[g.value:]
 	f.trees = append(f.trees, g)
-}
-
-// stand returns what a missing value is compared as at a numerical node.
-func stand(d model.Decision) float64 {
-	switch {
-	case d.Missing() == model.MissingNone:
-		return 0
-	case d.DefaultLeft():
-		return math.Inf(-1)
+	if g.nodes == 0 {
+		value[0] = tree.Leaf[0]
+		return
 	}
-	return math.Inf(1)
-}
-
-// raw writes the raw scores of rows first to first+n-1 to dst[:n]; n is at most
-// f.rows, and dst has room for n rounded up to lanes.
-func (f *forest) raw(dst []float64, in []kernel.Vector, first, n int) {
-	for i, s := range f.slots {
-		lay(f.scratch[(f.answers+i)*f.rows:], in[s.feature].F64[first:first+n], s)
-	}
-	walked := (n + lanes - 1) / lanes * lanes // rows past n walk over what the last block left, unheard
-	dst = dst[:walked]
-	clear(dst)
-	for _, t := range f.trees {
-		for _, s := range f.sets[t.sets:t.setEnd] {
-			f.answer(s, n)
-		}
-		for r := 0; r < walked; r += lanes {
-			f.walk((*[lanes]float64)(dst[r:]), t, r)
-		}
-	}
-}
-
-// lay copies a feature into its slot and settles the missing values.
-func lay(dst, x []float64, s slot) {
-	dst = dst[:len(x)]
-	switch {
-	case s.category:
-		for i, v := range x {
-			if v > -1 && v < 1<<31 {
-				dst[i] = v
+	type part struct{ node, leaf int32 } // a node, and the leaf it splits
+	queue := []part{{0, 0}}
+	for at := 0; at < len(queue); at++ {
+		p := queue[at]
+		n := f.ask(tree, int(p.node), l)
+		n.old = uint32(p.leaf)
+		f.nodes = append(f.nodes, n)
+		for _, child := range []part{{tree.Left[p.node], p.leaf}, {tree.Right[p.node], int32(at) + 1}} {
+			if child.node >= 0 {
+				queue = append(queue, child)
 			} else {
-				dst[i] = s.stand
+				value[child.leaf] = tree.Leaf[^child.node]
 			}
-		}
-	case s.zero:
-		for i, v := range x {
-			if v-v != 0 || v >= -model.ZeroMax && v <= model.ZeroMax {
-				v = s.stand
-			}
-			dst[i] = v
-		}
-	default:
-		for i, v := range x {
-			if v-v != 0 { // NaN, or infinite
-				v = s.stand
-			}
-			dst[i] = v
 		}
 	}
 }
 
-// answer works out a categorical node for the rows of a block.
-func (f *forest) answer(s set, n int) {
-	from, to := f.scratch[s.from:][:n], f.scratch[s.to:][:n]
-	for i, v := range from {
-		to[i] = 1
-		if s.tree.Member(s.number, v) {
-			to[i] = 0
+// ask returns the planes that answer node i.
+func (f *forest) ask(tree model.Tree, i int, l layout) node {
+	if tree.Decision[i].Categorical() {
+		return node{at: l.sets[setKey(tree.Feature[i], words(tree, i))], low: never}
+	}
+	t := limit(tree.Threshold[i])
+	for _, at := range l.scales[axisOf(tree, i)] {
+		s := &f.scales[at]
+		if k, ok := slices.BinarySearch(s.threshold[:s.thresholds], t); ok {
+			return s.node(k+1, missingLeft(tree, i))
 		}
+	}
+	panic(fmt.Sprintf("score: threshold %v is on no scale", t))
+}
+
+// raw writes the raw scores of rows first to first+n-1 to f.scores[:n]; n is at
+// most blockRows.
+func (f *forest) raw(in []kernel.Vector, first, n int) {
+	f.quantise(in, first, n)
+	f.sum()
+}
+
+// quantise lays a block out in planes. The rows past n, if any, keep what the
+// last block left: they are scored too, and nobody looks.
+func (f *forest) quantise(in []kernel.Vector, first, n int) {
+	for i := range f.scales {
+		s := &f.scales[i]
+		*f.absent = plane{}
+		f.path.quantise(f.bins, f.absent, in[s.feature].F64[first:first+n], s)
+		f.path.stand(f.planes, f.bins, f.absent, s)
+	}
+	for i := range f.topics {
+		f.topics[i].answer(f.planes, in[f.topics[i].feature].F64[first:first+n])
 	}
 }
 
-// walk adds one tree's leaves to the scores of the rows at r to r+lanes-1.
-func (f *forest) walk(dst *[lanes]float64, t grown, r int) {
-	nodes, x := f.nodes, f.scratch[r:]
-	i0, i1, i2, i3 := t.root, t.root, t.root, t.root
-	for {
-		j0 := step(nodes, x, i0, 0)
-		j1 := step(nodes, x, i1, 1)
-		j2 := step(nodes, x, i2, 2)
-		j3 := step(nodes, x, i3, 3)
-		if (j0^i0)|(j1^i1)|(j2^i2)|(j3^i3) == 0 {
-			break // all have arrived
+// sum sums the trees over the planes.
+func (f *forest) sum() {
+	*f.scores = [blockRows]float64{}
+	for trees := f.trees; len(trees) > 0; {
+		n := 0
+		for n < min(grouped, len(trees)) && trees[n].leaves() <= leavesMax {
+			f.replay(trees[n])
+			f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()])
+			n++
 		}
-		i0, i1, i2, i3 = j0, j1, j2, j3
+		if n > 0 {
+			f.path.sum(f.scores, f.leaves, f, trees[:n])
+		} else { // a tree of many leaves
+			f.replay(trees[0])
+			spread(f.scores, f.masks[:trees[0].leaves()], f.value[trees[0].value:])
+			n = 1
+		}
+		trees = trees[n:]
 	}
-	value := f.value
-	dst[0] += value[i0]
-	dst[1] += value[i1]
-	dst[2] += value[i2]
-	dst[3] += value[i3]
 }
 
-// step goes from node i to the child that a lane's row belongs to. The 1 is set
-// from a flag and added: a jump would be guessed wrong half of the time.
-func step(nodes []node, x []float64, i, lane uint32) uint32 {
-	n := &nodes[i]
-	right := uint32(0)
-	if x[n.at+lane] > n.threshold {
-		right = 1
-	}
-	return n.next + right
+// replay splits the block by the nodes of a tree.
+func (f *forest) replay(g grown) {
+	f.masks[0] = full
+	f.path.replay(f.masks, f.planes, f.nodes[g.node:g.node+g.nodes])
 }

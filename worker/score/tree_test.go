@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
 
-	"rescore/worker/kernel"
 	"rescore/worker/model"
 )
 
@@ -45,7 +43,6 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 		missing[f] = r.IntN(3)
 		isCategory[f] = categorical && r.IntN(3) == 0
 	}
-	var body strings.Builder
 	for t := range trees {
 		tree := writtenTree{leaf: []float64{0}}
 		n := leaves
@@ -104,7 +101,15 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 			tree.leaf[l] = r.NormFloat64() / 10
 		}
 		w.trees = append(w.trees, tree)
+	}
+	w.render()
+	return w
+}
 
+// render writes the text.
+func (w *written) render() {
+	var body strings.Builder
+	for t, tree := range w.trees {
 		ints := func(list []int) string { return strings.Trim(fmt.Sprint(list), "[]") }
 		floats := func(list []float64) string {
 			var s []string
@@ -128,15 +133,52 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 		}
 		body.WriteString("\n\n")
 	}
-	names, infos := make([]string, features), make([]string, features)
-	for f := range features {
-		names[f], infos[f] = fmt.Sprintf("f%d", f), "none"
+	names, infos := w.names(), make([]string, w.features)
+	for f := range names {
+		infos[f] = "none"
 	}
-	head := fmt.Sprintf("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=%d\nobjective=binary sigmoid:%v\n", features-1, w.sigmoid)
-	if average {
+	head := fmt.Sprintf("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=%d\nobjective=binary sigmoid:%v\n", w.features-1, w.sigmoid)
+	if w.average {
 		head += "average_output\n"
 	}
 	w.text = head + "feature_names=" + strings.Join(names, " ") + "\nfeature_infos=" + strings.Join(infos, " ") + "\n\n" + body.String() + "end of trees\n"
+}
+
+// renumbered gives nodes and leaves numbers in an order of chance, so that no
+// node stands where the order of the splits has it.
+func (w written) renumbered(seed uint64) written {
+	r := rand.New(rand.NewPCG(seed, 98))
+	trees := w.trees
+	w.trees = nil
+	for _, old := range trees {
+		n := len(old.split)
+		node, leaf := []int{0}, r.Perm(n+1) // new numbers; the root stays
+		if n > 1 {
+			for _, i := range r.Perm(n - 1) {
+				node = append(node, i+1)
+			}
+		}
+		tree := writtenTree{
+			split: make([]int, n), left: make([]int, n), right: make([]int, n),
+			threshold: make([]float64, n), decision: make([]int, n), leaf: make([]float64, n+1), sets: old.sets,
+		}
+		child := func(c int) int {
+			if c < 0 {
+				return ^leaf[^c]
+			}
+			return node[c]
+		}
+		for i := range n {
+			to := node[i]
+			tree.split[to], tree.threshold[to], tree.decision[to] = old.split[i], old.threshold[i], old.decision[i]
+			tree.left[to], tree.right[to] = child(old.left[i]), child(old.right[i])
+		}
+		for i, v := range old.leaf {
+			tree.leaf[leaf[i]] = v
+		}
+		w.trees = append(w.trees, tree)
+	}
+	w.render()
 	return w
 }
 
@@ -233,142 +275,4 @@ func (w written) draw(r *rand.Rand, feature int) float64 {
 		return r.Float64() * 100
 	}
 	return r.NormFloat64() * 10
-}
-
-// shapes are the models tried.
-func shapes() map[string]written {
-	return map[string]written{
-		"numerical":       write(1, 10, 31, 8, false, false, false),
-		"categorical":     write(2, 10, 31, 6, true, false, false),
-		"mixed missing":   write(3, 10, 16, 5, true, true, false),
-		"forest":          write(4, 10, 7, 4, true, false, true),
-		"stumps":          write(5, 20, 2, 3, false, true, false),
-		"one leaf a tree": write(6, 3, 1, 2, false, false, false),
-		"many leaves":     write(7, 2, 255, 9, true, false, false),
-	}
-}
-
-func TestForestEqualsTheReferenceBitForBit(t *testing.T) {
-	t.Parallel()
-	rows := 160_000
-	if os.Getenv("RESCORE_LONG") != "" {
-		rows = 2_000_000
-	}
-	for name, w := range shapes() {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := w.load(t)
-			var forests []*forest
-			for _, batch := range []int{1, 8, 13, 64, 4096} {
-				f, err := newForest(e, batch)
-				if err != nil {
-					t.Fatal(err)
-				}
-				forests = append(forests, f)
-			}
-			r := rand.New(rand.NewPCG(7, uint64(len(w.text))))
-			const pool = 1000
-			in := make([]kernel.Vector, w.features)
-			for i := range in {
-				in[i].F64 = make([]float64, pool)
-			}
-			want, row, got := make([]float64, pool), make([]float64, w.features), make([]float64, blockRows)
-			for done := 0; done < rows; done += pool {
-				for i := range pool {
-					for k := range in {
-						x := w.draw(r, k)
-						in[k].F64[i] = x
-						if row[k] = x; math.IsInf(x, 0) {
-							row[k] = math.NaN()
-						}
-					}
-					want[i] = w.raw(func(feature int) float64 { return in[feature].F64[i] })
-					if raw := e.Raw(row); raw != want[i] {
-						t.Fatalf("row %v: model.Raw %v, want %v", row, raw, want[i])
-					}
-				}
-				for _, f := range forests {
-					for first := 0; first < pool; {
-						n := min(1+r.IntN(f.rows), pool-first)
-						f.raw(got, in, first, n)
-						for i := range n {
-							if got[i] != want[first+i] {
-								t.Fatalf("blocks of %d, row %d of %d: %v, want %v", f.rows, i, n, got[i], want[first+i])
-							}
-						}
-						first += n
-					}
-				}
-			}
-		})
-	}
-}
-
-func TestForestRefusesBoundlessScratch(t *testing.T) {
-	t.Parallel()
-	const sets = slotsMax + 2
-	var text strings.Builder
-	text.WriteString("tree\nversion=v2\nnum_class=1\nobjective=binary sigmoid:1\nmax_feature_idx=0\nfeature_names=x\nfeature_infos=none\n\nTree=0\n")
-	fmt.Fprintf(&text, "num_leaves=%d\nnum_cat=1\nsplit_feature=%s\nthreshold=%s\ndecision_type=%s\nleaf_value=%s\ncat_boundaries=0 1\ncat_threshold=1\nleft_child=",
-		sets+1, strings.Repeat("0 ", sets), strings.Repeat("0 ", sets), strings.Repeat("1 ", sets), strings.Repeat("0 ", sets+1))
-	for i := range sets {
-		fmt.Fprintf(&text, "%d ", ^i)
-	}
-	text.WriteString("\nright_child=")
-	for i := range sets - 1 {
-		fmt.Fprintf(&text, "%d ", i+1)
-	}
-	fmt.Fprintf(&text, "%d\n", ^sets)
-	e, err := model.LightGBM([]byte(text.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := newForest(e, 64); err == nil || !strings.Contains(err.Error(), "category sets") {
-		t.Errorf("error %v", err)
-	}
-}
-
-func BenchmarkForest100x31x40(b *testing.B) {
-	w := write(11, 100, 31, 40, false, false, false)
-	e := w.load(b)
-	f, err := newForest(e, 2048)
-	if err != nil {
-		b.Fatal(err)
-	}
-	const pool = 2048
-	r := rand.New(rand.NewPCG(1, 1))
-	in, rows := make([]kernel.Vector, w.features), make([][]float64, pool)
-	for k := range in {
-		in[k].F64 = make([]float64, pool)
-		for i := range in[k].F64 {
-			in[k].F64[i] = w.draw(r, k)
-		}
-	}
-	for i := range rows {
-		for k := range in {
-			rows[i] = append(rows[i], in[k].F64[i])
-		}
-	}
-	report := func(b *testing.B) {
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pool, "ns/row")
-	}
-	b.Run("kernel", func(b *testing.B) {
-		b.ReportAllocs()
-		dst := make([]float64, blockRows)
-		for b.Loop() {
-			for first := 0; first < pool; first += f.rows {
-				f.raw(dst, in, first, f.rows)
-			}
-		}
-		report(b)
-	})
-	b.Run("Raw", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			for _, row := range rows {
-				e.Raw(row)
-			}
-		}
-		report(b)
-	})
 }

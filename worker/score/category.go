@@ -1,0 +1,120 @@
+package score
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+
+	"rescore/worker/model"
+)
+
+// topic is a feature that categorical nodes ask about. A block's rows are dealt
+// to a plane for each category that is in a set; the planes of a set are joined.
+type topic struct {
+	feature    int32
+	sets       []answer
+	categories []uint32    // in sets, sorted
+	at         uint32      // plane of the first category; after the last one, that of all others
+	place      [256]uint32 // of the low categories, which most are, in categories
+}
+
+// answer is a set of categories and the plane of the rows that are not in it,
+// which go right.
+type answer struct {
+	at      uint32
+	members []uint32 // categories, sorted; places in topic.categories once settled
+}
+
+// words returns the bits of the set that node i asks for. Categories are numbers
+// below 1<<31 (model.Tree.Member).
+func words(tree model.Tree, i int) []uint32 {
+	s := int(tree.Threshold[i])
+	w := tree.Word[tree.Bound[s]:tree.Bound[s+1]]
+	return w[:min(len(w), 1<<31/32)]
+}
+
+// size returns how many categories' bits are set.
+func size(words []uint32) int {
+	n := 0
+	for _, w := range words {
+		n += bits.OnesCount32(w)
+	}
+	return n
+}
+
+// members lists the categories whose bits are set.
+func members(words []uint32) []uint32 {
+	var set []uint32
+	for w, word := range words {
+		for ; word != 0; word &= word - 1 {
+			set = append(set, uint32(w*32+bits.TrailingZeros32(word)))
+		}
+	}
+	return set
+}
+
+// setKey tells the sets of a model apart.
+func setKey(feature int32, words []uint32) string {
+	key := binary.LittleEndian.AppendUint32(nil, uint32(feature))
+	for _, w := range words {
+		key = binary.LittleEndian.AppendUint32(key, w)
+	}
+	return string(key)
+}
+
+// settle gives the categories their planes, from next on, and returns the next
+// free one.
+func (t *topic) settle(next int) int {
+	for _, s := range t.sets {
+		t.categories = append(t.categories, s.members...)
+	}
+	slices.Sort(t.categories)
+	t.categories = slices.Compact(t.categories)
+	for _, s := range t.sets {
+		for i, c := range s.members {
+			s.members[i] = t.find(c)
+		}
+	}
+	for c := range t.place {
+		t.place[c] = t.find(uint32(c))
+	}
+	t.at = uint32(next)
+	return next + len(t.categories) + 1
+}
+
+// find returns the place of a category, past the last for one in no set.
+func (t *topic) find(category uint32) uint32 {
+	if place, ok := slices.BinarySearch(t.categories, category); ok {
+		return uint32(place)
+	}
+	return uint32(len(t.categories))
+}
+
+// answer works a topic's sets out for a block's values. What is no category is
+// in no set.
+func (t *topic) answer(planes []plane, x []float64) {
+	category := planes[t.at:][:len(t.categories)+1]
+	clear(category)
+	for i, v := range x {
+		if !(v > -1 && v < 1<<31) {
+			continue
+		}
+		c := uint32(v)
+		place := t.place[c%256]
+		if c >= 256 {
+			place = t.find(c)
+		}
+		category[place][i/64] |= 1 << (i % 64)
+	}
+	for _, s := range t.sets {
+		var in plane
+		for _, place := range s.members {
+			for w, rows := range &category[place] {
+				in[w] |= rows
+			}
+		}
+		for w, rows := range in {
+			planes[s.at][w] = ^rows
+		}
+	}
+}

@@ -1,0 +1,213 @@
+package score
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+
+	"rescore/worker/model"
+)
+
+// thresholdsMax is how many thresholds a scale holds, so that a bin is a byte. A
+// feature with more gets more scales, each for a range of its thresholds.
+const thresholdsMax = 255
+
+// buckets is how many equal parts of its range a scale tells apart at a glance,
+// a power of two. A table of 1 KiB, with 2 KiB of thresholds, stays in the
+// first-level cache while the rows of a block are looked up.
+const buckets = 1024
+
+// axis is what a scale measures.
+type axis struct {
+	feature int32
+	zero    bool // zeroes are missing too
+}
+
+// scale finds the bin of a value: how many of its thresholds lie below it.
+//
+// The range is cut into equal buckets. The bucket of a value says how many
+// thresholds lie in lower buckets, and a binary search over those of its own
+// says the rest:
+//
+//	bucket  = clamp(x·slope + offset)      rounded, and so monotone
+//	bin     = base[bucket]
+//	bin    += step  if threshold[bin+step-1] < x    for step = …, 4, 2, 1
+//
+// It is exact whatever slope and offset are: a threshold in a lower bucket is
+// smaller, because the bucket never falls as x grows; one in a higher bucket is
+// larger, and the search may meet it without harm; the search compares the
+// float64s themselves. Slope and offset only decide how many thresholds share a
+// bucket: one or two in trained models, and so one step or two. At worst all do,
+// and the search takes eight.
+type scale struct {
+	axis
+	slope, offset float64
+	step          int // the first, a power of two; 0 when there is nothing to search
+	thresholds    int
+	threshold     [512]float64       // sorted, and +Inf after the last
+	base          [buckets + 8]uint8 // a vector reads four bytes for one
+
+	left, right bool   // whether nodes send missing values left, right
+	low         uint32 // plane: low digit >= 0; 1 and further follow
+	high        [2]uint32
+}
+
+// question collects the thresholds asked of an axis.
+type question struct {
+	thresholds  []float64
+	left, right bool
+}
+
+func (q *question) ask(threshold float64, left bool) {
+	q.thresholds = append(q.thresholds, threshold)
+	if left {
+		q.left = true
+	} else {
+		q.right = true
+	}
+	// Many nodes ask the same: keep the list within twice what is distinct.
+	if n := len(q.thresholds); n == cap(q.thresholds) {
+		q.thresholds = slices.Grow(q.sorted(), n/2+16)
+	}
+}
+
+func (q *question) sorted() []float64 {
+	slices.Sort(q.thresholds)
+	q.thresholds = slices.Compact(q.thresholds)
+	return q.thresholds
+}
+
+// newScale makes a scale of 1 to thresholdsMax sorted, distinct thresholds, none
+// of them +Inf.
+func newScale(a axis, thresholds []float64, left, right bool) scale {
+	s := scale{axis: a, thresholds: len(thresholds), left: left, right: right}
+	for i := range s.threshold {
+		s.threshold[i] = math.Inf(1)
+	}
+	copy(s.threshold[:], thresholds)
+	// A few thresholds far from the rest would leave all others in one bucket:
+	// let them share the first and the last with what lies beyond.
+	crowd := len(thresholds) + 1
+	for _, low := range trims {
+		for _, high := range trims {
+			if low+high >= len(thresholds) {
+				break
+			}
+			try := s
+			if !try.span(thresholds[low], thresholds[len(thresholds)-1-high]) {
+				continue
+			}
+			if c := try.fill(); c < crowd {
+				crowd, s = c, try
+			}
+		}
+	}
+	if crowd > len(thresholds) { // no span is a number: one bucket
+		s.slope, s.offset = 0, 0
+		crowd = s.fill()
+	}
+	s.step = 1 << bits.Len(uint(crowd)) >> 1
+	return s
+}
+
+// trims are how many thresholds at an end may be left out of a scale's range.
+var trims = [...]int{0, 1, 2, 4, 8, 16, 32}
+
+// span lays the buckets over [from, to], or reports that floats cannot.
+func (s *scale) span(from, to float64) bool {
+	s.slope = (buckets - 1) / (to - from)
+	s.offset = -float64(from * s.slope)
+	finite := func(x float64) bool { return x-x == 0 }
+	return finite(s.slope) && finite(s.offset) && s.slope > 0
+}
+
+// fill works out the bases and returns how many thresholds the fullest bucket
+// has.
+func (s *scale) fill() int {
+	var count [buckets]int
+	for _, t := range s.threshold[:s.thresholds] {
+		// -Inf is not a number on every slope, and every value is above it.
+		count[s.bucket(max(t, -math.MaxFloat64))]++
+	}
+	below, crowd := 0, 0
+	for b, n := range count {
+		s.base[b] = uint8(below)
+		below += n
+		crowd = max(crowd, n)
+	}
+	return crowd
+}
+
+// bucket returns the bucket of x, which is finite. For a missing value it
+// returns any bucket.
+func (s *scale) bucket(x float64) uint {
+	y := float64(x*s.slope) + s.offset
+	return uint(int64(min(max(y, 0), buckets-1))) % buckets
+}
+
+// quantise writes the bins of at most 512 values and marks the missing ones.
+// The bin of a missing value is anything.
+func quantise(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
+	slope, offset := s.slope, s.offset
+	dst := bins[:len(x)]
+	switch s.step {
+	case 1:
+		for i, v := range x {
+			y := float64(v*slope) + offset
+			b := s.base[uint(int64(min(max(y, 0), buckets-1)))%buckets]
+			dst[i] = b + above(v, s.threshold[b])
+		}
+	case 2:
+		for i, v := range x {
+			y := float64(v*slope) + offset
+			b := s.base[uint(int64(min(max(y, 0), buckets-1)))%buckets]
+			b += above(v, s.threshold[int(b)+1]) << 1
+			dst[i] = b + above(v, s.threshold[b])
+		}
+	default:
+		for i, v := range x {
+			b := uint(s.base[s.bucket(v)])
+			for step := uint(s.step); step > 0; step >>= 1 {
+				b += uint(above(v, s.threshold[(b+step-1)%512])) * step
+			}
+			dst[i] = uint8(b)
+		}
+	}
+	for w := range absent {
+		if w*64 >= len(x) {
+			break
+		}
+		absent[w] = missing(x[w*64:min(w*64+64, len(x))], s.zero)
+	}
+}
+
+// above returns 1 when v > t. It is set from a flag: a jump would be guessed
+// wrong half of the time.
+func above(v, t float64) uint8 {
+	if v > t {
+		return 1
+	}
+	return 0
+}
+
+// missing marks the missing ones of at most 64 values.
+func missing(x []float64, zero bool) uint64 {
+	var m uint64
+	if zero {
+		for i, v := range x {
+			if v-v != 0 || v >= -model.ZeroMax && v <= model.ZeroMax {
+				m |= 1 << i
+			}
+		}
+		return m
+	}
+	for i := len(x) - 1; i >= 0; i-- {
+		bit := uint64(0)
+		// All ones in the exponent: NaN, or infinite.
+		if math.Float64bits(x[i])<<1 >= 0x7ff<<53 {
+			bit = 1
+		}
+		m = m<<1 | bit
+	}
+	return m
+}
