@@ -20,6 +20,7 @@ const idFile = "server-id"
 //
 //	server-id │ log            │
 //	absent    │ empty          │ begin: bootstrap, then write the name
+//	absent    │ term 1 only    │ a crash inside the bootstrap: begin again
 //	absent    │ bootstrap only │ a crash between the two: take the name from it
 //	absent    │ more           │ ErrIdentity
 //	present   │ empty          │ ErrHistory
@@ -50,6 +51,16 @@ func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps ra
 
 	id := raft.ServerID(cfg.ID)
 	if existing {
+		begun, err := begunOnly(store, snaps)
+		if err == nil && begun {
+			err = store.SetUint64(currentTerm, 0)
+			existing = false
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	if existing {
 		if id, err = bootstrapped(store); err != nil {
 			return "", err
 		}
@@ -70,6 +81,32 @@ func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps ra
 		}
 	}
 	return id, writeID(file, string(id))
+}
+
+// Raft's own keys in its stable store.
+var currentTerm, lastVoteTerm = []byte("CurrentTerm"), []byte("LastVoteTerm")
+
+// begunOnly reports whether the store holds what raft.BootstrapCluster writes
+// first, the term 1, and not the configuration that it writes next: a crash
+// between the two. Nobody was voted for and nothing was logged.
+func begunOnly(store *raftboltdb.BoltStore, snaps raft.SnapshotStore) (bool, error) {
+	last, err := store.LastIndex()
+	if err != nil {
+		return false, err
+	}
+	metas, err := snaps.List()
+	if err != nil {
+		return false, err
+	}
+	term, err := store.GetUint64(currentTerm)
+	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return false, err
+	}
+	vote, err := store.GetUint64(lastVoteTerm)
+	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return false, err
+	}
+	return last == 0 && len(metas) == 0 && term == 1 && vote == 0, nil
 }
 
 // bootstrapped returns the name in a log that holds its bootstrap and nothing
