@@ -93,7 +93,7 @@ func open(t *testing.T, h Handler) *office {
 	e := embed(t)
 	o := &office{t: t, server: connect(t, e, "coordinator"), worker: connect(t, e, "worker"), log: newJournal()}
 	o.serve(h)
-	t.Cleanup(func() { o.stop() })
+	t.Cleanup(func() { _ = o.stop() })
 	return o
 }
 
@@ -324,7 +324,9 @@ func TestServingTwiceOnAConnectionLeavesNothingBehind(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	for range 2 {
-		o.stop()
+		if err := o.stop(); !errors.Is(err, errStop) {
+			t.Fatalf("serve ended with %v", err)
+		}
 		if n := o.server.NumSubscriptions(); n != 0 {
 			t.Fatalf("%d subscriptions are left", n)
 		}

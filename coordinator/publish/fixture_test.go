@@ -15,10 +15,11 @@ import (
 	"rescore/partition/store"
 )
 
+const theJob job.ID = "202610-0123456789ab"
+
 const (
-	theJob      job.ID = "202610-0123456789ab"
-	fingerprint        = "fp"
-	units              = 12 // pieces of the base; a partition holds some of them
+	fingerprint = "fp"
+	units       = 12 // pieces of the base; a partition holds some of them
 )
 
 // fataler is what testing and rapid have in common.

@@ -452,7 +452,10 @@ func TestAnInterruptStopsQuicklyAndResumes(t *testing.T) {
 			t.Fatal(err)
 		}
 		select {
-		case <-gone:
+		case err := <-gone:
+			if err == nil {
+				t.Errorf("%v: it ended as if nothing had been said", signal)
+			}
 		case <-time.After(20 * time.Second):
 			_ = cmd.Process.Kill()
 			t.Fatalf("%v was not answered", signal)
