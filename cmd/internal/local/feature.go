@@ -31,6 +31,7 @@ func ExportFeatures(ctx context.Context, o Options, path string, features []stri
 	if err != nil {
 		return 0, err
 	}
+	defer func() { err = errors.Join(err, dataset.Close()) }()
 	if len(features) == 0 {
 		for _, e := range feature.Dictionary {
 			features = append(features, e.Name)

@@ -116,7 +116,7 @@ type question struct {
 
 // ask reads everything the job names, so that what is wrong is said before any
 // work, and works out the job's ID. It writes nothing.
-func ask(ctx context.Context, o Options) (question, error) {
+func ask(ctx context.Context, o Options) (_ question, err error) {
 	model, err := readModel(o.Base, o.Spec.Model.Path)
 	if err != nil {
 		return question{}, inputError(fmt.Errorf("read model.path: %w", err))
@@ -128,6 +128,7 @@ func ask(ctx context.Context, o Options) (question, error) {
 	if err != nil {
 		return question{}, err
 	}
+	defer func() { err = errors.Join(err, dataset.Close()) }()
 	fingerprint, err := dataset.Fingerprint(ctx)
 	if err != nil {
 		return question{}, inputError(err)

@@ -34,7 +34,7 @@ type PlanTask struct {
 }
 
 // Plan surveys the input and cuts it as Run would, and changes nothing.
-func Plan(ctx context.Context, o Options) (PlanReport, error) {
+func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	q, err := ask(ctx, o)
 	if err != nil {
 		return PlanReport{}, err
@@ -55,6 +55,7 @@ func Plan(ctx context.Context, o Options) (PlanReport, error) {
 	if err != nil {
 		return PlanReport{}, err
 	}
+	defer func() { err = errors.Join(err, dataset.Close()) }()
 	survey, err := dataset.Survey(ctx, o.Spec.Run.Workers, func(int64) {})
 	if err != nil {
 		return PlanReport{}, inputError(err)
