@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -46,17 +47,24 @@ type Config struct {
 
 // Node is one coordinator.
 type Node struct {
-	cfg   Config
-	grant sync.Mutex // one work request is decided at a time
+	cfg Config
+	// turn is held from reading the ledger for a decision about leases until what
+	// came of it is in the book: whoever looked for silent leases in between would
+	// take back one that was just granted.
+	turn sync.Mutex
 
 	// Soft state of one leadership: lost with it, and nothing depends on it but
 	// when leases run out and what a progress bar shows. mu may be held while the
 	// ledger is read; it is never taken there.
-	mu    sync.Mutex
-	start time.Time
-	book  *lease.Book            // what was heard of each lease, and when
-	rows  map[ledger.Lease]int64 // how far each lease is
+	mu   sync.Mutex
+	book *lease.Book            // what was heard of each lease, and when
+	rows map[ledger.Lease]int64 // rows read, by the last heartbeat
 }
+
+// repliesMax is how many assignments one answer brings; a worker with more free
+// slots asks again at once. Together with the check in plan it keeps answers
+// below wire.BytesMax, whatever number of files an assignment names.
+const repliesMax = 8
 
 // New returns a node; Run starts it.
 func New(cfg Config) *Node {
@@ -96,8 +104,7 @@ func (n *Node) serve(ctx, term context.Context) error {
 	defer cancel(nil)
 	defer context.AfterFunc(term, func() { cancel(context.Cause(term)) })()
 	n.mu.Lock()
-	n.start = time.Now()
-	n.book, n.rows = lease.NewBook(n.start), make(map[ledger.Lease]int64)
+	n.book, n.rows = lease.NewBook(time.Now()), make(map[ledger.Lease]int64)
 	n.mu.Unlock()
 	group, ctx := errgroup.WithContext(over)
 	group.Go(func() error { return n.cfg.Bus.Serve(ctx, n) })
@@ -125,58 +132,70 @@ func (n *Node) View(read func(*ledger.State)) { n.cfg.Replica.View(read) }
 // Changed returns a channel that is closed when the ledger next changes.
 func (n *Node) Changed() <-chan struct{} { return n.cfg.Replica.Changed() }
 
-// InFlight returns how many rows of a job workers have read beyond the tasks
-// that are done, by their last heartbeats, and how many tasks they are at.
+// InFlight returns how many tasks of a job's stage are leased, and how many rows
+// of them workers have read by their last heartbeats. Both are 0 for a job or a
+// stage that is not there.
 func (n *Node) InFlight(id job.ID, stage int) (rows int64, tasks int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for l, r := range n.rows {
-		if l.Job == id && l.Stage == stage {
-			rows += r
+	n.View(func(s *ledger.State) {
+		j := s.Job(id)
+		if j == nil || stage < 0 || stage >= len(j.Stages) {
+			return
+		}
+		st := &j.Stages[stage]
+		for t := range st.Leased() {
+			ref := ledger.TaskRef{Job: id, Stage: stage, Task: t}
+			rows += n.rows[ledger.Lease{TaskRef: ref, Token: st.Tasks[t].Token}]
 			tasks++
 		}
-	}
+	})
 	return rows, tasks
 }
 
 // Work implements bus.Handler.
 func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
-	n.grant.Lock()
-	defer n.grant.Unlock()
 	var reply wire.WorkReply
-	for _, cmd := range n.decide([]lease.Request{{Worker: r.Worker, Slots: r.Slots}}) {
-		answer, err := n.Propose(ctx, cmd)
-		if err != nil {
-			n.refused(ctx, cmd, err)
-			continue
+	granted := n.settle(ctx, lease.Request{Worker: r.Worker, Slots: min(r.Slots, repliesMax)})
+	n.View(func(s *ledger.State) {
+		for _, l := range granted {
+			reply.Assignments = append(reply.Assignments, assignment(s, l))
 		}
-		granted, ok := answer.(ledger.GrantReply)
-		if !ok {
-			continue
-		}
-		n.mu.Lock()
-		for _, l := range granted.Leases {
-			n.book.Heard(l, time.Now())
-			n.rows[l] = 0
-		}
-		n.mu.Unlock()
-		n.View(func(s *ledger.State) {
-			for _, l := range granted.Leases {
-				reply.Assignments = append(reply.Assignments, assignment(s, l))
-			}
-		})
-	}
+	})
 	if len(reply.Assignments) == 0 {
 		reply.RetryMillis = 25 // a stage may be about to be planned
 	}
 	return reply
 }
 
-// refused logs a command the ledger did not take. A lease that ended meanwhile
-// is nothing to speak of.
-func (n *Node) refused(ctx context.Context, cmd ledger.Command, err error) {
-	if !errors.Is(err, ledger.ErrFenced) && ctx.Err() == nil {
-		n.cfg.Log.Warn("propose", "command", cmd.Kind(), "err", err)
+// settle takes back the leases that ran out and grants what the requests ask
+// for. It returns what was granted.
+func (n *Node) settle(ctx context.Context, requests ...lease.Request) (granted []ledger.Lease) {
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	for _, cmd := range n.decide(requests) {
+		reply, err := n.Propose(ctx, cmd)
+		if err != nil {
+			if !errors.Is(err, ledger.ErrFenced) && ctx.Err() == nil { // a lease that ended meanwhile is nothing to speak of
+				n.cfg.Log.Warn("propose", "command", cmd.Kind(), "err", err)
+			}
+			continue
+		}
+		if g, ok := reply.(ledger.GrantReply); ok {
+			n.heard(g.Leases)
+			granted = append(granted, g.Leases...)
+		}
+	}
+	return granted
+}
+
+// heard notes leases that were granted just now.
+func (n *Node) heard(leases []ledger.Lease) {
+	now := time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range leases {
+		n.book.Heard(l, now)
 	}
 }
 
@@ -204,25 +223,30 @@ func (n *Node) Report(ctx context.Context, r wire.Report) wire.ReportReply {
 		return wire.ReportReply{Status: wire.Refused, Message: "a report needs a result or a failure"}
 	}
 	_, err := n.Propose(ctx, cmd)
-	if err == nil || errors.Is(err, ledger.ErrFenced) {
-		n.mu.Lock()
-		delete(n.rows, l)
-		n.mu.Unlock()
-	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return wire.ReportReply{Status: wire.OK}
-	case errors.Is(err, ledger.ErrFenced):
-		return wire.ReportReply{Status: wire.Fenced, Message: err.Error()}
-	case errors.Is(err, ledger.ErrCounts):
-		// Rows were lost or made on the way: the attempt failed, whatever it says.
-		if _, err := n.Propose(ctx, ledger.Fail{Lease: l, Reason: err.Error()}); err != nil && !errors.Is(err, ledger.ErrFenced) {
-			return wire.ReportReply{Status: wire.Retry, Message: err.Error()}
-		}
-		return wire.ReportReply{Status: wire.Refused, Message: err.Error()}
-	default:
-		return wire.ReportReply{Status: wire.Retry, Message: err.Error()}
 	}
+	status := answerTo(err)
+	if status == wire.Refused && r.Result != nil {
+		// Rows were lost or made on the way, or the report fits no log entry: the
+		// attempt failed, whatever it says. Sent again, it is refused again.
+		if _, failing := n.Propose(ctx, ledger.Fail{Lease: l, Reason: wire.Cut(err.Error())}); failing != nil && answerTo(failing) == wire.Retry {
+			status = wire.Retry
+		}
+	}
+	return wire.ReportReply{Status: status, Message: wire.Cut(err.Error())}
+}
+
+// answerTo says what a report that was not taken should be answered with: only
+// where the outcome is not known does it help to send it again.
+func answerTo(err error) wire.Status {
+	switch {
+	case errors.Is(err, ledger.ErrFenced):
+		return wire.Fenced
+	case errors.Is(err, replica.ErrUnknownOutcome), errors.Is(err, replica.ErrNotLeader):
+		return wire.Retry
+	}
+	return wire.Refused
 }
 
 // Heartbeat implements bus.Handler.
@@ -233,9 +257,7 @@ func (n *Node) Heartbeat(h wire.Heartbeat) {
 	for _, t := range h.Tasks {
 		l := leaseOf(t.Lease)
 		n.book.Heard(l, now)
-		if _, held := n.rows[l]; held {
-			n.rows[l] = t.RowsDone
-		}
+		n.rows[l] = t.RowsDone
 	}
 }
 
@@ -243,15 +265,27 @@ func leaseOf(l wire.Lease) ledger.Lease {
 	return ledger.Lease{TaskRef: ledger.TaskRef{Job: l.Job, Stage: l.Stage, Task: l.Task}, Token: l.Token}
 }
 
-// decide asks lease.Decide what to do now.
+// decide asks lease.Decide what to do now. It forgets what was heard of leases
+// that are over.
 func (n *Node) decide(requests []lease.Request) (cmds []ledger.Command) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.View(func(s *ledger.State) {
 		n.book.Forget(s)
+		maps.DeleteFunc(n.rows, func(l ledger.Lease, _ int64) bool { return !current(s, l) })
 		cmds = lease.Decide(s, n.book, requests, time.Now(), n.cfg.Lease)
 	})
 	return cmds
+}
+
+// current reports whether a task is leased under l.
+func current(s *ledger.State, l ledger.Lease) bool {
+	j := s.Job(l.Job)
+	if j == nil || l.Stage >= len(j.Stages) || l.Task >= len(j.Stages[l.Stage].Tasks) {
+		return false
+	}
+	t := &j.Stages[l.Stage].Tasks[l.Task]
+	return t.State == ledger.Leased && t.Token == l.Token
 }
 
 // steward takes every job its next step whenever the ledger changed, and gives
@@ -259,9 +293,10 @@ func (n *Node) decide(requests []lease.Request) (cmds []ledger.Command) {
 func (n *Node) steward(ctx context.Context) error {
 	ticker := time.NewTicker(n.cfg.Tick)
 	defer ticker.Stop()
+	seen := map[job.ID]time.Time{}
 	for {
 		changed := n.Changed()
-		if err := n.advance(ctx); err != nil {
+		if err := n.advance(ctx, seen); err != nil {
 			return err
 		}
 		select {
@@ -271,15 +306,6 @@ func (n *Node) steward(ctx context.Context) error {
 			continue
 		case <-ticker.C:
 		}
-		for _, cmd := range n.decide(nil) {
-			if e, ok := cmd.(ledger.Expire); ok {
-				n.mu.Lock()
-				delete(n.rows, e.Lease)
-				n.mu.Unlock()
-			}
-			if _, err := n.Propose(ctx, cmd); err != nil {
-				n.refused(ctx, cmd, err)
-			}
-		}
+		n.settle(ctx)
 	}
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/plan"
 	"rescore/coordinator/publish"
+	"rescore/coordinator/replica"
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/schema"
@@ -46,17 +49,26 @@ func next(j *ledger.Job) step {
 }
 
 // advance takes each job as far as it goes without workers. A job whose step
-// cannot be carried out fails with the reason; sealed jobs are tried again.
-func (n *Node) advance(ctx context.Context) error {
+// cannot be carried out fails with the reason. A sealed one cannot fail any more:
+// advance returns why it could not be published, and whoever leads next tries
+// again. seen is when this leader first saw each job that is not over.
+func (n *Node) advance(ctx context.Context, seen map[job.ID]time.Time) error {
 	type todo struct {
-		job  ledger.Job
+		job  *ledger.Job
 		step step
 	}
 	var todos []todo
+	now := time.Now()
 	n.View(func(s *ledger.State) {
 		for j := range s.Jobs() {
+			switch _, known := seen[j.ID]; {
+			case j.State == job.Published || j.State == job.Failed:
+				delete(seen, j.ID)
+			case !known:
+				seen[j.ID] = now
+			}
 			if at := next(j); at != stepNone {
-				todos = append(todos, todo{*j, at})
+				todos = append(todos, todo{j.Clone(), at}) // the ledger goes on while the step is carried out
 			}
 		}
 	})
@@ -65,17 +77,19 @@ func (n *Node) advance(ctx context.Context) error {
 		switch t.step {
 		case stepNone: // is not in the list
 		case stepPlan:
-			err = n.plan(ctx, &t.job)
+			err = n.plan(ctx, t.job)
 		case stepSeal:
-			err = n.seal(ctx, &t.job)
+			err = n.seal(ctx, t.job, seen[t.job.ID])
 		case stepPublish:
-			err = n.publish(ctx, &t.job)
+			err = n.publish(ctx, t.job)
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
-		}
-		if err == nil {
+		case err == nil:
 			continue
+		case errors.Is(err, replica.ErrNotLeader), errors.Is(err, ledger.ErrState):
+			continue // deposed, or the job was taken elsewhere meanwhile: no fault of the job's
 		}
 		n.cfg.Log.Error("job step", "job", t.job.ID, "err", err)
 		if t.step == stepPublish {
@@ -108,6 +122,9 @@ func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 			return err
 		}
 		facts = ledger.Facts{Files: survey.Files, Model: survey.Model, Rules: spec.RulesDigest()}
+		if err := deliverable(j, tasks, facts); err != nil {
+			return err
+		}
 	}
 	chunks, err := ledger.Split(j.ID, stage, kind, tasks, facts)
 	if err != nil {
@@ -117,6 +134,23 @@ func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 		if _, err := n.Propose(ctx, c); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// deliverable returns an error unless the largest answer to a work request fits a
+// message: leases that cannot be delivered would run out, again and again.
+func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
+	widest := slices.MaxFunc(tasks, func(a, b job.Task) int { return len(a.Slices) - len(b.Slices) })
+	var reply wire.WorkReply
+	for range repliesMax {
+		reply.Assignments = append(reply.Assignments, wire.Assignment{
+			Job: j.ID, Kind: job.StageScore, Token: 1, Spec: j.Spec, SpecBase: j.SpecBase, Task: widest,
+			Files: facts.Files, Model: facts.Model, Rules: facts.Rules,
+		})
+	}
+	if _, err := wire.Encode(reply); err != nil {
+		return fmt.Errorf("%d input files, up to %d runs of rows a partition; join small files: %w", len(facts.Files), len(widest.Slices), err)
 	}
 	return nil
 }
@@ -147,7 +181,7 @@ func (n *Node) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 }
 
 // seal checks the gates and seals, or holds the job with its figures.
-func (n *Node) seal(ctx context.Context, j *ledger.Job) error {
+func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
 	spec, err := job.ParseCanonical(j.Spec)
 	if err != nil {
 		return err
@@ -164,11 +198,8 @@ func (n *Node) seal(ctx context.Context, j *ledger.Job) error {
 			return err
 		}
 	}
-	n.mu.Lock()
-	start := n.start
-	n.mu.Unlock()
 	now := time.Now()
-	_, err = n.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(start).Seconds()})
+	_, err = n.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(since).Seconds()})
 	return err
 }
 

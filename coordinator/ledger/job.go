@@ -251,9 +251,10 @@ func (j *Job) Score() *Stage {
 // Totals returns the score stage's sums: what a progress bar shows.
 func (j *Job) Totals() Totals { return j.Score().Totals() }
 
-// clone copies what Apply may change; results, specs and slices are shared,
-// for they never change once they are in a ledger.
-func (j *Job) clone() *Job {
+// Clone returns a copy that Apply does not change, for use outside a view.
+// Results, specs and slices are shared, for they never change once they are in a
+// ledger.
+func (j *Job) Clone() *Job {
 	c := *j
 	c.Stages = append([]Stage(nil), j.Stages...)
 	for i := range c.Stages {

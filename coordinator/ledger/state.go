@@ -50,7 +50,7 @@ func (s *State) Versions(dataset string) []Version {
 func (s *State) Clone() *State {
 	c := &State{index: s.index, versions: slices.Clone(s.versions), byID: make(map[job.ID]*Job, len(s.jobs))}
 	for _, j := range s.jobs {
-		c.add(j.clone())
+		c.add(j.Clone())
 	}
 	return c
 }

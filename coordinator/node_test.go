@@ -1,0 +1,429 @@
+package coordinator
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"rescore/coordinator/ledger"
+	"rescore/partition/job"
+	"rescore/partition/store"
+	"rescore/partition/store/storetest"
+	"rescore/partition/wire"
+)
+
+func TestAJobGoesFromSubmitToPublished(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	s := h.takeOne()
+	if s.Kind != job.StageSurvey || s.Job != theJob || s.Epoch != 1 || len(s.Files) != 0 || s.Model != "" {
+		t.Errorf("the survey is %+v", s)
+	}
+	h.do(s, 0)
+	scores := h.take(8)
+	want := spec()
+	var rows int64
+	for i, a := range scores {
+		rows += a.Task.Rows
+		if a.Kind != job.StageScore || a.Index != i || a.Stage != 1 || a.Model != "model" || a.Rules != want.RulesDigest() ||
+			len(a.Files) != 1 || len(a.Task.Slices) != 1 || string(a.Spec) != string(want.Canonical()) {
+			t.Errorf("task %d is %+v", i, a)
+		}
+	}
+	if len(scores) != tasksEach || rows != segments*rowsEach {
+		t.Fatalf("%d tasks of %d rows in all", len(scores), rows)
+	}
+	for _, i := range []int{2, 0, 1} {
+		h.do(scores[i], 1)
+	}
+	h.waitState(job.Published)
+	p, m := h.version()
+	if p.Job != theJob || len(m.Partitions) != tasksEach || m.Rows.Rejected != tasksEach || p.Seconds <= 0 || p.Seconds > 60 {
+		t.Errorf("got %+v of %d partitions", p, len(m.Partitions))
+	}
+	if r := ask[wire.WorkReply](h, wire.SubjectWork, wire.WorkRequest{Worker: "w", Slots: 1}); len(r.Assignments) != 0 || r.RetryMillis == 0 {
+		t.Errorf("after the end there is work: %+v", r)
+	}
+}
+
+func TestAReportSentAgainIsAnsweredAsTheFirstTime(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	a := h.takeOne()
+	r := h.perform(a, 0)
+	for i := range 3 { // the worker never sees the first two answers
+		if got := h.report(a, r); got.Status != wire.OK {
+			t.Errorf("report %d: %+v", i, got)
+		}
+	}
+	r.Rows = r.Rows.AddHash(1)
+	if got := h.report(a, r); got.Status != wire.Fenced {
+		t.Errorf("another result of a finished task: %+v", got)
+	}
+}
+
+func TestALostAnswerRunsOutAndTheZombieIsFencedI3(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{ttl: 200 * time.Millisecond})
+	h.submit()
+	lost := h.takeOne()
+	// nobody works on it and nobody names it: the same task comes again
+	again := h.takeOne()
+	if again.Kind != lost.Kind || again.Index != lost.Index || again.Token <= lost.Token {
+		t.Fatalf("lost %+v, then got %+v", lost.Lease(), again.Lease())
+	}
+	if got := h.report(lost, h.perform(lost, 0)); got.Status != wire.Fenced {
+		t.Errorf("the zombie is answered %+v", got)
+	}
+	zombie := ask[wire.ReportReply](h, wire.SubjectReport, wire.Report{Worker: "w", Lease: lost.Lease(), Failure: &wire.Failure{Reason: "x", Fatal: true}})
+	if zombie.Status != wire.Fenced {
+		t.Errorf("the zombie's failure is answered %+v", zombie)
+	}
+	h.node.View(func(s *ledger.State) {
+		if j := s.Job(theJob); j.State == job.Failed || j.Stages[0].Tasks[0].Failures != 0 || j.Stages[0].Tasks[0].Silences == 0 {
+			t.Errorf("the job is %s, its survey %+v", j.State, j.Stages[0].Tasks[0])
+		}
+	})
+}
+
+func TestALeaseThatIsNamedInHeartbeatsOutlivesOneThatIsNot(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{ttl: 500 * time.Millisecond})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	both := h.take(2)
+	kept, silent := both[0], both[1]
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for beat := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-beat.C:
+				h.beat(7, kept)
+			case <-stop:
+				beat.Stop()
+				return
+			}
+		}
+	}()
+	for range 2 { // twice the patience, at the least
+		h.wait("the silent lease to run out", func(j *ledger.Job) bool { return j.Stages[1].Tasks[silent.Index].Token != silent.Token })
+		silent = h.takeOne()
+		if silent.Index == kept.Index {
+			t.Fatal("the lease that was named ran out")
+		}
+		if silent.Index == 2 { // the third task was free
+			silent = h.takeOne()
+		}
+	}
+	close(stop)
+	<-stopped
+	if got := h.report(kept, h.perform(kept, 0)); got.Status != wire.OK {
+		t.Errorf("the worker that spoke is answered %+v", got)
+	}
+}
+
+func TestInFlightFollowsTheLedger(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	flight := func(what string, rows int64, tasks int) {
+		t.Helper()
+		for { // heartbeats have no answer
+			gotRows, gotTasks := h.node.InFlight(theJob, 1)
+			if gotRows == rows && gotTasks == tasks {
+				return
+			}
+			if t.Context().Err() != nil {
+				t.Fatalf("%s: %d rows of %d tasks, want %d of %d", what, gotRows, gotTasks, rows, tasks)
+			}
+			if err := h.worker.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	flight("no job", 0, 0)
+	h.submit()
+	h.do(h.takeOne(), 0)
+	as := h.take(3)
+	flight("leased", 0, 3)
+	h.beat(10, as...)
+	flight("a heartbeat", 30, 3)
+	h.beat(25, as[0])
+	flight("another", 45, 3)
+	bad := h.perform(as[1], 0)
+	bad.Counts.Scored--
+	if got := h.report(as[1], bad); got.Status != wire.Refused {
+		t.Errorf("got %+v", got)
+	}
+	flight("an attempt was refused", 35, 2)
+	h.do(as[0], 0)
+	flight("a task is done", 10, 1)
+	h.propose(ledger.Expire{Lease: leaseOf(as[2].Lease()), Cause: ledger.Restart})
+	flight("a lease was taken back", 0, 0)
+	h.beat(10, as[2])
+	again := h.take(2)
+	flight("leased again", 0, 2)
+	h.beat(5, again...)
+	flight("heard again", 10, 2)
+	h.propose(ledger.FailJob{Job: theJob, Reason: "told to"})
+	flight("the job failed", 0, 0)
+	for _, stage := range []int{-1, 2, 99} {
+		if rows, tasks := h.node.InFlight(theJob, stage); rows != 0 || tasks != 0 {
+			t.Errorf("stage %d: %d rows of %d tasks", stage, rows, tasks)
+		}
+	}
+}
+
+func TestRowsThatAreNotConservedFailTheJobInTheEndI2(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	for attempt := range 2 {
+		a := h.takeOne()
+		r := h.perform(a, 0)
+		r.Keys = r.Keys.AddHash(9)
+		got := h.report(a, r)
+		if got.Status != wire.Refused || !strings.Contains(got.Message, "not conserved") {
+			t.Errorf("attempt %d: %+v", attempt, got)
+		}
+	}
+	h.waitState(job.Failed)
+	h.node.View(func(s *ledger.State) {
+		if reason := s.Job(theJob).FailReason; !strings.Contains(reason, "not conserved") || !strings.Contains(reason, "score task 0") {
+			t.Errorf("the reason is %q", reason)
+		}
+	})
+}
+
+func TestAReportThatCanNeverBeTakenIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	a := h.takeOne()
+	other := a
+	other.Job = "202610-ffffffffffff"
+	none := a
+	none.Index = 99
+	for what, lease := range map[string]wire.Assignment{"another ledger's job": other, "a task that is not there": none} {
+		if got := h.report(lease, job.Result{}); got.Status != wire.Refused || got.Message == "" {
+			t.Errorf("%s: %+v", what, got)
+		}
+		failure := wire.Report{Worker: "w", Lease: lease.Lease(), Failure: &wire.Failure{Reason: "x"}}
+		if got := ask[wire.ReportReply](h, wire.SubjectReport, failure); got.Status != wire.Refused {
+			t.Errorf("failure of %s: %+v", what, got)
+		}
+	}
+	large := h.perform(a, 0)
+	large.Files[0].Path = strings.Repeat("p", ledger.EntryMax)
+	if got := h.report(a, large); got.Status != wire.Refused || !strings.Contains(got.Message, "larger") {
+		t.Errorf("a result over the limit of a log entry: %+v", got)
+	}
+	h.node.View(func(s *ledger.State) {
+		if task := s.Job(theJob).Stages[1].Tasks[a.Index]; task.State != ledger.Waiting || task.Failures != 1 {
+			t.Errorf("its task is %s after %d failures", task.State, task.Failures)
+		}
+	})
+}
+
+func TestAFatalFailureFailsTheJobAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	a := h.takeOne()
+	report := wire.Report{Worker: "w", Lease: a.Lease(), Failure: &wire.Failure{Reason: "base.parquet: no such file", Fatal: true}}
+	if got := ask[wire.ReportReply](h, wire.SubjectReport, report); got.Status != wire.OK {
+		t.Errorf("got %+v", got)
+	}
+	h.waitState(job.Failed)
+	h.node.View(func(s *ledger.State) {
+		if reason := s.Job(theJob).FailReason; !strings.HasSuffix(reason, "base.parquet: no such file") {
+			t.Errorf("the reason is %q", reason)
+		}
+	})
+}
+
+func TestAGateHoldsTheJobUntilItIsReleased(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	for _, a := range h.take(tasksEach) {
+		h.do(a, 25) // of 200 rows; the limit is a tenth
+	}
+	h.waitState(job.Held)
+	h.restart() // held is held
+	h.node.View(func(s *ledger.State) {
+		held := s.Job(theJob).Held
+		if len(held.Figures) != 1 || held.Figures[0] != (ledger.Figure{Gate: "gates.reject_share_max", Value: 0.125, Limit: 0.1}) ||
+			!strings.Contains(held.Reason, "75 of 600 rows") {
+			t.Errorf("held with %+v", held)
+		}
+	})
+	if infos, err := h.out.List(t.Context(), "month="); len(infos) != 0 || err != nil {
+		t.Errorf("a held job has %d files in a version folder, %v", len(infos), err)
+	}
+	h.propose(ledger.Release{Job: theJob, Who: "an operator", Reason: "the source is known to be dirty"})
+	h.waitState(job.Published)
+	if _, m := h.version(); m.Rows.Rejected != 75 {
+		t.Errorf("published %+v", m.Rows)
+	}
+}
+
+// A leader is stopped after every step, and the next goes on from the ledger.
+func TestALeaderStoppedAfterAnyStepIsFollowedByOneThatGoesOnI6(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	h.restart() // the survey may or may not be planned
+	s := h.takeOne()
+	h.restart() // leased
+	h.do(s, 0)  // its worker outlived the leader
+	h.restart() // the score stage may or may not be planned
+	done := map[int]job.Token{}
+	for range tasksEach {
+		a := h.takeOne()
+		if token, twice := done[a.Index]; twice {
+			t.Fatalf("task %d, done under %d, is granted under %d", a.Index, token, a.Token)
+		}
+		done[a.Index] = a.Token
+		h.restart()
+		h.do(a, 0)
+		h.restart() // after the last: sealed, published, or neither
+	}
+	h.waitState(job.Published)
+	_, m := h.version()
+	for i, p := range m.Partitions {
+		if p.Token != done[i] {
+			t.Errorf("partition %d is of token %d, not %d", i, p.Token, done[i])
+		}
+	}
+	h.restart()
+	h.waitState(job.Published)
+	if _, again := h.version(); again.Digest != m.Digest {
+		t.Error("the version changed")
+	}
+}
+
+// The node dies at every store operation of a publishing, its deed done or not.
+func TestALeaderThatDiesPublishingIsFollowedByOneThatPublishesI4(t *testing.T) {
+	t.Parallel()
+	for _, after := range []bool{false, true} {
+		for step := 1; ; step++ {
+			var faulty atomic.Pointer[storetest.Faulty]
+			h := newHouse(t, options{wrap: func(st store.Store) store.Store {
+				f := &storetest.Faulty{Store: st, FailAt: step, After: after}
+				if faulty.CompareAndSwap(nil, f) {
+					return f
+				}
+				return st
+			}})
+			h.submit()
+			h.do(h.takeOne(), 0)
+			for _, a := range h.take(tasksEach) {
+				h.do(a, 0)
+			}
+			if step > tasksEach+3 {
+				h.waitState(job.Published)
+				if faulty.Load().Fired() {
+					t.Errorf("publishing takes %d steps or more", step)
+				}
+				h.version()
+				h.close()
+				break
+			}
+			err := <-h.ended
+			h.ended <- err
+			if err == nil || !strings.Contains(err.Error(), string(theJob)) {
+				t.Errorf("step %d: the node ended with %v", step, err)
+			}
+			h.restart()
+			h.waitState(job.Published)
+			h.version()
+			h.close()
+		}
+	}
+}
+
+func TestASurveyThatIsNotTheOneReportedFailsTheJob(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	a := h.takeOne()
+	r := h.perform(a, 0)
+	r.Files[0].SHA256 = strings.Repeat("0", 64)
+	h.report(a, r)
+	h.waitState(job.Failed)
+	h.node.View(func(s *ledger.State) {
+		if reason := s.Job(theJob).FailReason; !strings.Contains(reason, "damaged") || !strings.Contains(reason, r.Files[0].Path) {
+			t.Errorf("the reason is %q", reason)
+		}
+	})
+}
+
+// Between a grant's entry into the ledger and its note in the book the lease
+// looks as if it was never heard of: nobody may decide about leases then.
+func TestNobodyDecidesBetweenAGrantAndItsNote(t *testing.T) {
+	t.Parallel()
+	var grants, open atomic.Int64
+	h := newHouse(t, options{watch: func(n *Node, events []ledger.Event) {
+		for _, e := range events {
+			if e.Kind != ledger.TaskGranted {
+				continue
+			}
+			grants.Add(1)
+			if n.turn.TryLock() {
+				open.Add(1)
+				n.turn.Unlock()
+			}
+		}
+	}})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	h.take(tasksEach)
+	if grants.Load() != 1+tasksEach || open.Load() != 0 {
+		t.Errorf("of %d grants, %d could be taken back at once", grants.Load(), open.Load())
+	}
+}
+
+// A leader that was deposed has not failed, and neither have its jobs: the next
+// one takes the same steps.
+func TestADeposedLeaderFailsNoJobAndDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{wrap: func(st store.Store) store.Store { return &storetest.Faulty{Store: st, FailAt: 1} }})
+	h.submit()
+	h.do(h.takeOne(), 0)
+	for _, a := range h.take(tasksEach) {
+		h.do(a, 0)
+	}
+	if err := <-h.ended; err == nil {
+		t.Fatal("the fault did not show")
+	} else {
+		h.ended <- err
+	}
+	second := spec()
+	h.propose(ledger.Submit{
+		Job: "202610-second", Name: second.Name, Spec: second.Canonical(), SpecDigest: second.Digest(), Epoch: 1, MaxAttempts: 1,
+		Stages: []job.StageKind{job.StageSurvey, job.StageScore},
+	})
+	node := h.node
+	h.close() // from here on, nothing can be proposed
+	for range 2 {
+		if err := node.advance(t.Context(), map[job.ID]time.Time{}); err != nil {
+			t.Errorf("got %v", err)
+		}
+	}
+	h.opts.wrap = nil
+	h.open()
+	h.waitState(job.Published)
+	h.node.View(func(s *ledger.State) {
+		if j := s.Job("202610-second"); j.State == job.Failed {
+			t.Errorf("the second job failed: %s", j.FailReason)
+		}
+	})
+}
