@@ -1,12 +1,64 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
 )
+
+// openBolt opens the file, or makes it: under another name until it is whole,
+// because what a crash or a full disk leaves of a new bbolt file cannot be opened.
+func openBolt(path string) (*raftboltdb.BoltStore, error) {
+	open := func(path string) (*raftboltdb.BoltStore, error) {
+		return raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{Timeout: time.Second}}) // syncs every write, its free list too
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return open(path)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(temp.Name()) // gone already when it was renamed
+	if err := temp.Close(); err != nil {
+		return nil, err
+	}
+	fresh, err := open(temp.Name())
+	if err != nil {
+		return nil, err
+	}
+	if err := fresh.Close(); err != nil {
+		return nil, err
+	}
+	switch err := os.Link(temp.Name(), path); { // unlike a rename, it takes nobody's place
+	case errors.Is(err, fs.ErrExist):
+	case err != nil: // a file system without links
+		if err := os.Rename(temp.Name(), path); err != nil {
+			return nil, err
+		}
+	}
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return open(path)
+}
+
+// syncFolder makes new names in a folder outlast a power cut.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
 
 // disk is the log and the votes. Raft answers a write that fails by giving up its
 // leadership, and a replica that is the only voter wins it back at once, over and

@@ -147,11 +147,7 @@ func writeID(file, id string) (err error) {
 	if err := os.Rename(file+".tmp", file); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return syncFolder(filepath.Dir(file))
 }
 
 // checkHistory refuses a log that begins after the newest snapshot that can be

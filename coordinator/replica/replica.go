@@ -48,8 +48,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
 	"rescore/coordinator/ledger"
@@ -137,10 +135,7 @@ func open(cfg Config) (_ *Replica, err error) {
 		return nil, err
 	}
 	log := newLog(cfg.Log)
-	bolt, err := raftboltdb.New(raftboltdb.Options{
-		Path:        filepath.Join(cfg.Dir, "raft.db"),
-		BoltOptions: &bbolt.Options{Timeout: time.Second}, // syncs every write, its free list too
-	})
+	bolt, err := openBolt(filepath.Join(cfg.Dir, "raft.db"))
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, ErrLocked
