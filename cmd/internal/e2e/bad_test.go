@@ -484,6 +484,8 @@ func TestAFullDiskIsSaidAndOutlived(t *testing.T) {
 		{"output", "disk/out", "work", 150_000, `part-.*\.parquet`},
 		{"output, from the start", "disk/out", "work", 0, "_DATASET|put-"},
 		{"work, from the start", "out", "disk/work", 0, "disk/work"},
+		{"work, for a page", "out", "disk/work", 4096, `raft\.db`},
+		{"work, for three pages", "out", "disk/work", 3 * 4096, `raft\.db`},
 		{"work, when the job is taken in", "out", "disk/work", 34_000, `raft\.db`},
 		{"work, half-way", "out", "disk/work", 80_000, `raft\.db`},
 	} {

@@ -3,15 +3,16 @@ package e2e
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 )
@@ -29,111 +30,220 @@ func kills(t *testing.T) int {
 	return n
 }
 
-// TestAKilledRunEndsAsAnUndisturbedOne is invariants I1, I2, I5 and I6 at once:
-// SIGKILL at random moments, start again, and the version is the same, byte for
-// byte but for the tokens, with no partition run again once it was done.
+// sights are the traces a run leaves as it goes on, in their order: a kill waits
+// for a new one, so that short steps are hit as often as long ones.
+var sights = []string{
+	"work/LOCK", "work/raft/raft.db", "out/_DATASET.json", "out/_published/epoch-*", "out/_staging/*/survey-*", "out/_staging/*/part-*",
+	"out/month=*/version=*", "out/month=*/version=*/_rejects", "out/month=*/version=*/_MANIFEST.json", "out/month=*/version=*/_SUCCESS", "out/_published/0*",
+}
+
+// reached says how far the runs in dir have come: the last sight, or "nothing".
+func reached(dir string) string {
+	for _, sight := range slices.Backward(sights) {
+		if seen(dir, sight) > 0 {
+			return sight
+		}
+	}
+	return "nothing"
+}
+
+func seen(dir, sight string) int {
+	names, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(sight)))
+	return len(names)
+}
+
+// executioner decides when a run dies.
+type executioner struct {
+	*rand.Rand
+	length time.Duration // of an undisturbed run
+}
+
+// moment waits in one of three ways, each of which other steps are short for, and
+// returns false when the run ended first: some time in the whole run; some time
+// in the start-up; a new sight, publishing ones above all, and a moment more.
+func (e executioner) moment(dir string, gone <-chan struct{}) bool {
+	switch e.IntN(10) {
+	case 0, 1, 2:
+		return !ended(gone, time.Duration(e.Int64N(int64(e.length))))
+	case 3, 4:
+		return !ended(gone, time.Duration(e.Int64N(int64(e.length/8))))
+	}
+	sight := sights[e.IntN(len(sights))]
+	if e.IntN(2) == 0 {
+		sight = sights[6+e.IntN(len(sights)-6)]
+	}
+	for before := seen(dir, sight); seen(dir, sight) <= before; {
+		if ended(gone, 200*time.Microsecond) {
+			return false
+		}
+	}
+	return !ended(gone, time.Duration(e.Int64N(int64(8*time.Millisecond))))
+}
+
+// ended waits and reports whether the run ended meanwhile.
+func ended(gone <-chan struct{}, wait time.Duration) bool {
+	select {
+	case <-gone:
+		return true
+	case <-time.After(wait):
+		return false
+	}
+}
+
+// process is a run that is under way.
+type process struct {
+	cmd       *exec.Cmd
+	out, errs bytes.Buffer
+	gone      chan struct{} // closed when it ended
+}
+
+func start(t *testing.T, args []string) *process {
+	t.Helper()
+	p := &process{cmd: command(args...), gone: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.gone)
+		_ = p.cmd.Wait() // ProcessState says how it ended
+	}()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.gone })
+	return p
+}
+
+// end waits for the process and returns its exit code, -1 when it was killed.
+func (p *process) end() int {
+	<-p.gone
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// TestAKilledRunEndsAsAnUndisturbedOne is invariants I1, I2, I4, I5 and I6 at
+// once: SIGKILL at random moments, start again, now and then while the killed
+// process is still there, and the version is the same, byte for byte but for the
+// tokens. No partition is run again once it was done, and what a reader finds on
+// the way is whole or not there.
 func TestAKilledRunEndsAsAnUndisturbedOne(t *testing.T) {
-	const subscribers, workers = 150_000, 2
+	const subscribers = 60_000
 	jobFile := synth(t, subscribers)
-	settings := []string{"--set", "run.partition_rows=1", "--set", fmt.Sprint("run.workers=", workers)}
 	calm := t.TempDir()
-	start := time.Now()
-	want := must(t, run(jobFile, calm, settings...)...)
-	length := time.Since(start)
+	began := time.Now()
+	want := must(t, run(jobFile, calm, "--partition-rows", "1", "--workers", "2")...)
+	length := time.Since(began)
 	wantParts := contents(t, want.Path)
-	t.Logf("undisturbed: %d partitions, %.1f s, digest %s", len(wantParts), length.Seconds(), want.Digest)
+	partitions := len(readManifest(t, want.Path).Partitions)
+	t.Logf("undisturbed: %d partitions, %.1f s, digest %s", partitions, length.Seconds(), want.Digest)
 
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("RESCORE_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatalf("RESCORE_SEED: %v", err)
+		}
 	}
 	t.Logf("RESCORE_SEED=%d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	dealt, resumed := 0, 0
-	for total := kills(t); dealt < total; {
-		dir := t.TempDir()
-		inRun := 0
-		for planned := 1 + rng.IntN(6); inRun < planned && dealt < total; {
-			cmd := command(append(run(jobFile, dir, settings...), "--output", "json")...)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			gone := make(chan error, 1)
-			go func() { gone <- cmd.Wait() }()
-			select {
-			case err := <-gone: // it was faster than the kill
-				if err != nil {
-					t.Fatalf("after %d kills: %v", inRun, err)
-				}
-				planned = 0
-				continue
-			case <-time.After(time.Duration(rng.Int64N(int64(length)))):
-			}
-			if err := cmd.Process.Signal(syscall.SIGKILL); err != nil && cmd.ProcessState == nil {
-				t.Logf("kill: %v", err)
-			}
-			if err := <-gone; err == nil {
-				planned = 0
-				continue
-			}
-			dealt++
-			inRun++
+	e := executioner{rand.New(rand.NewPCG(seed, 0)), length}
+
+	// whole fails the test unless the one version in dir is the one wanted.
+	whole := func(dir string, after int) {
+		t.Helper()
+		pointers, _ := filepath.Glob(filepath.Join(dir, "out", "_published", "0*"))
+		versions, _ := filepath.Glob(filepath.Join(dir, "out", "month=*", "version=*"))
+		if len(pointers) != 1 || len(versions) != 1 {
+			t.Fatalf("after %d kills: %d pointers and %d version folders, want one of each", after, len(pointers), len(versions))
 		}
-		got := must(t, run(jobFile, dir, settings...)...)
+		if parts := contents(t, versions[0]); !slices.Equal(parts, wantParts) {
+			t.Fatalf("after %d kills the files differ beyond their tokens", after)
+		}
+	}
+
+	began = time.Now()
+	dealt, rounds, resumed, rivals, lockedOut := 0, 0, 0, 0, 0
+	died := map[string]int{}
+	for total := kills(t); dealt < total; rounds++ {
+		dir := filepath.Join(t.TempDir(), "round")
+		workers := 1 + e.IntN(2)
+		args := run(jobFile, dir, "--partition-rows", "1", "--workers", strconv.Itoa(workers))
+		inRound := 0
+		for planned := 1 + e.IntN(6); inRound < planned && dealt < total; {
+			p := start(t, append(args, "--output", "json"))
+			due := e.moment(dir, p.gone)
+			var rival *process
+			if due && e.IntN(4) == 0 {
+				rival = start(t, append(args, "--output", "json"))
+				rivals++
+				ended(p.gone, time.Duration(e.Int64N(int64(30*time.Millisecond))))
+			}
+			_ = p.cmd.Process.Kill() // it may have ended by itself
+			switch code := p.end(); code {
+			case -1:
+				dealt++
+				inRound++
+				died[reached(dir)]++
+			case 0: // it was faster
+				planned = 0
+			default:
+				t.Fatalf("after %d kills: exit code %d\n%s", inRound, code, p.errs.String())
+			}
+			if rival != nil {
+				switch code := rival.end(); code {
+				case 0: // it came into the work folder when the other had left it
+					planned = 0
+				case 7:
+					lockedOut++
+				default:
+					t.Fatalf("started beside a dying run after %d kills: exit code %d\n%s", inRound, code, rival.errs.String())
+				}
+			}
+			if seen(dir, "out/_published/0*") > 0 { // readers see it from now on
+				whole(dir, inRound)
+			}
+		}
+		got := must(t, args...)
 		resumed += got.Resumed
 		if got.Digest != want.Digest || got.Rows != want.Rows {
-			t.Fatalf("after %d kills: digest %s and rows %+v, want %s and %+v", inRun, got.Digest, got.Rows, want.Digest, want.Rows)
+			t.Fatalf("after %d kills: digest %s and rows %+v, want %s and %+v", inRound, got.Digest, got.Rows, want.Digest, want.Rows)
 		}
-		if parts := contents(t, got.Path); !slices.Equal(parts, wantParts) {
-			t.Fatalf("after %d kills the files differ beyond their tokens", inRun)
-		}
+		whole(dir, inRound)
 		// I6: a kill costs at most the attempts in flight.
 		staged := len(files(t, filepath.Join(dir, "out", "_staging"), "part-*.parquet"))
-		if most := len(wantParts) + inRun*workers; staged > most {
-			t.Fatalf("after %d kills %d attempts were staged for %d partitions; at most %d can be", inRun, staged, len(wantParts), most)
+		if most := partitions + inRound*workers; staged > most {
+			t.Fatalf("after %d kills %d attempts were staged for %d partitions; at most %d can be", inRound, staged, partitions, most)
 		}
-		again := must(t, run(jobFile, dir, settings...)...)
-		if !again.Already || again.Digest != want.Digest {
+		if again := must(t, args...); !again.Already || again.Digest != want.Digest {
 			t.Fatalf("run after success: already %t, digest %s", again.Already, again.Digest)
 		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d kills, %d partitions found done after them", dealt, resumed)
-	if dealt > 20 && resumed == 0 {
-		t.Error("no run ever found a partition done: the kills prove nothing")
+	took := time.Since(began)
+	t.Logf("%d kills in %d rounds and %.0f s, %.1f a second; %d partitions found done; %d rivals, %d of them locked out",
+		dealt, rounds, took.Seconds(), float64(dealt)/took.Seconds(), resumed, rivals, lockedOut)
+	publishing := 0
+	for _, sight := range slices.Sorted(maps.Keys(died)) {
+		t.Logf("%4d died having reached %s", died[sight], sight)
+		if strings.HasPrefix(sight, "out/month=") {
+			publishing += died[sight]
+		}
+	}
+	if dealt >= 50 && (resumed == 0 || publishing == 0 || lockedOut == 0) {
+		t.Errorf("%d partitions found done, %d deaths while publishing, %d rivals locked out: the kills prove too little", resumed, publishing, lockedOut)
 	}
 }
 
 var token = regexp.MustCompile(`\d{20}`)
 
-// contents returns, by partition, the digest of each score file with its token
+// contents returns, by partition, the digest of each file with its token
 // blanked, and checks that the folder holds exactly the manifest's files with
 // their SHA-256.
 func contents(t *testing.T, version string) []string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(version, "_MANIFEST.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m struct {
-		Partitions []struct {
-			Token uint64
-			Files []struct{ Path, SHA256 string }
-		}
-	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		t.Fatal(err)
-	}
 	var listed, digests []string
-	for _, p := range m.Partitions {
+	for _, p := range readManifest(t, version).Partitions {
 		for _, f := range p.Files {
 			name := filepath.Join(version, filepath.FromSlash(f.Path))
-			data, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
+			data := read(t, name)
 			if sum := fmt.Sprintf("%x", sha256.Sum256(data)); sum != f.SHA256 {
 				t.Fatalf("%s: SHA-256 %s, manifest says %s", f.Path, sum, f.SHA256)
 			}
