@@ -116,7 +116,7 @@ type Batch struct {
 
 	rows     []row
 	profiles [block]profile
-	has      [block]uint8 // scratch: the months each row has a value in
+	scratch
 }
 
 // block is how many rows are made at a time: their profiles stay in the first

@@ -35,33 +35,31 @@ const (
 // billing writes fees, top-ups, balance and arrears.
 func (b *Base) billing(t *Batch, at, n int) {
 	profiles := t.profiles[:n]
-	var rent [block]int64 // of those who pay the plain rental
+	var there nullness
+	for r := range profiles {
+		t.has[r] = profiles[r].on
+	}
+	there.of(&t.has, n)
+	cover(&t.rechargeCnt, &there, at, n)
+	cover(&t.rechargeFen, &there, at, n)
 	for r := range profiles {
 		p := &profiles[r]
+		t.has[r] = p.on &^ p.noBill
+		t.rent[r] = 0
 		if p.is(planOnly) && p.level < log168 {
-			rent[r] = rental(p.level)
+			t.rent[r] = rental(p.level)
 		}
-		t.has[r] = p.on
 	}
-	var bits nullness
-	bits.of(&t.has, n)
-	cover(&t.rechargeCnt, &bits, at, n)
-	cover(&t.rechargeFen, &bits, at, n)
-	for r := range profiles {
-		t.has[r] = profiles[r].on &^ profiles[r].noBill
-	}
-	bits.of(&t.has, n)
-	cover(&t.fee, &bits, at, n)
+	there.of(&t.has, n)
+	cover(&t.fee, &there, at, n)
 	for k := range t.fee {
-		fees, counts, amounts := t.fee[k].window(at, n)[:n], t.rechargeCnt[k].window(at, n)[:n], t.rechargeFen[k].window(at, n)[:n]
-		for r := range profiles {
-			p := &profiles[r]
-			there := all(p.on, k)
-			fee := p.feeAt(k, rent[r&(block-1)])
-			fees[r] = fee & all(p.on&^p.noBill, k)
-			count, amount := p.topUp(k, fee)
-			counts[r], amounts[r] = int32(count&there), amount&there
-		}
+		draws(t.hash[:], profiles, drawFee+k)
+		fees := t.fee[k].window(at, n)
+		bills(fees, t.hash[:], profiles, k)
+		charge(fees, t.rent[:], t.hash[:], profiles, k)
+		draws(t.hash[:], profiles, drawRecharge+k)
+		topUps(t.rechargeCnt[k].window(at, n), t.rechargeFen[k].window(at, n), fees, t.hash[:], profiles, k)
+		keep(fees, t.has[:], k)
 	}
 	for r := range profiles {
 		p, i := &profiles[r], at+r
@@ -75,30 +73,42 @@ func (b *Base) billing(t *Batch, at, n int) {
 	}
 }
 
-// feeAt is the bill of the month k back; rent is 0 for those who pay by use.
-func (p *profile) feeAt(k int, rent int64) int64 {
-	h := p.draw(uint64(drawFee + k))
-	fee := exp2(p.level + noise(uint32(h), octave/2) - int32(k)*p.trend + p.fadeAt(k)/4*3)
-	if rent != 0 {
-		fee = rent
+// bills is the bill of the month by use.
+func bills(fees []int64, hash []uint64, profiles []profile, k int) {
+	fees, hash = fees[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		p := &profiles[r]
+		fees[r] = exp2(p.level + noise(uint32(hash[r]), octave/2) - int32(k)*p.trend + p.fadeAt(k)/4*3)
 	}
-	zero := uint64(2 * share / 100)
-	if k < int(p.quiet) {
-		zero = 12 * share / 100
-	}
-	if p.is(zeroBilled) || lane(h, 2) < zero {
-		fee = 0
-	}
-	if k == int(p.tenure) {
-		fee /= 2 // joined during the month
-	}
-	if p.is(refund|spike) && k == min(int(p.h>>12&7), int(p.oldest)) {
-		if p.is(refund) {
-			return -100 - int64(h>>48%5000)
+}
+
+// charge makes fees of bills by use: plain rentals, months without a charge, a
+// first month, a refund or a spike.
+func charge(fees, rent []int64, hash []uint64, profiles []profile, k int) {
+	fees, rent, hash = fees[:len(profiles)], rent[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		p, fee, h := &profiles[r], fees[r], hash[r]
+		if rent[r] != 0 {
+			fee = rent[r]
 		}
-		return fee + 20_000 + int64(h>>48)
+		zero := uint64(2 * share / 100)
+		if k < int(p.quiet) {
+			zero = 12 * share / 100
+		}
+		if lane(h, 2) < zero || p.is(zeroBilled) {
+			fee = 0
+		}
+		if k == int(p.tenure) {
+			fee /= 2 // joined during the month
+		}
+		if p.is(refund|spike) && k == min(int(p.h>>12&7), int(p.oldest)) {
+			fee += 20_000 + int64(h>>48)
+			if p.is(refund) {
+				fee = -100 - int64(h>>48%5000)
+			}
+		}
+		fees[r] = fee
 	}
-	return fee
 }
 
 // fadeAt is how far usage has faded k months back, as a logarithm.
@@ -109,27 +119,36 @@ func (p *profile) fadeAt(k int) int32 {
 	return p.fade * int32(int(p.fadeMonths)-k)
 }
 
-// portion is 2^40 divided by 1, 2 and 3, rounded up: to multiply by instead
-// of dividing, exact below 2^20.
+// portion is 2^40 divided by 1, 2 and 3, rounded up: to multiply by instead of
+// dividing, exact below 2^20.
 var portion = [4]uint64{1: 1 << 40, 2: 1 << 39, 3: 1<<40/3 + 1}
 
-// topUp is how often and what was paid in the month: prepaid in steps of ten
+// topUps is how often and what was paid in the month: prepaid in steps of ten
 // yuan, postpaid the bill.
-func (p *profile) topUp(k int, fee int64) (count, amount int64) {
-	h := p.draw(uint64(drawRecharge + k))
-	count = 1 + int64(bits.TrailingZeros16(uint16(h>>16)|4))
-	amount = int64(uint64(fee)/1000*portion[count&3]>>40+1) * 1000 * count
-	idle := uint64(15 * share / 100)
-	if k < int(p.fadeMonths) {
-		idle = 40 * share / 100
+func topUps(counts []int32, paid, fees []int64, hash []uint64, profiles []profile, k int) {
+	counts, paid = counts[:len(profiles)], paid[:len(profiles)]
+	fees, hash = fees[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		p, fee, h := &profiles[r], fees[r], hash[r]
+		count := 1 + int64(bits.TrailingZeros16(uint16(h>>16)|4))
+		amount := int64(uint64(fee)/1000*portion[count&3]>>40+1) * 1000 * count
+		idle := uint64(15 * share / 100)
+		if k < int(p.fadeMonths) {
+			idle = 40 * share / 100
+		}
+		if p.is(postpaid) {
+			idle = 6 * share / 100
+		}
+		if p.is(postpaid) {
+			amount = fee
+		}
+		if p.is(postpaid) {
+			count = 1
+		}
+		// Both are above 0 when something is paid.
+		pays := (-fee >> 63) & (int64(idle-1-lane(h, 0)) >> 63) & -int64(p.on>>(k&7)&1)
+		counts[r], paid[r] = int32(count&pays), amount&pays
 	}
-	if p.is(postpaid) {
-		count, amount, idle = 1, fee, 6*share/100
-	}
-	if fee <= 0 || lane(h, 0) < idle {
-		return 0, 0
-	}
-	return count, amount
 }
 
 // balance of a prepaid account: about one in sixteen is below five yuan.

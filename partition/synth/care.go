@@ -3,38 +3,47 @@ package synth
 // care writes what was reported, complained of and switched off, broadband and
 // the e-channel.
 func (b *Base) care(t *Batch, at, n int) {
-	for k := range t.faultCnt {
-		fault, complaint, suspend := t.faultCnt[k], t.complaintCnt[k], t.suspendCnt[k]
-		login, flow := t.eloginCnt[k], t.bbFlow[k]
-		faultCnt, complaints, suspensions := fault.Values[at:at+n], complaint.Values[at:at+n], suspend.Values[at:at+n]
-		for r := range n {
-			p, i := &t.profiles[r], at+r
-			if k > int(p.oldest) {
-				fault.null(i)
-				complaint.null(i)
-				suspend.null(i)
-				login.null(i)
-				flow.null(i)
-				continue
-			}
-			h := p.draw(uint64(drawCare + k))
-			faultCnt[r] = faults(lane(h, 0))
-			complaints[r] = p.complaints(k)
-			suspensions[r] = p.suspensions(k, h)
-			if p.online() {
-				login.put(i, p.logins(k, h))
-			} else {
-				login.null(i)
-			}
-			if p.broadband() {
-				flow.put(i, p.flow(k, h))
-			} else {
-				flow.null(i)
-			}
+	profiles := t.profiles[:n]
+	var there nullness
+	for r := range profiles {
+		t.has[r], t.word[r] = profiles[r].on, profiles[r].complaints()
+	}
+	there.of(&t.has, n)
+	for _, m := range [...]*months[int16]{&t.faultCnt, &t.complaintCnt, &t.suspendCnt} {
+		cover(m, &there, at, n)
+	}
+	for k := range t.complaintCnt {
+		unpack(t.complaintCnt[k].window(at, n), t.word[:], k)
+	}
+	for r := range profiles {
+		if !profiles[r].broadband() {
+			t.has[r] = 0
 		}
 	}
-	for r := range n {
-		p, i := &t.profiles[r], at+r
+	there.of(&t.has, n)
+	cover(&t.bbFlow, &there, at, n)
+	for r := range profiles {
+		t.has[r], t.word[r] = 0, profiles[r].suspensions()
+		if profiles[r].online() {
+			t.has[r] = profiles[r].on
+		}
+	}
+	there.of(&t.has, n)
+	cover(&t.eloginCnt, &there, at, n)
+	for k := range t.faultCnt {
+		draws(t.hash[:], profiles, drawCare+k)
+		faults(t.faultCnt[k].window(at, n), t.hash[:], profiles, k)
+		suspend := t.suspendCnt[k].window(at, n)
+		unpack(suspend, t.word[:], k)
+		if k > 2 {
+			suspensionsBefore(suspend, t.hash[:], profiles, k)
+		}
+		logins(t.eloginCnt[k].window(at, n), t.hash[:], profiles, k)
+		keep(t.eloginCnt[k].window(at, n), t.has[:], k)
+		flows(t.bbFlow[k].window(at, n), t.hash[:], profiles, k)
+	}
+	for r := range profiles {
+		p, i := &profiles[r], at+r
 		switch {
 		case !p.broadband():
 			t.bbStatus.null(i)
@@ -47,14 +56,17 @@ func (b *Base) care(t *Batch, at, n int) {
 	}
 }
 
-func faults(u uint64) int16 {
-	switch {
-	case u < 15*share/10000:
-		return 2
-	case u < 12*share/1000:
-		return 1
+func faults(count []int16, hash []uint64, profiles []profile, k int) {
+	count, hash = count[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		count[r] = 0
+		if u := lane(hash[r], 0); u < 12*share/1000 && profiles[r].on>>(k&7)&1 != 0 {
+			count[r] = 1
+			if u < 15*share/10000 {
+				count[r] = 2
+			}
+		}
 	}
-	return 0
 }
 
 // complained is the month of the last complaint, months back; -1 is none. One
@@ -69,24 +81,35 @@ func (p *profile) complained() int {
 	return -1
 }
 
-func (p *profile) complaints(k int) int16 {
-	if k != p.complained() {
-		return 0
-	}
-	return p.twice()
-}
-
-// suspensions of month k: what is planted in the last three months, and one in
-// a hundred before.
-func (p *profile) suspensions(k int, h uint64) int16 {
-	if p.is(suspended) && k == p.when(8) || k > 2 && lane(h, 3) < share/100 {
-		return p.twice()
+// complaints is how many there were in each month, a byte each.
+func (p *profile) complaints() uint64 {
+	if k := p.complained(); k >= 0 {
+		return p.twice() << (8 * k)
 	}
 	return 0
 }
 
+// suspensions is how many are planted in each of the last three months, a byte
+// each.
+func (p *profile) suspensions() uint64 {
+	if p.is(suspended) {
+		return p.twice() << (8 * p.when(8))
+	}
+	return 0
+}
+
+// suspensionsBefore adds those of the months before: one in a hundred.
+func suspensionsBefore(count []int16, hash []uint64, profiles []profile, k int) {
+	count, hash = count[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		if p := &profiles[r]; lane(hash[r], 3) < share/100 && p.on>>(k&7)&1 != 0 {
+			count[r] = int16(p.twice())
+		}
+	}
+}
+
 // twice is 1, and 2 for one in four.
-func (p *profile) twice() int16 { return 1 + int16(p.h>>30&3/3) }
+func (p *profile) twice() uint64 { return 1 + p.h>>30&3/3 }
 
 // complaint writes the outcome of the last complaint. An open one has no date.
 func (b *Base) complaint(t *Batch, i int, p *profile) {
@@ -112,20 +135,30 @@ func (b *Base) complaint(t *Batch, i int, p *profile) {
 // online reports whether the e-channel knows the subscriber.
 func (p *profile) online() bool { return p.h>>50&3 == 0 }
 
-func (p *profile) logins(k int, h uint64) int16 {
-	if k < int(p.quiet) || k < int(p.fadeMonths) && h>>20&1 == 0 {
-		return 0
+// logins of everybody: about one in four is online at all.
+func logins(count []int16, hash []uint64, profiles []profile, k int) {
+	count, hash = count[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		p, h := &profiles[r], hash[r]
+		count[r] = int16(h >> 24 & 7 * (h >> 27 & 3) >> 1)
+		if k < int(p.quiet) || k < int(p.fadeMonths) && h>>20&1 == 0 {
+			count[r] = 0
+		}
 	}
-	return int16(h >> 24 & 7 * (h >> 27 & 3) >> 1)
 }
 
 func (p *profile) broadband() bool { return p.service == 4 || p.h>>52&7 == 0 }
 
 func (p *profile) stopped() bool { return p.h>>56&15 == 0 }
 
-func (p *profile) flow(k int, h uint64) int64 {
-	if p.stopped() && k < 1+int(p.h>>60&3) {
-		return 0
+// flows is the kilobytes of the one line in eight that has broadband.
+func flows(flow []int64, hash []uint64, profiles []profile, k int) {
+	flow, hash = flow[:len(profiles)], hash[:len(profiles)]
+	for r := range profiles {
+		p := &profiles[r]
+		flow[r] = 0
+		if p.broadband() && p.on>>(k&7)&1 != 0 && !(p.stopped() && k < 1+int(p.h>>60&3)) {
+			flow[r] = exp2(23*octave + noise(uint32(hash[r]>>32), 2*octave) + p.fadeAt(k))
+		}
 	}
-	return exp2(23*octave + noise(uint32(h>>32), 2*octave) + p.fadeAt(k))
 }

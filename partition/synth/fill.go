@@ -79,6 +79,7 @@ func (b *Base) introduce(p *profile, r row) {
 	p.city = s.city
 	p.noCDR |= b.late(s.id)
 	p.on = 1<<(p.oldest+1) - 1
+	p.onBytes = 1<<(8*(p.oldest+1)) - 1
 	n := uint64(b.segments.number(int(r.segment), r.index, b.stream(r.index, clean)))
 	switch r.kind {
 	case nullKey:

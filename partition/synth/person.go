@@ -23,19 +23,23 @@ func (b *Base) person(t *Batch, at, n int) {
 		b.identity(t, i, p)
 		standing(t, i, p)
 	}
+	profiles := t.profiles[:n]
+	var there nullness
+	for r := range profiles {
+		t.has[r] = profiles[r].on
+		t.word[r] = profiles[r].brands()
+	}
+	there.of(&t.has, n)
+	cover(&t.brand, &there, at, n)
+	cover(&t.status, &there, at, n)
 	for k := range t.brand {
-		brand, status := t.brand[k], t.status[k]
-		brands, statuses := brand.Values[at:at+n], status.Values[at:at+n]
-		for r := range n {
-			p, i := &t.profiles[r], at+r
-			if k > int(p.oldest) {
-				brand.null(i)
-				status.null(i)
-				continue
-			}
-			brands[r] = p.brandAt(k)
-			statuses[r] = p.statusAt(k)
-		}
+		unpack(t.brand[k].window(at, n), t.word[:], k)
+	}
+	for r := range profiles {
+		t.word[r] = profiles[r].statuses()
+	}
+	for k := range t.status {
+		unpack(t.status[k].window(at, n), t.word[:], k)
 	}
 }
 
@@ -148,33 +152,39 @@ func standing(t *Batch, i int, p *profile) {
 	t.eventFlags.put(i, flags)
 }
 
-// brandAt is the brand k months back: one in two hundred came down from GoTone
-// in the window.
-func (p *profile) brandAt(k int) uint8 {
-	if p.brand == 1 && p.h>>48&0xff == 0 && k > int(p.h>>40&3) {
-		return 3
+// brands is the brand of every month on network, a byte each: one in two
+// hundred came down from GoTone in the window.
+func (p *profile) brands() uint64 {
+	x := uint64(p.brand) * everyMonth
+	if p.brand == 1 && p.h>>48&0xff == 0 {
+		x += 2 * everyMonth << (8 * (1 + p.h>>40&3))
 	}
-	return p.brand
+	return x & p.onBytes
 }
 
-// statusAt is the account's status k months back.
-func (p *profile) statusAt(k int) uint8 {
-	if k == 0 {
+// statuses is the account's status of every month on network, a byte each.
+func (p *profile) statuses() uint64 {
+	x := uint64(everyMonth)
+	if p.is(suspended) && p.h>>20&1 == 0 {
+		x += (2 + p.h>>21&1) << (8 * p.when(8))
+	}
+	if p.is(gone | preCancelled | hold | owing) {
+		newest := uint64(1)
 		switch {
 		case p.is(gone):
-			return 6 + uint8(p.h>>32&7/7) // one in eight took the number along
+			newest = 6 + p.h>>32&7/7 // one in eight took the number along
 		case p.is(preCancelled):
-			return 5
+			newest = 5
 		case p.is(hold):
-			return 2
-		case p.is(owing) && p.h>>32&0xff < 26: // a tenth is suspended
-			return 4
+			newest = 2
+		case p.h>>32&0xff < 26: // a tenth of those who owe is suspended
+			newest = 4
+		default:
+			newest = x & 0xff
 		}
+		x = x&^0xff | newest
 	}
-	if p.is(suspended) && k == p.when(8) && p.h>>20&1 == 0 {
-		return 3 + uint8(p.h>>21&1)
-	}
-	return 1
+	return x & p.onBytes
 }
 
 // when is the month, 0 to 2 and on network, of something planted in the last

@@ -138,9 +138,10 @@ type profile struct {
 	tenure     int16
 	brand      uint8
 	service    uint8
-	noCDR      uint8 // months whose CDR is missing, bit k
-	noBill     uint8 // months whose bill is missing, bit k
-	on         uint8 // months on network, bit k
+	noCDR      uint8  // months whose CDR is missing, bit k
+	noBill     uint8  // months whose bill is missing, bit k
+	on         uint8  // months on network, bit k
+	onBytes    uint64 // the same, a byte a month
 }
 
 func (p *profile) is(m mark) bool { return p.marks&m != 0 }
@@ -149,6 +150,9 @@ func (p *profile) is(m mark) bool { return p.marks&m != 0 }
 func (p *profile) draw(k uint64) uint64 { return draw(p.h, k) }
 
 func draw(h, k uint64) uint64 { return partition.Mix(h + k*0xd1342543de82ef95) }
+
+// place is what to add to a stream before mixing to make its k-th draw.
+func place(k int) uint64 { return uint64(k) * 0xd1342543de82ef95 }
 
 // stream is the hash every draw of a row hangs on. A duplicate shares its
 // subscriber's.
@@ -242,19 +246,24 @@ func (b *Base) describe(p *profile, index int64, k kind) {
 	}
 
 	missing := p.draw(drawMissing)
-	for m := range schema.Months {
-		if missing&0x1ff < 1 { // 0.2 %
-			p.noBill |= 1 << m
-		}
-		missing = missing>>10 | missing<<54
+	p.noBill = rarely(missing, 0x1ff, 1)                              // 0.2 %
+	p.noCDR = rarely(partition.Mix(missing>>60|missing<<4), 0x3ff, 3) // 0.3 %, and 0.2 % by late feeds
+}
+
+// rarely is the months, bit k, whose ten bits of h, masked, are below past, 1 to 4.
+func rarely(h, mask, past uint64) (months uint8) {
+	// With 255 added to what lies above the last two bits, bit 8 of a month stays
+	// clear only when that was 0.
+	const each = 1 | 1<<10 | 1<<20 | 1<<30 | 1<<40 | 1<<50
+	if (h>>2&(each*(mask>>2))+each*0xff)&(each<<8) == each<<8 {
+		return 0
 	}
-	missing = partition.Mix(missing)
-	for m := range schema.Months {
-		if missing&1023 < 3 { // 0.3 %, and 0.2 % by late feeds
-			p.noCDR |= 1 << m
+	for k := range schema.Months {
+		if h>>(10*k)&mask < past {
+			months |= 1 << k
 		}
-		missing >>= 10
 	}
+	return months
 }
 
 // The usual fee: lognormal, so that with the zeros the top fifth pays three

@@ -33,11 +33,18 @@ func exp2(x int32) int64 {
 	if x < 0 {
 		return 0
 	}
-	j := uint32(x) >> 8 & 255
-	t := uint64(power[j])
-	t += (uint64(power[j+1]) - t) * uint64(x&255) >> 8
-	return int64(t << 8 >> (38 - min(uint32(x)>>16, 38)))
+	c := &chord[uint32(x)>>8&255]
+	return int64((c.from + c.step*uint64(x&255)) >> ((38 - uint32(x)>>16) & 63))
 }
+
+// chord[j] is the straight line that stands for the power between two of its
+// points, in 1/256.
+var chord = func() (t [256]struct{ from, step uint64 }) {
+	for j := range t {
+		t[j].from, t[j].step = uint64(power[j])<<8, uint64(power[j+1]-power[j])
+	}
+	return t
+}()
 
 // noise is a bell-shaped deviate from 32 random bits: two uniforms added,
 // within ±amplitude and with a deviation of amplitude/√6.
