@@ -61,10 +61,10 @@ type Node struct {
 	rows map[ledger.Lease]int64 // rows read, by the last heartbeat
 }
 
-// repliesMax is how many assignments one answer brings; a worker with more free
+// assignmentsMax is how many assignments one answer brings; a worker with more free
 // slots asks again at once. Together with the check in plan it keeps answers
 // below wire.BytesMax, whatever number of files an assignment names.
-const repliesMax = 8
+const assignmentsMax = 8
 
 // New returns a node; Run starts it.
 func New(cfg Config) *Node {
@@ -156,7 +156,7 @@ func (n *Node) InFlight(id job.ID, stage int) (rows int64, tasks int) {
 // Work implements bus.Handler.
 func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
 	var reply wire.WorkReply
-	granted := n.settle(ctx, lease.Request{Worker: r.Worker, Slots: min(r.Slots, repliesMax)})
+	granted := n.settle(ctx, lease.Request{Worker: r.Worker, Slots: min(r.Slots, assignmentsMax)})
 	n.View(func(s *ledger.State) {
 		for _, l := range granted {
 			reply.Assignments = append(reply.Assignments, assignment(s, l))

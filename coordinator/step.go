@@ -143,7 +143,7 @@ func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
 	widest := slices.MaxFunc(tasks, func(a, b job.Task) int { return len(a.Slices) - len(b.Slices) })
 	var reply wire.WorkReply
-	for range repliesMax {
+	for range assignmentsMax {
 		reply.Assignments = append(reply.Assignments, wire.Assignment{
 			Job: j.ID, Kind: job.StageScore, Token: 1, Spec: j.Spec, SpecBase: j.SpecBase, Task: widest,
 			Files: facts.Files, Model: facts.Model, Rules: facts.Rules,
