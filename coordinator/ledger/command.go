@@ -68,8 +68,8 @@ type SubmitReply struct {
 
 // Plan brings a chunk of a stage's tasks, and of the survey's files. The stage
 // before must be done. Chunks come in order; a chunk that is there already is
-// answered OK, and one at the very start that differs begins the plan anew as
-// long as it is not complete. Split cuts a plan into chunks. Reply: PlanReply.
+// answered OK, and one that differs takes the place of all that was there from its
+// start on, as long as the plan is not complete. Split cuts a plan into chunks. Reply: PlanReply.
 type Plan struct {
 	Job       job.ID          `cbor:"1,keyasint"`
 	Stage     int             `cbor:"2,keyasint"`

@@ -3,7 +3,9 @@ package ledger
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"rescore/partition"
@@ -349,5 +351,43 @@ func TestApplyRefusesAnIndexTwiceAndNoCommand(t *testing.T) {
 	}
 	if _, _, err := Apply(s, 6, nil); !errors.Is(err, ErrUnknownCommand) || s.Index() != 5 {
 		t.Errorf("%v at index %d", err, s.Index())
+	}
+}
+
+// Two leaders cut the same base differently, and the first chunks of their plans
+// are the same: there are that many files.
+func TestHalfAPlanOfAnotherPartitionSizeIsReplaced(t *testing.T) {
+	t.Parallel()
+	plansOf := func(n int) []Plan {
+		tasks, facts := cut(n)
+		rows := facts.Files[0].Rows
+		facts.Files = facts.Files[1:]
+		for i := range 4000 {
+			facts.Files = append(facts.Files, job.InputFile{Path: fmt.Sprintf("m0/%s-%04d", strings.Repeat("p", 60), i), SHA256: strings.Repeat("a", 64)})
+		}
+		facts.Files = append(facts.Files, job.InputFile{Path: "last", Rows: rows})
+		plans, err := Split(theJob, 1, job.StageScore, tasks, facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plans
+	}
+	old, fresh := plansOf(6000), plansOf(5000)
+	if len(old) < 4 || len(fresh) < 4 || len(old[0].Tasks) != 0 || !slices.Equal(old[0].Files, fresh[0].Files) {
+		t.Fatalf("plans of %d and %d chunks, the first with %d tasks: they share nothing", len(old), len(fresh), len(old[0].Tasks))
+	}
+	for taken := range old { // the last chunk is never taken
+		f := newFixture(t)
+		f.surveyed(theJob)
+		for _, p := range old[:taken] {
+			f.ok(p)
+		}
+		for _, p := range fresh {
+			f.ok(p)
+		}
+		j := f.st.Job(theJob)
+		if n := j.Totals().Tasks; n != 5000 || len(j.Facts.Files) != 4002 || !j.Stages[1].Planned {
+			t.Errorf("after %d chunks of the old plan: %d tasks, %d files", taken, n, len(j.Facts.Files))
+		}
 	}
 }

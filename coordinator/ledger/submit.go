@@ -73,15 +73,19 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		return nil, nil, fmt.Errorf("job %s stage %d: %w", c.Job, j.Stage(), ErrNotDone)
 	}
 
-	// Nothing is written before everything is checked. A chunk at the very start
-	// begins anew: a leader with another partition size must not be stuck with
-	// half a plan of its predecessor.
+	// Nothing is written before everything is checked. A chunk that differs takes
+	// the place of all that was there from its start on: a leader with another
+	// partition size must not be stuck with half a plan of its predecessor, of which
+	// it may share the first chunks.
 	tasks, files := st.Tasks, j.Facts.Files
-	if c.FirstTask == 0 && c.FirstFile == 0 {
-		tasks = nil
-		if c.brings() {
-			files = nil
-		}
+	if c.FirstTask >= 0 && c.FirstTask < len(tasks) {
+		tasks = tasks[:c.FirstTask:c.FirstTask]
+	}
+	switch {
+	case c.FirstTask == 0 && c.FirstFile == 0 && c.brings():
+		files = nil
+	case len(c.Files) > 0 && c.FirstFile >= 0 && c.FirstFile < len(files):
+		files = files[:c.FirstFile:c.FirstFile]
 	}
 	if c.FirstTask != len(tasks) || (len(c.Files) > 0 && c.FirstFile != len(files)) {
 		return nil, nil, fmt.Errorf("job %s stage %d: chunk at task %d file %d, have %d and %d: %w",
