@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"rescore/worker/kernel"
 	"rescore/worker/model"
@@ -14,7 +15,8 @@ import (
 const baseline = "../../deploy/model/baseline/model.txt"
 
 // BenchmarkEnsemble reports nanoseconds a row, on every path: of all, of
-// quantising (bins and planes), and of the trees.
+// quantising (bins and planes), and of the trees. The best block says what the
+// code can do where other work shares the cores.
 func BenchmarkEnsemble(b *testing.B) {
 	sizes := []struct {
 		name                    string
@@ -91,12 +93,16 @@ func benchmarkEnsemble(b *testing.B, name string, p path, e *model.Ensemble, dra
 	} {
 		b.Run(name+"/"+part.name, func(b *testing.B) {
 			b.ReportAllocs()
+			best := time.Duration(math.MaxInt64)
 			for b.Loop() {
 				for first := 0; first < rows; first += blockRows {
+					start := time.Now()
 					part.run(in, first, blockRows)
+					best = min(best, time.Since(start))
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+			b.ReportMetric(float64(best.Nanoseconds())/blockRows, "best-ns/row")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -1,16 +1,17 @@
 package score
 
-// path is one way to run the steps of a forest. All paths give the same bits;
-// what they leave in the scratch between steps is the same too.
+// path is one way to run the steps of a forest. All paths give the same bits. The
+// bits that stand and encode are given are scratch.
 type path struct {
-	name string
+	name   string
+	tables bool // sum reads forest.table
 	// quantise writes the bins of x, at most 512 values, and sets in absent, which
 	// is clear, the bits of the missing ones. The bin of a missing value is
 	// anything.
 	quantise func(bins *[blockRows]uint8, absent *plane, x []float64, s *scale)
-	stand    func(planes []plane, bins *[blockRows]uint8, absent *plane, s *scale)
+	stand    func(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale)
 	replay   func(masks, planes []plane, nodes []node)
-	encode   func(leaf *[blockRows]uint8, masks []plane)
+	encode   func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
 	sum      func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown)
 }
 

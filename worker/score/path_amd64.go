@@ -1,4 +1,94 @@
 package score
 
+import "golang.org/x/sys/cpu"
+
 // paths lists what this processor can run, the best last.
-func paths() []path { return []path{plain} }
+func paths() []path {
+	list := []path{plain}
+	x := &cpu.X86
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI {
+		list = append(list, path{
+			name:     "avx512",
+			tables:   true,
+			quantise: quantiseAVX512,
+			stand:    standAVX512,
+			replay:   replayAVX512,
+			encode:   encodeAVX512,
+			sum:      sumAVX512,
+		})
+	}
+	return list
+}
+
+//go:noescape
+func replay512(masks, planes *plane, nodes *node, count int)
+
+//go:noescape
+func encode512(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
+
+//go:noescape
+func sum32(score *float64, leaf *uint8, table *uint32, trees int)
+
+//go:noescape
+func sum64(score *float64, leaf *uint8, table *uint32, trees int)
+
+//go:noescape
+func stand512(bins *[blockRows]uint8, absent *plane, bits *[8]plane, low *plane, lows int, left, right *plane, highs int)
+
+//go:noescape
+func quantise512(bins *uint8, absent *plane, x *float64, eights int, s *scale)
+
+func quantiseAVX512(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
+	n := len(x) &^ 7
+	if n > 0 {
+		quantise512(&bins[0], absent, &x[0], n/8, s)
+	}
+	s.place(bins[n:], x[n:])
+	switch {
+	case s.zero:
+		s.mark(absent, x)
+	case n < len(x):
+		absent[n/64] |= missing(x[n:], false) << (n % 64)
+	}
+}
+
+func standAVX512(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale) {
+	var left, right *plane
+	if s.left {
+		left = &planes[s.high[0]]
+	}
+	if s.right {
+		right = &planes[s.high[1]]
+	}
+	stand512(bins, absent, bits, &planes[s.low+1], min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+}
+
+func replayAVX512(masks, planes []plane, nodes []node) {
+	if len(nodes) > 0 {
+		replay512(&masks[0], &planes[0], &nodes[0], len(nodes))
+	}
+}
+
+func encodeAVX512(leaf *[blockRows]uint8, masks []plane, bits *[8]plane) {
+	encode512(leaf, &masks[0], len(masks), bits)
+}
+
+// sumAVX512 sums runs of trees whose tables are of a size.
+func sumAVX512(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown) {
+	for i := 0; i < len(trees); {
+		size := tableSize(trees[i].leaves())
+		j := i + 1
+		for j < len(trees) && tableSize(trees[j].leaves()) == size {
+			j++
+		}
+		switch size {
+		case 32:
+			sum32(&score[0], &leaf[i][0], &f.table[trees[i].table], j-i)
+		case 64:
+			sum64(&score[0], &leaf[i][0], &f.table[trees[i].table], j-i)
+		default:
+			sum(score, leaf[i:], f.value, trees[i:j])
+		}
+		i = j
+	}
+}

@@ -26,8 +26,8 @@ func (s *scale) node(k int, missingLeft bool) node {
 }
 
 // stand lays a block's bins out in the planes of their scale.
-func stand(planes []plane, bins *[blockRows]uint8, absent *plane, s *scale) {
-	var bit [8]plane
+func stand(planes []plane, bins *[blockRows]uint8, absent *plane, bit *[8]plane, s *scale) {
+	*bit = [8]plane{}
 	for i := 0; i < blockRows; i += 8 {
 		x := transpose(binary.LittleEndian.Uint64(bins[i:]))
 		for b := range bit {

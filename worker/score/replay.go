@@ -12,6 +12,18 @@ const grouped = 4
 // leafColumns leaves room to read a whole group from any column of one.
 const leafColumns = 2*grouped - 1
 
+// tableSize is how many values a tree's part of forest.table has room for, 0 when
+// the tree is too large to have one.
+func tableSize(leaves int) int {
+	switch {
+	case leaves <= 32:
+		return 32
+	case leaves <= 64:
+		return 64
+	}
+	return 0
+}
+
 // leavesMax is how many leaves a tree may have for its rows' leaves to be bytes.
 const leavesMax = 256
 
@@ -32,7 +44,7 @@ func replay(masks, planes []plane, nodes []node) {
 
 // encode writes the number of each row's leaf, of at most leavesMax. It uses the
 // masks up.
-func encode(leaf *[blockRows]uint8, masks []plane) {
+func encode(leaf *[blockRows]uint8, masks []plane, _ *[8]plane) {
 	for w := range len(masks[0]) {
 		// Fold the masks in two, over and over: those of odd numbers say bit 0; joined
 		// with their even neighbours, they are the masks of the numbers without it.

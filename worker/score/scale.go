@@ -148,6 +148,12 @@ func (s *scale) bucket(x float64) uint {
 // quantise writes the bins of at most 512 values and marks the missing ones.
 // The bin of a missing value is anything.
 func quantise(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
+	s.place(bins[:len(x)], x)
+	s.mark(absent, x)
+}
+
+// place writes the bins of x.
+func (s *scale) place(bins []uint8, x []float64) {
 	slope, offset := s.slope, s.offset
 	dst := bins[:len(x)]
 	switch s.step {
@@ -173,10 +179,11 @@ func quantise(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
 			dst[i] = uint8(b)
 		}
 	}
-	for w := range absent {
-		if w*64 >= len(x) {
-			break
-		}
+}
+
+// mark marks the missing ones of x.
+func (s *scale) mark(absent *plane, x []float64) {
+	for w := 0; w*64 < len(x); w++ {
 		absent[w] = missing(x[w*64:min(w*64+64, len(x))], s.zero)
 	}
 }

@@ -66,9 +66,14 @@ type forest struct {
 	trees  []grown
 	value  []float64 // of the leaves, in the order of the replay, tree after tree
 
+	// For vectors to look values up in: of each tree of few leaves, the low words of
+	// its leaves' values, padded to tableSize, and then the high ones.
+	table []uint32
+
 	bins   *[blockRows]uint8
 	planes []plane
-	masks  []plane
+	masks  []plane // of the leaves of the largest tree, and to a multiple of 32
+	bits   *[8]plane
 	absent *plane
 	leaves *[leafColumns][blockRows]uint8
 	scores *[blockRows]float64
@@ -87,10 +92,10 @@ type node struct {
 	old     uint32
 }
 
-// grown is a tree: where its nodes and its leaves' values begin.
+// grown is a tree: where its nodes, its leaves' values and its table begin.
 type grown struct {
-	node, value uint32
-	nodes       uint32
+	node, value, table uint32
+	nodes              uint32
 }
 
 func (g grown) leaves() int { return int(g.nodes) + 1 }
@@ -113,10 +118,13 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 	if leaves > planesMax {
 		return nil, fmt.Errorf("a tree of the model has %d leaves, more than %d; train with fewer", leaves, planesMax)
 	}
+	if p.tables {
+		f.tabulate()
+	}
 	f.value = append(f.value, make([]float64, leavesMax)...) // any byte may follow a tree's first leaf
-	f.bins, f.absent = new([blockRows]uint8), new(plane)
+	f.bins, f.absent, f.bits = new([blockRows]uint8), new(plane), new([8]plane)
 	f.leaves, f.scores = new([leafColumns][blockRows]uint8), new([blockRows]float64)
-	f.masks = make([]plane, leaves)
+	f.masks = make([]plane, (leaves+31)/32*32)
 	return f, nil
 }
 
@@ -240,6 +248,22 @@ func (f *forest) grow(tree model.Tree, l layout) {
 	}
 }
 
+// tabulate fills the table.
+func (f *forest) tabulate() {
+	for i := range f.trees {
+		g := &f.trees[i]
+		g.table = uint32(len(f.table))
+		size := tableSize(g.leaves())
+		words := make([]uint32, 2*size)
+		if size > 0 {
+			for j, v := range f.value[g.value:][:g.leaves()] {
+				words[j], words[size+j] = uint32(math.Float64bits(v)), uint32(math.Float64bits(v)>>32)
+			}
+		}
+		f.table = append(f.table, words...)
+	}
+}
+
 // ask returns the planes that answer node i.
 func (f *forest) ask(tree model.Tree, i int, l layout) node {
 	if tree.Decision[i].Categorical() {
@@ -269,7 +293,7 @@ func (f *forest) quantise(in []kernel.Vector, first, n int) {
 		s := &f.scales[i]
 		*f.absent = plane{}
 		f.path.quantise(f.bins, f.absent, in[s.feature].F64[first:first+n], s)
-		f.path.stand(f.planes, f.bins, f.absent, s)
+		f.path.stand(f.planes, f.bins, f.absent, f.bits, s)
 	}
 	for i := range f.topics {
 		f.topics[i].answer(f.planes, in[f.topics[i].feature].F64[first:first+n])
@@ -283,7 +307,7 @@ func (f *forest) sum() {
 		n := 0
 		for n < min(grouped, len(trees)) && trees[n].leaves() <= leavesMax {
 			f.replay(trees[n])
-			f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()])
+			f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()], f.bits)
 			n++
 		}
 		if n > 0 {

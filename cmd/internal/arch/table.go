@@ -13,6 +13,7 @@ type row struct {
 const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
 	bbolt       = "go.etcd.io/bbolt/..."
+	cpu         = "golang.org/x/sys/cpu"
 	brotli      = "github.com/andybalholm/brotli"
 	compress    = "github.com/klauspost/compress/..."
 	lz4         = "github.com/pierrec/lz4/v4"
@@ -54,7 +55,8 @@ var table = []row{
 	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
 	{"worker/feature", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
-	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
+	// cpu says which vector instructions there are; every path gives the same bits (decisions/0015).
+	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow, cpu)},
 	{"worker/model", nil, nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
