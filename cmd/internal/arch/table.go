@@ -55,7 +55,7 @@ var table = []row{
 	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
 	{"worker/feature", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
-	// cpu says which vector instructions there are; every path gives the same bits (decisions/0015).
+	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
 	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow, cpu)},
 	{"worker/model", nil, nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/schema"), list(arrow)},
