@@ -199,7 +199,7 @@ func lock(work string) (unlock func(), err error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock work folder %s: %w", work, err)
 	case !held:
-		return nil, fmt.Errorf("work folder %s is in use by another rescore (see %s); wait for it, or give this job another run.work: %w", work, name, ErrLocked)
+		return nil, fmt.Errorf("work folder %s is in use by another rescore (see %s): %w", work, name, ErrLocked)
 	}
 	return func() { _ = l.Close() }, nil
 }
@@ -372,7 +372,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 			case job.Held:
 				reason := j.Held.Reason
 				end = func() (Outcome, error) {
-					return Outcome{}, fmt.Errorf("%s; look at the rejects below %s, then mend the input, change the gate, or publish all the same with --release REASON: %w",
+					return Outcome{}, fmt.Errorf("%s; the rejects are below %s: %w",
 						reason, filepath.Join(q.dir, filepath.FromSlash(q.id.StagingPrefix())), ErrHeld)
 				}
 			case job.Failed:

@@ -1,0 +1,391 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"rescore/cmd/internal/province"
+	"rescore/partition/job"
+	"rescore/partition/synth"
+)
+
+// TestAVersionHoldsEverySubscriberOnce is invariants I1 and I2 from the planted
+// dirt to the published files.
+func TestAVersionHoldsEverySubscriberOnce(t *testing.T) {
+	t.Parallel()
+	p := clean(30_000)
+	p.DuplicateRate, p.NullKeyRate, p.WrongNumberRate, p.IoTRate = 0.005, 0.002, 0.003, 0.004
+	dir, sum := write(t, province.Options{Province: p, Files: 3})
+	o := options(t, dir)
+	var seen []Progress
+	o.Progress = func(p Progress) { seen = append(seen, p) } // a race if it is called twice at once
+	out := run(t, o)
+
+	planted := sum.Planted
+	if want := (job.Counts{In: sum.Rows, Scored: p.Subscribers, Excluded: planted.IoT, Rejected: planted.NullKeys + planted.WrongNumbers, Duplicate: planted.Duplicates}); out.Rows != want {
+		t.Errorf("rows %+v, planted were %+v", out.Rows, want)
+	}
+	if r := out.Tally.Reason; r[job.NullKey] != planted.NullKeys || r[job.BadNumber] != planted.WrongNumbers || r[job.RepeatedNumber] != planted.Duplicates || r[job.IoTNumber] != planted.IoT {
+		t.Errorf("reasons %v, planted were %+v", r, planted)
+	}
+	if planted.Duplicates == 0 || planted.NullKeys == 0 || planted.WrongNumbers == 0 || planted.IoT == 0 {
+		t.Fatalf("nothing was planted: %+v", planted)
+	}
+	base, err := synth.New(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := read(t, out)
+	if int64(len(v.numbers)) != p.Subscribers {
+		t.Fatalf("%d rows published of %d subscribers", len(v.numbers), p.Subscribers)
+	}
+	for i, n := range v.numbers {
+		if n != uint64(base.Number(int64(i))) {
+			t.Fatalf("row %d of the version is not subscriber %d", i, i)
+		}
+	}
+	total := job.Counts{}
+	for _, part := range v.manifest.Partitions {
+		if !part.Rows.Conserved() {
+			t.Errorf("partition %s: %+v", part.Range, part.Rows)
+		}
+		total = total.Add(part.Rows)
+	}
+	if total != out.Rows || len(v.manifest.Partitions) < 3 {
+		t.Errorf("%d partitions of %+v together, the version says %+v", len(v.manifest.Partitions), total, out.Rows)
+	}
+
+	if out.Already || !out.Current || out.Resumed != 0 || out.Name != "province" || out.Seconds <= 0 || out.RowsPerSecond <= 0 {
+		t.Errorf("outcome %+v", out)
+	}
+	if tm := out.Timing; tm.Read <= 0 || tm.Score <= 0 || tm.Write <= 0 || tm.Verify <= 0 {
+		t.Errorf("timing %+v", tm)
+	}
+	var stages []string
+	for _, s := range out.Stages {
+		stages = append(stages, s.Stage)
+	}
+	if !slices.Equal(stages, []string{"survey", "score", "publish"}) && !slices.Equal(stages, []string{"score", "publish"}) {
+		t.Errorf("stages %v", stages)
+	}
+	for i, p := range seen {
+		if i > 0 && p.Elapsed < seen[i-1].Elapsed || p.TasksDone > p.TasksTotal || p.Stage == "" {
+			t.Errorf("progress %d: %+v", i, p)
+		}
+	}
+}
+
+// TestTheDigestIsOfTheRows is invariant I5: whatever the workers, the partitions,
+// the files and their format are, the same subscribers are the same version.
+func TestTheDigestIsOfTheRows(t *testing.T) {
+	t.Parallel()
+	const subscribers = 12_000
+	layouts := map[string]province.Options{}
+	for _, format := range []string{"parquet", "csv"} {
+		for _, layout := range []string{"wide", "months"} {
+			layouts[format+"/"+layout] = province.Options{Province: clean(subscribers), Format: format, Layout: layout}
+		}
+	}
+	digest := ""
+	for name, l := range layouts {
+		dir, _ := write(t, l)
+		for _, c := range []struct {
+			workers   int
+			partition int64
+			batch     int
+		}{{1, 1, 2048}, {2, 1, 100}, {7, 1, 2048}, {1, 5000, 2048}, {2, 5000, 65_536}, {7, 250_000, 2048}} {
+			if name != "parquet/wide" && c.workers != 2 {
+				continue
+			}
+			out := run(t, options(t, dir, func(s *job.Spec) {
+				s.Run.Workers, s.Run.PartitionRows, s.Run.BatchRows = c.workers, c.partition, c.batch
+				s.Input.Layout = l.Layout
+				if l.Layout == "months" {
+					s.Input.Path = "base/month={month}"
+				}
+			}))
+			if digest == "" {
+				digest = out.Digest
+			}
+			if out.Digest != digest || out.Rows.Scored != subscribers {
+				t.Errorf("%s, %+v: digest %.12s of %+v, want %.12s", name, c, out.Digest, out.Rows, digest)
+			}
+		}
+	}
+}
+
+func TestAJobThatIsPublishedIsNotRunAgain(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(2000)})
+	o := options(t, dir)
+	first := run(t, o)
+	again := func(name string, current bool) {
+		t.Helper()
+		out := run(t, o)
+		if !out.Already || out.Current != current || out.Version != first.Version || out.Digest != first.Digest || out.Path != first.Path || out.Rows != first.Rows || out.Seconds != first.Seconds || out.Tally != first.Tally {
+			t.Errorf("%s: %+v, the first time it was %+v", name, out, first)
+		}
+		if out.Stages != nil || out.Timing != (job.Timing{}) || out.Resumed != 0 {
+			t.Errorf("%s: nothing was done, and it took %+v %+v", name, out.Stages, out.Timing)
+		}
+	}
+	again("at once", true)
+	if err := os.RemoveAll(o.Spec.Run.Work); err != nil {
+		t.Fatal(err)
+	}
+	again("without the work folder", true)
+
+	other := o
+	other.Spec.Policy.SaveRate = 0.3
+	second := run(t, other)
+	if second.Already || second.Version == first.Version || second.Digest == first.Digest || !second.Current {
+		t.Errorf("another policy: %+v", second)
+	}
+	again("when a newer version is there", false)
+	versions, err := Versions(t.Context(), o.Spec.Output.Path)
+	if err != nil || len(versions) != 2 {
+		t.Fatalf("%d versions, %v", len(versions), err)
+	}
+	for i, want := range []Outcome{first, second} {
+		got := versions[i]
+		if got.Version != want.Version || got.Digest != want.Digest || got.Rows != want.Rows || got.Job != want.Job || got.Path != want.Path || got.Month != month || got.Current != (i == 1) || got.PublishedAt.IsZero() {
+			t.Errorf("version %d is listed as %+v, it is %+v", i, got, want)
+		}
+	}
+}
+
+func TestFoldersBelongToOneProcessAndOneDataset(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(500)})
+	o := options(t, dir)
+	unlock, err := lock(o.Spec.Run.Work)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), o.Spec.Run.Work) {
+		t.Errorf("work folder in use: %v", err)
+	}
+	missing(t, o.Spec.Output.Path)
+	unlock()
+	run(t, o)
+
+	other := options(t, dir, func(s *job.Spec) { s.Name, s.Output.Path = "another", o.Spec.Output.Path })
+	if _, err := Run(t.Context(), other); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), `"province"`) {
+		t.Errorf("output of another dataset: %v", err)
+	}
+
+	// The same question of the same bytes, but in another place: the ID is the
+	// same, the folders are not.
+	copied, _ := write(t, province.Options{Province: clean(500)})
+	relative := func(s *job.Spec) { s.Output.Path = "out" }
+	here, there := options(t, dir, relative), options(t, copied, relative)
+	there.Spec.Run.Work = here.Spec.Run.Work
+	a := run(t, here)
+	if _, err := Run(t.Context(), there); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "run.work") || !strings.Contains(err.Error(), string(here.Spec.Run.Work)) {
+		t.Errorf("job %s in a work folder that has it for other folders: %v", a.Job, err)
+	}
+}
+
+func TestAGateHoldsTheJobUntilItIsReleased(t *testing.T) {
+	t.Parallel()
+	p := clean(5000)
+	p.WrongNumberRate = 0.02
+	dir, sum := write(t, province.Options{Province: p})
+	o := options(t, dir)
+	for range 2 {
+		_, err := Run(t.Context(), o)
+		if !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), "gates.reject_share_max") || !strings.Contains(err.Error(), "limit is 1 %") {
+			t.Fatalf("%v", err)
+		}
+		if versions, err := Versions(t.Context(), o.Spec.Output.Path); err != nil || len(versions) != 0 {
+			t.Fatalf("a held job has %d versions: %v", len(versions), err)
+		}
+	}
+	staged := count(t, filepath.Join(o.Spec.Output.Path, "_staging"))
+	o.Release = "they are last month's test numbers"
+	out := run(t, o)
+	if out.Rows.Rejected != sum.Planted.WrongNumbers || out.Resumed < 1 || out.Already {
+		t.Errorf("released: %+v", out)
+	}
+	if got := count(t, filepath.Join(o.Spec.Output.Path, "_staging")); got != staged {
+		t.Errorf("%d files staged before, %d after: partitions were scored again", staged, got)
+	}
+}
+
+func count(t *testing.T, dir string) (files int) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestADamagedPageFailsTheJobAndNamesTheFile: the survey, which reads numbers
+// alone, does not see it.
+func TestADamagedPageFailsTheJobAndNamesTheFile(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(20_000), Files: 2, Compression: "zstd"})
+	name := filepath.Join(dir, "base", "part-00001.parquet")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := slices.Clone(data)
+	for _, c := range file.Metadata().RowGroups[0].Columns {
+		if c.MetaData.PathInSchema[0] == "fee_m0" {
+			clear(damaged[c.MetaData.DataPageOffset : c.MetaData.DataPageOffset+c.MetaData.TotalCompressedSize])
+		}
+	}
+	if slices.Equal(damaged, data) {
+		t.Fatal("nothing was damaged")
+	}
+	if err := os.WriteFile(name, damaged, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, dir)
+	for range 2 { // and it does not help to ask again
+		if _, err = Run(t.Context(), o); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "part-00001.parquet") {
+			t.Errorf("a damaged page: %v", err)
+		}
+	}
+}
+
+// TestAFailedJobGoesOnWhereItFailed takes the staging folder away in the middle
+// of the scoring, until the job gives up, and brings it back.
+func TestAFailedJobGoesOnWhereItFailed(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(60_000)})
+	want := run(t, options(t, dir))
+	o := options(t, dir, func(s *job.Spec) { s.Run.Workers = 1 })
+	staging, aside := "", filepath.Join(o.Spec.Output.Path, "aside")
+	o.Progress = func(p Progress) {
+		if p.Stage != "score" || p.TasksDone == 0 || staging != "" {
+			return
+		}
+		list, err := filepath.Glob(filepath.Join(o.Spec.Output.Path, "_staging", "*"))
+		if err != nil || len(list) != 1 {
+			t.Errorf("staging folders %v, %v", list, err)
+			return
+		}
+		staging = list[0]
+		if err := errors.Join(os.Rename(staging, aside), os.WriteFile(staging, nil, 0o644)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := Run(t.Context(), o); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "_staging/") {
+		t.Fatalf("without its staging folder: %v", err)
+	}
+	if err := errors.Join(os.Remove(staging), os.Rename(aside, staging)); err != nil {
+		t.Fatal(err)
+	}
+	out := run(t, o)
+	if out.Digest != want.Digest || out.Resumed < 1 {
+		t.Errorf("with it again: digest %.12s, want %.12s; %d partitions kept", out.Digest, want.Digest, out.Resumed)
+	}
+}
+
+func TestACancelledRunStopsAtOnceAndIsResumed(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(60_000)})
+	want := run(t, options(t, dir))
+	for _, stage := range []string{"survey", "score"} {
+		o := options(t, dir, func(s *job.Spec) { s.Run.Workers = 1 })
+		stop := errors.New("stopped by the test")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		o.Progress = func(p Progress) {
+			if p.Stage == stage && (stage == "survey" || p.TasksDone > 0) {
+				cancel(stop)
+			}
+		}
+		if _, err := Run(ctx, o); !errors.Is(err, stop) {
+			t.Errorf("cancelled in %s: %v", stage, err)
+		}
+		cancel(nil)
+		if _, err := os.Stat(filepath.Join(o.Spec.Output.Path, "month=202610")); err == nil {
+			t.Errorf("cancelled in %s: a version folder is there", stage)
+		}
+		o.Progress = nil
+		out := run(t, o)
+		if out.Digest != want.Digest || stage == "score" && out.Resumed < 1 {
+			t.Errorf("resumed in %s: digest %.12s, want %.12s; %d partitions kept", stage, out.Digest, want.Digest, out.Resumed)
+		}
+	}
+	ctx, cancel := context.WithDeadlineCause(t.Context(), time.Unix(0, 0), context.DeadlineExceeded)
+	defer cancel()
+	if _, err := Run(ctx, options(t, dir)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a deadline that has passed: %v", err)
+	}
+}
+
+func TestAMonthGapIsRefusedOrRead(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(500), Layout: "months"})
+	if err := os.RemoveAll(filepath.Join(dir, "base", "month=202608")); err != nil {
+		t.Fatal(err)
+	}
+	months := func(s *job.Spec) { s.Input.Layout, s.Input.Path = "months", "base/month={month}" }
+	if _, err := Run(t.Context(), options(t, dir, months)); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "202608") || !strings.Contains(err.Error(), "missing_months") {
+		t.Errorf("a gap: %v", err)
+	}
+	out := run(t, options(t, dir, months, func(s *job.Spec) { s.Input.MissingMonths = "null" }))
+	if out.Rows.Scored != 500 || out.Tally.Unknown[1] < 450 { // T2 needs m-2
+		t.Errorf("a gap read as null: %+v, T2 unknown %d times", out.Rows, out.Tally.Unknown[1])
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "base", "month=202610")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), options(t, dir, months, func(s *job.Spec) { s.Input.MissingMonths = "null" })); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "scoring month is always required") {
+		t.Errorf("no scoring month: %v", err)
+	}
+}
+
+func TestWhatIsWrongWithTheInputIsSaidBeforeAnyWork(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(300)})
+	for name, c := range map[string]struct {
+		change func(*job.Spec)
+		says   string
+	}{
+		"no input":         {func(s *job.Spec) { s.Input.Path = "nowhere" }, "input.path"},
+		"no model":         {func(s *job.Spec) { s.Model.Path = "nowhere.txt" }, "model.path"},
+		"no such built-in": {func(s *job.Spec) { s.Model.Path = "builtin:best" }, "builtin:baseline"},
+		"no model's bytes": {func(s *job.Spec) { s.Model.Path = "base/part-00000.parquet" }, "binary file"},
+		"a strange column": {func(s *job.Spec) {
+			s.Input.Columns = map[string]job.Mapping{"fee": {Column: "bill_{k}"}}
+		}, "bill_"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := options(t, dir, c.change)
+			for _, f := range []func() error{
+				func() error { _, err := Run(t.Context(), o); return err },
+				func() error { _, err := Plan(t.Context(), o); return err },
+			} {
+				if err := f(); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v, want %q", err, c.says)
+				}
+			}
+			missing(t, o.Spec.Run.Work)
+			missing(t, o.Spec.Output.Path)
+		})
+	}
+}
