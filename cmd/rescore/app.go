@@ -78,11 +78,11 @@ func formatIn(args []string) string {
 func classify(err error) error {
 	switch {
 	case errors.Is(err, local.ErrHeld):
-		return boot.WithCode(err, boot.Held, "to publish all the same, run it again with --release REASON; the reason is kept")
+		return boot.WithCode(err, boot.Held, "look at the rejects, then mend the input or change the gate; to publish all the same, run it again with --release REASON, which is kept")
 	case errors.Is(err, local.ErrLocked):
 		return boot.WithCode(err, boot.Conflict, "wait for the other process, or give this job another run.work")
 	case errors.Is(err, local.ErrOtherJob):
-		return boot.WithCode(err, boot.Conflict, "give this job an output.path of its own")
+		return boot.WithCode(err, boot.Conflict, "") // the message says which folder it is, and what to do
 	case errors.Is(err, syscall.ENOSPC):
 		return boot.WithCode(err, boot.Failure, "make room on that disk and run the same command again: it goes on where it stopped")
 	case errors.Is(err, province.ErrNotEmpty):

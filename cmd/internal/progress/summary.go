@@ -30,6 +30,7 @@ type Summary struct {
 	RowsPerSecond float64
 	Resumed       int  // tasks found done from an earlier run
 	Already       bool // published before: nothing was done
+	Superseded    bool // a newer version is the dataset's current one
 }
 
 // Triggers are short names of the 14 triggers, in order (domain dossier C03).
@@ -61,6 +62,9 @@ func (s Summary) Write(w io.Writer, color bool) error {
 	}
 	if s.Already {
 		fmt.Fprintf(&b, "%s: already published as version %s; nothing was done\n", s.Name, s.Version)
+		if s.Superseded {
+			b.WriteString("  a newer version is the current one: rescore versions lists them\n")
+		}
 	} else {
 		fmt.Fprintf(&b, "%s: published version %s\n", s.Name, s.Version)
 	}
