@@ -56,13 +56,17 @@ func BenchmarkEnsemble(b *testing.B) {
 }
 
 // typical gives a made-up model the thresholds of a trained one: numbers of the
-// same size, NaN missing.
+// same size, at most 254 for each feature (LightGBM's max_bin), NaN missing.
 func (w written) typical() written {
 	r := rand.New(rand.NewPCG(12, 12))
 	w.asked = make([][]float64, w.features)
 	for _, tree := range w.trees {
 		for i, f := range tree.split {
-			tree.threshold[i] = math.Round(r.NormFloat64()*1000) / 100
+			if len(w.asked[f]) < 254 {
+				tree.threshold[i] = math.Round(r.NormFloat64()*1000) / 100
+			} else {
+				tree.threshold[i] = w.asked[f][r.IntN(254)]
+			}
 			tree.decision[i] = 2<<2 | r.IntN(2)<<1
 			w.asked[f] = append(w.asked[f], tree.threshold[i])
 		}

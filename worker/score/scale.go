@@ -13,9 +13,9 @@ import (
 const thresholdsMax = 255
 
 // buckets is how many equal parts of its range a scale tells apart at a glance,
-// a power of two. A table of 1 KiB, with 2 KiB of thresholds, stays in the
+// a power of two. A table of 2 KiB, with 2 KiB of thresholds, stays in the
 // first-level cache while the rows of a block are looked up.
-const buckets = 1024
+const buckets = 2048
 
 // axis is what a scale measures.
 type axis struct {
@@ -37,12 +37,12 @@ type axis struct {
 // smaller, because the bucket never falls as x grows; one in a higher bucket is
 // larger, and the search may meet it without harm; the search compares the
 // float64s themselves. Slope and offset only decide how many thresholds share a
-// bucket: one or two in trained models, and so one step or two. At worst all do,
-// and the search takes eight.
+// bucket, and are chosen so that none do, if that can be: then the search is one
+// step. At worst all do, and it takes eight.
 type scale struct {
 	axis
 	slope, offset float64
-	step          int // the first, a power of two; 0 when there is nothing to search
+	step          int // the first, a power of two
 	thresholds    int
 	threshold     [512]float64       // sorted, and +Inf after the last
 	base          [buckets + 8]uint8 // a vector reads four bytes for one
@@ -85,33 +85,55 @@ func newScale(a axis, thresholds []float64, left, right bool) scale {
 		s.threshold[i] = math.Inf(1)
 	}
 	copy(s.threshold[:], thresholds)
-	// A few thresholds far from the rest would leave all others in one bucket:
-	// let them share the first and the last with what lies beyond.
-	crowd := len(thresholds) + 1
-	for _, low := range trims {
-		for _, high := range trims {
-			if low+high >= len(thresholds) {
-				break
-			}
-			try := s
-			if !try.span(thresholds[low], thresholds[len(thresholds)-1-high]) {
-				continue
-			}
-			if c := try.fill(); c < crowd {
-				crowd, s = c, try
-			}
-		}
-	}
-	if crowd > len(thresholds) { // no span is a number: one bucket
-		s.slope, s.offset = 0, 0
-		crowd = s.fill()
-	}
+	crowd := s.choose()
+	s.fill()
 	s.step = 1 << bits.Len(uint(crowd)) >> 1
 	return s
 }
 
-// trims are how many thresholds at an end may be left out of a scale's range.
+// trims are how many thresholds at an end may be left out of a scale's range: a
+// few far from the rest would leave all others in one bucket, and share the first
+// or the last with what lies beyond instead.
 var trims = [...]int{0, 1, 2, 4, 8, 16, 32}
+
+// shifts is how many times a range is widened a little, so that its buckets fall
+// elsewhere.
+const shifts = 64
+
+// choose looks for the slope and the offset with the fewest thresholds in a
+// bucket, and returns how many the fullest has.
+func (s *scale) choose() int {
+	n := s.thresholds
+	crowd, slope, offset := n, 0.0, 0.0 // one bucket for all
+	try := func(from, to float64) bool {
+		if !s.span(from, to) {
+			return false
+		}
+		c := s.crowd()
+		if c < crowd {
+			crowd, slope, offset = c, s.slope, s.offset
+			return true
+		}
+		return false
+	}
+	from, to := s.threshold[0], s.threshold[n-1]
+	for _, low := range trims {
+		for _, high := range trims {
+			if low+high < n && try(s.threshold[low], s.threshold[n-1-high]) {
+				from, to = s.threshold[low], s.threshold[n-1-high]
+			}
+		}
+	}
+	wide := (to - from) / 4
+	for i := 1; i <= shifts && crowd > 1; i++ {
+		// The fractions of multiples of these never repeat.
+		_, a := math.Modf(float64(i) * math.Phi)
+		_, b := math.Modf(float64(i) * math.Sqrt2)
+		try(from-float64(wide*a), to+float64(wide*b))
+	}
+	s.slope, s.offset = slope, offset
+	return crowd
+}
 
 // span lays the buckets over [from, to], or reports that floats cannot.
 func (s *scale) span(from, to float64) bool {
@@ -121,22 +143,33 @@ func (s *scale) span(from, to float64) bool {
 	return finite(s.slope) && finite(s.offset) && s.slope > 0
 }
 
-// fill works out the bases and returns how many thresholds the fullest bucket
-// has.
-func (s *scale) fill() int {
-	var count [buckets]int
+// crowd returns how many thresholds the fullest bucket has.
+func (s *scale) crowd() int {
+	run, fullest, last := 0, 0, uint(buckets)
 	for _, t := range s.threshold[:s.thresholds] {
-		// -Inf is not a number on every slope, and every value is above it.
-		count[s.bucket(max(t, -math.MaxFloat64))]++
+		if b := s.bucketOf(t); b != last {
+			run, last = 0, b
+		}
+		run++
+		fullest = max(fullest, run)
 	}
-	below, crowd := 0, 0
-	for b, n := range count {
-		s.base[b] = uint8(below)
-		below += n
-		crowd = max(crowd, n)
-	}
-	return crowd
+	return fullest
 }
+
+// fill works out the bases.
+func (s *scale) fill() {
+	below := 0
+	for b := range uint(buckets) {
+		s.base[b] = uint8(below)
+		for below < s.thresholds && s.bucketOf(s.threshold[below]) == b {
+			below++
+		}
+	}
+}
+
+// bucketOf returns the bucket of a threshold. -Inf is not a number on every
+// slope; every value is above it.
+func (s *scale) bucketOf(threshold float64) uint { return s.bucket(max(threshold, -math.MaxFloat64)) }
 
 // bucket returns the bucket of x, which is finite. For a missing value it
 // returns any bucket.
