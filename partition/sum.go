@@ -1,6 +1,10 @@
 package partition
 
-import "fmt"
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+)
 
 // Sum is an order-independent 128-bit digest of a multiset of 64-bit hashes:
 // two lanes, each the sum modulo 2^64 of differently mixed terms. Sums of parts
@@ -10,8 +14,8 @@ import "fmt"
 // It proves that two honest sides saw the same rows; it is not a cryptographic
 // commitment, and files carry SHA-256 beside it.
 type Sum struct {
-	Hi uint64 `cbor:"1,keyasint" json:"hi"`
-	Lo uint64 `cbor:"2,keyasint" json:"lo"`
+	Hi uint64 `cbor:"1,keyasint"`
+	Lo uint64 `cbor:"2,keyasint"`
 }
 
 // Add returns s + o.
@@ -27,6 +31,23 @@ func (s Sum) AddNumber(n Number) Sum { return s.AddHash(uint64(n)) }
 
 // String returns 32 hexadecimal digits.
 func (s Sum) String() string { return fmt.Sprintf("%016x%016x", s.Hi, s.Lo) }
+
+// MarshalText writes the hexadecimal form: as JSON numbers the lanes would lose
+// digits in readers that have float64 alone.
+func (s Sum) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Sum) UnmarshalText(text []byte) error {
+	var lanes [16]byte
+	if len(text) != 2*len(lanes) {
+		return fmt.Errorf("read sum of %d characters: 32 hexadecimal digits are needed", len(text))
+	}
+	if _, err := hex.Decode(lanes[:], text); err != nil {
+		return fmt.Errorf("read sum: %w", err)
+	}
+	s.Hi, s.Lo = binary.BigEndian.Uint64(lanes[:8]), binary.BigEndian.Uint64(lanes[8:])
+	return nil
+}
 
 // Mix is the finaliser of SplitMix64: a bijection of the 64-bit integers in
 // which every input bit reaches every output bit. (Steele, Lea, Flood 2014.)

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -147,6 +148,27 @@ func TestMixPassesEveryInputBitToEveryOutputBit(t *testing.T) {
 			if share := float64(n) / rounds; share < 0.44 || share > 0.56 { // 7 standard deviations
 				t.Errorf("input bit %d flips output bit %d in %.3f of the cases", in, out, share)
 			}
+		}
+	}
+}
+
+func TestSumKeepsEveryDigitInJSON(t *testing.T) {
+	t.Parallel()
+	want := Sum{Hi: 1<<63 + 1, Lo: 1<<53 + 1}
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(data) != `"80000000000000010020000000000001"` {
+		t.Errorf("written as %s", data)
+	}
+	var got Sum
+	if err := json.Unmarshal(data, &got); err != nil || got != want {
+		t.Errorf("read back as %v, %v", got, err)
+	}
+	for _, bad := range []string{"", "80", string(make([]byte, 32)), "8000000000000001002000000000000100"} {
+		if err := got.UnmarshalText([]byte(bad)); err == nil {
+			t.Errorf("%q was read as a sum", bad)
 		}
 	}
 }
