@@ -470,6 +470,34 @@ func TestFoldersOfOthersAreLeftAlone(t *testing.T) {
 	})
 }
 
+// The work folder holds nothing that a version needs, and the output folder says
+// itself what is in it.
+func TestAFolderThatWasRemovedLeadsToNoWrongAnswer(t *testing.T) {
+	t.Parallel()
+	const rows = 50
+	dir, secret := t.TempDir(), people(rows)
+	write(t, dir, "base.csv", text(baseLines(rows)))
+	write(t, dir, "job.yaml", jobText("path: base.csv"))
+	work, output := filepath.Join(dir, ".rescore"), filepath.Join(dir, "out")
+	remove := func(path string) {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, _ := accepted(t, dir, secret, counts{In: rows, Scored: rows})
+	remove(work)
+	if again, _ := accepted(t, dir, secret, counts{In: rows, Scored: rows}); !again.Already || again.Version != first.Version {
+		t.Errorf("without its work folder, version %s was made where %s is", again.Version, first.Version)
+	}
+	accepted(t, dir, secret, counts{In: rows, Scored: rows}, "--set", "policy.save_rate=0.3")
+	remove(output)
+	refused(t, dir, secret, 1, []string{"no longer in", "run.work"}, "--set", "policy.save_rate=0.3")
+	anew, _ := accepted(t, dir, secret, counts{In: rows, Scored: rows}, "--work", filepath.Join(dir, "other"))
+	if anew.Already || anew.Digest != first.Digest {
+		t.Errorf("anew: already %t, digest %s, want %s", anew.Already, anew.Digest, first.Digest)
+	}
+}
+
 // A job on a full disk says which file and what to do, and goes on when there is
 // room again. tmpfs mounts a small disk, or skips the test.
 func TestAFullDiskIsSaidAndOutlived(t *testing.T) {
