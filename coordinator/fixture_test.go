@@ -28,11 +28,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+const theJob job.ID = "202610-0123456789ab"
+
 const (
-	theJob    job.ID = "202610-0123456789ab"
-	segments         = 6
-	rowsEach         = 100 // of a segment
-	tasksEach        = 3   // partitions of the job
+	segments  = 6
+	rowsEach  = 100 // of a segment
+	tasksEach = 3   // partitions of the job
 )
 
 // house is a node with a real ledger, a real NATS server and a real output
@@ -129,7 +130,9 @@ func (h *house) close() {
 		return
 	}
 	h.cancel()
-	<-h.ended
+	if err := <-h.ended; err != nil { // whether that is right is for the test to judge
+		h.t.Logf("the node ended: %v", err)
+	}
 	h.server.Close()
 	h.worker.Close()
 	h.nats.Close()

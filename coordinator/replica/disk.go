@@ -27,7 +27,7 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(temp.Name()) // gone already when it was renamed
+	defer func() { _ = os.Remove(temp.Name()) }() // gone already when it was renamed
 	if err := temp.Close(); err != nil {
 		return nil, err
 	}

@@ -169,7 +169,7 @@ func (p *profile) statuses() uint64 {
 		x += (2 + p.h>>21&1) << (8 * p.when(8))
 	}
 	if p.is(gone | preCancelled | hold | owing) {
-		newest := uint64(1)
+		var newest uint64
 		switch {
 		case p.is(gone):
 			newest = 6 + p.h>>32&7/7 // one in eight took the number along

@@ -190,7 +190,7 @@ func TestFoldersBelongToOneProcessAndOneDataset(t *testing.T) {
 	here, there := options(t, dir, relative), options(t, copied, relative)
 	there.Spec.Run.Work = here.Spec.Run.Work
 	a := run(t, here)
-	if _, err := Run(t.Context(), there); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "run.work") || !strings.Contains(err.Error(), string(here.Spec.Run.Work)) {
+	if _, err := Run(t.Context(), there); !errors.Is(err, ErrOtherJob) || !strings.Contains(err.Error(), "run.work") || !strings.Contains(err.Error(), here.Spec.Run.Work) {
 		t.Errorf("job %s in a work folder that has it for other folders: %v", a.Job, err)
 	}
 }
