@@ -51,7 +51,7 @@ rows_per_second, and more.`,
 		Args: exactly(1),
 	}
 	f := a.jobFlags(cmd)
-	cmd.Flags().StringVar(&release, "release", "", "publish a held job, for this `REASON`; it is kept with the version")
+	cmd.Flags().StringVar(&release, "release", "", "publish a held job, for this `REASON`; the ledger keeps it")
 	cmd.Flags().DurationVar(&deadline, "deadline", 0, "stop after this `time`, such as 2h30m, with exit code 124; run again to go on")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("release") && release == "" {
