@@ -6,6 +6,16 @@ import "golang.org/x/sys/cpu"
 func paths() []path {
 	list := []path{plain}
 	x := &cpu.X86
+	if x.HasAVX2 {
+		list = append(list, path{
+			name:     "avx2",
+			quantise: quantiseAVX2,
+			stand:    standAVX2,
+			replay:   replayAVX2,
+			encode:   encodeAVX2,
+			sum:      plain.sum,
+		})
+	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI {
 		list = append(list, path{
 			name:     "avx512",
@@ -18,6 +28,41 @@ func paths() []path {
 		})
 	}
 	return list
+}
+
+//go:noescape
+func replay256(masks, planes *plane, nodes *node, count int)
+
+//go:noescape
+func encode256(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
+
+//go:noescape
+func bits256(bits *[8]plane, bins *[blockRows]uint8)
+
+//go:noescape
+func quantise256(bins *uint8, absent *plane, x *float64, eights int, s *scale)
+
+func quantiseAVX2(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
+	n := len(x) &^ 7
+	if n > 0 {
+		quantise256(&bins[0], absent, &x[0], n/8, s)
+	}
+	s.finish(bins, absent, x, n)
+}
+
+func standAVX2(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale) {
+	bits256(bits, bins)
+	rise(planes, absent, bits, s)
+}
+
+func replayAVX2(masks, planes []plane, nodes []node) {
+	if len(nodes) > 0 {
+		replay256(&masks[0], &planes[0], &nodes[0], len(nodes))
+	}
+}
+
+func encodeAVX2(leaf *[blockRows]uint8, masks []plane, bits *[8]plane) {
+	encode256(leaf, &masks[0], len(masks), bits)
 }
 
 //go:noescape
@@ -43,6 +88,12 @@ func quantiseAVX512(bins *[blockRows]uint8, absent *plane, x []float64, s *scale
 	if n > 0 {
 		quantise512(&bins[0], absent, &x[0], n/8, s)
 	}
+	s.finish(bins, absent, x, n)
+}
+
+// finish quantises the values from n on, a multiple of 8, and marks what vectors
+// do not.
+func (s *scale) finish(bins *[blockRows]uint8, absent *plane, x []float64, n int) {
 	s.place(bins[n:], x[n:])
 	switch {
 	case s.zero:

@@ -526,6 +526,14 @@ stood:
 	VZEROUPPER
 	RET
 
+// BUCKET turns 8 values into the numbers of their buckets. NaN becomes 0.
+#define BUCKET(x, y, bucket) \
+	VMULPD Z16, x, y         \
+	VADDPD Z17, y, y         \
+	VMAXPD Z18, y, y         \
+	VMINPD Z19, y, y         \
+	VCVTTPD2DQ y, bucket
+
 // func quantise512(bins *uint8, absent *plane, x *float64, eights int, s *scale)
 //
 // quantise, for eight values at a time. It marks NaN and infinities only.
@@ -542,20 +550,61 @@ TEXT ·quantise512(SB), NOSPLIT, $0-40
 	VCVTSI2SDL R8, X19, X19
 	VBROADCASTSD X19, Z19
 	MOVL $255, R8
-	VPBROADCASTD R8, Y20
+	VPBROADCASTD R8, Z20
+	MOVL $1, R8
+	VPBROADCASTD R8, Z21
 	LEAQ scale_base(BX), R9
 	LEAQ scale_threshold(BX), R10
 	MOVQ scale_step(BX), R11
+	CMPQ R11, $1
+	JNE  more
+
+	// One step, sixteen values at a time.
+	SUBQ $2, CX
+	JLT  rest
+
+sixteen:
+	VMOVUPD (SI), Z0
+	VMOVUPD 64(SI), Z1
+	BUCKET(Z0, Z2, Y2)
+	BUCKET(Z1, Z3, Y3)
+	VINSERTI64X4 $1, Y3, Z2, Z2
+	KXNORW K1, K1, K1
+	VPXORD Z3, Z3, Z3
+	VPGATHERDD (R9)(Z2*1), K1, Z3
+	VPANDD Z20, Z3, Z3
+	VEXTRACTI64X4 $1, Z3, Y4
+	KXNORB K1, K1, K1
+	KXNORB K2, K2, K2
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VGATHERDPD (R10)(Y3*8), K1, Z5
+	VGATHERDPD (R10)(Y4*8), K2, Z6
+	VCMPPD $0x1e, Z5, Z0, K3 // value > threshold
+	VCMPPD $0x1e, Z6, Z1, K4
+	VFPCLASSPDZ $0x99, Z0, K5 // NaN, infinities
+	VFPCLASSPDZ $0x99, Z1, K6
+	KUNPCKBW K3, K4, K3 // K4 on top
+	VPADDD Z21, Z3, K3, Z3
+	KMOVB  K5, (AX)
+	KMOVB  K6, 1(AX)
+	VPMOVDB Z3, (DI)
+	ADDQ $128, SI
+	ADDQ $16, DI
+	ADDQ $2, AX
+	SUBQ $2, CX
+	JGE  sixteen
+
+rest:
+	ADDQ $2, CX
+
+more:
 	TESTQ CX, CX
 	JZ   quantised
 
-value:
+eight:
 	VMOVUPD (SI), Z0
-	VMULPD  Z16, Z0, Z1
-	VADDPD  Z17, Z1, Z1
-	VMAXPD  Z18, Z1, Z1 // NaN becomes 0
-	VMINPD  Z19, Z1, Z1
-	VCVTTPD2DQ Z1, Y2
+	BUCKET(Z0, Z1, Y2)
 	KXNORB  K1, K1, K1
 	VPXORD  Y3, Y3, Y3
 	VPGATHERDD (R9)(Y2*1), K1, Y3
@@ -579,8 +628,8 @@ step:
 	ADDQ $8, DI
 	INCQ AX
 	DECQ CX
-	JNZ  value
-	VZEROUPPER
+	JNZ  eight
 
 quantised:
+	VZEROUPPER
 	RET

@@ -27,45 +27,58 @@ func (s *scale) node(k int, missingLeft bool) node {
 
 // stand lays a block's bins out in the planes of their scale.
 func stand(planes []plane, bins *[blockRows]uint8, absent *plane, bit *[8]plane, s *scale) {
-	*bit = [8]plane{}
-	for i := 0; i < blockRows; i += 8 {
-		x := transpose(binary.LittleEndian.Uint64(bins[i:]))
+	for w := range len(absent) {
+		rows := (*[64]uint8)(bins[w*64:])
+		var x [8]uint64
+		for i := range x {
+			x[i] = transpose(binary.LittleEndian.Uint64(rows[8*i:]))
+		}
+		swapBytes(&x)
 		for b := range bit {
-			bit[b][i/64] |= x >> (8 * b) & 0xff << (i % 64)
+			bit[b][w] = x[b]
 		}
 	}
+	rise(planes, absent, bit, s)
+}
+
+// rise makes a scale's planes of the bits of its bins.
+func rise(planes []plane, absent *plane, bit *[8]plane, s *scale) {
 	low := planes[s.low+1:][:min(s.thresholds, 15)]
-	for w := range absent {
-		ge := digits(bit[0][w], bit[1][w], bit[2][w], bit[3][w])
+	n := s.thresholds>>4 + 2
+	var left, right []plane
+	if s.left {
+		left = planes[s.high[0]:][:n]
+	}
+	if s.right {
+		right = planes[s.high[1]:][:n]
+	}
+	for w, a := range absent {
+		var ge [17]uint64
+		digits(&ge, bit[0][w], bit[1][w], bit[2][w], bit[3][w])
 		for i := range low {
 			low[i][w] = ge[i+1]
 		}
-		ge = digits(bit[4][w], bit[5][w], bit[6][w], bit[7][w])
-		a := absent[w]
-		n := s.thresholds>>4 + 2
-		if s.left {
-			for i := range n {
-				planes[s.high[0]+uint32(i)][w] = ge[i] &^ a
-			}
+		digits(&ge, bit[4][w], bit[5][w], bit[6][w], bit[7][w])
+		for i := range left {
+			left[i][w] = ge[i] &^ a
 		}
-		if s.right {
-			for i := range n {
-				planes[s.high[1]+uint32(i)][w] = ge[i] | a
-			}
+		for i := range right {
+			right[i][w] = ge[i] | a
 		}
 	}
 }
 
-// digits returns, for 64 numbers below 16 given by their bits, lowest first,
-// which are at least 0, 1, … 16.
-func digits(x0, x1, x2, x3 uint64) [17]uint64 {
+// digits tells, of 64 numbers below 16 given by their bits, lowest first, which are
+// at least 0, 1, … 16.
+func digits(ge *[17]uint64, x0, x1, x2, x3 uint64) {
 	or, and := x1|x0, x1&x0
 	g1, g2, g3 := x2|or, x2|x1, x2|and
 	g5, g6, g7 := x2&or, x2&x1, x2&and
-	return [17]uint64{
-		1<<64 - 1, x3 | g1, x3 | g2, x3 | g3, x3 | x2, x3 | g5, x3 | g6, x3 | g7,
-		x3, x3 & g1, x3 & g2, x3 & g3, x3 & x2, x3 & g5, x3 & g6, x3 & g7, 0,
-	}
+	ge[0] = 1<<64 - 1
+	ge[1], ge[2], ge[3], ge[4], ge[5], ge[6], ge[7] = x3|g1, x3|g2, x3|g3, x3|x2, x3|g5, x3|g6, x3|g7
+	ge[8] = x3
+	ge[9], ge[10], ge[11], ge[12], ge[13], ge[14], ge[15] = x3&g1, x3&g2, x3&g3, x3&x2, x3&g5, x3&g6, x3&g7
+	ge[16] = 0
 }
 
 // transpose swaps rows and columns of an eight by eight matrix of bits, a row a
@@ -77,4 +90,30 @@ func transpose(x uint64) uint64 {
 	x ^= t ^ t<<14
 	t = (x ^ x>>28) & 0x00000000f0f0f0f0
 	return x ^ t ^ t<<28
+}
+
+// swapBytes swaps rows and columns of an eight by eight matrix of bytes, a row a
+// word. After transpose of each word it makes, of 64 bytes, their eight planes;
+// before, of eight planes, 64 bytes.
+func swapBytes(x *[8]uint64) {
+	x0, x1, x2, x3, x4, x5, x6, x7 := x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+	x0, x4 = swap(x0, x4, 32, 0x00000000ffffffff)
+	x1, x5 = swap(x1, x5, 32, 0x00000000ffffffff)
+	x2, x6 = swap(x2, x6, 32, 0x00000000ffffffff)
+	x3, x7 = swap(x3, x7, 32, 0x00000000ffffffff)
+	x0, x2 = swap(x0, x2, 16, 0x0000ffff0000ffff)
+	x1, x3 = swap(x1, x3, 16, 0x0000ffff0000ffff)
+	x4, x6 = swap(x4, x6, 16, 0x0000ffff0000ffff)
+	x5, x7 = swap(x5, x7, 16, 0x0000ffff0000ffff)
+	x0, x1 = swap(x0, x1, 8, 0x00ff00ff00ff00ff)
+	x2, x3 = swap(x2, x3, 8, 0x00ff00ff00ff00ff)
+	x4, x5 = swap(x4, x5, 8, 0x00ff00ff00ff00ff)
+	x6, x7 = swap(x6, x7, 8, 0x00ff00ff00ff00ff)
+	*x = [8]uint64{x0, x1, x2, x3, x4, x5, x6, x7}
+}
+
+// swap exchanges the bits of a above the mask with those of b in it.
+func swap(a, b uint64, shift uint, mask uint64) (uint64, uint64) {
+	t := (a>>shift ^ b) & mask
+	return a ^ t<<shift, b ^ t
 }

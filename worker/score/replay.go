@@ -33,54 +33,66 @@ func replay(masks, planes []plane, nodes []node) {
 	for i, n := range nodes {
 		a, b, l := &planes[n.at], &planes[n.at-1], &planes[n.low]
 		from, to := &masks[n.old], &masks[i+1]
-		for w := range to {
-			right := a[w] | b[w]&l[w]
-			rows := from[w]
-			to[w] = rows & right
-			from[w] = rows &^ right
-		}
+		// Written out: the loop would cost as much as what is in it.
+		split(&from[0], &to[0], a[0], b[0], l[0])
+		split(&from[1], &to[1], a[1], b[1], l[1])
+		split(&from[2], &to[2], a[2], b[2], l[2])
+		split(&from[3], &to[3], a[3], b[3], l[3])
+		split(&from[4], &to[4], a[4], b[4], l[4])
+		split(&from[5], &to[5], a[5], b[5], l[5])
+		split(&from[6], &to[6], a[6], b[6], l[6])
+		split(&from[7], &to[7], a[7], b[7], l[7])
 	}
+}
+
+func split(from, to *uint64, a, b, l uint64) {
+	rows := *from
+	right := rows & (a | b&l)
+	*to = right
+	*from = rows ^ right
 }
 
 // encode writes the number of each row's leaf, of at most leavesMax. It uses the
 // masks up.
-func encode(leaf *[blockRows]uint8, masks []plane, _ *[8]plane) {
-	for w := range len(masks[0]) {
-		// Fold the masks in two, over and over: those of odd numbers say bit 0; joined
-		// with their even neighbours, they are the masks of the numbers without it.
-		var bit [8]uint64
-		digits := 0
-		for n := len(masks); n > 1; digits++ {
-			odds := uint64(0)
-			for i := range n / 2 {
-				odd := masks[2*i+1][w]
-				odds |= odd
-				masks[i][w] = masks[2*i][w] | odd
-			}
-			if n%2 == 1 {
-				masks[n/2][w] = masks[n-1][w]
-			}
-			bit[digits%8] = odds
-			n = (n + 1) / 2
+func encode(leaf *[blockRows]uint8, masks []plane, bit *[8]plane) {
+	// Fold the masks in two, over and over: those of odd numbers say bit 0; joined
+	// with their even neighbours, they are the masks of the numbers without it.
+	*bit = [8]plane{}
+	for b := 0; len(masks) > 1; b++ {
+		var p0, p1, p2, p3, p4, p5, p6, p7 uint64
+		half := len(masks) / 2
+		for i := range half {
+			even, odd, both := &masks[2*i], &masks[2*i+1], &masks[i]
+			p0 |= fold(&both[0], even[0], odd[0])
+			p1 |= fold(&both[1], even[1], odd[1])
+			p2 |= fold(&both[2], even[2], odd[2])
+			p3 |= fold(&both[3], even[3], odd[3])
+			p4 |= fold(&both[4], even[4], odd[4])
+			p5 |= fold(&both[5], even[5], odd[5])
+			p6 |= fold(&both[6], even[6], odd[6])
+			p7 |= fold(&both[7], even[7], odd[7])
 		}
-		rows := leaf[w*64:][:64]
-		for s := 0; s < 64; s += 8 {
-			var x uint64
-			for b, odds := range bit[:digits] {
-				x |= eight[odds>>s&0xff] << b
-			}
-			binary.LittleEndian.PutUint64(rows[s:], x)
+		bit[b] = plane{p0, p1, p2, p3, p4, p5, p6, p7}
+		if len(masks)%2 == 1 {
+			masks[half] = masks[len(masks)-1]
+			half++
+		}
+		masks = masks[:half]
+	}
+	for w := range len(plane{}) {
+		x := [8]uint64{bit[0][w], bit[1][w], bit[2][w], bit[3][w], bit[4][w], bit[5][w], bit[6][w], bit[7][w]}
+		swapBytes(&x)
+		rows := (*[64]uint8)(leaf[w*64:])
+		for i, x := range x {
+			binary.LittleEndian.PutUint64(rows[8*i:], transpose(x))
 		}
 	}
 }
 
-// eight holds the bits of a byte as the low bits of eight bytes.
-var eight = func() (spread [256]uint64) {
-	for i := range spread {
-		spread[i] = transpose(uint64(i))
-	}
-	return spread
-}()
+func fold(both *uint64, even, odd uint64) uint64 {
+	*both = even | odd
+	return odd
+}
 
 // sum adds to each row's score the values of its leaves, tree after tree.
 func sum(score *[blockRows]float64, leaf [][blockRows]uint8, value []float64, trees []grown) {

@@ -173,10 +173,11 @@ func (s *scale) bucketOf(threshold float64) uint { return s.bucket(max(threshold
 
 // bucket returns the bucket of x, which is finite. For a missing value it
 // returns any bucket.
-func (s *scale) bucket(x float64) uint {
-	y := float64(x*s.slope) + s.offset
-	return uint(int64(min(max(y, 0), buckets-1))) % buckets
-}
+func (s *scale) bucket(x float64) uint { return clamp(float64(x*s.slope) + s.offset) }
+
+// clamp returns y without its fraction, and within the buckets; any bucket when y
+// is NaN.
+func clamp(y float64) uint { return uint(int64(min(max(y, 0), buckets-1))) % buckets }
 
 // quantise writes the bins of at most 512 values and marks the missing ones.
 // The bin of a missing value is anything.
@@ -192,14 +193,12 @@ func (s *scale) place(bins []uint8, x []float64) {
 	switch s.step {
 	case 1:
 		for i, v := range x {
-			y := float64(v*slope) + offset
-			b := s.base[uint(int64(min(max(y, 0), buckets-1)))%buckets]
+			b := s.base[clamp(float64(v*slope)+offset)]
 			dst[i] = b + above(v, s.threshold[b])
 		}
 	case 2:
 		for i, v := range x {
-			y := float64(v*slope) + offset
-			b := s.base[uint(int64(min(max(y, 0), buckets-1)))%buckets]
+			b := s.base[clamp(float64(v*slope)+offset)]
 			b += above(v, s.threshold[int(b)+1]) << 1
 			dst[i] = b + above(v, s.threshold[b])
 		}
