@@ -115,14 +115,20 @@ func (n *Node) serve(ctx, term context.Context) error {
 	return nil // told to stop, or deposed: whatever else was said follows from that
 }
 
-// Propose puts a command through raft until its outcome is known.
+// Propose puts a command through raft until its outcome is known. Commands are
+// idempotent or fenced, so that one whose outcome is not is asked again.
 func (n *Node) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply, error) {
-	for {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		reply, err := n.cfg.Replica.Propose(ctx, cmd)
-		if errors.Is(err, replica.ErrUnknownOutcome) && ctx.Err() == nil {
-			continue // commands are idempotent or fenced: ask again
+		if !errors.Is(err, replica.ErrUnknownOutcome) || ctx.Err() != nil {
+			return reply, err
 		}
-		return reply, err
+		n.cfg.Log.Warn("propose again", "command", cmd.Kind().String(), "wait", wait, "err", err)
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(wait):
+		}
 	}
 }
 

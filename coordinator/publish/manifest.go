@@ -29,7 +29,15 @@ type Manifest struct {
 	Rules      string          `json:"rules_digest"`
 	Spec       json.RawMessage `json:"spec"` // effective configuration
 	Input      []job.InputFile `json:"input"`
+	Released   *Released       `json:"released,omitempty"` // nil: every gate passed
 	Partitions []Partition     `json:"partitions"`
+}
+
+// Released says that a version was published although gates refused it.
+type Released struct {
+	Who    string `json:"who"`
+	Reason string `json:"reason"` // theirs
+	Gates  string `json:"gates"`  // what was refused, with its figures
 }
 
 // Partition is one partition of a version.
@@ -61,6 +69,9 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string) Manifest {
 		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
 		Rows:   v.Counts, Tally: score.Totals().Tally, Schema: fingerprint,
 		Model: j.Facts.Model, Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
+	}
+	if j.Released != nil {
+		m.Released = &Released{Who: j.Released.Who, Reason: j.Released.Reason, Gates: j.Held.Reason}
 	}
 	for i := range score.Tasks {
 		t := &score.Tasks[i]

@@ -75,10 +75,10 @@ func hexSum(b []byte) string {
 }
 
 // set returns the elements in order, each once, never nil.
-func set[T uint8 | uint32](list []T) []T {
+func set(list []uint32) []uint32 {
 	sorted := slices.Clone(list)
 	slices.Sort(sorted)
-	return append([]T{}, slices.Compact(sorted)...)
+	return append([]uint32{}, slices.Compact(sorted)...)
 }
 
 // ParseCanonical reads what Canonical wrote. Run is left at its zero value.

@@ -92,7 +92,7 @@ type Exclude struct {
 	// Segments excludes 7-digit prefixes, such as test numbers.
 	Segments []uint32 `yaml:"segments" json:"segments" jsonschema:"minimum=1300000,maximum=1999999"`
 	// ServiceTypes excludes rows of these service types.
-	ServiceTypes []uint8 `yaml:"service_types" json:"service_types" jsonschema:"minimum=1,maximum=5"`
+	ServiceTypes []uint32 `yaml:"service_types" json:"service_types" jsonschema:"minimum=1,maximum=5"`
 }
 
 // Model names the propensity model.

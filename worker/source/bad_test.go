@@ -23,7 +23,7 @@ import (
 // openErr opens an input that must be refused.
 func openErr(t *testing.T, dir string, s job.Spec) error {
 	t.Helper()
-	root, _ := Root(s.Input.Path)
+	root, _ := splitRoot(s.Input.Path)
 	d, err := Open(context.Background(), rooted(t, filepath.Join(dir, root)), s)
 	if err == nil {
 		d.Close()
@@ -125,8 +125,8 @@ func TestRootSplitsAPathWhereItStopsBeingAFolder(t *testing.T) {
 		"data/base.parquet": {"data", "base.parquet"}, "base.csv": {".", "base.csv"}, "/a/b": {"/a", "b"}, "/a": {"/", "a"}, ".": {".", ""}, "..": {"..", ""},
 		"../x": {"..", "x"}, "a/*/b.csv": {"a", "*/b.csv"}, "u/month={month}": {"u", "month={month}"}, "{month}/x/y": {".", "{month}/x/y"}, "/": {"/", ""}, "a/": {".", "a"},
 	} {
-		if root, rest := Root(p); root != want[0] || rest != want[1] {
-			t.Errorf("Root(%q) = %q, %q, want %q", p, root, rest, want)
+		if root, rest := splitRoot(p); root != want[0] || rest != want[1] {
+			t.Errorf("splitRoot(%q) = %q, %q, want %q", p, root, rest, want)
 		}
 	}
 }
@@ -191,7 +191,7 @@ func TestMappingProblemsAreReportedAllAtOnce(t *testing.T) {
 		"brnd":          {Column: "gender"},
 	}
 	s.Input.Extra = []job.Extra{{Name: "gender"}, {Name: "gender"}, {Name: "sex"}, {Name: "nope"}, {Name: ""}, {Name: "d", Column: "day"}}
-	s.Input.Exclude.ServiceTypes = []uint8{2}
+	s.Input.Exclude.ServiceTypes = []uint32{2}
 	err := openErr(t, dir, s)
 	wantError(t, err, ErrMapping,
 		`"nummer" (did you mean "number"?)`, `"gendre" (did you mean "gender"?)`, `no unit "yaun" (did you mean "yuan"?)`,
@@ -207,7 +207,7 @@ func TestExcludingByAColumnThatIsNotThereIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "in.csv", []byte("msisdn\n13800138000\n"))
 	s := spec("in.csv")
-	s.Input.Exclude.ServiceTypes = []uint8{2}
+	s.Input.Exclude.ServiceTypes = []uint32{2}
 	wantError(t, openErr(t, dir, s), ErrMapping, "service_type")
 }
 
@@ -292,7 +292,7 @@ func TestBadRowsAreCountedAndPlaced(t *testing.T) {
 	write(t, dir, "in/a.csv", []byte(a))
 	write(t, dir, "in/b.csv", []byte(b))
 	s := spec("in")
-	s.Input.Exclude = job.Exclude{IoT: true, Segments: []uint32{1380014}, ServiceTypes: []uint8{3}}
+	s.Input.Exclude = job.Exclude{IoT: true, Segments: []uint32{1380014}, ServiceTypes: []uint32{3}}
 	s.Input.Columns = map[string]job.Mapping{"fee": {Months: []string{"fee_m0"}, Unit: schema.Yuan}}
 	d := open(t, dir, s)
 	sv := survey(t, d)

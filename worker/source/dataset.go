@@ -100,7 +100,7 @@ func (d *Dataset) Files() []File {
 // findFiles opens the files of each month.
 func (d *Dataset) findFiles(ctx context.Context) error {
 	in := d.spec.Input
-	_, rest := Root(in.Path)
+	_, rest := splitRoot(in.Path)
 	if in.Path == "" {
 		return fmt.Errorf("input.path is empty: %w", ErrNoInput)
 	}

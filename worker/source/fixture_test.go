@@ -56,7 +56,7 @@ func write(t testing.TB, dir, name string, data []byte) {
 
 func open(t testing.TB, dir string, s job.Spec) *Dataset {
 	t.Helper()
-	root, _ := Root(s.Input.Path)
+	root, _ := splitRoot(s.Input.Path)
 	d, err := Open(context.Background(), rooted(t, filepath.Join(dir, root)), s)
 	if err != nil {
 		t.Fatal(err)

@@ -12,10 +12,10 @@ import (
 
 const monthMark = "{month}"
 
-// Root splits an input path into the folder that a store is to be rooted at and
-// the rest, by which Open finds the files: the folder holds no pattern and does
-// exist when the input does.
-func Root(p string) (root, rest string) {
+// splitRoot splits an input path into the folder before its first pattern and the
+// rest, by which Open finds the files. Open looks below the store's root for the
+// rest alone.
+func splitRoot(p string) (root, rest string) {
 	p = path.Clean(strings.ReplaceAll(p, `\`, "/"))
 	dirs := strings.Split(p, "/")
 	cut := len(dirs) - 1

@@ -424,7 +424,7 @@ func (r *Reader) exclude(drop []job.Reason) {
 	}
 	types := lanes[uint8](r.service)
 	for i := range drop {
-		if (drop[i] == 0 || drop[i] == job.BadValue) && !r.service.isNull(i) && slices.Contains(r.d.spec.Input.Exclude.ServiceTypes, types[i]) {
+		if (drop[i] == 0 || drop[i] == job.BadValue) && !r.service.isNull(i) && slices.Contains(r.d.spec.Input.Exclude.ServiceTypes, uint32(types[i])) {
 			drop[i] = job.ExcludedService
 		}
 	}

@@ -236,7 +236,8 @@ func open(o Options, work string) (h *house, err error) {
 	host, _ := os.Hostname()
 	h.worker = worker.New(worker.Config{
 		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
-		Bus: workerbus.NewClient(h.conns[1]), Input: inputStore, Output: outputStore, Model: readModel, Log: o.Log,
+		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
+		Bus:       workerbus.NewClient(h.conns[1]), Input: inputStore, Output: outputStore, Model: readModel, Log: o.Log,
 	})
 	return h, nil
 }
@@ -285,7 +286,7 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 }
 
 // submit brings the job into the ledger, and back to work when an earlier run
-// left it held or failed. Leases of an earlier process are taken back at once.
+// left it failed. Leases of an earlier process are taken back at once.
 func (h *house) submit(ctx context.Context, o Options, q question) error {
 	if _, err := h.replica.Lead(ctx); err != nil {
 		return err
@@ -319,17 +320,14 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	} else if err != nil {
 		return err
 	}
-	var again ledger.Command
+	var failed uint64
 	h.node.View(func(s *ledger.State) {
-		switch j := s.Job(q.id); {
-		case j.State == job.Failed:
-			again = ledger.Retry{Job: j.ID, FailIndex: j.FailIndex}
-		case j.State == job.Held && o.Release != "":
-			again = ledger.Release{Job: j.ID, Who: who(), Reason: o.Release}
+		if j := s.Job(q.id); j.State == job.Failed {
+			failed = j.FailIndex
 		}
 	})
-	if again != nil {
-		_, err = h.node.Propose(ctx, again)
+	if failed != 0 {
+		_, err = h.node.Propose(ctx, ledger.Retry{Job: q.id, FailIndex: failed})
 	}
 	return err
 }
@@ -354,6 +352,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 		var end func() (Outcome, error)
 		var p Progress
 		var stage int
+		release := false
 		h.node.View(func(s *ledger.State) {
 			j := s.Job(q.id)
 			total := j.Totals()
@@ -371,6 +370,10 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 				end = func() (Outcome, error) { return h.finished(ctx, q, watch, resumed) }
 			case job.Held:
 				reason := j.Held.Reason
+				if o.Release != "" {
+					release = true
+					return
+				}
 				end = func() (Outcome, error) {
 					return Outcome{}, fmt.Errorf("%s; the rejects are below %s: %w",
 						reason, filepath.Join(q.dir, filepath.FromSlash(q.id.StagingPrefix())), ErrHeld)
@@ -392,6 +395,12 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 		}
 		if end != nil {
 			return end()
+		}
+		if release {
+			if _, err := h.node.Propose(ctx, ledger.Release{Job: q.id, Who: who(), Reason: o.Release}); err != nil {
+				return Outcome{}, fmt.Errorf("release the job: %w", err)
+			}
+			continue
 		}
 		select {
 		case <-ctx.Done():

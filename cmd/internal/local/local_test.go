@@ -211,8 +211,21 @@ func TestAGateHoldsTheJobUntilItIsReleased(t *testing.T) {
 		}
 	}
 	staged := count(t, filepath.Join(o.Spec.Output.Path, "_staging"))
+	other := o // sets the held job aside, and is held itself
+	other.Spec.Rules.T2DropPct++
+	if _, err := Run(t.Context(), other); !errors.Is(err, ErrHeld) {
+		t.Fatal(err)
+	}
+	staged *= 2 // its files stand beside
 	o.Release = "they are last month's test numbers"
 	out := run(t, o)
+	manifest, err := os.ReadFile(filepath.Join(out.Path, "_MANIFEST.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(manifest), o.Release) || !strings.Contains(string(manifest), "gates.reject_share_max: ") {
+		t.Error("the manifest does not say that a gate was overridden, and why")
+	}
 	if out.Rows.Rejected != sum.Planted.WrongNumbers || out.Resumed < 1 || out.Already {
 		t.Errorf("released: %+v", out)
 	}
