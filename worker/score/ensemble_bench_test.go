@@ -27,7 +27,12 @@ func BenchmarkEnsemble(b *testing.B) {
 			for _, s := range sizes {
 				w := write(11, s.trees, s.leaves, s.features, false, false, false).typical()
 				r := rand.New(rand.NewPCG(1, 1))
-				benchmarkEnsemble(b, s.name, p, w.load(b), func(feature int) float64 { return w.draw(r, feature) })
+				benchmarkEnsemble(b, s.name, p, w.load(b), func(int) float64 {
+					if r.IntN(20) == 0 {
+						return math.NaN()
+					}
+					return r.NormFloat64() * 10
+				})
 			}
 			text, err := os.ReadFile(baseline)
 			if err != nil {
@@ -46,7 +51,7 @@ func BenchmarkEnsemble(b *testing.B) {
 			}
 			r := rand.New(rand.NewPCG(1, 1))
 			benchmarkEnsemble(b, "baseline", p, e, func(feature int) float64 {
-				if len(asked[feature]) == 0 {
+				if len(asked[feature]) == 0 || r.IntN(5) == 0 {
 					return 0
 				}
 				return asked[feature][r.IntN(len(asked[feature]))] * (0.9 + 0.2*r.Float64())

@@ -4,7 +4,7 @@ package score
 // bits that stand and encode are given are scratch.
 type path struct {
 	name   string
-	tables bool // sum reads forest.table
+	tables bool // it reads forest.table and scale.near
 	// quantise writes the bins of x, at most 512 values, and sets in absent, which
 	// is clear, the bits of the missing ones. The bin of a missing value is
 	// anything.

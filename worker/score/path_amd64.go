@@ -94,7 +94,7 @@ func quantiseAVX512(bins *[blockRows]uint8, absent *plane, x []float64, s *scale
 // finish quantises the values from n on, a multiple of 8, and marks what vectors
 // do not.
 func (s *scale) finish(bins *[blockRows]uint8, absent *plane, x []float64, n int) {
-	s.place(bins[n:], x[n:])
+	s.bin(bins[n:], x[n:])
 	switch {
 	case s.zero:
 		s.mark(absent, x)

@@ -32,9 +32,6 @@ node:
 	MOVL node_at(BX), AX
 	MOVL node_low(BX), DX
 	MOVL node_old(BX), R9
-	SHLQ $6, AX
-	SHLQ $6, DX
-	SHLQ $6, R9
 	SPLIT(0, Y0, Y1, Y2)
 	SPLIT(32, Y3, Y4, Y5)
 	ADDQ $node__size, BX

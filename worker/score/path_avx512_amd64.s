@@ -21,9 +21,6 @@ node:
 	MOVL node_at(BX), AX
 	MOVL node_low(BX), DX
 	MOVL node_old(BX), R9
-	SHLQ $6, AX
-	SHLQ $6, DX
-	SHLQ $6, R9
 	VMOVDQU64 (SI)(AX*1), Z0
 	VMOVDQU64 -64(SI)(AX*1), Z1
 	VPTERNLOGQ $0xf8, (SI)(DX*1), Z1, Z0 // Z0 | Z1 & low
@@ -556,44 +553,110 @@ TEXT ·quantise512(SB), NOSPLIT, $0-40
 	LEAQ scale_base(BX), R9
 	LEAQ scale_threshold(BX), R10
 	MOVQ scale_step(BX), R11
-	CMPQ R11, $1
-	JNE  more
+	MOVQ scale_near(BX), R13
+	MOVQ scale_thresholds(BX), R12
+	CMPQ R12, $4
+	JGT  many
 
-	// One step, sixteen values at a time.
+	// Few thresholds are counted, for eight values at a time.
+	TESTQ CX, CX
+	JZ    quantised
+
+few:
+	VMOVUPD (SI), Z0
+	VPXORD  Y3, Y3, Y3
+	MOVQ    R12, DX
+
+count:
+	VBROADCASTSD -8(R10)(DX*8), Z1
+	VCMPPD  $0x1e, Z1, Z0, K3 // value > threshold
+	VPADDD  Y21, Y3, K3, Y3
+	DECQ    DX
+	JNZ     count
+	VFPCLASSPDZ $0x99, Z0, K4 // NaN, infinities
+	KMOVB   K4, (AX)
+	VPMOVDB Y3, (DI)
+	ADDQ $64, SI
+	ADDQ $8, DI
+	INCQ AX
+	DECQ CX
+	JNZ  few
+	JMP  quantised
+
+many:
+	TESTQ R13, R13
+	JZ   more
+
+	// One look at near, for sixteen values at a time.
 	SUBQ $2, CX
 	JLT  rest
+	MOVQ $(1<<const_fraction), R8
+	VCVTSI2SDQ R8, X22, X22
+	VBROADCASTSD X22, Z22
+	VMULPD Z22, Z16, Z23 // slope and offset of places
+	VMULPD Z22, Z17, Z24
+	MOVL $((1<<32)-(1<<(32-const_fraction))), R8
+	VPBROADCASTD R8, Z25 // where the fraction stands in near
+	VBROADCASTSD scale_left0(BX), Z26
 
 sixteen:
 	VMOVUPD (SI), Z0
 	VMOVUPD 64(SI), Z1
-	BUCKET(Z0, Z2, Y2)
-	BUCKET(Z1, Z3, Y3)
+	VMULPD Z23, Z0, Z2
+	VMULPD Z23, Z1, Z3
+	VADDPD Z24, Z2, Z2
+	VADDPD Z24, Z3, Z3
+	VMAXPD Z18, Z2, Z2 // NaN becomes 0
+	VMAXPD Z18, Z3, Z3
+	VCVTTPD2UDQ Z2, Y2 // too much becomes all ones
+	VCVTTPD2UDQ Z3, Y3
 	VINSERTI64X4 $1, Y3, Z2, Z2
+	VPSRLD $const_fraction, Z2, Z3       // bucket
+	VPSLLD $(32-const_fraction), Z2, Z2  // place in it
 	KXNORW K1, K1, K1
-	VPXORD Z3, Z3, Z3
-	VPGATHERDD (R9)(Z2*1), K1, Z3
-	VPANDD Z20, Z3, Z3
-	VEXTRACTI64X4 $1, Z3, Y4
-	KXNORB K1, K1, K1
-	KXNORB K2, K2, K2
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VGATHERDPD (R10)(Y3*8), K1, Z5
-	VGATHERDPD (R10)(Y4*8), K2, Z6
-	VCMPPD $0x1e, Z5, Z0, K3 // value > threshold
-	VCMPPD $0x1e, Z6, Z1, K4
+	VPXORD Z4, Z4, Z4
+	VPGATHERDD (R13)(Z3*4), K1, Z4
+	VPCMPUD $6, Z4, Z2, K3 // place > threshold's
+	VPXORD  Z4, Z2, Z5
+	VPTESTNMD Z25, Z5, K4  // the same place
 	VFPCLASSPDZ $0x99, Z0, K5 // NaN, infinities
 	VFPCLASSPDZ $0x99, Z1, K6
-	KUNPCKBW K3, K4, K3 // K4 on top
-	VPADDD Z21, Z3, K3, Z3
 	KMOVB  K5, (AX)
 	KMOVB  K6, 1(AX)
-	VPMOVDB Z3, (DI)
+	KORTESTW K4, K4
+	JNZ  same
+
+decided:
+	VPADDD Z21, Z4, K3, Z4
+	VPMOVDB Z4, (DI)
 	ADDQ $128, SI
 	ADDQ $16, DI
 	ADDQ $2, AX
 	SUBQ $2, CX
 	JGE  sixteen
+	JMP  rest
+
+same:
+	VCMPPD $4, Z26, Z0, K5 // not left0
+	VCMPPD $4, Z26, Z1, K6
+	KUNPCKBW K5, K6, K5
+	KANDW  K5, K4, K4
+	KORTESTW K4, K4
+	JZ     decided
+	VPANDD Z20, Z4, Z5
+	VEXTRACTI64X4 $1, Z5, Y6
+	KSHIFTRW $8, K4, K5
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	KMOVW  K4, K1
+	KMOVW  K5, K2
+	VGATHERDPD (R10)(Y5*8), K1, Z7
+	VGATHERDPD (R10)(Y6*8), K2, Z8
+	VCMPPD $0x1e, Z7, Z0, K4, K4 // value > threshold
+	VCMPPD $0x1e, Z8, Z1, K5, K5
+	KUNPCKBW K4, K5, K4 // K5 on top
+	KORW   K4, K3, K3
+	JMP    decided
 
 rest:
 	ADDQ $2, CX

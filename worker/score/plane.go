@@ -22,7 +22,7 @@ func (s *scale) node(k int, missingLeft bool) node {
 	if missingLeft {
 		side = 0
 	}
-	return node{at: s.high[side] + uint32(k>>4) + 1, low: s.low + uint32(k&15)}
+	return node{at: (s.high[side] + uint32(k>>4) + 1) * planeSize, low: (s.low + uint32(k&15)) * planeSize}
 }
 
 // stand lays a block's bins out in the planes of their scale.

@@ -31,8 +31,9 @@ const leavesMax = 256
 // that go right move from their leaf to leaf i+1.
 func replay(masks, planes []plane, nodes []node) {
 	for i, n := range nodes {
-		a, b, l := &planes[n.at], &planes[n.at-1], &planes[n.low]
-		from, to := &masks[n.old], &masks[i+1]
+		at := n.at / planeSize
+		a, b, l := &planes[at], &planes[at-1], &planes[n.low/planeSize]
+		from, to := &masks[n.old/planeSize], &masks[i+1]
 		// Written out: the loop would cost as much as what is in it.
 		split(&from[0], &to[0], a[0], b[0], l[0])
 		split(&from[1], &to[1], a[1], b[1], l[1])

@@ -164,10 +164,14 @@ func TestScalesAreExactWhateverTheThresholds(t *testing.T) {
 		"far outlier":      func(i int) float64 { return math.Ldexp(float64(i), i/254*900) },
 		"money":            func(i int) float64 { return math.Round(math.Exp(r.NormFloat64()*2+8)) + 0.5 },
 		"infinite":         func(i int) float64 { return math.Ldexp(-1, 1023+i%2*1) },
+		"just below zero":  func(i int) float64 { return float64(i)*5 - model.ZeroMax }, // lost in all but the first
+		"just above zero":  func(i int) float64 { return max(float64(i)*5, model.ZeroMax) },
+		"negative zero":    func(i int) float64 { return math.Copysign(float64(i), -1) },
 		"all of the line":  func(i int) float64 { return math.Float64frombits(r.Uint64() &^ (1 << 62)) },
 	}
+	near := 0
 	for name, at := range sets {
-		for _, n := range []int{1, 2, 3, 15, 16, 17, 255} {
+		for _, n := range []int{1, 2, 4, 5, 15, 16, 17, 40, 255} {
 			var q question
 			for i := range n {
 				if x := at(i); x < math.Inf(1) {
@@ -176,6 +180,10 @@ func TestScalesAreExactWhateverTheThresholds(t *testing.T) {
 			}
 			thresholds := q.sorted()
 			s := newScale(axis{}, thresholds, true, true)
+			if s.step == 1 {
+				s.approach()
+				near++
+			}
 			var values []float64
 			for _, x := range thresholds {
 				for _, v := range []float64{math.Nextafter(x, math.Inf(-1)), x, math.Nextafter(x, math.Inf(1)), x * 1.01, x - 1, x + 1} {
@@ -207,14 +215,19 @@ func TestScalesAreExactWhateverTheThresholds(t *testing.T) {
 			}
 		}
 	}
+	if near < 30 {
+		t.Errorf("%d scales of one step: too few to test the short cut", near)
+	}
 }
 
 func TestMissingValuesAreMarked(t *testing.T) {
 	t.Parallel()
 	values := []float64{math.NaN(), 0, 1, math.Inf(1), -2, math.Inf(-1), math.Copysign(0, -1), model.ZeroMax, -model.ZeroMax,
 		math.Nextafter(model.ZeroMax, 1), math.Nextafter(-model.ZeroMax, -1), math.MaxFloat64, -math.MaxFloat64}
-	for _, zero := range []bool{false, true} {
-		s := newScale(axis{zero: zero}, []float64{-1, 1}, true, true)
+	for i := range 4 {
+		zero := i%2 == 0
+		s := newScale(axis{zero: zero}, []float64{-3, -2, -1, 1, 2, 3}[i/2*3:], true, true) // many, few
+		s.approach()
 		for _, p := range paths() {
 			for n := 1; n <= blockRows; n++ {
 				x := make([]float64, n)

@@ -46,6 +46,8 @@ type scale struct {
 	thresholds    int
 	threshold     [512]float64       // sorted, and +Inf after the last
 	base          [buckets + 8]uint8 // a vector reads four bytes for one
+	near          *[buckets]uint32   // of scales with one step, for paths that want it: approach
+	left0         float64            // 0 when a 0 is not above a threshold in its place, NaN when it is
 
 	left, right bool   // whether nodes send missing values left, right
 	low         uint32 // plane: low digit >= 0; 1 and further follow
@@ -135,12 +137,12 @@ func (s *scale) choose() int {
 	return crowd
 }
 
-// span lays the buckets over [from, to], or reports that floats cannot.
+// span lays the buckets over [from, to], or reports that floats cannot. The first
+// bucket is left to what lies below.
 func (s *scale) span(from, to float64) bool {
-	s.slope = (buckets - 1) / (to - from)
-	s.offset = -float64(from * s.slope)
-	finite := func(x float64) bool { return x-x == 0 }
-	return finite(s.slope) && finite(s.offset) && s.slope > 0
+	s.slope = (buckets - 2) / (to - from)
+	s.offset = 1 - float64(from*s.slope)
+	return s.slope > 0 && s.slope-s.slope == 0 && s.offset-s.offset == 0
 }
 
 // crowd returns how many thresholds the fullest bucket has.
@@ -167,9 +169,12 @@ func (s *scale) fill() {
 	}
 }
 
-// bucketOf returns the bucket of a threshold. -Inf is not a number on every
-// slope; every value is above it.
-func (s *scale) bucketOf(threshold float64) uint { return s.bucket(max(threshold, -math.MaxFloat64)) }
+// bucketOf returns the bucket of a threshold.
+func (s *scale) bucketOf(threshold float64) uint { return s.bucket(finite(threshold)) }
+
+// finite returns a threshold for working its place out: -Inf has none on some
+// slopes, and may share that of the lowest number.
+func finite(threshold float64) float64 { return max(threshold, -math.MaxFloat64) }
 
 // bucket returns the bucket of x, which is finite. For a missing value it
 // returns any bucket.
@@ -179,15 +184,49 @@ func (s *scale) bucket(x float64) uint { return clamp(float64(x*s.slope) + s.off
 // is NaN.
 func clamp(y float64) uint { return uint(int64(min(max(y, 0), buckets-1))) % buckets }
 
+// fraction is how many bits of a place are the place within the bucket.
+const fraction = 32 - 11
+
+// place returns where x stands on the scale in fixed point: its bucket, and the
+// place in it. It never falls as x grows either.
+func (s *scale) place(x float64) uint32 {
+	y := max(float64(x*(s.slope*(1<<fraction)))+s.offset*(1<<fraction), 0)
+	if y >= 1<<32 {
+		return 1<<32 - 1
+	}
+	return uint32(y)
+}
+
+// approach makes the table of near. For each bucket it holds the base, in the low
+// byte, and in the high bits how far into the bucket its threshold lies; as far as
+// can be where there is none. One look at it gives the bin of any value but those
+// whose place is the threshold's own: these are compared with it.
+//
+// Zeroes are many, and often stand in the place of a threshold just above 0: left0
+// spares the comparison.
+func (s *scale) approach() {
+	s.near = new([buckets]uint32)
+	if t := s.threshold[s.base[s.bucket(0)]]; t < 0 && s.place(finite(t)) == s.place(0) {
+		s.left0 = math.NaN()
+	}
+	for b, base := range s.base[:buckets] {
+		at := uint32(1<<fraction - 1)
+		if t := s.threshold[base]; int(base) < s.thresholds && s.bucketOf(t) == uint(b) {
+			at = s.place(finite(t)) % (1 << fraction)
+		}
+		s.near[b] = at<<(32-fraction) | uint32(base)
+	}
+}
+
 // quantise writes the bins of at most 512 values and marks the missing ones.
 // The bin of a missing value is anything.
 func quantise(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
-	s.place(bins[:len(x)], x)
+	s.bin(bins[:len(x)], x)
 	s.mark(absent, x)
 }
 
-// place writes the bins of x.
-func (s *scale) place(bins []uint8, x []float64) {
+// bin writes the bins of x.
+func (s *scale) bin(bins []uint8, x []float64) {
 	slope, offset := s.slope, s.offset
 	dst := bins[:len(x)]
 	switch s.step {

@@ -86,11 +86,14 @@ type plane [blockRows / 64]uint64
 var full = plane{1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}
 
 // node splits leaf old: the rows of planes[at] | planes[at-1]&planes[low] go
-// right. The new leaf's number is the node's, plus 1.
+// right. The new leaf's number is the node's, plus 1. All three are held times the
+// size of a plane, as assembly wants them.
 type node struct {
 	at, low uint32
 	old     uint32
 }
+
+const planeSize = blockRows / 8
 
 // grown is a tree: where its nodes, its leaves' values and its table begin.
 type grown struct {
@@ -120,6 +123,11 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 	}
 	if p.tables {
 		f.tabulate()
+		for i := range f.scales {
+			if s := &f.scales[i]; s.step == 1 {
+				s.approach()
+			}
+		}
 	}
 	f.value = append(f.value, make([]float64, leavesMax)...) // any byte may follow a tree's first leaf
 	f.bins, f.absent, f.bits = new([blockRows]uint8), new(plane), new([8]plane)
@@ -236,7 +244,7 @@ func (f *forest) grow(tree model.Tree, l layout) {
 	for at := 0; at < len(queue); at++ {
 		p := queue[at]
 		n := f.ask(tree, int(p.node), l)
-		n.old = uint32(p.leaf)
+		n.old = uint32(p.leaf) * planeSize
 		f.nodes = append(f.nodes, n)
 		for _, child := range []part{{tree.Left[p.node], p.leaf}, {tree.Right[p.node], int32(at) + 1}} {
 			if child.node >= 0 {
@@ -267,7 +275,7 @@ func (f *forest) tabulate() {
 // ask returns the planes that answer node i.
 func (f *forest) ask(tree model.Tree, i int, l layout) node {
 	if tree.Decision[i].Categorical() {
-		return node{at: l.sets[setKey(tree.Feature[i], words(tree, i))], low: never}
+		return node{at: l.sets[setKey(tree.Feature[i], words(tree, i))] * planeSize, low: never * planeSize}
 	}
 	t := limit(tree.Threshold[i])
 	for _, at := range l.scales[axisOf(tree, i)] {
