@@ -148,7 +148,7 @@ const (
 	NullKey         Reason = 1 // rejected: no number
 	BadNumber       Reason = 2 // rejected: not 11 digits starting 13 to 19
 	BadValue        Reason = 3 // rejected: a field that cannot be read as its type
-	RepeatedNumber  Reason = 4 // duplicate: the number stood in an earlier row, which is kept
+	RepeatedNumber  Reason = 4 // duplicate: the number stood in an earlier row, and the first that can be read is kept
 	IoTNumber       Reason = 5 // excluded: 13-digit IoT number
 	ExcludedSegment Reason = 6 // excluded: segment listed in the job
 	ExcludedService Reason = 7 // excluded: service type listed in the job

@@ -566,3 +566,40 @@ func TestAFooterThatClaimsTooMuchIsRefused(t *testing.T) {
 		t.Fatalf("error %v", err)
 	}
 }
+
+// TestASubscriberIsNotLostToAnUnreadableFirstRow: of rows with one number the
+// first that can be read is kept, wherever batches end.
+func TestASubscriberIsNotLostToAnUnreadableFirstRow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "a.csv", []byte("msisdn,fee_m0\n"+
+		"13800130001,x\n"+ // 0 unreadable
+		"13800130001,1\n"+ // 1 kept
+		"13800130001,2\n"+ // 2 repeated
+		"13800130002,x\n"+ // 3 unreadable
+		"13800130002,y\n"+ // 4 unreadable too
+		",9\n"+ // 5 no number
+		"13800130002,3\n"+ // 6 kept
+		"13800130003,4\n"+ // 7 kept
+		"13800130003,z\n"+ // 8 repeated, whatever it holds
+		"13800130004,x\n")) // 9 unreadable, and nobody stands in
+	want := []job.Reason{job.BadValue, 0, job.RepeatedNumber, job.BadValue, job.BadValue, job.NullKey, 0, 0, job.RepeatedNumber, job.BadValue}
+	d := open(t, dir, spec("a.csv"))
+	sv := survey(t, d)
+	for batch := 1; batch <= 11; batch++ {
+		for _, task := range cut(sv, whole) {
+			got, err := readTask(t, d, sv, task, []string{"fee_m0"}, batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, row := range got.rows {
+				if row.drop != want[i] {
+					t.Errorf("batches of %d: row %d is %v, want %v", batch, i, row.drop, want[i])
+				}
+			}
+			if c := (job.Counts{In: 10, Scored: 3, Rejected: 5, Duplicate: 2}); got.counts != c || len(got.rejects) != 7 {
+				t.Errorf("batches of %d: %+v and %d reject lines, want %+v and 7", batch, got.counts, len(got.rejects), c)
+			}
+		}
+	}
+}

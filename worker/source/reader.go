@@ -409,6 +409,7 @@ func (r *Reader) read(ctx context.Context) (*Batch, error) {
 		}
 	}
 	r.exclude(drop)
+	r.promote(drop, b)
 	r.describe(drop, b)
 	r.assemble(n)
 	b.Record = r.record
@@ -426,6 +427,29 @@ func (r *Reader) exclude(drop []job.Reason) {
 	for i := range drop {
 		if (drop[i] == 0 || drop[i] == job.BadValue) && !r.service.isNull(i) && slices.Contains(r.d.spec.Input.Exclude.ServiceTypes, uint32(types[i])) {
 			drop[i] = job.ExcludedService
+		}
+	}
+}
+
+// promote keeps a repeated row whose number no earlier row was kept for, because
+// they all held values that cannot be read: a subscriber is not lost to the first
+// of two rows when the second is sound.
+func (r *Reader) promote(drop []job.Reason, b *Batch) {
+	for i, reason := range drop {
+		if reason != job.RepeatedNumber {
+			continue
+		}
+		at := r.next + i
+		j := at - 1
+		for j >= 0 && (r.keys[j] == 0 || r.keys[j] == r.keys[at] && r.drop[j] == job.BadValue) {
+			j--
+		}
+		if j >= 0 && r.keys[j] == r.keys[at] {
+			continue // that row stands for the subscriber
+		}
+		drop[i] = 0
+		if slices.ContainsFunc(b.faults, func(f Reject) bool { return f.at == i }) {
+			drop[i] = job.BadValue
 		}
 	}
 }

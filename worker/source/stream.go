@@ -227,7 +227,7 @@ func (r *Reader) fault(e issue, i int, file string, row int64, drop []job.Reason
 		if drop[i] == 0 {
 			drop[i] = job.BadValue
 		}
-		if drop[i] == job.BadValue {
+		if drop[i] == job.BadValue || drop[i] == job.RepeatedNumber { // a repeated row may yet be the one that is kept
 			b.faults = append(b.faults, Reject{File: file, Row: row, Field: e.field, Reason: job.BadValue, at: i})
 		}
 		return
