@@ -220,6 +220,29 @@ func TestScalesAreExactWhateverTheThresholds(t *testing.T) {
 	}
 }
 
+func TestThresholdsOnAScaleHaveAPlace(t *testing.T) {
+	t.Parallel()
+	w := write(17, 20, 31, 3, false, true, false)
+	infinite := 0
+	for _, tree := range w.trees {
+		for _, x := range tree.threshold {
+			if math.IsInf(x, 1) {
+				infinite++
+			}
+		}
+	}
+	if infinite == 0 {
+		t.Fatal("the model has no threshold of +Inf")
+	}
+	for _, f := range every(t, w.load(t)) {
+		for _, s := range f.scales {
+			if last := s.threshold[s.thresholds-1]; last > math.MaxFloat64 {
+				t.Errorf("%s: feature %d has a threshold of %v", f.path.name, s.feature, last)
+			}
+		}
+	}
+}
+
 func TestMissingValuesAreMarked(t *testing.T) {
 	t.Parallel()
 	values := []float64{math.NaN(), 0, 1, math.Inf(1), -2, math.Inf(-1), math.Copysign(0, -1), model.ZeroMax, -model.ZeroMax,

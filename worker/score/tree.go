@@ -211,8 +211,8 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 
 // limit returns a threshold as a scale holds it. Infinite values are missing
 // (C09), so that a threshold of +Inf, where every value goes left, is the same as
-// the largest float64; and there is one zero.
-func limit(threshold float64) float64 { return min(threshold, math.MaxFloat64) + 0 }
+// the largest float64, which has a place on a scale.
+func limit(threshold float64) float64 { return min(threshold, math.MaxFloat64) }
 
 // axisOf returns what numerical node i measures.
 func axisOf(tree model.Tree, i int) axis {

@@ -74,11 +74,14 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 				decision = 1 | m<<2
 				threshold = float64(len(tree.sets))
 				set := make([]uint32, 1+r.IntN(3))
+				if r.IntN(4) == 0 {
+					set = make([]uint32, 10)
+				}
 				for i := range set {
 					set[i] = r.Uint32()
 				}
 				tree.sets = append(tree.sets, set)
-				for c := range 100 {
+				for c := range 32*len(set) + 4 {
 					w.asked[f] = append(w.asked[f], float64(c))
 				}
 			} else {
@@ -223,7 +226,7 @@ func (w written) raw(value func(feature int) float64) float64 {
 			switch d := tree.decision[child]; {
 			case d&1 == 1:
 				left = false
-				if !absent && math.Trunc(x) >= 0 && math.Trunc(x) < 96 {
+				if !absent && math.Trunc(x) >= 0 && math.Trunc(x) < 1<<20 {
 					c, set := int(math.Trunc(x)), tree.sets[int(tree.threshold[child])]
 					left = c/32 < len(set) && set[c/32]&(1<<(c%32)) != 0
 				}
