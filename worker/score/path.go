@@ -15,7 +15,8 @@ type path struct {
 	sum      func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown)
 }
 
-// plain runs on every processor.
+// plain runs on every processor. Its functions are the twins that the other paths
+// are tested against.
 var plain = path{
 	name:     "go",
 	quantise: quantise,

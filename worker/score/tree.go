@@ -14,7 +14,7 @@ import (
 const blockRows = 512
 
 // A forest's memory is bounded: its planes to 32 MiB, the masks of one tree to as
-// much, its scales to 90 MiB, and the categories of its sets to 64 MiB.
+// much, its scales to 230 MiB, and the categories of its sets to 64 MiB.
 const (
 	planesMax     = 1 << 19
 	scalesMax     = 1 << 14
@@ -320,7 +320,7 @@ func (f *forest) sum() {
 		}
 		if n > 0 {
 			f.path.sum(f.scores, f.leaves, f, trees[:n])
-		} else { // a tree of many leaves
+		} else { // more leaves than a byte tells apart: rare, and slower
 			f.replay(trees[0])
 			spread(f.scores, f.masks[:trees[0].leaves()], f.value[trees[0].value:])
 			n = 1
