@@ -53,7 +53,7 @@ func find(ctx context.Context, st store.Store, rest string) ([]store.Info, error
 	}
 	list, err := st.List(ctx, prefix)
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
-		return nil, fmt.Errorf("list %s: %w", rest, err)
+		return nil, fmt.Errorf("list input: %w", err)
 	}
 	depth := strings.Count(rest, "/") + 1
 	var found []store.Info

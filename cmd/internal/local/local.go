@@ -77,8 +77,14 @@ type StageTime struct {
 	Seconds float64
 }
 
-// Run takes a job to its published version, or resumes it.
-func Run(ctx context.Context, o Options) (Outcome, error) {
+// Run takes a job to its published version, or resumes it. Stopped by ctx, it
+// returns ctx's cause.
+func Run(ctx context.Context, o Options) (out Outcome, err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -274,12 +280,9 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 	})
 	group.Go(func() error { return h.worker.Run(running) })
 	if err := group.Wait(); err != nil && !errors.Is(err, errFinished) {
-		if ctx.Err() != nil {
-			return Outcome{}, context.Cause(ctx)
-		}
 		return Outcome{}, err
 	}
-	if ctx.Err() != nil && out.Version == "" {
+	if out.Version == "" { // every service stopped because ctx did
 		return Outcome{}, context.Cause(ctx)
 	}
 	return out, nil
