@@ -42,7 +42,7 @@ func FuzzParseNumber(f *testing.F) {
 			t.Fatalf("ParseNumber(%q) = %q, %v; the reference says %q, %v", s, got.Digits(), err, want.Digits(), ok)
 		case ok && got.Digits() != s:
 			t.Fatalf("%q comes back as %q", s, got.Digits())
-		case !ok && (!errors.Is(err, ErrNumber) || len(s) > 3 && strings.Contains(err.Error(), s)):
+		case !ok && err != ErrNumber: //nolint:errorlint // the very value: nothing of s is wrapped around it
 			t.Fatalf("%q: the error is %q", s, err)
 		}
 	})

@@ -20,7 +20,7 @@ import (
 // plain from there on. Amounts of 64 bits are delta encoded, a third of their
 // plain size.
 //
-// A column whose first page hardly shrinks is not compressed: packed bits of
+// A column whose first page does not shrink by half is not compressed: packed bits of
 // amounts do not, and every reader is spared the work too. What the first page
 // says holds for the whole file: the library takes a column's codec from its
 // first chunk.
@@ -148,7 +148,7 @@ func bound[T synth.Integer](c *chunk, x T, present int) []byte {
 // add compresses c.raw and appends it as a page.
 func (c *chunk) add(h format.PageHeader, n, nulls int, low, high []byte) error {
 	body := c.compress(c.raw)
-	if !c.begun && len(body) > len(c.raw)/8*7 {
+	if !c.begun && len(body) > len(c.raw)/2 {
 		c.codec, body = format.Uncompressed, c.raw
 	}
 	c.begun = true
@@ -165,6 +165,9 @@ func (c *chunk) add(h format.PageHeader, n, nulls int, low, high []byte) error {
 	x.column.MinValues = append(x.column.MinValues, low)
 	x.column.MaxValues = append(x.column.MaxValues, high)
 	x.column.NullCounts = append(x.column.NullCounts, int64(nulls))
+	if c.pages == nil { // room for a row group of pages like this one, so that it is not grown by halves
+		c.pages = make([]byte, 0, (len(head)+len(body))*(rowGroupPages+2))
+	}
 	c.pages = append(append(c.pages, head...), body...)
 	c.size += int64(len(head) + len(c.raw))
 	c.values += int64(n)
