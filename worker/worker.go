@@ -114,7 +114,8 @@ func (w *Worker) close() error {
 // take asks for as much work as there are free slots, and hands it out. An
 // assignment beyond what was asked for is left to expire.
 func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
-	const retry = 200 * time.Millisecond
+	const soonest, latest = 10 * time.Millisecond, time.Second // while nobody answers
+	unheard := soonest
 	for {
 		slots, err := w.freeSlots(ctx)
 		if err != nil {
@@ -138,9 +139,11 @@ func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 		if len(reply.Assignments) > 0 {
 			continue
 		}
-		wait := retry
-		if reply.RetryMillis > 0 {
-			wait = reply.Retry()
+		wait := max(reply.Retry(), soonest)
+		if err == nil {
+			unheard = soonest
+		} else {
+			wait, unheard = unheard, min(2*unheard, latest)
 		}
 		if err := sleep(ctx, wait); err != nil {
 			return err
