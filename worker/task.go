@@ -103,7 +103,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 		return job.Result{}, fatal(err)
 	}
 	start := time.Now()
-	found, err := p.dataset.Survey(ctx, w.cfg.Slots, func(n int64) { rows.Add(n) })
+	found, err := p.dataset.Survey(ctx, w.cfg.Slots, rows.Store)
 	if err != nil {
 		if ctx.Err() == nil {
 			err = fatal(err) // the input is what it is: another attempt reads the same bytes

@@ -483,3 +483,29 @@ func TestASlotlessConfigTakesOnePerCore(t *testing.T) {
 		t.Errorf("%d slots, %d tokens", w.cfg.Slots, cap(w.free))
 	}
 }
+
+// TestASurveyCountsEachRowOnce: what heartbeats say of it is the rows read in
+// all, not the sum of what was said before.
+func TestASurveyCountsEachRowOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newBase().text)
+	w := New(s.config(newCoordinator()))
+	defer func() {
+		if err := w.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	a := s.survey()
+	a.Token = 1
+	var rows atomic.Int64
+	if _, err := w.perform(t.Context(), a, &rows); err != nil {
+		t.Fatal(err)
+	}
+	var want int64
+	for _, f := range s.surveyed(t).Files {
+		want += f.Rows
+	}
+	if rows.Load() != want {
+		t.Errorf("a survey of %d rows counted %d", want, rows.Load())
+	}
+}

@@ -73,13 +73,14 @@ func (s *stretch) end(off int64) {
 // rows by segment and file. It checks what planning and streaming rely on: rows
 // are as many as each file says, and in the order of their numbers, within and
 // across the files of a month (equal neighbours are duplicates, not disorder).
-// progress, unless nil, receives the rows read so far, one call at a time.
+// progress, unless nil, is told how many rows have been read in all, one call at
+// a time.
 //
 // Files are ordered by their first number. Rows without a valid number belong
 // to the segment of the row before them, or to the first one. It returns
 // ErrUnsorted, naming file and row, ErrCorrupt or ErrChanged. Survey.Model is
 // left to the caller.
-func (d *Dataset) Survey(ctx context.Context, workers int, progress func(rows int64)) (job.Survey, error) {
+func (d *Dataset) Survey(ctx context.Context, workers int, progress func(rowsSoFar int64)) (job.Survey, error) {
 	if progress == nil {
 		progress = func(int64) {}
 	}
