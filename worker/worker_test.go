@@ -489,6 +489,10 @@ func TestASlotlessConfigTakesOnePerCore(t *testing.T) {
 func TestASurveyCountsEachRowOnce(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newBase().text)
+	if err := os.WriteFile(filepath.Join(s.input, "later.csv"), []byte("msisdn\n13900000000\n13900000001\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.spec.Input.Path = "*.csv" // the rows of two files are told in turn
 	w := New(s.config(newCoordinator()))
 	defer func() {
 		if err := w.close(); err != nil {
