@@ -488,8 +488,10 @@ func TestASlotlessConfigTakesOnePerCore(t *testing.T) {
 // all, not the sum of what was said before.
 func TestASurveyCountsEachRowOnce(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, newBase().text)
-	if err := os.WriteFile(filepath.Join(s.input, "later.csv"), []byte("msisdn\n13900000000\n13900000001\n"), 0o644); err != nil {
+	text := newBase().text
+	header := text[:strings.IndexByte(text, '\n')+1]
+	s := newSite(t, text)
+	if err := os.WriteFile(filepath.Join(s.input, "later.csv"), []byte(header+"13900000000,1,1,1,0,0,0,0\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	s.spec.Input.Path = "*.csv" // the rows of two files are told in turn
