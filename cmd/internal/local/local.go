@@ -427,17 +427,21 @@ func (h *house) finished(ctx context.Context, q question, watch *stageWatch, res
 	return out, nil
 }
 
-// stageWatch measures how long each stage was the one at work.
+// stageWatch measures how long each stage was the one at work. The time between
+// two looks is the earlier one's stage's, so that nothing of the whole is lost;
+// a stage is at most one look too long.
 type stageWatch struct {
 	stages []StageTime
 	last   time.Time
 }
 
 func (w *stageWatch) at(stage string, now time.Time) {
-	if n := len(w.stages); n == 0 || w.stages[n-1].Stage != stage {
-		w.stages = append(w.stages, StageTime{Stage: stage})
-	} else {
+	n := len(w.stages)
+	if n > 0 {
 		w.stages[n-1].Seconds += now.Sub(w.last).Seconds()
+	}
+	if n == 0 || w.stages[n-1].Stage != stage {
+		w.stages = append(w.stages, StageTime{Stage: stage})
 	}
 	w.last = now
 }

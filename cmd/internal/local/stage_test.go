@@ -1,0 +1,23 @@
+package local
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestStagesAddUpToTheWhole(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(0, 0)
+	w := &stageWatch{last: start}
+	for _, look := range []struct {
+		stage  string
+		second int
+	}{{"survey", 0}, {"survey", 1}, {"score", 3}, {"score", 7}, {"publish", 15}, {"publish", 16}} {
+		w.at(look.stage, start.Add(time.Duration(look.second)*time.Second))
+	}
+	want := []StageTime{{"survey", 3}, {"score", 12}, {"publish", 1}}
+	if !slices.Equal(w.stages, want) {
+		t.Errorf("stages are %v, want %v", w.stages, want)
+	}
+}
