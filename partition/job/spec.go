@@ -16,11 +16,41 @@ type Spec struct {
 
 	Input  Input  `yaml:"input" json:"input" jsonschema:"required"`
 	Model  Model  `yaml:"model" json:"model" jsonschema:"required"`
+	Files  Files  `yaml:"files" json:"-"` // read into the other keys: outside the digest
 	Rules  Rules  `yaml:"rules" json:"rules"`
 	Policy Policy `yaml:"policy" json:"policy"`
 	Output Output `yaml:"output" json:"output" jsonschema:"required"`
 	Gates  Gates  `yaml:"gates" json:"gates"`
 	Run    Run    `yaml:"run" json:"-"` // how, not what: outside the digest
+
+	// Features and Custom are the users' own features and rules, in the order of
+	// their files.
+	Features []Formula `yaml:"-" json:"features,omitempty"`
+	Custom   []Formula `yaml:"-" json:"custom_rules,omitempty"`
+}
+
+// Files are files of their own beside the job file, for teams that share rules
+// and policies among jobs. Relative paths are relative to the job file's folder.
+// What the job file itself says comes later and wins.
+type Files struct {
+	Rules    string `yaml:"rules" json:"rules,omitempty"`       // thresholds, and the users' own rules
+	Policy   string `yaml:"policy" json:"policy,omitempty"`     // the keys of policy
+	Features string `yaml:"features" json:"features,omitempty"` // the users' own features
+}
+
+// Formula is a feature or a rule that a user wrote (package formula).
+type Formula struct {
+	Name string      `json:"name"`
+	Text string      `json:"text"`           // the expression
+	Unit schema.Unit `json:"unit,omitempty"` // of a feature, as declared; worked out when empty
+	Doc  string      `json:"doc,omitempty"`
+	At   Position    `json:"-"` // where Text begins
+}
+
+// Position is a place in a file, counted from 1.
+type Position struct {
+	File         string
+	Line, Column int
 }
 
 // Input is where the base is and how its columns map to the canonical record.
@@ -74,6 +104,8 @@ type Mapping struct {
 	Values map[string]int64 `yaml:"values" json:"values,omitempty"`
 	// Format of a date: a Go layout; default 2006-01-02, 20060102 and 2006/1/2 are tried.
 	Format string `yaml:"format" json:"format,omitempty"`
+	// Keywords tags a text column by policy.complaint_keywords: for complaint_tags.
+	Keywords bool `yaml:"keywords" json:"keywords,omitempty"`
 	// Constant gives every row this value and reads no column.
 	Constant *int64 `yaml:"constant" json:"constant,omitempty"`
 }
@@ -154,6 +186,25 @@ type Rules struct {
 	BillShockPct             int64    `yaml:"bill_shock_pct" json:"bill_shock_pct" jsonschema:"minimum=0,maximum=100000"`                             // 150, inclusive
 	BillShockFen             int64    `yaml:"bill_shock_fen" json:"bill_shock_fen" jsonschema:"minimum=0,maximum=1000000000000"`                      // 2000, inclusive
 	NewSubMonths             int      `yaml:"new_sub_months" json:"new_sub_months" jsonschema:"minimum=0,maximum=120"`                                // 3
+	T5ServiceTypes           []uint32 `yaml:"t5_service_types" json:"t5_service_types" jsonschema:"minimum=1,maximum=5"`                              // 3: service types that are campus phones
+	T8Window                 string   `yaml:"t8_window" json:"t8_window" jsonschema:"enum=calendar_month,enum=rolling_30d"`                           // calendar_month (default) or rolling_30d, from fault_cnt_30d
+
+	// The three kinds of churn (C04).
+	ChurnTierFen [2]int64 `yaml:"churn_tier_fen" json:"churn_tier_fen" jsonschema:"minimum=0,maximum=1000000000000"` // 3500, 12000: from here middle, from here high
+	ArpuDropPct  int64    `yaml:"arpu_drop_pct" json:"arpu_drop_pct" jsonschema:"minimum=0,maximum=100"`             // 20, inclusive
+	// The churn label (C07): who of the base at m-h is gone at m.
+	LabelRule          string `yaml:"label_rule" json:"label_rule" jsonschema:"enum=status_or_silent,enum=status,enum=no_usage,enum=no_recharge"` // status_or_silent (default), status, no_usage, no_recharge
+	LabelMonths        int    `yaml:"label_months" json:"label_months" jsonschema:"minimum=1,maximum=5"`                                          // h = 1; 3 for final labels
+	LabelExcludeJoined bool   `yaml:"label_exclude_joined" json:"label_exclude_joined"`                                                           // false: true leaves out those who joined in m-h
+	// The lifecycle (C18).
+	TrialMonths         int     `yaml:"trial_months" json:"trial_months" jsonschema:"minimum=0,maximum=120"`                 // 3: below, 考察期
+	StableMonths        int     `yaml:"stable_months" json:"stable_months" jsonschema:"minimum=0,maximum=240"`               // 12: below, 形成期
+	StableSlopePct      float64 `yaml:"stable_slope_pct" json:"stable_slope_pct" jsonschema:"minimum=0,maximum=100"`         // 5: a fee falling by at most this a month is stable
+	DeclineSlopePct     float64 `yaml:"decline_slope_pct" json:"decline_slope_pct" jsonschema:"minimum=0,maximum=100"`       // 10: falling by more is decline
+	DeclineTriggers     int     `yaml:"decline_triggers" json:"decline_triggers" jsonschema:"minimum=1,maximum=15"`          // 2 triggers fired are decline
+	DeclineSilentMonths int     `yaml:"decline_silent_months" json:"decline_silent_months" jsonschema:"minimum=1,maximum=7"` // 1 silent month is decline; 7 never
+	// Change of traffic (C19), rising.
+	TrafficChangePct []int64 `yaml:"traffic_change_pct" json:"traffic_change_pct" jsonschema:"minItems=1,maxItems=4,minimum=1,maximum=10000"` // 30: the Ns of N %
 }
 
 // Policy is the retention policy (dossier C08, C10, C11).
@@ -172,4 +223,25 @@ type Policy struct {
 	HoldoutSeed     uint64     `yaml:"holdout_seed" json:"holdout_seed"`                                                      // 0: the campaign's key
 	HoldoutVIP      bool       `yaml:"holdout_vip" json:"holdout_vip"`                                                        // false: VIP and classes A to D are never held out
 	GroupHandled    bool       `yaml:"group_handled" json:"group_handled"`                                                    // true: group members on a company-paid plan are GROUP_HANDLED
+	VIPGradeFen     [3]int64   `yaml:"vip_grade_fen" json:"vip_grade_fen" jsonschema:"minimum=0,maximum=1000000000000"`       // 30000, 70000, 170000: silver, gold, diamond, where the record has no grade
+	PriorityCutPct  [3]float64 `yaml:"priority_cut_pct" json:"priority_cut_pct" jsonschema:"minimum=0,maximum=100"`           // 1, 5, 20: P1 is the top 1 %, P2 to 5 %, P3 to 20 %
+	// Offers is the retention offer matrix (C12): the first line whose condition holds.
+	Offers       []Offer  `yaml:"offers" json:"offers" jsonschema:"minItems=1"`
+	StudentAge   [2]int64 `yaml:"student_age" json:"student_age" jsonschema:"minimum=0,maximum=150"`       // 18, 24
+	RoamSharePct int64    `yaml:"roam_share_pct" json:"roam_share_pct" jsonschema:"minimum=0,maximum=100"` // 30, inclusive: roaming part of voice in m
+	RoamCities   int64    `yaml:"roam_cities" json:"roam_cities" jsonschema:"minimum=1,maximum=255"`       // 3, inclusive
+	// ComplaintKeywords are the words that tag a complaint's text (C23), by topic:
+	// tariff, network, service, billing, sp.
+	ComplaintKeywords map[string][]string `yaml:"complaint_keywords" json:"complaint_keywords"`
+}
+
+// Offer is a line of the offer matrix.
+type Offer struct {
+	// When is the condition: not_retained, vip, t1 … t14, network_cause, student,
+	// traveller, employer_pays, bill_shock, price_cause, low_balance, stage_early,
+	// stage_middle, stage_late, stage_complete, or always. Several are one line
+	// each.
+	When string `yaml:"when" json:"when" jsonschema:"required"`
+	// Offer is the name of the offer: NONE, PERSONAL_VISIT, DUNNING_REMINDER …
+	Offer string `yaml:"offer" json:"offer" jsonschema:"required"`
 }

@@ -118,7 +118,7 @@ var Subscriber = []Column{
 	{Name: "contract_end", Type: date, Null: "no agreement", Doc: "agreement end 协议到期"},
 	{Name: "vip_class", Type: u8, Null: "none, as 0", Doc: "large-customer class 1 A, 2 B, 3 C, 4 D, 0 none"},
 	{Name: "vip_grade", Type: u8, Null: "none, as 0", Doc: "1 silver 银卡, 2 gold 金卡, 3 diamond 钻石卡, 0 none"},
-	{Name: "event_flags", Type: u32, Null: "none, as 0", Doc: "bit 0 demolition due 即将拆迁, 1 other-network access sign 它网接入迹象, 2 relocation not serviceable 移机不能提供, 3 large-customer demand not met 业务需求不能满足, 4 employer reimburses, 5 contact data incomplete, 6 malicious arrears, 7 do-not-contact"},
+	{Name: "event_flags", Type: u32, Null: "none, as 0", Doc: "bit 0 demolition due 即将拆迁, 1 other-network access sign 它网接入迹象, 2 relocation not serviceable 移机不能提供, 3 large-customer demand not met 业务需求不能满足, 4 employer reimburses, 5 contact data incomplete, 6 malicious arrears, 7 do-not-contact, 8 student, or lives in a campus cell 学生/校园"},
 	{Name: "bb_status", Type: u8, Null: "no broadband", Doc: "1 broadband stopped 停用, 0 in use"},
 	{Name: "bb_flow_kb", Type: i64, Monthly: true, Unit: KB, Null: "feed missing", Doc: "broadband volume"},
 	{Name: "imei", Type: u64, Monthly: true, Null: "unknown", Doc: "14-digit IMEI (TAC 8 + SNR 6) of the month's main handset"},
@@ -128,6 +128,13 @@ var Subscriber = []Column{
 	{Name: "city_code", Type: u32, Null: "unknown", Doc: "home city"},
 	{Name: "cell_city_code", Type: u32, Monthly: true, Null: "unknown", Doc: "city of the month's main cell"},
 	{Name: "group_id", Type: u64, Null: "not a group member, as 0", Doc: "group customer 集团客户"},
+	{Name: "fault_cnt_30d", Type: i16, Unit: Count, Null: "feed missing", Doc: "fault reports in the 30 days up to as-of, for t8_window rolling_30d"},
+	{Name: "complaint_tags", Type: u8, Null: "no complaint text", Doc: "topics of the complaints in the window: bit 0 tariff 资费, 1 network 网络, 2 service 服务, 3 billing 计费, 4 SP or value-added 增值业务, 5 other; a text column becomes tags with keywords: true"},
+	{Name: "complaint_justified", Type: u8, Null: "not decided", Doc: "justified complaint 有理投诉, by the work-order system: 1 yes, 0 no"},
+	{Name: "silent_class", Type: u8, Null: "not classified", Doc: "silent users by IMEI: 0 not silent, 1 MULTI_SIM 一机多卡, 2 INTERNAL_TRANSFER 内部转网, 3 ARREARS_SUSPENDED, 4 ARREARS, 5 CANCELLED, 6 UNEXPLAINED, 7 IMEI_UNKNOWN, 8 IMEI_SHARED"},
+	{Name: "city_cnt", Type: u8, Unit: Count, Null: "unknown", Doc: "cities the handset was used in during m"},
+	{Name: "lifecycle_prev", Type: u8, Null: "first run", Doc: "lifecycle_stage of the version before: 1 trial 考察期, 2 forming 形成期, 3 stable 稳定期, 4 decline 衰退期"},
+	{Name: "cause_confirmed", Type: u8, Null: "not asked", Doc: "churn cause a person confirmed, as cause"},
 }
 
 // Score is the published record, in file order. Every column is required.

@@ -1,0 +1,116 @@
+package lane
+
+import (
+	"math/bits"
+
+	"rescore/worker/kernel"
+)
+
+// Valid writes which of the n rows from lo on hold a value.
+func (m *Mask) Valid(b kernel.Bitmap, lo, n int) {
+	if b.All() {
+		m.Fill(true)
+		return
+	}
+	b = b.From(lo)
+	for i := 0; i < n; i++ {
+		m.Set(i, b.Get(i))
+	}
+}
+
+// Fill sets or clears every bit.
+func (m *Mask) Fill(on bool) {
+	w := uint64(0)
+	if on {
+		w = ^w
+	}
+	for i := range m {
+		m[i] = w
+	}
+}
+
+// Get reports row i's bit.
+func (m *Mask) Get(i int) bool { return m[i>>6]>>(i&63)&1 != 0 }
+
+// Set sets row i's bit to on.
+func (m *Mask) Set(i int, on bool) {
+	bit := uint64(1) << (i & 63)
+	m[i>>6] &^= bit
+	if on {
+		m[i>>6] |= bit
+	}
+}
+
+// And sets m to a and b.
+func (m *Mask) And(a, b *Mask) {
+	for i := range m {
+		m[i] = a[i] & b[i]
+	}
+}
+
+// Or sets m to a or b.
+func (m *Mask) Or(a, b *Mask) {
+	for i := range m {
+		m[i] = a[i] | b[i]
+	}
+}
+
+// AndNot sets m to a without b.
+func (m *Mask) AndNot(a, b *Mask) {
+	for i := range m {
+		m[i] = a[i] &^ b[i]
+	}
+}
+
+// Not sets m to what a is not.
+func (m *Mask) Not(a *Mask) {
+	for i := range m {
+		m[i] = ^a[i]
+	}
+}
+
+// Count returns how many of the first n bits are set.
+func (m *Mask) Count(n int) int {
+	count, whole := 0, n>>6
+	for _, w := range m[:whole] {
+		count += bits.OnesCount64(w)
+	}
+	if rest := n & 63; rest != 0 {
+		count += bits.OnesCount64(m[whole] << (64 - rest))
+	}
+	return count
+}
+
+// Truth is a condition of three values: Is where it is known to hold, Not where
+// it is known not to hold, neither where it is UNKNOWN, never both.
+type Truth struct{ Is, Not Mask }
+
+// And sets t to Kleene's a and b: FALSE as soon as one part is known to be.
+func (t *Truth) And(a, b *Truth) {
+	t.Is.And(&a.Is, &b.Is)
+	t.Not.Or(&a.Not, &b.Not)
+}
+
+// Or sets t to Kleene's a or b: TRUE as soon as one part is known to be.
+func (t *Truth) Or(a, b *Truth) {
+	t.Is.Or(&a.Is, &b.Is)
+	t.Not.And(&a.Not, &b.Not)
+}
+
+// Negate sets t to not a.
+func (t *Truth) Negate(a *Truth) { t.Is, t.Not = a.Not, a.Is }
+
+// Know sets t to a condition that holds where is says and of which known says
+// where it is known.
+func (t *Truth) Know(is, known *Mask) {
+	for i := range t.Is {
+		t.Is[i], t.Not[i] = is[i]&known[i], known[i]&^is[i]
+	}
+}
+
+// Unknown writes where t is UNKNOWN.
+func (t *Truth) Unknown(dst *Mask) {
+	for i := range dst {
+		dst[i] = ^(t.Is[i] | t.Not[i])
+	}
+}
