@@ -54,6 +54,8 @@ type Column struct {
 	Unit    Unit   // canonical unit
 	Null    string // what null (subscriber) or the sentinel (score) means; "" = never null
 	Doc     string // one line, with the enumeration where there is one
+	Codes   []Code // what the values of a coded column are called
+	Flags   []Code // what the bits of a column of flags are called
 }
 
 // At returns the flat name of the column k months before the scoring month:
@@ -90,10 +92,10 @@ const Key = "msisdn"
 // Subscriber is the canonical input record, domain dossier §3.2.
 var Subscriber = []Column{
 	{Name: Key, Type: u64, Doc: "11-digit number, the partition key"},
-	{Name: "service_type", Type: u8, Null: "unknown", Doc: "1 mobile, 2 fixed line, 3 campus card phone 197201, 4 broadband, 5 group line"},
-	{Name: "pay_mode", Type: u8, Null: "unknown, as 0", Doc: "1 prepaid 预付费, 2 postpaid 后付费, 0 unknown"},
-	{Name: "brand", Type: u8, Monthly: true, Null: "unknown", Doc: "3 全球通 GoTone, 2 动感地带 M-Zone, 1 神州行 Easyown, 0 other"},
-	{Name: "status", Type: u8, Monthly: true, Null: "not on network that month", Doc: "1 normal, 2 voluntary hold 停机保号, 3 one-way suspended 单停, 4 arrears suspended 欠费停机, 5 pre-cancelled 预销号, 6 cancelled 销号, 7 ported out 携出"},
+	{Name: "service_type", Type: u8, Null: "unknown", Doc: "1 mobile, 2 fixed line, 3 campus card phone 197201, 4 broadband, 5 group line", Codes: serviceTypes},
+	{Name: "pay_mode", Type: u8, Null: "unknown, as 0", Doc: "1 prepaid 预付费, 2 postpaid 后付费, 0 unknown", Codes: payModes},
+	{Name: "brand", Type: u8, Monthly: true, Null: "unknown", Doc: "3 全球通 GoTone, 2 动感地带 M-Zone, 1 神州行 Easyown, 0 other", Codes: brands},
+	{Name: "status", Type: u8, Monthly: true, Null: "not on network that month", Doc: "1 normal, 2 voluntary hold 停机保号, 3 one-way suspended 单停, 4 arrears suspended 欠费停机, 5 pre-cancelled 预销号, 6 cancelled 销号, 7 ported out 携出", Codes: statuses},
 	{Name: "activation_date", Type: date, Null: "unknown, then tenure is unknown", Doc: "day of joining 入网"},
 	{Name: "tenure_months", Type: i16, Unit: Month, Null: "unknown; worked out from activation_date when that is known", Doc: "full calendar months on network 在网时长"},
 	{Name: "fee", Type: i64, Monthly: true, Unit: Fen, Null: "bill missing; zero is billed zero", Doc: "billed amount of the month 出账金额"},
@@ -112,29 +114,29 @@ var Subscriber = []Column{
 	{Name: "other_ld_sec", Type: i64, Monthly: true, Unit: Second, Null: "CDR month missing", Doc: "long distance via another operator 使用其它运营商长途"},
 	{Name: "fault_cnt", Type: i16, Monthly: true, Unit: Count, Null: "feed missing", Doc: "fault reports 故障申告"},
 	{Name: "complaint_cnt", Type: i16, Monthly: true, Unit: Count, Null: "feed missing", Doc: "complaints 投诉"},
-	{Name: "complaint_result", Type: u8, Null: "no complaint in the window", Doc: "last handled complaint: 0 none, 1 satisfied, 2 reluctantly agrees 勉强同意, 3 still dissatisfied 不满意, 4 open"},
+	{Name: "complaint_result", Type: u8, Null: "no complaint in the window", Doc: "last handled complaint: 0 none, 1 satisfied, 2 reluctantly agrees 勉强同意, 3 still dissatisfied 不满意, 4 open", Codes: results},
 	{Name: "complaint_date", Type: date, Null: "unknown; the result then counts as within t9_days", Doc: "day the last complaint was closed"},
 	{Name: "suspend_cnt", Type: i16, Monthly: true, Unit: Count, Null: "feed missing", Doc: "suspensions 停机次数"},
 	{Name: "contract_end", Type: date, Null: "no agreement", Doc: "agreement end 协议到期"},
-	{Name: "vip_class", Type: u8, Null: "none, as 0", Doc: "large-customer class 1 A, 2 B, 3 C, 4 D, 0 none"},
-	{Name: "vip_grade", Type: u8, Null: "none, as 0", Doc: "1 silver 银卡, 2 gold 金卡, 3 diamond 钻石卡, 0 none"},
-	{Name: "event_flags", Type: u32, Null: "none, as 0", Doc: "bit 0 demolition due 即将拆迁, 1 other-network access sign 它网接入迹象, 2 relocation not serviceable 移机不能提供, 3 large-customer demand not met 业务需求不能满足, 4 employer reimburses, 5 contact data incomplete, 6 malicious arrears, 7 do-not-contact, 8 student, or lives in a campus cell 学生/校园"},
-	{Name: "bb_status", Type: u8, Null: "no broadband", Doc: "1 broadband stopped 停用, 0 in use"},
+	{Name: "vip_class", Type: u8, Null: "none, as 0", Doc: "large-customer class 1 A, 2 B, 3 C, 4 D, 0 none", Codes: vipClasses},
+	{Name: "vip_grade", Type: u8, Null: "none, as 0", Doc: "1 silver 银卡, 2 gold 金卡, 3 diamond 钻石卡, 0 none", Codes: vipGrades},
+	{Name: "event_flags", Type: u32, Null: "none, as 0", Doc: "bit 0 demolition due 即将拆迁, 1 other-network access sign 它网接入迹象, 2 relocation not serviceable 移机不能提供, 3 large-customer demand not met 业务需求不能满足, 4 employer reimburses, 5 contact data incomplete, 6 malicious arrears, 7 do-not-contact, 8 student, or lives in a campus cell 学生/校园", Flags: events},
+	{Name: "bb_status", Type: u8, Null: "no broadband", Doc: "1 broadband stopped 停用, 0 in use", Codes: broadband},
 	{Name: "bb_flow_kb", Type: i64, Monthly: true, Unit: KB, Null: "feed missing", Doc: "broadband volume"},
 	{Name: "imei", Type: u64, Monthly: true, Null: "unknown", Doc: "14-digit IMEI (TAC 8 + SNR 6) of the month's main handset"},
 	{Name: "elogin_cnt", Type: i16, Monthly: true, Unit: Count, Null: "not in scope of the e-channel", Doc: "e-channel logins"},
-	{Name: "sex", Type: u8, Null: "unknown, as 0", Doc: "1 male, 2 female, 0 unknown"},
+	{Name: "sex", Type: u8, Null: "unknown, as 0", Doc: "1 male, 2 female, 0 unknown", Codes: sexes},
 	{Name: "birth_year", Type: i16, Null: "unknown", Doc: "year of birth"},
 	{Name: "city_code", Type: u32, Null: "unknown", Doc: "home city"},
 	{Name: "cell_city_code", Type: u32, Monthly: true, Null: "unknown", Doc: "city of the month's main cell"},
 	{Name: "group_id", Type: u64, Null: "not a group member, as 0", Doc: "group customer 集团客户"},
 	{Name: "fault_cnt_30d", Type: i16, Unit: Count, Null: "feed missing", Doc: "fault reports in the 30 days up to as-of, for t8_window rolling_30d"},
-	{Name: "complaint_tags", Type: u8, Null: "no complaint text", Doc: "topics of the complaints in the window: bit 0 tariff 资费, 1 network 网络, 2 service 服务, 3 billing 计费, 4 SP or value-added 增值业务, 5 other; a text column becomes tags with keywords: true"},
-	{Name: "complaint_justified", Type: u8, Null: "not decided", Doc: "justified complaint 有理投诉, by the work-order system: 1 yes, 0 no"},
-	{Name: "silent_class", Type: u8, Null: "not classified", Doc: "silent users by IMEI: 0 not silent, 1 MULTI_SIM 一机多卡, 2 INTERNAL_TRANSFER 内部转网, 3 ARREARS_SUSPENDED, 4 ARREARS, 5 CANCELLED, 6 UNEXPLAINED, 7 IMEI_UNKNOWN, 8 IMEI_SHARED"},
+	{Name: "complaint_tags", Type: u8, Null: "no complaint text", Doc: "topics of the complaints in the window: bit 0 tariff 资费, 1 network 网络, 2 service 服务, 3 billing 计费, 4 SP or value-added 增值业务, 5 other; a text column becomes tags with keywords: true", Flags: topics},
+	{Name: "complaint_justified", Type: u8, Null: "not decided", Doc: "justified complaint 有理投诉, by the work-order system: 1 yes, 0 no", Codes: yesNo},
+	{Name: "silent_class", Type: u8, Null: "not classified", Doc: "silent users by IMEI: 0 not silent, 1 MULTI_SIM 一机多卡, 2 INTERNAL_TRANSFER 内部转网, 3 ARREARS_SUSPENDED, 4 ARREARS, 5 CANCELLED, 6 UNEXPLAINED, 7 IMEI_UNKNOWN, 8 IMEI_SHARED", Codes: silents},
 	{Name: "city_cnt", Type: u8, Unit: Count, Null: "unknown", Doc: "cities the handset was used in during m"},
-	{Name: "lifecycle_prev", Type: u8, Null: "first run", Doc: "lifecycle_stage of the version before: 1 trial 考察期, 2 forming 形成期, 3 stable 稳定期, 4 decline 衰退期"},
-	{Name: "cause_confirmed", Type: u8, Null: "not asked", Doc: "churn cause a person confirmed, as cause"},
+	{Name: "lifecycle_prev", Type: u8, Null: "first run", Doc: "lifecycle_stage of the version before: 1 trial 考察期, 2 forming 形成期, 3 stable 稳定期, 4 decline 衰退期", Codes: stages},
+	{Name: "cause_confirmed", Type: u8, Null: "not asked", Doc: "churn cause a person confirmed, as cause", Codes: causes},
 }
 
 // Score is the published record, in file order. Every column is required.
@@ -145,24 +147,24 @@ var Score = []Column{
 	{Name: "trg_unknown", Type: u16, Doc: "bit i-1 = trigger i not evaluable; never set together with fired"},
 	{Name: "trg_count", Type: u8, Unit: Count, Doc: "triggers fired"},
 	{Name: "trg_first", Type: u8, Doc: "lowest trigger fired, 0 none"},
-	{Name: "trg_reason", Type: u8, Doc: "why triggers are unknown or withheld: bit 0 GONE, 1 SHORT_HISTORY, 2 MISSING_VALUE, 3 HOLD"},
-	{Name: "warn", Type: u8, Doc: "1 = at least one trigger fired"},
-	{Name: "dunning", Type: u8, Doc: "1 = T4 fired, start dunning 催缴"},
-	{Name: "silent", Type: u8, Doc: "no call in m: 0 no, 1 yes, 2 unknown"},
-	{Name: "silent_any", Type: u8, Doc: "no call, message or data in m: 0 no, 1 yes, 2 unknown"},
-	{Name: "recent_silent", Type: u8, Doc: "silent in m, active in m-1: 0 no, 1 yes, 2 unknown"},
+	{Name: "trg_reason", Type: u8, Doc: "why triggers are unknown or withheld: bit 0 GONE, 1 SHORT_HISTORY, 2 MISSING_VALUE, 3 HOLD", Flags: reasons},
+	{Name: "warn", Type: u8, Doc: "1 = at least one trigger fired", Codes: yesNo},
+	{Name: "dunning", Type: u8, Doc: "1 = T4 fired, start dunning 催缴", Codes: yesNo},
+	{Name: "silent", Type: u8, Doc: "no call in m: 0 no, 1 yes, 2 unknown", Codes: yesNoMay},
+	{Name: "silent_any", Type: u8, Doc: "no call, message or data in m: 0 no, 1 yes, 2 unknown", Codes: yesNoMay},
+	{Name: "recent_silent", Type: u8, Doc: "silent in m, active in m-1: 0 no, 1 yes, 2 unknown", Codes: yesNoMay},
 	{Name: "silent_run", Type: i8, Unit: Month, Null: "-1: unknown", Doc: "months since the last month with calls; 6 = none in the window"},
 	{Name: "last_active_month", Type: i32, Null: "0: none in the window, or unknown", Doc: "yyyymm of the newest month with calls"},
-	{Name: "account_state", Type: u8, Null: "0: unknown", Doc: "1 active, 2 voluntary hold, 3 one-way suspended, 4 arrears suspended 欠费停机, 5 pre-cancelled 预销号, 6 cancelled 销号, 7 ported out 携出, 8 in arrears, not suspended 欠费未停机"},
+	{Name: "account_state", Type: u8, Null: "0: unknown", Doc: "1 active, 2 voluntary hold, 3 one-way suspended, 4 arrears suspended 欠费停机, 5 pre-cancelled 预销号, 6 cancelled 销号, 7 ported out 携出, 8 in arrears, not suspended 欠费未停机", Codes: accounts},
 	{Name: "arpu3_fen", Type: i64, Unit: Fen, Null: "-1: no bill in three months", Doc: "mean of the non-null fees of m-2..m, rounded half to even"},
 	{Name: "value_tier", Type: u8, Null: "255: no bill in three months", Doc: "0 below the first cut point, 1 … 5 the cut point reached"},
 	{Name: "propensity", Type: f32, Doc: "churn propensity 流失倾向, probability in [1e-6, 1-1e-6]"},
 	{Name: "propensity_score", Type: u16, Doc: "流失倾向评分, round(1000·p)"},
 	{Name: "risk_band", Type: u8, Doc: "1 lowest … 5 highest, by the policy's cut points"},
-	{Name: "new_sub", Type: u8, Doc: "1 = fewer than three full months on network, 2 = tenure unknown"},
+	{Name: "new_sub", Type: u8, Doc: "1 = fewer than three full months on network, 2 = tenure unknown", Codes: yesNoMay},
 	{Name: "dq_bad_values", Type: u8, Unit: Count, Doc: "NaN, infinite or out-of-range input values read as missing, at most 255"},
 	{Name: "expected_loss_fen", Type: i64, Unit: Fen, Null: "-1: NO_VALUE, no bill in three months", Doc: "round(p × max(arpu3, 0))"},
-	{Name: "retain_decision", Type: u8, Doc: "1 RETAIN, 2 GIVE_UP_LOW_VALUE, 3 GIVE_UP_BAD_DEBT, 4 NO_CONTACT_DATA, 5 INVOLUNTARY, 6 GROUP_HANDLED, 7 MIGRANT, 8 DO_NOT_CONTACT, 9 HOLDOUT, 10 GONE, 11 NO_VALUE"},
+	{Name: "retain_decision", Type: u8, Doc: "1 RETAIN, 2 GIVE_UP_LOW_VALUE, 3 GIVE_UP_BAD_DEBT, 4 NO_CONTACT_DATA, 5 INVOLUNTARY, 6 GROUP_HANDLED, 7 MIGRANT, 8 DO_NOT_CONTACT, 9 HOLDOUT, 10 GONE, 11 NO_VALUE", Codes: decisions},
 }
 
 // Find returns the column of a record by its base name.
