@@ -45,6 +45,18 @@ func (v *Vector[T]) null(i int) {
 	v.Valid[i>>3] &^= 1 << (i & 7)
 }
 
+// vanish makes n rows from at on null, for columns that few rows have; give
+// takes one back. At is a multiple of the block.
+func (v *Vector[T]) vanish(at, n int) {
+	clear(v.Values[at : at+n])
+	clear(v.Valid[at/8 : (at+n+7)/8])
+}
+
+func (v *Vector[T]) give(i int, x T) {
+	v.Values[i] = x
+	v.Valid[i>>3] |= 1 << (i & 7)
+}
+
 func (v *Vector[T]) reset() {
 	for i := range v.Valid {
 		v.Valid[i] = 0xff
@@ -106,6 +118,9 @@ type Batch struct {
 	balance, arrears                                                    *Vector[int64]
 	eventFlags, cityCode                                                *Vector[uint32]
 	groupID                                                             *Vector[uint64]
+	faultCnt30d                                                         *Vector[int16]
+	complaintTags, complaintJustified, silentClass, cityCnt             *Vector[uint8]
+	lifecyclePrev, causeConfirmed                                       *Vector[uint8]
 	brand, status                                                       months[uint8]
 	fee, rechargeFen, outSec, inSec, dataKB, roamSec, ldSec, otherLDSec months[int64]
 	bbFlow                                                              months[int64]
@@ -142,6 +157,10 @@ func NewBatch() *Batch {
 	b.tenureMonths, b.birthYear = one("tenure_months").(*Vector[int16]), one("birth_year").(*Vector[int16])
 	b.balance, b.arrears = one("balance_fen").(*Vector[int64]), one("arrears_fen").(*Vector[int64])
 	b.eventFlags, b.cityCode = one("event_flags").(*Vector[uint32]), one("city_code").(*Vector[uint32])
+	b.faultCnt30d = one("fault_cnt_30d").(*Vector[int16])
+	b.complaintTags, b.complaintJustified = one("complaint_tags").(*Vector[uint8]), one("complaint_justified").(*Vector[uint8])
+	b.silentClass, b.cityCnt = one("silent_class").(*Vector[uint8]), one("city_cnt").(*Vector[uint8])
+	b.lifecyclePrev, b.causeConfirmed = one("lifecycle_prev").(*Vector[uint8]), one("cause_confirmed").(*Vector[uint8])
 	b.brand, b.status = monthly[uint8](b, "brand"), monthly[uint8](b, "status")
 	b.fee, b.rechargeFen = monthly[int64](b, "fee"), monthly[int64](b, "recharge_fen")
 	b.outSec, b.inSec, b.dataKB = monthly[int64](b, "out_sec"), monthly[int64](b, "in_sec"), monthly[int64](b, "data_kb")

@@ -2,7 +2,7 @@
 // function. Any range, in any order, gives the same rows, so a base of a
 // thousand million subscribers can be made by any number of hands.
 //
-//	seed, i ──► stream of hashes ──► profile ──► 144 columns
+//	seed, i ──► stream of hashes ──► profile ──► 151 columns
 //	                │                   │
 //	            number, city         label: does i leave in m+1?
 //

@@ -36,6 +36,7 @@ func (b *Base) Fill(batch *Batch, first, n int64) int {
 		b.traffic(batch, at, len(rows))
 		b.care(batch, at, len(rows))
 		b.handset(batch, at, len(rows))
+		b.findings(batch, at, len(rows))
 	}
 	return batch.Len
 }

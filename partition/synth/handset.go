@@ -75,6 +75,7 @@ func (b *Base) imeis(p *profile) (newest, older uint64, changed uint8) {
 		if other, ok := b.partner(p); ok {
 			return other, other, 0
 		}
+		p.marks &^= multiSIM | transfer // a province too small for it
 		return own, own, 0
 	}
 	if c := p.h >> 8 & 63; c < 5 { // 8 % changed in the window, 1.5 % a month

@@ -21,7 +21,7 @@ func (b *Base) person(t *Batch, at, n int) {
 		b.joined(t, i, p, dates)
 		b.agreement(t, i, p, dates)
 		b.identity(t, i, p)
-		standing(t, i, p)
+		b.standing(t, i, p)
 	}
 	profiles := t.profiles[:n]
 	var there nullness
@@ -106,7 +106,7 @@ func (b *Base) identity(t *Batch, i int, p *profile) {
 }
 
 // standing writes class, grade and the flags of events.
-func standing(t *Batch, i int, p *profile) {
+func (b *Base) standing(t *Batch, i int, p *profile) {
 	events := p.draw(drawEvents)
 	class, grade := uint8(0), uint8(0)
 	if p.brand == 3 {
@@ -148,6 +148,9 @@ func standing(t *Batch, i int, p *profile) {
 		flags |= 64
 	case common < 95*share/1000:
 		flags |= 128
+	}
+	if age := b.calendar.year() - int32(t.birthYear.Values[i]); age >= 18 && age <= 24 && (p.brand == 2 || events>>3&3 == 0) {
+		flags |= 256 // a student
 	}
 	t.eventFlags.put(i, flags)
 }

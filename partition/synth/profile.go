@@ -54,6 +54,7 @@ const (
 	drawRecharge = drawData + schema.Months
 	drawCare     = drawRecharge + schema.Months
 	drawPlace    = drawCare + schema.Months
+	drawFinding  = drawPlace + 2
 )
 
 // Rates planted, dossier §8.3, as thresholds of 16 random bits.
@@ -88,6 +89,7 @@ const (
 	imeiMissingShare = 5 * share / 100
 	ageMissingShare  = 4 * share / 100
 	sexMissingShare  = 2 * share / 100
+	confirmedShare   = 5 * share / 1000
 )
 
 // mark is something planted in a subscriber.

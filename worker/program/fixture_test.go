@@ -30,8 +30,10 @@ var typical = map[string][]int64{
 	"sms_cnt": {0, 0, 0, 30}, "data_kb": {0, 0, 0, 1 << 20}, "roam_sec": {0, 60}, "ld_sec": {0, 60}, "other_ld_sec": {0, 2400, 2401},
 	"fault_cnt": {0, 0, 1, 2, 3}, "complaint_cnt": {0, 0, 1}, "complaint_result": {0, 1, 2, 3, 4}, "complaint_date": {14_800, 14_853, 14_854, 14_943, 14_950},
 	"suspend_cnt": {0, 0, 1, 2}, "contract_end": {14_900, 14_943, 14_944, 15_000, 15_005, 15_006}, "vip_class": {0, 0, 1, 2, 3, 4}, "vip_grade": {0, 1, 2, 3},
-	"event_flags": {0, 0, 1, 2, 4, 8, 16, 64, 128, 255}, "bb_status": {0, 1, 1}, "bb_flow_kb": {0, 0, 500}, "imei": {35_000_000_000_000, 35_000_000_000_001},
+	"event_flags": {0, 0, 1, 2, 4, 8, 16, 64, 128, 256, 511}, "bb_status": {0, 1, 1}, "bb_flow_kb": {0, 0, 500}, "imei": {35_000_000_000_000, 35_000_000_000_001},
 	"elogin_cnt": {0, 0, 4}, "sex": {0, 1, 2}, "birth_year": {1950, 1992}, "city_code": {7, 8}, "cell_city_code": {7, 8, 9}, "group_id": {0, 5},
+	"fault_cnt_30d": {0, 0, 1, 2, 3}, "complaint_tags": {0, 1, 2, 3, 4, 8, 16, 32, 63}, "complaint_justified": {0, 1},
+	"silent_class": {0, 0, 1, 2, 3, 4, 5, 6, 7, 8}, "city_cnt": {0, 1, 1, 2, 3}, "lifecycle_prev": {0, 1, 2, 3, 4}, "cause_confirmed": {0, 1, 2, 3, 5, 8, 12},
 }
 
 // rows are random canonical rows: what a reader would hand over.
