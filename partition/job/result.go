@@ -22,10 +22,11 @@ type Token uint64
 // disk: append, never renumber, never reuse.
 type StageKind uint8
 
-// Stages. Later issues append exchanges (link), select and report.
+// Stages. Later issues append exchanges (link) and report.
 const (
 	StageSurvey StageKind = 1 // read the input's layout: one task
 	StageScore  StageKind = 2 // score a number range: one task a partition
+	StageSelect StageKind = 3 // place a scored range in the whole base: one task a partition
 )
 
 // String returns the stage's name.
@@ -35,6 +36,8 @@ func (k StageKind) String() string {
 		return "survey"
 	case StageScore:
 		return "score"
+	case StageSelect:
+		return "select"
 	}
 	return fmt.Sprintf("stage-%d", uint8(k))
 }
@@ -87,6 +90,11 @@ type Task struct {
 	Rows   int64           `cbor:"2,keyasint"` // rows of the scoring month, bad keys and duplicates included
 	Keys   partition.Sum   `cbor:"3,keyasint"` // over the valid numbers of those rows, duplicates counted
 	Slices []Slice         `cbor:"4,keyasint"` // by month, then file, then row
+
+	// Staged is what the task works on when that is not the input: of a select
+	// task the partition's score file, then the base's FileRanks. Rows then counts
+	// the rows of the score file, and Keys is empty.
+	Staged []File `cbor:"5,keyasint,omitempty"`
 }
 
 // InputFile is one file of the input as surveyed.
@@ -184,6 +192,7 @@ const (
 	FileScores  FileKind = 1
 	FileRejects FileKind = 2
 	FileSurvey  FileKind = 3
+	FileRanks   FileKind = 4 // a rank.Histogram of the expected losses of eligible rows: of a partition, or of the base
 )
 
 // Tally is the mergeable summary of scored rows. All exact counts.
@@ -195,6 +204,7 @@ type Tally struct {
 	Decision  [16]int64      `cbor:"5,keyasint" json:"decision"`
 	Reason    [Reasons]int64 `cbor:"6,keyasint" json:"reason"` // rows not scored, by reason
 	BadValues int64          `cbor:"7,keyasint" json:"bad_values"`
+	Priority  [6]int64       `cbor:"8,keyasint,omitzero" json:"priority"` // by action_priority; all 0 before the select stage
 }
 
 // Add returns t + o.
@@ -211,6 +221,9 @@ func (t Tally) Add(o Tally) Tally {
 	}
 	for i := range t.Reason {
 		t.Reason[i] += o.Reason[i]
+	}
+	for i := range t.Priority {
+		t.Priority[i] += o.Priority[i]
 	}
 	t.Warn += o.Warn
 	t.BadValues += o.BadValues
@@ -235,7 +248,7 @@ func (t Timing) Add(o Timing) Timing {
 type Result struct {
 	Counts Counts        `cbor:"1,keyasint"`
 	Keys   partition.Sum `cbor:"2,keyasint"` // valid numbers read, duplicates counted; must equal Task.Keys
-	Rows   partition.Sum `cbor:"3,keyasint"` // rows of the score file, every column; sums to the version's digest
+	Rows   partition.Sum `cbor:"3,keyasint"` // rows of the score file, every column the stage made; all stages' sum to the version's digest
 	Files  []File        `cbor:"4,keyasint"`
 	Tally  Tally         `cbor:"5,keyasint"`
 	Timing Timing        `cbor:"6,keyasint"`

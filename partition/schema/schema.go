@@ -18,6 +18,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -139,8 +140,20 @@ var Subscriber = []Column{
 	{Name: "cause_confirmed", Type: u8, Null: "not asked", Doc: "churn cause a person confirmed, as cause", Codes: causes},
 }
 
-// Score is the published record, in file order. Every column is required.
-// Names and enumerations: domain dossier C03, C05, C08 to C11.
+// Published is the record of a version, in file order: what the score stage makes
+// of each subscriber alone, then what the select stage makes of the whole base.
+// Every column is required.
+var Published = slices.Concat(Score, Selected)
+
+// Selected are the columns that say where a subscriber stands in the whole base
+// (domain dossier C10). They are known only when every partition is scored.
+var Selected = []Column{
+	{Name: "action_priority_score", Type: u16, Null: "65535: NO_VALUE, no bill in three months", Doc: "行动优先级评分, 0 to 1000: 1000 × the share of the eligible base (RETAIN and HOLDOUT) with a lower expected_loss_fen, equal ones counted half; 0 when nothing would be lost"},
+	{Name: "action_priority", Type: u8, Doc: "0 NO_VALUE, 1 P1 the eligible base's top 1 %, 2 P2 the next 4 %, 3 P3 the next 15 %, 4 P4 the rest, 5 X excluded: neither RETAIN nor HOLDOUT"},
+}
+
+// Score is what the score stage makes of each subscriber. Names and
+// enumerations: domain dossier C03, C05, C08 to C11.
 var Score = []Column{
 	{Name: Key, Type: u64, Doc: "11-digit number"},
 	{Name: "trg_fired", Type: u16, Doc: "bit i-1 = trigger i fired"},
