@@ -36,8 +36,8 @@ const (
 var table = []row{
 	{"partition", nil, nil},
 	{"partition/job", list("partition", "partition/schema"), list(yaml)},
+	{"partition/ecdf", nil, nil},
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
-	{"partition/rank", nil, nil},
 	{"partition/schema", nil, list(arrow)},
 	{"partition/store", nil, nil},
 	{"partition/store/storetest", list("partition/store"), nil},
@@ -57,11 +57,11 @@ var table = []row{
 	{"worker/feature", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
-	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/rank", "partition/schema"), list(arrow, cpu)},
+	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/model", nil, nil},
-	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/rank", "partition/schema"), list(arrow)},
+	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
-	{"worker/sink", list("partition", "partition/job", "partition/rank", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
 	{"deploy", nil, nil},
@@ -97,7 +97,7 @@ var doors = []door{
 
 // pure lists the packages that decide or compute, and do nothing else.
 var pure = []string{
-	"partition", "partition/job", "partition/rank", "partition/wire", "partition/synth",
+	"partition", "partition/job", "partition/ecdf", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
 	"worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/program",
 }

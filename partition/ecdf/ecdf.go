@@ -1,4 +1,4 @@
-// Package rank says where an amount stands in a whole base that no single
+// Package ecdf says where an amount stands in a whole base that no single
 // machine sees.
 //
 //	partition ─► Histogram ─┐
@@ -12,7 +12,7 @@
 //
 // A merged histogram depends on the rows alone, not on how they were
 // partitioned or in which order partitions finished (invariant I5).
-package rank
+package ecdf
 
 import (
 	"encoding/binary"
