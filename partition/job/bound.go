@@ -98,6 +98,9 @@ func outOfBounds(v reflect.Value, path string, b bounds) []Problem {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			tag := v.Type().Field(i).Tag
+			if tag.Get("yaml") == "-" {
+				continue
+			}
 			problems = append(problems, outOfBounds(v.Field(i), join(path, tag.Get("yaml")), boundsOf(tag.Get("jsonschema")))...)
 		}
 	case reflect.Slice, reflect.Array:

@@ -35,13 +35,16 @@ func (s Spec) Canonical() []byte {
 // Digest returns the SHA-256 of the canonical form, in hex.
 func (s Spec) Digest() string { return hexSum(s.Canonical()) }
 
-// RulesDigest returns the SHA-256 of the rules and the policy alone, in hex: two
-// versions with the same one were judged by the same thresholds.
+// RulesDigest returns the SHA-256 of the rules, the policy and the users' own
+// rules and features alone, in hex: two versions with the same one were judged by
+// the same thresholds.
 func (s Spec) RulesDigest() string {
 	return hexSum(canonical(struct {
-		Rules  Rules  `json:"rules"`
-		Policy Policy `json:"policy"`
-	}{s.Rules, s.Policy}))
+		Rules    Rules     `json:"rules"`
+		Policy   Policy    `json:"policy"`
+		Features []Formula `json:"features,omitempty"`
+		Custom   []Formula `json:"custom_rules,omitempty"`
+	}{s.Rules, s.Policy, s.Features, s.Custom}))
 }
 
 // NewID returns the name of a job: the same question (spec, SHA-256 of the

@@ -2,6 +2,7 @@ package job
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ type Overlay struct {
 	Source string // named in problems and origins: "flag --workers"
 }
 
-// Decoded is a job file with every value resolved.
+// Decoded is a job file, and the files beside it, with every value resolved.
 type Decoded struct {
 	Spec Spec
 	// Origins says where each key that was given was given last, by path. A key
@@ -58,15 +59,22 @@ func (d Decoded) Origin(path string) Origin {
 	return Origin{}
 }
 
-// Decode reads a job file, puts the overlays on top and validates the whole. file
-// is the name to use in problems; nothing is read from disk. The error is
-// Problems, all of them at once; the Decoded is then what could be made out, for
-// display only.
+// Decode reads a job file that names no files beside it.
 func Decode(file string, data []byte, overlays ...Overlay) (Decoded, error) {
-	d := decoder{source: file, at: map[string]Origin{}}
+	return DecodeBeside(Text{Name: file, Data: data}, Beside{}, overlays...)
+}
+
+// DecodeBeside reads the files beside a job file, puts the job file on top of
+// them and the overlays on top of it, and validates the whole; nothing is read
+// from disk. The error is Problems, all of them at once; the Decoded is then what
+// could be made out, for display only, or to find the files that it names.
+func DecodeBeside(file Text, beside Beside, overlays ...Overlay) (Decoded, error) {
+	d := decoder{at: map[string]Origin{}, files: []string{file.Name}}
 	spec := Default()
 	root := reflect.ValueOf(&spec).Elem()
-	if n := d.parse(data); n != nil {
+	d.beside(beside, root)
+	d.source = file.Name
+	if n := d.parse(file.Data); n != nil {
 		d.value(n, root, "")
 	}
 	for _, o := range overlays {
@@ -74,16 +82,20 @@ func Decode(file string, data []byte, overlays ...Overlay) (Decoded, error) {
 		d.overlay(root, o.Path, "", o.Text)
 	}
 	spec.resolve()
+	return d.finish(spec, append(beside.missing(spec.Files), Validate(spec)...))
+}
 
+// finish adds the problems of the spec to those of its files.
+func (d *decoder) finish(spec Spec, found []Problem) (Decoded, error) {
 	decoded := Decoded{Spec: spec, Origins: d.at}
-	for _, p := range Validate(spec) {
+	for _, p := range found {
 		if len(d.problems) == ProblemsMax {
 			break
 		}
 		if d.known(p.Path) {
 			continue
 		}
-		where := Origin{Source: file, Line: 1, Column: 1}
+		where := Origin{Source: d.files[0], Line: 1, Column: 1}
 		for path := p.Path; path != ""; path = parent(path) {
 			if o, ok := d.at[path]; ok {
 				where = o
@@ -96,17 +108,14 @@ func Decode(file string, data []byte, overlays ...Overlay) (Decoded, error) {
 	if len(d.problems) == 0 {
 		return decoded, nil
 	}
+	rank := func(p Problem) int { // the job file, then those beside it, then what is no file
+		if i := slices.Index(d.files, p.File); i >= 0 {
+			return i
+		}
+		return len(d.files)
+	}
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
-		if inA, inB := a.File == file, b.File == file; inA != inB {
-			if inA {
-				return -1
-			}
-			return 1
-		}
-		if a.Line != b.Line {
-			return a.Line - b.Line
-		}
-		return a.Column - b.Column
+		return cmp.Or(rank(a)-rank(b), a.Line-b.Line, a.Column-b.Column)
 	})
 	return decoded, d.problems
 }
@@ -135,7 +144,9 @@ func (s *Spec) resolve() {
 // numbers) and never stops at the first problem.
 type decoder struct {
 	source   string
-	flat     bool // source is not a file: its values have no line
+	files    []string // the job file, then those beside it
+	page     page     // the file that is decoded
+	flat     bool     // source is not a file: its values have no line
 	nodes    int
 	at       map[string]Origin
 	problems Problems
@@ -150,9 +161,10 @@ var yamlLine = regexp.MustCompile(`line (\d+)`)
 func (d *decoder) parse(data []byte) *yaml.Node {
 	whole := yaml.Node{Line: 1, Column: 1}
 	if len(data) > BytesMax {
-		d.problem(&whole, "", fmt.Sprintf("the job file is larger than %d bytes", BytesMax), "a job file names data, it does not hold it")
+		d.problem(&whole, "", fmt.Sprintf("the file is larger than %d bytes", BytesMax), "a job file names data, it does not hold it")
 		return nil
 	}
+	d.page = newPage(data)
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
@@ -163,7 +175,7 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
-		d.problem(&second, "", "there is a second YAML document", "put one job in one file")
+		d.problem(&second, "", "there is a second YAML document", "put it in a file of its own")
 	} else if !errors.Is(err, io.EOF) {
 		d.syntax(err)
 	}
@@ -218,20 +230,23 @@ func (d *decoder) known(path string) bool {
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	if d.nodes++; d.nodes > NodesMax {
 		if d.nodes == NodesMax+1 {
-			d.problem(n, "", fmt.Sprintf("the job file has more than %d values", NodesMax), "a job file names data, it does not hold it")
+			d.problem(n, "", fmt.Sprintf("the file has more than %d values", NodesMax), "a job file names data, it does not hold it")
 		}
 		return
-	}
-	if path != "" {
-		d.at[path] = d.origin(n)
 	}
 	where := n
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && v.Kind() != reflect.String {
-		delete(d.at, path)
-		return // a key without a value keeps its default
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && (v.Kind() != reflect.String || n.Value == "") {
+		return // a key without a value keeps what it has
+	}
+	if path != "" {
+		d.at[path] = d.origin(where)
+	}
+	if v.Type() == reflect.TypeFor[[]Formula]() {
+		d.formulas(n, where, v, path)
+		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -375,8 +390,6 @@ func (d *decoder) scalar(n, where *yaml.Node, v reflect.Value, path string) {
 		switch {
 		case tag == "!!null" && text == "null" && path == "input.missing_months":
 			v.SetString(text) // the one word of ours that YAML thinks is its own
-		case tag == "!!null" && text == "":
-			delete(d.at, path)
 		case tag == "!!null":
 			wrong("a text", "put it in quotes")
 		case tag == "!!str" || tag == "!!int" || tag == "!!float" || tag == "!!bool" || tag == "!!timestamp":

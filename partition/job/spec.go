@@ -23,34 +23,29 @@ type Spec struct {
 	Gates  Gates  `yaml:"gates" json:"gates"`
 	Run    Run    `yaml:"run" json:"-"` // how, not what: outside the digest
 
-	// Features and Custom are the users' own features and rules, in the order of
-	// their files.
-	Features []Formula `yaml:"-" json:"features,omitempty"`
-	Custom   []Formula `yaml:"-" json:"custom_rules,omitempty"`
+	// Features are the users' own features, by name: a formula, or {formula, unit, doc}.
+	Features []Formula `yaml:"features" json:"features,omitempty"`
+	// Custom are the users' own rules, by name: a condition, or {when, doc}.
+	Custom []Formula `yaml:"custom_rules" json:"custom_rules,omitempty"`
 }
 
 // Files are files of their own beside the job file, for teams that share rules
 // and policies among jobs. Relative paths are relative to the job file's folder.
 // What the job file itself says comes later and wins.
 type Files struct {
-	Rules    string `yaml:"rules" json:"rules,omitempty"`       // thresholds, and the users' own rules
+	Rules    string `yaml:"rules" json:"rules,omitempty"`       // the users' own rules, by name; and under thresholds, the keys of rules
 	Policy   string `yaml:"policy" json:"policy,omitempty"`     // the keys of policy
-	Features string `yaml:"features" json:"features,omitempty"` // the users' own features
+	Features string `yaml:"features" json:"features,omitempty"` // the users' own features, by name
 }
 
-// Formula is a feature or a rule that a user wrote (package formula).
+// Formula is a feature or a rule that a user wrote, in the language of package
+// formula. In a file it is its text under its name, or a table.
 type Formula struct {
-	Name string      `json:"name"`
-	Text string      `json:"text"`           // the expression
-	Unit schema.Unit `json:"unit,omitempty"` // of a feature, as declared; worked out when empty
-	Doc  string      `json:"doc,omitempty"`
-	At   Position    `json:"-"` // where Text begins
-}
-
-// Position is a place in a file, counted from 1.
-type Position struct {
-	File         string
-	Line, Column int
+	Name string      `yaml:"-" json:"name"`
+	Text string      `yaml:"formula" json:"text"`        // the expression; of a rule, under when
+	Unit schema.Unit `yaml:"unit" json:"unit,omitempty"` // of a feature; worked out when empty
+	Doc  string      `yaml:"doc" json:"doc,omitempty"`   // what it is for
+	At   Place       `yaml:"-" json:"-"`                 // where Text stands
 }
 
 // Input is where the base is and how its columns map to the canonical record.

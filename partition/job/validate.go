@@ -26,6 +26,7 @@ func Validate(s Spec) []Problem {
 	c.extra(s.Input.Extra)
 	c.model(s.Model)
 	c.policy(s.Policy)
+	c.own(s)
 	c.output(s)
 	return c.problems
 }

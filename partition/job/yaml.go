@@ -92,6 +92,12 @@ func (s Spec) Values() []Value {
 				walk(v.MapIndex(key), join(path, key.String()))
 			}
 		default:
+			if formulas, ok := v.Interface().([]Formula); ok {
+				for _, f := range formulas {
+					list = append(list, Value{join(path, f.Name), strings.TrimSpace(string(encode(f.node(path))))})
+				}
+				return
+			}
 			n := node(v, false)
 			n.Style |= yaml.FlowStyle
 			list = append(list, Value{path, strings.TrimSpace(string(encode(n)))})
@@ -115,9 +121,37 @@ func encode(n *yaml.Node) []byte {
 	return b.Bytes()
 }
 
+// formulaNodes turns formulas into a table by name, in their order.
+func formulaNodes(list []Formula, section string) *yaml.Node {
+	m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+	for _, f := range list {
+		m.Content = append(m.Content, scalar("!!str", f.Name), f.node(section))
+	}
+	return m
+}
+
+// node is a formula's text, or a table where more is known of it.
+func (f Formula) node(section string) *yaml.Node {
+	text := scalar("!!str", f.Text)
+	if f.Unit == "" && f.Doc == "" {
+		return text
+	}
+	m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Style: yaml.FlowStyle, Content: []*yaml.Node{scalar("!!str", textKey(section)), text}}
+	if f.Unit != "" {
+		m.Content = append(m.Content, scalar("!!str", "unit"), scalar("!!str", string(f.Unit)))
+	}
+	if f.Doc != "" {
+		m.Content = append(m.Content, scalar("!!str", "doc"), scalar("!!str", f.Doc))
+	}
+	return m
+}
+
+func scalar(tag, text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
+}
+
 // node turns a value into YAML.
 func node(v reflect.Value, comments bool) *yaml.Node {
-	scalar := func(tag, text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text} }
 	switch v.Kind() {
 	case reflect.Struct:
 		m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
@@ -129,6 +163,10 @@ func node(v reflect.Value, comments bool) *yaml.Node {
 			key := scalar("!!str", f.Tag.Get("yaml"))
 			if comments {
 				key.HeadComment = Doc(v.Type().Name(), f.Name)
+			}
+			if formulas, ok := v.Field(i).Interface().([]Formula); ok {
+				m.Content = append(m.Content, key, formulaNodes(formulas, key.Value))
+				continue
 			}
 			m.Content = append(m.Content, key, node(v.Field(i), comments))
 		}
