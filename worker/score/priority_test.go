@@ -46,14 +46,14 @@ func ranked(base []subscriber, cut [3]float64) (score []uint16, class []uint8) {
 		}
 		c := uint8(4)
 		above := float64(len(sorted)) - (float64(below)+float64(upTo))/2
-		switch limit := float64(len(sorted)) / 100; {
+		switch percent, all := 100*above, float64(len(sorted)); {
 		case s.decision != 1 && s.decision != 9:
 			c = 5
-		case above <= cut[0]*limit:
+		case percent <= cut[0]*all:
 			c = 1
-		case above <= cut[1]*limit:
+		case percent <= cut[1]*all:
 			c = 2
-		case above <= cut[2]*limit:
+		case percent <= cut[2]*all:
 			c = 3
 		}
 		score, class = append(score, r), append(class, c)
