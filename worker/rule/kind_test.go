@@ -69,18 +69,18 @@ func TestC04ASilenceWithoutExplanationIsASuspectedSwitch(t *testing.T) {
 
 func TestC04ABrandIsComparedWithTheLastOneKnown(t *testing.T) {
 	kerneltest.Run(t, newKinds(), []kerneltest.Row{
-		monthly("brand", 1, 3),                     // the seed's 全球通→神州行
-		monthly("brand", 2, 3),                     // GoTone > M-Zone
-		monthly("brand", 1, 2),                     // M-Zone > Easyown
-		monthly("brand", 3, 1),                     // upgraded
-		monthly("brand", 1, 1, 3),                  // downgraded a month ago
-		monthly("brand", 1, nil, nil, 3),           // the last non-null earlier month
-		monthly("brand", 0, 3),                     // other has no rank
-		monthly("brand", 1, 0, 3),                  // nor has it before
-		monthly("brand", nil, 3),                   // unknown
-		monthly("brand", 1),                        // unknown
-		monthly("brand", 0),                        // other, whatever it was
-		monthly("brand", nil, 0),                   // was other, whatever it is
+		monthly("brand", 1, 3),                    // the seed's 全球通→神州行
+		monthly("brand", 2, 3),                    // GoTone > M-Zone
+		monthly("brand", 1, 2),                    // M-Zone > Easyown
+		monthly("brand", 3, 1),                    // upgraded
+		monthly("brand", 1, 1, 3),                 // downgraded a month ago
+		monthly("brand", 1, nil, nil, 3),          // the last non-null earlier month
+		monthly("brand", 0, 3),                    // other has no rank
+		monthly("brand", 1, 0, 3),                 // nor has it before
+		monthly("brand", nil, 3),                  // unknown
+		monthly("brand", 1),                       // unknown
+		monthly("brand", 0),                       // other, whatever it was
+		monthly("brand", nil, 0),                  // was other, whatever it is
 		but(monthly("brand", 1, 3), "history", 1), // somebody else's brand
 		monthly("brand", 4, 3),
 		monthly("brand", 1, 4),
