@@ -112,7 +112,7 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 
 // ForJob plans the program of a job: everything the score record has.
 func ForJob(spec job.Spec, m Model, batchRows int) (*Plan, error) {
-	catalogue, err := catalogue(spec, m, batchRows)
+	catalogue, err := catalogue(spec, m, nil, batchRows)
 	if err != nil {
 		return nil, err
 	}
@@ -176,9 +176,10 @@ func isExtra(spec job.Spec, name string) bool {
 	return slices.ContainsFunc(spec.Input.Extra, func(x job.Extra) bool { return x.Name == name })
 }
 
-// catalogue lists the kernels of a job. Select leaves out what nobody needs.
-func catalogue(spec job.Spec, m Model, batchRows int) ([]kernel.Kernel, error) {
-	list, err := common(spec, m.Bound, batchRows)
+// catalogue lists the kernels of a job, with those of more features than the
+// model's. Select leaves out what nobody needs.
+func catalogue(spec job.Spec, m Model, more []string, batchRows int) ([]kernel.Kernel, error) {
+	list, err := common(spec, slices.Concat(m.Bound, more), batchRows)
 	if err != nil {
 		return nil, err
 	}
@@ -226,8 +227,8 @@ func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, erro
 	list = append(list, feature.NewHistory(spec.Rules, spec.Month, batchRows))
 	list = append(list, kernels...)
 	return append(list,
-		rule.NewTriggers(spec.Rules, spec.Month, batchRows),
-		rule.NewStatus(spec.Month, batchRows),
+		rule.NewTriggers(spec.Rules, spec.Month),
+		rule.NewStatus(spec.Month),
 		rule.NewSubscriber(spec.Rules),
 		score.NewValue(spec.Policy, batchRows),
 		score.NewLoss(),

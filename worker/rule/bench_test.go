@@ -17,13 +17,13 @@ func BenchmarkTriggers(b *testing.B) {
 	for _, mode := range []string{"four_point", "sum_of_mom"} {
 		b.Run(mode, func(b *testing.B) {
 			r := with(func(r *job.Rules) { r.T2Mode = mode })
-			kerneltest.Benchmark(b, NewTriggers(r, 201011, kerneltest.BatchRows), typical)
+			kerneltest.Benchmark(b, NewTriggers(r, 201011), typical)
 		})
 	}
 }
 
 func BenchmarkStatus(b *testing.B) {
-	kerneltest.Benchmark(b, NewStatus(201011, kerneltest.BatchRows), typical)
+	kerneltest.Benchmark(b, NewStatus(201011), typical)
 }
 
 func BenchmarkSubscriber(b *testing.B) {

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // Triggers is how many early-warning triggers there are.
@@ -37,10 +38,14 @@ func (b *Bit) Spec() kernel.Spec {
 
 // Eval implements kernel.Kernel.
 func (b *Bit) Eval(n int, in, out []kernel.Vector) {
-	fired, unknown, dst := in[0].U16[:n], in[1].U16[:n], out[0].F64[:n]
-	shift := b.trigger - 1
-	answer := [4]float64{0, 1, math.NaN(), math.NaN()}
-	for i := range dst {
-		dst[i] = answer[fired[i]>>shift&1|unknown[i]>>shift&1<<1]
+	bit := uint(b.trigger - 1)
+	for lo := 0; lo < n; lo += lane.Rows {
+		hi := min(lo+lane.Rows, n)
+		var fired, unknown lane.Mask
+		lane.Bit(&fired, in[0].U16[lo:hi], bit)
+		lane.Bit(&unknown, in[1].U16[lo:hi], bit)
+		dst := out[0].F64[lo:hi]
+		lane.Flag(dst, &fired)
+		lane.Put(dst, &unknown, math.NaN())
 	}
 }

@@ -3,12 +3,14 @@ package rule
 import (
 	"math/bits"
 
+	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
-// t2 is a bill of T2BaseFen or more that fell by T2DropPct or more, in one of
-// the four readings of the circular. Hold suppresses it.
+// decline is T2: a bill of T2BaseFen or more that fell by T2DropPct or more, in
+// one of the four readings of the circular.
 //
 //	four_point    m-3 > m-2 > m-1 > m, and end to end
 //	three_point   m-2 > m-1 > m, and end to end
@@ -17,95 +19,106 @@ import (
 //
 // The base is its own month's bill, or with mean3 the mean of m-5..m-3: that
 // decides only whether it is high enough, not what the fall is measured from.
-func (g *triggers) t2(acc []verdict, fee *[schema.Months]bill, depth []uint8) {
-	n := len(acc)
-	first := 3 // the month the fall is measured from
-	if g.rules.T2Mode == "three_point" {
-		first = 2
+type decline struct {
+	months  int   // full months it needs, and bills it reads
+	first   int   // the fall is measured from m-first
+	needed  []int // the months whose bills must be known
+	steady  bool  // every month below the one before it
+	added   bool  // the monthly falls are added up
+	mean3   bool
+	base    int64
+	percent int64
+	scale   [4]int64 // the bill of m-k is multiplied by scale[k], for comparisons per day
+
+	scaled   [4][]int64 // bills times scale, where that is not 1
+	from, to []int64    // scratch
+}
+
+func newDecline(rules job.Rules, month int32) decline {
+	d := decline{
+		months: 4, first: 3, base: rules.T2BaseFen, percent: rules.T2DropPct,
+		steady: rules.T2Mode != "non_monotone", added: rules.T2Mode == "sum_of_mom", mean3: rules.T2BaseMonths == "mean3",
+		scale: dayFactors(month, rules.FeeNormaliseDays),
+		from:  make([]int64, lane.Rows), to: make([]int64, lane.Rows),
 	}
-	known, fell, scale := g.work[0][:n], g.work[1][:n], &g.scale
-	fee[0].valid.Bytes(known, n)
-	fee[first].valid.And(known, n)
-	least(fell, fee[first].fen, g.rules.T2BaseFen)
-	if g.rules.T2BaseMonths == "mean3" {
-		least3(fell, fee[3].fen, fee[4].fen, fee[5].fen, 3*g.rules.T2BaseFen)
-		for k := 3; k < schema.Months; k++ {
-			fee[k].valid.And(known, n)
+	if rules.T2Mode == "three_point" {
+		d.months, d.first = 3, 2
+	}
+	if d.mean3 {
+		d.months = schema.Months
+	}
+	for k := range d.months {
+		if k == 0 || k == d.first || k < d.first && d.steady || k >= 3 && d.mean3 {
+			d.needed = append(d.needed, k)
 		}
 	}
-	if g.rules.T2Mode != "non_monotone" {
-		for k := first; k > 0; k-- {
-			falls(fell, fee[k].fen, fee[k-1].fen, scale[k], scale[k-1])
-			fee[k].valid.And(known, n)
+	for k, factor := range d.scale {
+		if factor != 1 {
+			d.scaled[k] = make([]int64, lane.Rows)
 		}
 	}
-	if g.rules.T2Mode == "sum_of_mom" {
-		added(fell, fee, scale, g.rules.T2DropPct)
+	return d
+}
+
+// judge writes where the bill fell and where every bill that says so is known.
+// fee is the place of m's bill, the older months following.
+func (d *decline) judge(fell, known *lane.Mask, c chunk, fee int) {
+	var x lane.Mask
+	known.Fill(true)
+	for _, k := range d.needed {
+		c.known(&x, fee+k)
+		known.And(known, &x)
+	}
+	from, to := d.from[:c.n], d.to[:c.n]
+
+	if d.mean3 {
+		lane.Add(from, c.i64(fee+3), c.i64(fee+4))
+		lane.Add(from, from, c.i64(fee+5))
+		lane.Less(&x, from, 3*d.base)
 	} else {
-		ends(fell, fee[first].fen, fee[0].fen, scale[first], scale[0], g.rules.T2DropPct)
+		lane.Less(&x, c.i64(fee+d.first), d.base)
 	}
-	decline(acc, fell, known, depth, g.hold, g.depthT2)
-}
+	fell.AndNot(known, &x)
 
-// bill is one month's bills of a chunk.
-type bill struct {
-	fen   []int64
-	valid kernel.Bitmap
-}
-
-// decline turns what t2 found into verdicts.
-func decline(acc []verdict, fell, known, depth, hold []uint8, months uint8) {
-	n := len(acc)
-	fell, known, depth, hold = fell[:n], known[:n], depth[:n], hold[:n]
-	for i := range n {
-		active := flag(hold[i] ^ 1)
-		short := when(depth[i] < months) & active
-		missing := flag(known[i]^1) & active &^ short
-		acc[i] |= judge(2, flag(fell[i])&active, short, missing)
+	var bill [4][]int64
+	for k := range d.first + 1 {
+		bill[k] = c.i64(fee + k)
+		if d.scale[k] != 1 {
+			lane.Scale(d.scaled[k][:c.n], bill[k], d.scale[k])
+			bill[k] = d.scaled[k][:c.n]
+		}
 	}
-}
-
-// least writes whether a bill is at least limit.
-func least(dst []uint8, fee []int64, limit int64) {
-	fee = fee[:len(dst)]
-	for i := range dst {
-		dst[i] = uint8(when(fee[i] >= limit))
+	if d.steady {
+		for k := d.first; k > 0; k-- {
+			lane.LessThan(&x, bill[k-1], bill[k])
+			fell.And(fell, &x)
+		}
 	}
-}
-
-// least3 writes whether three bills together are at least limit.
-func least3(dst []uint8, a, b, c []int64, limit int64) {
-	a, b, c = a[:len(dst)], b[:len(dst)], c[:len(dst)]
-	for i := range dst {
-		dst[i] = uint8(when(a[i]+b[i]+c[i] >= limit))
+	if d.added {
+		addUp(fell, &bill, d.percent)
+		return
 	}
+	// 100·(b - c) ≥ percent·b where b is the first bill and c the last.
+	lane.Scale(from, bill[d.first], 100-d.percent)
+	lane.Scale(to, bill[0], 100)
+	lane.LessThan(&x, from, to)
+	fell.AndNot(fell, &x)
 }
 
-// falls keeps the rows whose bill fell from one month to the next.
-func falls(dst []uint8, from, to []int64, scaleFrom, scaleTo int64) {
-	from, to = from[:len(dst)], to[:len(dst)]
-	for i := range dst {
-		dst[i] &= uint8(when(scaleFrom*from[i] > scaleTo*to[i]))
-	}
-}
-
-// ends keeps the rows whose bill fell by percent or more from end to end.
-func ends(dst []uint8, from, to []int64, scaleFrom, scaleTo, percent int64) {
-	from, to = from[:len(dst)], to[:len(dst)]
-	for i := range dst {
-		b := scaleFrom * from[i]
-		dst[i] &= uint8(when(100*(b-scaleTo*to[i]) >= percent*b))
-	}
-}
-
-// added keeps the rows whose three monthly falls add up to percent or more. Only
-// rows that have passed every other test are worked out: the sum is exact, and
-// exact is slow.
-func added(dst []uint8, fee *[schema.Months]bill, scale *[4]int64, percent int64) {
-	for i := range dst {
-		if dst[i] != 0 {
-			x := [4]int64{scale[3] * fee[3].fen[i], scale[2] * fee[2].fen[i], scale[1] * fee[1].fen[i], scale[0] * fee[0].fen[i]}
-			dst[i] = uint8(when(addsUp(x, percent)))
+// addUp keeps the rows whose three monthly falls add up to percent or more. It
+// goes row by row, as the sum is exact and exact is slow: but only over the rows
+// that have passed every other test.
+func addUp(fell *lane.Mask, bill *[4][]int64, percent int64) {
+	n := len(bill[0])
+	for w := range fell {
+		for left := fell[w]; left != 0; left &= left - 1 {
+			i := w<<6 + bits.TrailingZeros64(left)
+			if i >= n {
+				return
+			}
+			if !addsUp([4]int64{bill[3][i], bill[2][i], bill[1][i], bill[0][i]}, percent) {
+				fell[w] &^= left & -left
+			}
 		}
 	}
 }

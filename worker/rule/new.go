@@ -5,9 +5,10 @@ import (
 
 	"rescore/partition/job"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
-// newSub marks new subscribers: 1 below so many full months, 2 tenure unknown.
+// newSub marks new subscribers: those below so many full months on network.
 type newSub struct{ months int16 }
 
 // NewSubscriber returns the kernel of new_sub.
@@ -21,12 +22,16 @@ func (newSub) Spec() kernel.Spec {
 	}
 }
 
-func (k newSub) Eval(n int, in, out []kernel.Vector) { fresh(out[0].U8[:n], in[0].I16, k.months) }
-
-func fresh(dst []uint8, tenure []int16, months int16) {
-	tenure = tenure[:len(dst)]
-	for i := range dst {
-		// Unknown is -1, below any number of months: 1 + 1.
-		dst[i] = uint8(when(tenure[i] < months) + when(tenure[i] < 0))
+func (k newSub) Eval(n int, in, out []kernel.Vector) {
+	for lo := 0; lo < n; lo += lane.Rows {
+		hi := min(lo+lane.Rows, n)
+		tenure := in[0].I16[lo:hi]
+		var fewer, known lane.Mask
+		lane.Less(&fewer, tenure, k.months)
+		lane.Less(&known, tenure, 0) // -1
+		known.Not(&known)
+		var fresh lane.Truth
+		fresh.Know(&fewer, &known)
+		answer(out[0].U8[lo:hi], &fresh)
 	}
 }

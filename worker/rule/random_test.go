@@ -363,7 +363,7 @@ func TestTriggersEqualTheReferenceOnRandomRows(t *testing.T) {
 				"out_sec": {0, 0, 0}, "in_sec": {0, 0, 0},
 			}
 			kerneltest.Random{
-				New:       func(n int) kernel.Kernel { return NewTriggers(c.rules, c.month, n) },
+				New:       func(int) kernel.Kernel { return NewTriggers(c.rules, c.month) },
 				Reference: s.row, Rows: c.rows, Edges: edges, Seed: uint64(c.month), NeverNull: []string{"history_depth"},
 			}.Run(t)
 		})
@@ -375,7 +375,7 @@ func TestStatusEqualsTheReferenceOnRandomRows(t *testing.T) {
 	outNames := []string{"out_cnt_m0", "out_cnt_m1", "out_cnt_m2", "out_cnt_m3", "out_cnt_m4", "out_cnt_m5"}
 	inNames := []string{"in_cnt_m0", "in_cnt_m1", "in_cnt_m2", "in_cnt_m3", "in_cnt_m4", "in_cnt_m5"}
 	kerneltest.Random{
-		New: func(n int) kernel.Kernel { return NewStatus(201102, n) },
+		New: func(int) kernel.Kernel { return NewStatus(201102) },
 		Reference: func(in *kerneltest.In, out *kerneltest.Out) {
 			history := *in.Int("history")
 			// none says whether there was none of it in month k: yes, no, unknown.

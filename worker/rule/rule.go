@@ -1,10 +1,12 @@
 // Package rule judges: the fourteen early-warning triggers (domain C03), status
-// and silence (C05), and who is a new subscriber.
+// and silence (C05), who is a new subscriber, and who of an earlier base has left
+// (C07).
 //
 //	canonical columns ─┐
 //	history columns ───┼─► triggers ─► trg_fired, trg_unknown, trg_reason, warn …
 //	                   ├─► status ───► silent, silent_run, account_state …
-//	                   └─► new_sub
+//	                   ├─► new_sub
+//	                   └─► label ────► churn_label
 //
 // # Three values
 //
@@ -49,6 +51,8 @@ const (
 	held      = 2
 	cancelled = 6
 	portedOut = 7
+
+	inArrears = 8 // account_state: owing, not suspended
 
 	stopped = 1 // bb_status
 

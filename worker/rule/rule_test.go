@@ -19,6 +19,7 @@ func defaults() job.Rules {
 		T6RequireStopped: true, T7Seconds: 2400, T8Faults: 2, T9Days: 90,
 		T11Mode: "within", T11Months: 2, HoldSuppresses: true,
 		ExcludePartialFirstMonth: true, NewSubMonths: 3,
+		T5ServiceTypes: []uint32{3}, T8Window: "calendar_month", LabelRule: "status_or_silent", LabelMonths: 1,
 	}
 }
 
@@ -66,7 +67,7 @@ func expect(t *testing.T, r job.Rules, month int32, trigger int, cases ...judged
 		}
 		want = append(want, bit)
 	}
-	kerneltest.Run(t, onlyBit{NewTriggers(r, month, kerneltest.PoolRows), trigger}, rows, want)
+	kerneltest.Run(t, onlyBit{NewTriggers(r, month), trigger}, rows, want)
 }
 
 // onlyBit shows one trigger of a triggers kernel.
@@ -327,7 +328,7 @@ func TestAT17_T1(t *testing.T) {
 }
 
 func TestSummaryOfTheTriggers(t *testing.T) {
-	k := NewTriggers(defaults(), 201012, kerneltest.PoolRows)
+	k := NewTriggers(defaults(), 201012)
 	// Everything a mobile subscriber can do wrong at once.
 	bad := kerneltest.Row{
 		"vip_class": 4, "fee_m3": 5000, "fee_m2": 4000, "fee_m1": 3000, "fee_m0": 2000, "pay_mode": 2, "arrears_fen": 1,

@@ -1,151 +1,151 @@
 package rule
 
 import (
-	"math/bits"
-
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/schema"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // status works out silence and the account's state (domain C05). A month's
 // calls are those in and out; a month before activation is unknown.
 type status struct {
-	spec    kernel.Spec
-	chunk   int
-	month   [8]int32 // yyyymm of m-k; 0 from index 6
-	calls   traffic
-	quiet   []uint8 // bit k: no call in m-k
-	active  []uint8 // bit k: a call in m-k
-	other   traffic // messages and data of m
-	known   []uint8
-	state   []uint8
-	pay     []uint8
-	arrears []uint8 // 1: known to be above 0
+	columns columns
+	at      statusInputs
+	month   [schema.Months]int32 // yyyymm of m-k
+
+	mine  months
+	quiet [schema.Months]lane.Truth // no call in m-k
 }
+
+type statusInputs struct{ out, in, sms, data, state, pay, arrears, history int }
 
 // NewStatus returns the kernel of silent, silent_any, recent_silent,
 // silent_run, last_active_month and account_state.
-func NewStatus(month int32, batchRows int) kernel.Kernel {
-	s := &status{chunk: min(batchRows, kernel.ChunkRows)}
-	for k := range schema.Months {
+func NewStatus(month int32) kernel.Kernel {
+	s := &status{}
+	for k := range s.month {
 		s.month[k] = kernel.MonthAdd(month, -k)
 	}
-	s.calls, s.other = newTraffic(s.chunk), newTraffic(s.chunk)
-	for _, b := range []*[]uint8{&s.quiet, &s.active, &s.known, &s.state, &s.pay, &s.arrears} {
-		*b = make([]uint8, s.chunk)
+	read := s.columns.read
+	s.at = statusInputs{
+		out: read("out_cnt", schema.Months), in: read("in_cnt", schema.Months), sms: read("sms_cnt", 1), data: read("data_kb", 1),
+		state: read("status", 1), pay: read("pay_mode", 1), arrears: read("arrears_fen", 1), history: s.columns.add(kernel.History),
 	}
-	s.spec.Name = "rule.status"
-	for _, column := range []struct {
-		name   string
-		months int
-	}{{"out_cnt", 6}, {"in_cnt", 6}, {"sms_cnt", 1}, {"data_kb", 1}, {"status", 1}, {"pay_mode", 1}, {"arrears_fen", 1}} {
-		c, ok := schema.Find(schema.Subscriber, column.name)
-		if !ok {
-			panic("rule: no canonical column " + column.name)
-		}
-		for _, flat := range c.Names()[:column.months] {
-			s.spec.In = append(s.spec.In, kernel.Field{Name: flat, Type: c.Type})
-		}
-	}
-	s.spec.In = append(s.spec.In, kernel.History)
-	u8 := arrow.PrimitiveTypes.Uint8
-	s.spec.Out = []kernel.Field{
-		{Name: "silent", Type: u8}, {Name: "silent_any", Type: u8}, {Name: "recent_silent", Type: u8},
-		{Name: "silent_run", Type: arrow.PrimitiveTypes.Int8}, {Name: "last_active_month", Type: arrow.PrimitiveTypes.Int32},
-		{Name: "account_state", Type: u8},
-	}
+	s.mine.bind()
 	return s
 }
 
-func (s *status) Spec() kernel.Spec { return s.spec }
+func (s *status) Spec() kernel.Spec {
+	u8 := arrow.PrimitiveTypes.Uint8
+	return kernel.Spec{
+		Name: "rule.status",
+		In:   s.columns,
+		Out: []kernel.Field{
+			{Name: "silent", Type: u8}, {Name: "silent_any", Type: u8}, {Name: "recent_silent", Type: u8},
+			{Name: "silent_run", Type: arrow.PrimitiveTypes.Int8}, {Name: "last_active_month", Type: arrow.PrimitiveTypes.Int32},
+			{Name: "account_state", Type: u8},
+		},
+	}
+}
 
 func (s *status) Eval(n int, in, out []kernel.Vector) {
-	const (
-		sms      = 2 * schema.Months
-		data     = sms + 1
-		state    = sms + 2
-		pay      = sms + 3
-		arrears  = sms + 4
-		history  = sms + 5
-		incoming = schema.Months
-	)
-	for lo := 0; lo < n; lo += s.chunk {
-		hi := min(lo+s.chunk, n)
-		rows := hi - lo
-		known := func(column int) []uint8 {
-			in[column].Valid.From(lo).Bytes(s.known, rows)
-			return s.known[:rows]
-		}
-		clear(s.quiet)
-		clear(s.active)
-		for k := range schema.Months {
-			o, i := &in[k], &in[incoming+k]
-			two(&s.calls, o.I32, i.I32, o.Valid, i.Valid, lo, rows)
-			gather(s.quiet[:rows], s.active, &s.calls, uint(k))
-		}
-		two(&s.other, in[sms].I32, in[data].I64, in[sms].Valid, in[data].Valid, lo, rows)
-		silence(s.quiet[:rows], s.active, in[history].U8[lo:hi], &s.other, &s.month,
-			out[0].U8[lo:hi], out[1].U8[lo:hi], out[2].U8[lo:hi], out[3].I8[lo:hi], out[4].I32[lo:hi])
-		kernel.OrZero(s.state[:rows], in[state].U8[lo:hi], known(state))
-		kernel.OrZero(s.pay[:rows], in[pay].U8[lo:hi], known(pay))
-		account(out[5].U8[lo:hi], s.state, s.pay, in[arrears].I64[lo:hi], known(arrears))
+	for lo := 0; lo < n; lo += lane.Rows {
+		c := chunk{in, lo, min(lane.Rows, n-lo)}
+		hi := lo + c.n
+		s.mine.read(c.u8(s.at.history))
+		s.silence(c, out[0].U8[lo:hi], out[1].U8[lo:hi], out[2].U8[lo:hi])
+		s.run(out[3].I8[lo:hi], out[4].I32[lo:hi])
+		s.account(c, out[5].U8[lo:hi])
 	}
 }
 
-// gather moves month k's verdict into the bits of a row.
-func gather(quiet, active []uint8, month *traffic, k uint) {
-	n := len(quiet)
-	active, some, all := active[:n], month.some[:n], month.all[:n]
-	for i := range n {
-		quiet[i] |= all[i] &^ some[i] << k
-		active[i] |= some[i] << k
+// silence writes whether a row made no call in m; none, nor sent a message or
+// used data; and none after having called in m-1.
+func (s *status) silence(c chunk, silent, silentAny, recent []uint8) {
+	for k := range s.quiet {
+		var calls traffic
+		calls.none()
+		calls.i32(c, s.at.out+k)
+		calls.i32(c, s.at.in+k)
+		calls.quiet(&s.quiet[k])
+		s.only(&s.quiet[k], k)
 	}
+	answer(silent, &s.quiet[0])
+
+	var other traffic
+	other.none()
+	other.i32(c, s.at.sms)
+	other.i64(c, s.at.data)
+	var t lane.Truth
+	other.quiet(&t)
+	s.only(&t, 0)
+	t.And(&t, &s.quiet[0])
+	answer(silentAny, &t)
+
+	t.Negate(&s.quiet[1])
+	t.And(&t, &s.quiet[0])
+	answer(recent, &t)
 }
 
-// Answers of silent, silent_any and recent_silent.
+// only makes t unknown of those whose number was somebody else's in m-k.
+func (s *status) only(t *lane.Truth, k int) {
+	t.Is.And(&t.Is, &s.mine.mask[k])
+	t.Not.And(&t.Not, &s.mine.mask[k])
+}
+
+// run writes the run of quiet months up to m and the month before it. The run
+// ends at a month with calls, or at one about which nothing is known: then so is
+// the run.
+func (s *status) run(run []int8, last []int32) {
+	var on, ends, lost lane.Mask // in the run so far; it ends in this month; nothing known
+	on.Fill(true)
+	clear(last)
+	for k := range s.quiet {
+		quiet := &s.quiet[k]
+		for w := range on {
+			lost[w] |= on[w] &^ (quiet.Is[w] | quiet.Not[w])
+			ends[w] = on[w] & quiet.Not[w]
+			on[w] &= quiet.Is[w]
+		}
+		lane.Put(run, &ends, int8(k))
+		lane.Put(last, &ends, s.month[k])
+	}
+	lane.Put(run, &on, schema.Months)
+	lane.Put(run, &lost, -1)
+}
+
+// account writes the status at m, 8 for a normal one in arrears that is not
+// known to be prepaid, 0 for an unknown one.
+func (s *status) account(c chunk, dst []uint8) {
+	var known, owes, x lane.Mask
+	state := c.u8(s.at.state)
+	c.known(&known, s.at.state)
+	lane.AtMost(&x, state, portedOut)
+	known.And(&known, &x)
+	lane.Code(dst, state, &known)
+
+	lane.AtMost(&x, c.i64(s.at.arrears), 0)
+	c.known(&owes, s.at.arrears)
+	owes.AndNot(&owes, &x)
+	c.is(&x, s.at.state, normal)
+	owes.And(&owes, &x)
+	c.is(&x, s.at.pay, prepaid)
+	owes.AndNot(&owes, &x)
+	lane.Put(dst, &owes, inArrears)
+}
+
+// Answers of silent, silent_any, recent_silent and new_sub.
 const (
 	no      = 0
 	yes     = 1
 	unknown = 2
 )
 
-// answer turns two flags, known to be and known not to be, into an answer.
-func answer(is, isNot uint8) uint8 { return is | ((is|isNot)^1)<<1 }
-
-func silence(quiet, active, history []uint8, other *traffic, month *[8]int32, silent, silentAny, recent []uint8, run []int8, last []int32) {
-	n := len(quiet)
-	active, history, some, all := active[:n], history[:n], other.some[:n], other.all[:n]
-	silent, silentAny, recent, run, last = silent[:n], silentAny[:n], recent[:n], run[:n], last[:n]
-	for i := range n {
-		q, a := quiet[i]&history[i]&0x3f, active[i]&history[i]&0x3f
-		silent[i] = answer(q&1, a&1)
-		used, unused := some[i]&history[i]&1, all[i]&^some[i]&history[i]&1
-		silentAny[i] = answer(q&unused&1, (a|used)&1)
-		recent[i] = answer(q&1&(a>>1), (a|q>>1)&1)
-		// The run of quiet months up to m ends at a month with calls, or at one
-		// about which nothing is known: then so is the run.
-		k := bits.TrailingZeros8(^q)
-		r, m := int8(-1), int32(0)
-		if k == schema.Months || a>>k&1 != 0 {
-			r, m = int8(k), month[k&7]
-		}
-		run[i], last[i] = r, m
-	}
-}
-
-// account writes the status at m, 8 for a normal one in arrears that is not
-// known to be prepaid, 0 for an unknown one.
-func account(dst, state, pay []uint8, arrears []int64, known []uint8) {
-	n := len(dst)
-	state, pay, arrears, known = state[:n], pay[:n], arrears[:n], known[:n]
-	for i := range dst {
-		s := state[i]
-		if s > portedOut {
-			s = 0
-		}
-		owes := when(arrears[i] > 0) & flag(known[i]) & when(pay[i] != prepaid) & when(s == normal)
-		dst[i] = s + uint8(owes)*7
-	}
+// answer writes a truth as a column of answers.
+func answer(dst []uint8, t *lane.Truth) {
+	var open lane.Mask
+	t.Unknown(&open)
+	lane.Pack(dst, []*lane.Mask{&t.Is, &open})
 }

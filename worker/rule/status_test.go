@@ -27,7 +27,7 @@ func and(row kerneltest.Row, more kerneltest.Row) kerneltest.Row {
 }
 
 func TestC05SilenceIsAMonthWithoutCalls(t *testing.T) {
-	kerneltest.Run(t, NewStatus(200712, kerneltest.PoolRows),
+	kerneltest.Run(t, NewStatus(200712),
 		[]kerneltest.Row{
 			and(calls(0, 5), kerneltest.Row{"sms_cnt_m0": 0, "data_kb_m0": 0}),
 			and(calls(0, 0, 3), kerneltest.Row{"sms_cnt_m0": 1}),
@@ -56,7 +56,7 @@ func TestC05AccountState(t *testing.T) {
 	row := func(status, pay, arrears any) kerneltest.Row {
 		return kerneltest.Row{"history": 63, "status_m0": status, "pay_mode": pay, "arrears_fen": arrears}
 	}
-	kerneltest.Run(t, NewStatus(200712, kerneltest.PoolRows),
+	kerneltest.Run(t, NewStatus(200712),
 		[]kerneltest.Row{row(1, 2, 0), row(1, 2, 1), row(1, nil, 1), row(1, 1, 1), row(1, 2, nil), row(4, 2, 99), row(6, 2, 99), row(7, 1, nil), row(nil, 2, 99), row(8, 2, 99), row(3, 2, 5)},
 		[]kerneltest.Row{
 			{"account_state": 1}, {"account_state": 8}, {"account_state": 8}, {"account_state": 1}, {"account_state": 1}, {"account_state": 4},
@@ -67,7 +67,7 @@ func TestC05AccountState(t *testing.T) {
 func TestAT04_RecentlySilentOf170000Is69Percent(t *testing.T) {
 	// S0:166: of 170 000 silent numbers 69 % called in November and not in December.
 	const base, recent = 170_000, 117_300
-	k := NewStatus(200712, base)
+	k := NewStatus(200712)
 	spec := k.Spec()
 	in, out := make([]kernel.Vector, len(spec.In)), make([]kernel.Vector, len(spec.Out))
 	for j, f := range spec.In {

@@ -1,41 +1,42 @@
 package rule
 
-import "rescore/worker/kernel"
+import "rescore/worker/lane"
 
-// traffic is what is known of one month's traffic: some is 1 where a component
-// is known to be there, all is 1 where every component is known. A month without
-// traffic is one with all and without some.
-type traffic struct {
-	some, all []uint8
-	known     []uint8 // scratch
+// traffic is what is known of several counts together, such as the seconds of
+// three months: some where one of them is known to be above zero, all where every
+// one is known. There was none where all is set without some.
+type traffic struct{ some, all lane.Mask }
+
+// none is the traffic of no count at all.
+func (t *traffic) none() {
+	t.some.Fill(false)
+	t.all.Fill(true)
 }
 
-func newTraffic(n int) traffic {
-	return traffic{make([]uint8, n), make([]uint8, n), make([]uint8, n)}
+// i32 and i64 take in one more count.
+func (t *traffic) i32(c chunk, column int) {
+	var zero lane.Mask
+	lane.Equal(&zero, c.i32(column), 0)
+	t.take(c, column, &zero)
 }
 
-// two sets t from a month's two components, rows from lo on.
-func two[A, B kernel.Integer](t *traffic, a []A, b []B, validA, validB kernel.Bitmap, lo, n int) {
-	validA.From(lo).Bytes(t.all, n)
-	validB.From(lo).Bytes(t.known, n)
-	eitherOf(t.some[:n], t.all, t.known, a[lo:], b[lo:])
+func (t *traffic) i64(c chunk, column int) {
+	var zero lane.Mask
+	lane.Equal(&zero, c.i64(column), 0)
+	t.take(c, column, &zero)
 }
 
-func eitherOf[A, B kernel.Integer](some, knownA, knownB []uint8, a []A, b []B) {
-	n := len(some)
-	knownA, knownB, a, b = knownA[:n], knownB[:n], a[:n], b[:n]
-	for i := range n {
-		ka, kb := knownA[i], knownB[i]
-		some[i] = uint8(when(a[i] != 0))&ka | uint8(when(b[i] != 0))&kb
-		knownA[i] = ka & kb
+func (t *traffic) take(c chunk, column int, zero *lane.Mask) {
+	var known lane.Mask
+	c.known(&known, column)
+	for w := range known {
+		t.some[w] |= known[w] &^ zero[w]
+		t.all[w] &= known[w]
 	}
 }
 
-// join makes t the traffic of either of two.
-func join(t, a, b *traffic, n int) {
-	some, all := t.some[:n], t.all[:n]
-	someA, allA, someB, allB := a.some[:n], a.all[:n], b.some[:n], b.all[:n]
-	for i := range n {
-		some[i], all[i] = someA[i]|someB[i], allA[i]&allB[i]
-	}
+// quiet writes whether there was none.
+func (t *traffic) quiet(dst *lane.Truth) {
+	dst.Is.AndNot(&t.all, &t.some)
+	dst.Not = t.some
 }

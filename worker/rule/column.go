@@ -1,0 +1,57 @@
+package rule
+
+import (
+	"rescore/worker/kernel"
+	"rescore/worker/lane"
+)
+
+// columns lists the columns a kernel reads.
+type columns []kernel.Field
+
+// read adds a canonical column, of a monthly one the newest months, and returns
+// its place: month m's, the older months following.
+func (c *columns) read(name string, months int) int {
+	first := len(*c)
+	*c = append(*c, fields(name, months)...)
+	return first
+}
+
+// add adds a column that another kernel makes.
+func (c *columns) add(f kernel.Field) int {
+	*c = append(*c, f)
+	return len(*c) - 1
+}
+
+// chunk is the n rows of a batch from lo on, their columns named by place.
+type chunk struct {
+	in    []kernel.Vector
+	lo, n int
+}
+
+func (c chunk) u8(column int) []uint8   { return c.in[column].U8[c.lo : c.lo+c.n] }
+func (c chunk) i16(column int) []int16  { return c.in[column].I16[c.lo : c.lo+c.n] }
+func (c chunk) i32(column int) []int32  { return c.in[column].I32[c.lo : c.lo+c.n] }
+func (c chunk) i64(column int) []int64  { return c.in[column].I64[c.lo : c.lo+c.n] }
+func (c chunk) u32(column int) []uint32 { return c.in[column].U32[c.lo : c.lo+c.n] }
+func (c chunk) u64(column int) []uint64 { return c.in[column].U64[c.lo : c.lo+c.n] }
+
+// known sets dst where a column holds a value.
+func (c chunk) known(dst *lane.Mask, column int) {
+	dst.Valid(c.in[column].Valid, c.lo, c.n)
+}
+
+// is sets dst where a column is known to hold a code.
+func (c chunk) is(dst *lane.Mask, column int, code uint8) {
+	var known lane.Mask
+	c.known(&known, column)
+	lane.Equal(dst, c.u8(column), code)
+	dst.And(dst, &known)
+}
+
+// given sets dst where a column holds a code other than 0, which stands for null.
+func (c chunk) given(dst *lane.Mask, column int) {
+	var known lane.Mask
+	c.known(&known, column)
+	lane.Equal(dst, c.u8(column), 0)
+	dst.AndNot(&known, dst)
+}
