@@ -40,28 +40,12 @@ func Read(ctx context.Context, st store.Store, name string, batch func(arrow.Rec
 func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Provenance, err error) {
 	visiting := false
 	defer func() {
-		if visiting {
-			return // a panic of the caller's own
-		}
-		// Decoders panic on some malformed bytes; one damaged file must not take the
-		// process along.
-		if r := recover(); r != nil {
-			if e, ok := r.(runtime.Error); ok {
-				err = fmt.Errorf("%w: decoder: %w", ErrDamaged, e)
-			} else {
-				err = fmt.Errorf("%w: decoder: %v", ErrDamaged, r)
-			}
+		if !visiting { // else it is a panic of the caller's own
+			damaged(recover(), &err)
 		}
 	}()
-	meta, end, err := readFooter(o)
+	meta, end, from, err := open(o)
 	if err != nil {
-		return Provenance{}, err
-	}
-	from, err := provenance(meta.KeyValueMetadata)
-	if err != nil {
-		return Provenance{}, err
-	}
-	if err := checkLayout(meta.Schema); err != nil {
 		return Provenance{}, err
 	}
 	g := groups.Get().(*group)
@@ -75,16 +59,15 @@ func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Pr
 		if err := ctx.Err(); err != nil {
 			return Provenance{}, err
 		}
-		if rg.NumRows < 1 || rg.NumRows > RowGroupRows || len(rg.Columns) != len(g.columns) {
-			return Provenance{}, fmt.Errorf("%w: a row group of %d rows and %d columns", ErrLayout, rg.NumRows, len(rg.Columns))
+		if g.rows, err = groupRows(&rg); err != nil {
+			return Provenance{}, err
 		}
-		g.reset()
 		for i, c := range g.columns {
-			if err := r.read(&rg.Columns[i].MetaData, c, int(rg.NumRows)); err != nil {
+			c.reset()
+			if err := r.read(&rg.Columns[i].MetaData, c, g.rows); err != nil {
 				return Provenance{}, fmt.Errorf("column %s from row %d: %w", schema.Score[i].Name, rows, err)
 			}
 		}
-		g.rows = int(rg.NumRows)
 		rows += rg.NumRows
 		visiting = true
 		err := visit(g)
@@ -97,6 +80,37 @@ func decode(ctx context.Context, o store.Object, visit func(*group) error) (_ Pr
 		return Provenance{}, fmt.Errorf("%w: %d rows where the footer promises %d", ErrDamaged, rows, meta.NumRows)
 	}
 	return from, nil
+}
+
+// open reads and checks what a score file says of itself; pages end at end.
+func open(o store.Object) (meta *format.FileMetaData, end int64, from Provenance, err error) {
+	if meta, end, err = readFooter(o); err != nil {
+		return nil, 0, from, err
+	}
+	if from, err = provenance(meta.KeyValueMetadata); err != nil {
+		return nil, 0, from, err
+	}
+	return meta, end, from, checkLayout(meta.Schema)
+}
+
+// groupRows returns how many rows a row group has, when it can be one of ours.
+func groupRows(g *format.RowGroup) (int, error) {
+	if g.NumRows < 1 || g.NumRows > RowGroupRows || len(g.Columns) != len(schema.Score) {
+		return 0, fmt.Errorf("%w: a row group of %d rows and %d columns", ErrLayout, g.NumRows, len(g.Columns))
+	}
+	return int(g.NumRows), nil
+}
+
+// damaged makes a decoder's panic an error: they panic on some malformed bytes,
+// and one damaged file must not take the process along.
+func damaged(panicked any, err *error) {
+	switch e := panicked.(type) {
+	case nil:
+	case runtime.Error:
+		*err = fmt.Errorf("%w: decoder: %w", ErrDamaged, e)
+	default:
+		*err = fmt.Errorf("%w: decoder: %v", ErrDamaged, e)
+	}
 }
 
 // readFooter returns the footer and where it begins.

@@ -101,16 +101,12 @@ func (r *Reader) bindFiles() error {
 			return fmt.Errorf("slice of file %d, month %d is outside the survey: %w", s.File, s.Month, ErrChanged)
 		}
 		want := r.index[s.File]
-		f := r.d.byPath[want.Path]
-		switch {
-		case f == nil:
-			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("the file is gone: %w", ErrChanged)}
-		case f.obj.Size() != want.Bytes:
-			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("%d bytes where the survey saw %d: %w", f.obj.Size(), want.Bytes, ErrChanged)}
-		case f.month != s.Month, s.First+s.Rows > want.Rows, s.Offset+s.Bytes > want.Bytes:
+		f, err := r.d.surveyed(want)
+		if err != nil {
+			return err
+		}
+		if f.month != s.Month || s.First+s.Rows > want.Rows || s.Offset+s.Bytes > want.Bytes {
 			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("a slice lies outside the file: %w", ErrChanged)}
-		case f.parquet != nil && f.parquet.rows != want.Rows:
-			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("%d rows where the survey saw %d: %w", f.parquet.rows, want.Rows, ErrChanged)}
 		}
 		r.files[s.File] = f
 		if rows[s.Month] += s.Rows; rows[s.Month] > taskRowsMax {

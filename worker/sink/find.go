@@ -1,0 +1,76 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition"
+	"rescore/partition/store"
+)
+
+// Find returns the row of one number of a score file as a record of one row, or
+// nil when the file has none. Row groups are searched by halves, and only the
+// one that holds the number is read whole.
+func Find(ctx context.Context, st store.Store, name string, n partition.Number) (arrow.Record, Provenance, error) {
+	o, err := st.Open(ctx, name)
+	if err != nil {
+		return nil, Provenance{}, err
+	}
+	defer o.Close()
+	row, from, err := find(o, n)
+	if err != nil {
+		return nil, Provenance{}, fmt.Errorf("read %s: %w", name, err)
+	}
+	return row, from, nil
+}
+
+func find(o store.Object, n partition.Number) (row arrow.Record, from Provenance, err error) {
+	defer func() { damaged(recover(), &err) }()
+	meta, end, from, err := open(o)
+	if err != nil {
+		return nil, from, err
+	}
+	r := pageReader{object: o, end: end}
+	var g *group
+	var at int // row group that g holds the numbers of
+	load := func(i int) error {
+		rows, err := groupRows(&meta.RowGroups[i])
+		if err != nil {
+			return err
+		}
+		g, at = newGroup(rows), i
+		g.rows = rows
+		return r.read(&meta.RowGroups[i].Columns[0].MetaData, g.columns[0], rows)
+	}
+	// The first row group whose last number is not smaller.
+	i := sort.Search(len(meta.RowGroups), func(i int) bool {
+		if err == nil {
+			err = load(i)
+		}
+		return err != nil || g.keys()[g.rows-1] >= uint64(n)
+	})
+	if err != nil || i == len(meta.RowGroups) {
+		return nil, from, err
+	}
+	if at != i {
+		if err := load(i); err != nil {
+			return nil, from, err
+		}
+	}
+	k, found := slices.BinarySearch(g.keys(), uint64(n))
+	if !found {
+		return nil, from, nil
+	}
+	for c := 1; c < len(g.columns); c++ {
+		if err := r.read(&meta.RowGroups[i].Columns[c].MetaData, g.columns[c], g.rows); err != nil {
+			return nil, from, fmt.Errorf("column %s: %w", scoreSchema.Field(c).Name, err)
+		}
+	}
+	whole := g.record()
+	defer whole.Release()
+	return whole.NewSlice(int64(k), int64(k)+1), from, nil
+}
