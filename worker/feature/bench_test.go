@@ -37,5 +37,5 @@ func BenchmarkSingle(b *testing.B) {
 	for _, names := range [][]string{{"suspend_cnt6"}, {"complaint_cnt3"}, {"days_to_contract_end", "has_contract"}, {"tenure", "tenure_band"}, {"bill_shock"}} {
 		b.Run(names[0], func(b *testing.B) { kerneltest.Benchmark(b, one(b, rules, 201011, names...), typical) })
 	}
-	b.Run("out_in_ratio", func(b *testing.B) { kerneltest.Benchmark(b, share{}, typical) })
+	b.Run("out_in_ratio", func(b *testing.B) { kerneltest.Benchmark(b, &share{}, typical) })
 }

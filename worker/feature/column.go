@@ -2,11 +2,11 @@ package feature
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // AsFeature is the name under which a canonical column is a float64 feature:
@@ -17,7 +17,8 @@ func AsFeature(column string) string { return "f64(" + column + ")" }
 // where it is null. Integers beyond 2^53 round to the nearest float64. A float64
 // column has its NaN already and is copied, so that it can be an output.
 type Column struct {
-	in kernel.Field
+	in    kernel.Field
+	known lane.Mask
 }
 
 // NewColumn returns the kernel for a column of the input record.
@@ -40,39 +41,57 @@ func (c *Column) Spec() kernel.Spec {
 
 // Eval implements kernel.Kernel.
 func (c *Column) Eval(n int, in, out []kernel.Vector) {
-	dst := out[0].F64[:n]
-	switch v := &in[0]; c.in.Type.ID() {
-	case arrow.INT8:
-		widen(dst, v.I8)
-	case arrow.INT16:
-		widen(dst, v.I16)
-	case arrow.INT32, arrow.DATE32:
-		widen(dst, v.I32)
-	case arrow.INT64:
-		widen(dst, v.I64)
-	case arrow.UINT8:
-		widen(dst, v.U8)
-	case arrow.UINT16:
-		widen(dst, v.U16)
-	case arrow.UINT32:
-		widen(dst, v.U32)
-	case arrow.UINT64:
-		widen(dst, v.U64)
-	case arrow.FLOAT64:
-		copy(dst, v.F64)
-	}
-	if valid := in[0].Valid; !valid.All() {
-		for i := range dst {
-			if !valid.Get(i) {
-				dst[i] = math.NaN()
+	if c.in.Type.ID() == arrow.FLOAT64 {
+		copy(out[0].F64[:n], in[0].F64)
+		if valid := in[0].Valid; !valid.All() {
+			for i := range n {
+				if !valid.Get(i) {
+					out[0].F64[i] = nan
+				}
 			}
 		}
+		return
+	}
+	for lo := 0; lo < n; lo += chunk {
+		hi := min(lo+chunk, n)
+		c.known.Valid(in[0].Valid, lo, hi-lo)
+		load(out[0].F64[lo:hi], &in[0], lo, &c.known, nan)
 	}
 }
 
-func widen[T int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64](dst []float64, src []T) {
-	src = src[:len(dst)]
-	for i := range dst {
-		dst[i] = float64(src[i])
+// load writes the rows from lo on of an integer column as float64 where known,
+// and otherwise where not.
+func load(dst []float64, v *kernel.Vector, lo int, known *lane.Mask, otherwise float64) {
+	hi := lo + len(dst)
+	switch {
+	case v.I64 != nil:
+		lane.Float(dst, v.I64[lo:hi], known, otherwise)
+	case v.I32 != nil:
+		lane.Float(dst, v.I32[lo:hi], known, otherwise)
+	case v.I16 != nil:
+		lane.Float(dst, v.I16[lo:hi], known, otherwise)
+	case v.I8 != nil:
+		lane.Float(dst, v.I8[lo:hi], known, otherwise)
+	case v.U64 != nil:
+		lane.Float(dst, v.U64[lo:hi], known, otherwise)
+	case v.U32 != nil:
+		lane.Float(dst, v.U32[lo:hi], known, otherwise)
+	case v.U16 != nil:
+		lane.Float(dst, v.U16[lo:hi], known, otherwise)
+	default:
+		lane.Float(dst, v.U8[lo:hi], known, otherwise)
+	}
+}
+
+// zero sets dst where a monthly column holds 0 in the n rows from lo on. Behind
+// nulls it may be set or not.
+func zero(dst *lane.Mask, v *kernel.Vector, lo, n int) {
+	switch {
+	case v.I64 != nil:
+		lane.Equal(dst, v.I64[lo:lo+n], 0)
+	case v.I32 != nil:
+		lane.Equal(dst, v.I32[lo:lo+n], 0)
+	default:
+		lane.Equal(dst, v.I16[lo:lo+n], 0)
 	}
 }

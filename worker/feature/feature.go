@@ -11,9 +11,19 @@
 //
 // One kernel per metric, which fills only the outputs asked for, and one small
 // kernel for each family of single features. Six months are six columns to
-// convert and one validity byte a row to gather; ten features share that work,
-// so a kernel per feature would do it ten times. A kernel reads only the months
-// its outputs need: asking for fee_last alone reads fee_m0 alone.
+// convert and six masks of what is there; ten features share that work, so a
+// kernel per feature would do it ten times. A kernel reads only the months its
+// outputs need: asking for fee_last alone reads fee_m0 alone.
+//
+// # How a chunk is worked through
+//
+//	validity of each month ─┬─► and ──► mask a month ──► x·w, or 0 where missing ──► sums
+//	history, compare bytes ─┘             └─► pattern byte a row ──► look ──► n, Σi, …, or NaN
+//
+// A kernel is a sequence of steps of package lane, each over a whole chunk, with
+// no question asked of a single row. A missing month adds 0 to every sum; how
+// many months a sum is of, a byte of the row's pattern tells. Where a pattern
+// leaves a statistic undefined that number is NaN, and so is the result.
 //
 // # Months of different length
 //
@@ -22,9 +32,9 @@
 // they therefore use x·w with w = L/days, L the least common multiple of the
 // window's month lengths. Both are the same number, but x·w is an integer, so
 // that ten minutes a day in January and in February differ by exactly zero.
-// Levels (last, avg3, avg6) are of the values as they are. Sums run from the
-// newest month to the oldest; while values stay below 3e11 they are exact and
-// chg1, chg3 and slope are rounded once, by their one division.
+// Levels (last, avg3, avg6) are of the values as they are. While values stay
+// below 1e11 sums are exact, in whatever order they are taken, and chg1, chg3 and
+// slope are rounded once, by their one division.
 package feature
 
 import (
@@ -65,28 +75,28 @@ func Kernels(names []string, rules job.Rules, month int32, batchRows int) ([]ker
 			}
 		}
 		if len(stats) > 0 {
-			kernels = append(kernels, newMetric(m, stats, rules, month, batchRows))
+			kernels = append(kernels, newMetric(m, stats, rules, month))
 		}
 	}
 	if ratio {
-		kernels = append(kernels, share{})
+		kernels = append(kernels, &share{})
 	}
 	for _, s := range sums {
 		if want[s.name] {
-			kernels = append(kernels, newSum(s, batchRows))
+			kernels = append(kernels, newSum(s))
 		}
 	}
 	either := func(fields ...string) bool {
 		return slices.ContainsFunc(fields, func(f string) bool { return want[f] })
 	}
 	if either(daysToContractEnd, hasContract) {
-		kernels = append(kernels, newContract(month, batchRows))
+		kernels = append(kernels, newContract(month))
 	}
 	if either(tenure, tenureBand) {
-		kernels = append(kernels, tenureKernel{})
+		kernels = append(kernels, &tenureKernel{})
 	}
 	if want[billShock] {
-		kernels = append(kernels, newShock(rules, month, batchRows))
+		kernels = append(kernels, newShock(rules, month))
 	}
 	return kernels, nil
 }

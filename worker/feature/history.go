@@ -6,7 +6,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/job"
+	"rescore/partition/schema"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // history computes the history columns of package kernel.
@@ -17,21 +19,54 @@ import (
 // it is given; a tenure below zero, or a day of joining after the scoring month,
 // is no full month.
 type history struct {
-	index   int32 // of the scoring month
-	partial bool  // a partial activation month is kept out of comparisons
-	chunk   int
-	dated   []uint8 // activation date known
-	told    []uint8 // tenure_months known
+	partial bool // a partial activation month is kept out of comparisons
+	index   int32
+	asof    int32 // last day of the scoring month
+	first   [schema.Months + 1]int32
+	recent  []stay // by days from the day of joining to asof
+
+	undated, untold, m lane.Mask
+	joined             presence
 }
+
+// stay is the time on network: full months, doubled, and 1 for a month begun
+// after its first day.
+type stay uint16
+
+func (s stay) full() int16  { return int16(s >> 1) }
+func (s stay) begun() uint8 { return uint8(min(s>>1+s&1, kernel.NoLimit-1)) }
+
+// days is how far back days of joining are looked up: further than there were
+// mobile phones to join with.
+const days = 40 * 366
 
 // NewHistory returns the kernel that makes kernel.History, HistoryCompare,
 // HistoryDepth and HistoryTenure from activation_date and tenure_months.
-func NewHistory(rules job.Rules, month int32, batchRows int) kernel.Kernel {
-	chunk := min(batchRows, kernel.ChunkRows)
-	return &history{
-		index: kernel.MonthIndex(month), partial: rules.ExcludePartialFirstMonth,
-		chunk: chunk, dated: make([]uint8, chunk), told: make([]uint8, chunk),
+func NewHistory(rules job.Rules, month int32, _ int) kernel.Kernel {
+	h := &history{
+		partial: rules.ExcludePartialFirstMonth, index: kernel.MonthIndex(month), asof: kernel.MonthEnd(month),
+		recent: make([]stay, days), joined: newPresence(schema.Months),
 	}
+	for k := range h.first {
+		h.first[k] = kernel.MonthStart(kernel.MonthAdd(month, 1-k))
+	}
+	for back := range h.recent {
+		h.recent[back] = h.since(h.asof - int32(back))
+	}
+	return h
+}
+
+// since works out the stay of somebody who joined on that day.
+func (h *history) since(date int32) stay {
+	joined, day := kernel.DateMonth(date)
+	age := h.index - joined // months since the activation month
+	switch {
+	case age < 0:
+		return 0
+	case day == 1:
+		return stay(min(age+1, math.MaxInt16)) << 1
+	}
+	return stay(min(age, math.MaxInt16))<<1 | 1
 }
 
 func (h *history) Spec() kernel.Spec {
@@ -46,43 +81,66 @@ func (h *history) Spec() kernel.Spec {
 }
 
 func (h *history) Eval(n int, in, out []kernel.Vector) {
-	for lo := 0; lo < n; lo += h.chunk {
-		hi := min(lo+h.chunk, n)
-		in[0].Valid.From(lo).Bytes(h.dated, hi-lo)
-		in[1].Valid.From(lo).Bytes(h.told, hi-lo)
-		look(out[0].U8[lo:hi], out[1].U8[lo:hi], out[2].U8[lo:hi], out[3].I16[lo:hi],
-			in[0].I32[lo:hi], h.dated, in[1].I16[lo:hi], h.told, h.index, h.partial)
+	for lo := 0; lo < n; lo += chunk {
+		hi := min(lo+chunk, n)
+		h.undated.Valid(in[0].Valid, lo, hi-lo)
+		h.undated.Not(&h.undated)
+		h.untold.Valid(in[1].Valid, lo, hi-lo)
+		h.untold.Not(&h.untold)
+		date, told := in[0].I32[lo:hi], in[1].I16[lo:hi]
+
+		// Month k is the subscriber's when they joined before month k-1, and all of
+		// it when they joined by its first day.
+		months, compare := out[0].U8[lo:hi], out[1].U8[lo:hi]
+		h.when(months, date, h.first[:schema.Months], -1)
+		if h.partial {
+			h.when(compare, date, h.first[1:], 0)
+		} else {
+			copy(compare, months)
+		}
+
+		depth, full := out[2].U8[lo:hi], out[3].I16[lo:hi]
+		h.stay(depth, full, date)
+		lane.Put(depth, &h.undated, kernel.NoLimit-1)
+		lane.Put(full, &h.undated, -1)
+		lane.Select(full, &h.untold, full, told)
+		lane.Less(&h.m, full, 0) // a tenure given below zero
+		h.m.AndNot(&h.m, &h.untold)
+		lane.Put(full, &h.m, 0)
+		lesser(depth, full)
+		h.m.And(&h.undated, &h.untold)
+		lane.Put(depth, &h.m, kernel.NoLimit)
 	}
 }
 
-func look(months, compare, depth []uint8, full []int16, date []int32, dated []uint8, told []int16, given []uint8, index int32, partial bool) {
-	n := len(months)
-	compare, depth, full = compare[:n], depth[:n], full[:n]
-	date, dated, told, given = date[:n], dated[:n], told[:n], given[:n]
-	for i := range n {
-		m, c, seen, tenure := uint8(0x3f), uint8(0x3f), int32(kernel.NoLimit), int32(-1)
-		if dated[i] != 0 {
-			joined, day := kernel.DateMonth(date[i])
-			age := index - joined // months since the activation month
-			whole := int32(0)
-			if day == 1 {
-				whole = 1
-			}
-			seen = max(min(age+1, 254), 0)
-			tenure = max(min(age+whole, math.MaxInt16), 0)
-			m = uint8(1<<min(seen, 6) - 1)
-			c = m
-			if partial {
-				c = uint8(1<<min(tenure, 6) - 1)
-			}
+// when sets bit k where the date is late days after first[k] or before.
+func (h *history) when(dst []uint8, date []int32, first []int32, late int32) {
+	for k := range first {
+		m := h.joined[k]
+		lane.AtMost(m, date, first[k]+late)
+		m.Or(m, &h.undated)
+	}
+	lane.Pack(dst, h.joined)
+}
+
+// stay writes the months begun and the full months since each date.
+func (h *history) stay(begun []uint8, full []int16, date []int32) {
+	begun, full = begun[:len(date)], full[:len(date)]
+	for i, d := range date {
+		var s stay
+		if back := uint32(h.asof - d); back < uint32(len(h.recent)) {
+			s = h.recent[back]
+		} else { // before phones, or after asof
+			s = h.since(d)
 		}
-		if given[i] != 0 {
-			tenure = max(int32(told[i]), 0)
-		}
-		months[i], compare[i], full[i] = m, c, int16(tenure)
-		if tenure >= 0 {
-			seen = min(seen, tenure, 254)
-		}
-		depth[i] = uint8(seen)
+		begun[i], full[i] = s.begun(), s.full()
+	}
+}
+
+// lesser cuts a depth down to the full months, where they are known.
+func lesser(depth []uint8, full []int16) {
+	full = full[:len(depth)]
+	for i := range depth {
+		depth[i] = uint8(min(uint16(depth[i]), uint16(full[i]))) // unknown is -1, the largest
 	}
 }

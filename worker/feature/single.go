@@ -3,9 +3,9 @@ package feature
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // Names of the single features.
@@ -19,9 +19,12 @@ const (
 )
 
 // share computes out_in_ratio from two features.
-type share struct{}
+type share struct {
+	sum  [chunk]float64
+	none lane.Mask
+}
 
-func (share) Spec() kernel.Spec {
+func (*share) Spec() kernel.Spec {
 	return kernel.Spec{
 		Name: "feature.out_in_ratio",
 		In:   []kernel.Field{field("out_sec_avg3"), field("in_sec_avg3")},
@@ -29,17 +32,14 @@ func (share) Spec() kernel.Spec {
 	}
 }
 
-func (share) Eval(n int, in, out []kernel.Vector) { divide(out[0].F64[:n], in[0].F64, in[1].F64) }
-
-func divide(out, a, b []float64) {
-	a, b = a[:len(out)], b[:len(out)]
-	for i := range out {
-		sum := a[i] + b[i]
-		q := a[i] / sum
-		if sum == 0 {
-			q = nan
-		}
-		out[i] = q
+func (s *share) Eval(n int, in, out []kernel.Vector) {
+	for lo := 0; lo < n; lo += chunk {
+		hi := min(lo+chunk, n)
+		a, sum, dst := in[0].F64[lo:hi], s.sum[:hi-lo], out[0].F64[lo:hi]
+		lane.Add(sum, a, in[1].F64[lo:hi])
+		lane.Div(dst, a, sum)
+		lane.Equal(&s.none, sum, 0)
+		lane.Put(dst, &s.none, nan)
 	}
 }
 
@@ -56,73 +56,51 @@ var sums = []sumOf{
 // sum adds up the months that are there.
 type sum struct {
 	spec  kernel.Spec
-	chunk int
-	known []uint8
-	there []uint8
-	total []int32
+	there presence
+	x     [chunk]float64
+	none  lane.Mask
 }
 
-func newSum(of sumOf, batchRows int) *sum {
+func newSum(of sumOf) *sum {
 	column, ok := schema.Find(schema.Subscriber, of.column)
 	if !ok {
 		panic("feature: no canonical column " + of.column)
 	}
-	s := &sum{chunk: min(batchRows, kernel.ChunkRows)}
+	s := &sum{there: newPresence(of.months)}
 	s.spec = kernel.Spec{Name: "feature." + of.name, Out: []kernel.Field{field(of.name)}}
 	for k := range of.months {
 		s.spec.In = append(s.spec.In, kernel.Field{Name: column.At(k), Type: column.Type})
 	}
 	s.spec.In = append(s.spec.In, kernel.History)
-	s.known, s.there, s.total = make([]uint8, s.chunk), make([]uint8, s.chunk), make([]int32, s.chunk)
 	return s
 }
 
 func (s *sum) Spec() kernel.Spec { return s.spec }
 
 func (s *sum) Eval(n int, in, out []kernel.Vector) {
-	months := len(in) - 1
-	history := in[months].U8[:n]
-	for lo := 0; lo < n; lo += s.chunk {
-		hi := min(lo+s.chunk, n)
-		clear(s.there)
-		clear(s.total)
-		for k := range months {
-			in[k].Valid.From(lo).Bytes(s.known, hi-lo)
-			add(s.total, s.there, in[k].I16[lo:hi], s.known, history[lo:hi], uint(k))
+	history := in[len(s.there)].U8
+	for lo := 0; lo < n; lo += chunk {
+		hi := min(lo+chunk, n)
+		s.there.read(history[lo:hi], in, lo, &s.none)
+		total, x := out[0].F64[lo:hi], s.x[:hi-lo]
+		load(total, &in[0], lo, s.there[0], 0)
+		s.none.Not(s.there[0])
+		for k, there := range s.there[1:] {
+			load(x, &in[k+1], lo, there, 0)
+			lane.Add(total, total, x)
+			s.none.AndNot(&s.none, there)
 		}
-		finish(out[0].F64[lo:hi], s.total, s.there)
-	}
-}
-
-// add adds month k where it is known and not before activation.
-func add(total []int32, there []uint8, x []int16, known, history []uint8, k uint) {
-	n := len(x)
-	total, there, known, history = total[:n], there[:n], known[:n], history[:n]
-	for i := range n {
-		use := known[i] & (history[i] >> k) & 1
-		total[i] += int32(x[i] & -int16(use))
-		there[i] |= use
-	}
-}
-
-func finish(out []float64, total []int32, there []uint8) {
-	total, there = total[:len(out)], there[:len(out)]
-	for i := range out {
-		out[i] = float64(total[i]) + newest[there[i]&63]
+		lane.Put(total, &s.none, nan)
 	}
 }
 
 // contract computes the two features of an agreement.
 type contract struct {
 	asof  int32
-	chunk int
-	known []uint8
+	known lane.Mask
 }
 
-func newContract(month int32, batchRows int) *contract {
-	chunk := min(batchRows, kernel.ChunkRows)
-	return &contract{asof: kernel.MonthEnd(month), chunk: chunk, known: make([]uint8, chunk)}
-}
+func newContract(month int32) *contract { return &contract{asof: kernel.MonthEnd(month)} }
 
 func (c *contract) Spec() kernel.Spec {
 	return kernel.Spec{
@@ -133,26 +111,23 @@ func (c *contract) Spec() kernel.Spec {
 }
 
 func (c *contract) Eval(n int, in, out []kernel.Vector) {
-	for lo := 0; lo < n; lo += c.chunk {
-		hi := min(lo+c.chunk, n)
-		in[0].Valid.From(lo).Bytes(c.known, hi-lo)
-		remaining(out[0].F64[lo:hi], out[1].F64[lo:hi], in[0].I32[lo:hi], c.known, c.asof)
-	}
-}
-
-func remaining(days, has []float64, end []int32, known []uint8, asof int32) {
-	n := len(days)
-	has, end, known = has[:n], end[:n], known[:n]
-	for i := range n {
-		days[i] = float64(int64(end[i])-int64(asof)) + newest[known[i]&63]
-		has[i] = float64(known[i])
+	for lo := 0; lo < n; lo += chunk {
+		hi := min(lo+chunk, n)
+		days := out[0].F64[lo:hi]
+		c.known.Valid(in[0].Valid, lo, hi-lo)
+		load(days, &in[0], lo, &c.known, nan)
+		lane.AddTo(days, days, -float64(c.asof))
+		lane.Flag(out[1].F64[lo:hi], &c.known)
 	}
 }
 
 // tenureKernel computes the two features of time on network.
-type tenureKernel struct{}
+type tenureKernel struct {
+	bytes    [chunk]uint8
+	known, m lane.Mask
+}
 
-func (tenureKernel) Spec() kernel.Spec {
+func (*tenureKernel) Spec() kernel.Spec {
 	return kernel.Spec{
 		Name: "feature.tenure",
 		In:   []kernel.Field{kernel.HistoryTenure},
@@ -160,84 +135,22 @@ func (tenureKernel) Spec() kernel.Spec {
 	}
 }
 
-func (tenureKernel) Eval(n int, in, out []kernel.Vector) {
-	banded(out[0].F64[:n], out[1].F64[:n], in[0].I16)
-}
+// bandTo are the full months with which bands 1 to 5 end.
+var bandTo = [5]int16{2, 5, 11, 23, 59}
 
-// bandFrom are the full months at which bands 2 to 6 begin.
-var bandFrom = [5]int16{3, 6, 12, 24, 60}
-
-func banded(months, band []float64, full []int16) {
-	n := len(months)
-	band, full = band[:n], full[:n]
-	for i := range n {
-		t := full[i]
-		b := 1
-		for _, from := range bandFrom {
-			// 1 when t ≥ from, from the sign of the difference
-			b += int(uint32(int32(from)-int32(t)-1) >> 31)
+func (t *tenureKernel) Eval(n int, in, out []kernel.Vector) {
+	for lo := 0; lo < n; lo += chunk {
+		hi := min(lo+chunk, n)
+		full, band := in[0].I16[lo:hi], t.bytes[:hi-lo]
+		lane.Less(&t.m, full, 0)
+		t.known.Not(&t.m)
+		lane.Float(out[0].F64[lo:hi], full, &t.known, nan)
+		lane.Flag(band, &t.known)
+		for _, last := range bandTo {
+			lane.AtMost(&t.m, full, last)
+			t.m.Not(&t.m)
+			lane.Count(band, &t.m)
 		}
-		unknown := newest[^uint8(uint16(t)>>15)&1]
-		months[i] = float64(t) + unknown
-		band[i] = float64(b) + unknown
-	}
-}
-
-// shock computes bill_shock, in integers.
-type shock struct {
-	percent int64
-	fen     int64
-	w       [schema.Months]int64
-	chunk   int
-	there   []uint8
-}
-
-func newShock(rules job.Rules, month int32, batchRows int) *shock {
-	s := &shock{percent: rules.BillShockPct, fen: rules.BillShockFen, w: raw(), chunk: min(batchRows, kernel.ChunkRows)}
-	if rules.FeeNormaliseDays {
-		s.w = perDay(month)
-	}
-	s.there = make([]uint8, s.chunk)
-	return s
-}
-
-func (s *shock) Spec() kernel.Spec {
-	fee, _ := schema.Find(schema.Subscriber, "fee")
-	spec := kernel.Spec{Name: "feature.bill_shock", Out: []kernel.Field{field(billShock)}}
-	for k := range 4 {
-		spec.In = append(spec.In, kernel.Field{Name: fee.At(k), Type: fee.Type})
-	}
-	spec.In = append(spec.In, kernel.HistoryCompare)
-	return spec
-}
-
-func (s *shock) Eval(n int, in, out []kernel.Vector) {
-	for lo := 0; lo < n; lo += s.chunk {
-		hi := min(lo+s.chunk, n)
-		clear(s.there)
-		for k := range 4 {
-			in[k].Valid.From(lo).Mask(s.there, hi-lo, uint(k))
-		}
-		s.jump(out[0].F64[lo:hi], in[0].I64[lo:hi], in[1].I64[lo:hi], in[2].I64[lo:hi], in[3].I64[lo:hi], in[4].U8[lo:hi])
-	}
-}
-
-// jump writes 1 where the bill is at least percent of the mean of the three
-// before it and at least fen above it. With per-day factors both sides are in
-// L-ths of a fen a day, and fen is that of the scoring month.
-func (s *shock) jump(out []float64, now, b1, b2, b3 []int64, compare []uint8) {
-	n := len(out)
-	now, b1, b2, b3, compare = now[:n], b1[:n], b2[:n], b3[:n], compare[:n]
-	there := s.there[:n]
-	w0, w1, w2, w3, percent, fen := s.w[0], s.w[1], s.w[2], s.w[3], s.percent, s.fen*s.w[0]
-	for i := range out {
-		mask := there[i] & compare[i] & 15
-		k1, k2, k3 := int64(mask>>1&1), int64(mask>>2&1), int64(mask>>3&1)
-		months := k1 + k2 + k3
-		base := w1*(b1[i]&-k1) + w2*(b2[i]&-k2) + w3*(b3[i]&-k3)
-		fee := w0 * now[i] * months
-		// Both differences are at least zero when their sign bits are clear.
-		short := uint64(100*fee-percent*base) | uint64(fee-base-fen*months)
-		out[i] = float64(1-short>>63) + mean3[mask>>1]*0 + newest[mask]
+		lane.Float(out[1].F64[lo:hi], band, &t.known, nan)
 	}
 }

@@ -142,7 +142,7 @@ func TestSingleFeaturesByHand(t *testing.T) {
 			{"bill_shock": nil}, {"bill_shock": 1.0}, {"bill_shock": 0.0}, {"bill_shock": nil},
 		})
 
-	kerneltest.Run(t, share{},
+	kerneltest.Run(t, &share{},
 		[]kerneltest.Row{
 			{"out_sec_avg3": 30.0, "in_sec_avg3": 10.0}, {"out_sec_avg3": 0.0, "in_sec_avg3": 0.0}, {"out_sec_avg3": nil, "in_sec_avg3": 1.0}, {"out_sec_avg3": 0.0, "in_sec_avg3": 4.0},
 		},
@@ -155,7 +155,7 @@ func TestSingleFeaturesEqualTheReferenceOnRandomRows(t *testing.T) {
 			kerneltest.Random{
 				New: func(n int) kernel.Kernel {
 					if name == "share" {
-						return share{}
+						return &share{}
 					}
 					kernels, err := Kernels(names, r, month, n)
 					if err != nil || len(kernels) != 1 {

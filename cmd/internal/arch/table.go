@@ -54,10 +54,11 @@ var table = []row{
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
 	{"worker/kernel", nil, list(arrow)},
 	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
-	{"worker/feature", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
-	{"worker/rule", list("worker/kernel", "partition/job", "partition/schema"), list(arrow)},
+	{"worker/lane", list("worker/kernel"), list(cpu)},
+	{"worker/feature", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
+	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
-	{"worker/score", list("worker/kernel", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
+	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/model", nil, nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
@@ -99,7 +100,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/program",
 }
 
 func list(names ...string) []string { return names }

@@ -1,0 +1,94 @@
+package feature
+
+import (
+	"rescore/partition/schema"
+	"rescore/worker/kernel"
+	"rescore/worker/lane"
+)
+
+// chunk is how many rows a kernel works through at a time. The six months of a
+// metric and what is worked out from them stay in the first-level cache.
+const chunk = lane.Rows
+
+// presence holds a mask a month, newest first: in which rows the month is there.
+type presence []*lane.Mask
+
+func newPresence(n int) presence {
+	p := make(presence, n)
+	for k := range p {
+		p[k] = new(lane.Mask)
+	}
+	return p
+}
+
+// read takes the months of a chunk from a history column, those in which the
+// columns, one a month, hold a value in the rows from lo on.
+func (p presence) read(history []uint8, columns []kernel.Vector, lo int, scratch *lane.Mask) {
+	lane.Unpack(p, history)
+	for k := range p {
+		scratch.Valid(columns[k].Valid, lo, len(history))
+		p[k].And(p[k], scratch)
+	}
+}
+
+// window is one chunk of a metric.
+type window struct {
+	column []kernel.Vector // the months, newest first, as many as are read
+	lo, n  int
+
+	there    presence // known and not before activation
+	compared presence // and may be compared with others
+	// pattern and comparable say the same a row at a time, bit k for month k.
+	pattern, comparable [chunk]uint8
+
+	// w is the factor of each month when months are compared; y the months times
+	// it, 0 for a month that may not be compared.
+	w [schema.Months]float64
+	y [schema.Months][chunk]float64
+	// With six months: the sums of the newest three and the oldest three, how many
+	// may be compared, NaN for none, and the sum of all, NaN where it is 0.
+	recent, earlier, count, sum [chunk]float64
+
+	// scratch
+	t       [chunk]float64
+	bytes   [chunk]uint8
+	a, b, c lane.Mask
+}
+
+// open reads a chunk: which months are there, and the values of as many as the
+// statistics compare.
+func (w *window) open(lo int, history, compare []uint8) {
+	w.lo, w.n = lo, len(history)
+	w.there.read(history, w.column, lo, &w.a)
+	lane.Pack(w.pattern[:w.n], w.there)
+	w.compared.read(compare, w.column, lo, &w.a)
+	for k, known := range w.compared {
+		y := w.y[k][:w.n]
+		load(y, &w.column[k], lo, known, 0)
+		if w.w[k] != 1 {
+			lane.Scale(y, y, w.w[k])
+		}
+	}
+	if len(w.compared) < schema.Months {
+		return
+	}
+	lane.Pack(w.comparable[:w.n], w.compared)
+	recent, earlier, sum := w.recent[:w.n], w.earlier[:w.n], w.sum[:w.n]
+	lane.Add(recent, w.y[0][:w.n], w.y[1][:w.n])
+	lane.Add(recent, recent, w.y[2][:w.n])
+	lane.Add(earlier, w.y[3][:w.n], w.y[4][:w.n])
+	lane.Add(earlier, earlier, w.y[5][:w.n])
+	lane.Add(sum, recent, earlier)
+	lane.Equal(&w.a, sum, 0)
+	lane.Put(sum, &w.a, nan)
+	w.number(w.count[:w.n], w.comparable[:w.n], &all6)
+}
+
+// number writes what a table holds for each row's pattern, NaN for 0.
+func (w *window) number(dst []float64, pattern []uint8, table *byPattern) {
+	bytes := w.bytes[:len(dst)]
+	look(bytes, pattern, table)
+	lane.Equal(&w.a, bytes, 0)
+	w.a.Not(&w.a)
+	lane.Float(dst, bytes, &w.a, nan)
+}
