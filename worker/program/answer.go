@@ -1,0 +1,58 @@
+package program
+
+import (
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/worker/feature"
+	"rescore/worker/kernel"
+)
+
+// Everything plans the program that makes every column a job's kernels can make,
+// whether the score record has it or not: all features, the history columns,
+// what rules and decisions went by. The kernels are the job's own, so its columns
+// are the ones the job would have made. The number comes first.
+func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
+	var features []string
+	for _, e := range feature.Dictionary {
+		features = append(features, e.Name)
+	}
+	list, err := catalogue(spec, m, features, batchRows)
+	if err != nil {
+		return nil, err
+	}
+	want := []kernel.Field{{Name: schema.Key, Type: arrow.PrimitiveTypes.Uint64}, {Name: BadValues, Type: arrow.PrimitiveTypes.Uint8}}
+	for _, k := range list {
+		want = append(want, k.Spec().Out...)
+	}
+	return Select(list, want, input(spec))
+}
+
+// ForTriggers plans the program of the fourteen triggers alone: trg_fired and
+// trg_unknown. It needs no model.
+func ForTriggers(spec job.Spec, batchRows int) (*Plan, error) {
+	list, err := common(spec, nil, batchRows)
+	if err != nil {
+		return nil, err
+	}
+	u16 := arrow.PrimitiveTypes.Uint16
+	return Select(list, []kernel.Field{{Name: "trg_fired", Type: u16}, {Name: "trg_unknown", Type: u16}}, input(spec))
+}
+
+// Wanted returns the columns of the program's answer, in order.
+func (p *Plan) Wanted() []kernel.Field { return slices.Clone(p.want) }
+
+// Inputs returns what the kernel that makes a column reads, and false when no
+// kernel of the plan makes it.
+func (p *Plan) Inputs(column string) ([]kernel.Field, bool) {
+	for _, k := range p.kernels {
+		spec := k.Spec()
+		if slices.ContainsFunc(spec.Out, func(f kernel.Field) bool { return f.Name == column }) {
+			return spec.In, true
+		}
+	}
+	return nil, false
+}

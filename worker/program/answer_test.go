@@ -1,0 +1,81 @@
+package program
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition/schema"
+	"rescore/worker/feature"
+	"rescore/worker/kernel"
+)
+
+// TestEverythingSaysWhatTheJobSays runs a job's program, the one that makes
+// every column, and the one of the triggers over the same rows.
+func TestEverythingSaysWhatTheJobSays(t *testing.T) {
+	t.Parallel()
+	const size = 500
+	spec, m := standard(t)
+	jobs := planned(t, spec, m, size)
+	all, err := Everything(spec, m, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	triggers, err := ForTriggers(spec, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(all.Wanted(), func(f kernel.Field) bool { return f.Name == "fault_cnt3" }) {
+		t.Error("a feature the model does not use is not there")
+	}
+	for _, c := range triggers.Columns() {
+		if slices.Contains([]string{"elogin_cnt_m0", "sms_cnt_m0", "balance_fen_m0", "city_code", "region"}, c) {
+			t.Errorf("the triggers read %s", c)
+		}
+	}
+	r := draw(rand.New(rand.NewPCG(5, 5)), all, size)
+	rec := r.record(memory.DefaultAllocator, 0, size)
+	answers := map[*Plan]arrow.Record{}
+	for _, p := range []*Plan{jobs, all, triggers} {
+		g := p.Program(size, memory.DefaultAllocator)
+		defer g.Release()
+		var fields []arrow.Field
+		var columns []arrow.Array
+		for _, f := range p.read {
+			at := rec.Schema().FieldIndices(f.Name)[0]
+			fields, columns = append(fields, rec.Schema().Field(at)), append(columns, rec.Column(at))
+		}
+		mine := array.NewRecord(arrow.NewSchema(fields, nil), columns, size)
+		if answers[p], err = g.Eval(mine, r.key, r.bad); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compared := 0
+	for p, answer := range answers {
+		for c, f := range p.Wanted() {
+			at := answers[all].Schema().FieldIndices(f.Name)
+			if len(at) == 0 {
+				t.Errorf("%s is not among everything", f.Name)
+				continue
+			}
+			if !bytes.Equal(answer.Column(c).Data().Buffers()[1].Bytes(), answers[all].Column(at[0]).Data().Buffers()[1].Bytes()) {
+				t.Errorf("column %s differs", f.Name)
+			}
+			compared++
+		}
+	}
+	if least := len(jobs.want) + 2 + len(feature.Dictionary); compared < least {
+		t.Errorf("%d columns were compared", compared)
+	}
+	if in, ok := all.Inputs("retain_decision"); !ok || !slices.ContainsFunc(in, func(f kernel.Field) bool { return f.Name == "arpu3_fen" }) {
+		t.Error("the decision goes by the value")
+	}
+	if _, ok := all.Inputs(schema.Key); ok {
+		t.Error("no kernel makes the number")
+	}
+}
