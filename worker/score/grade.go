@@ -1,0 +1,80 @@
+package score
+
+import (
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/worker/kernel"
+	"rescore/worker/lane"
+)
+
+// diamond is the highest vip_grade; a code above it is no grade.
+const diamond = 3
+
+// vip computes the VIP grade (domain C08): the record's where it has one, and
+// elsewhere the cut points that the mean bill of the window reaches. A month
+// that is missing, or before activation, does not count, and without any month
+// there is no grade.
+type vip struct {
+	spec               kernel.Spec
+	cut                [3]int64
+	known, x           lane.Mask
+	any                lane.Mask
+	months             [lane.Rows]uint8
+	sum, fee, count, y [lane.Rows]int64
+}
+
+// NewGrade returns the kernel of grade.
+func NewGrade(policy job.Policy) kernel.Kernel {
+	g := &vip{cut: policy.VIPGradeFen}
+	g.spec = kernel.Spec{
+		Name: "score.grade",
+		In:   append(append(fields("vip_grade", 1), fields("fee", schema.Months)...), kernel.History),
+		Out:  []kernel.Field{{Name: "grade", Type: arrow.PrimitiveTypes.Uint8}},
+	}
+	return g
+}
+
+func (g *vip) Spec() kernel.Spec { return g.spec }
+
+func (g *vip) Eval(n int, in, out []kernel.Vector) {
+	for lo := 0; lo < n; lo += lane.Rows {
+		hi := min(lo+lane.Rows, n)
+		rows := hi - lo
+		history := in[1+schema.Months].U8[lo:hi]
+		months, sum, fee := g.months[:rows], g.sum[:rows], g.fee[:rows]
+		clear(months)
+		clear(sum)
+		g.any.Fill(false)
+		for k := range schema.Months {
+			bill := &in[1+k]
+			g.known.Valid(bill.Valid, lo, rows)
+			lane.Bit(&g.x, history, uint(k))
+			g.known.And(&g.known, &g.x)
+			g.any.Or(&g.any, &g.known)
+			lane.Count(months, &g.known)
+			lane.Int(fee, bill.I64[lo:hi], &g.known, 0)
+			lane.Add(sum, sum, fee)
+		}
+
+		// A mean of at least c is a sum of at least c for each month.
+		dst, count, least := out[0].U8[lo:hi], g.count[:rows], g.y[:rows]
+		lane.Int(count, months, &g.any, 0)
+		clear(dst)
+		for _, c := range g.cut {
+			lane.Scale(least, count, c)
+			lane.LessThan(&g.x, sum, least)
+			g.x.AndNot(&g.any, &g.x)
+			lane.Count(dst, &g.x)
+		}
+
+		recorded := in[0].U8[lo:hi]
+		g.known.Valid(in[0].Valid, lo, rows)
+		lane.Equal(&g.x, recorded, 0)
+		g.known.AndNot(&g.known, &g.x)
+		lane.AtMost(&g.x, recorded, diamond)
+		g.known.And(&g.known, &g.x)
+		lane.Select(dst, &g.known, recorded, dst)
+	}
+}
