@@ -2,151 +2,99 @@ package lane
 
 import "math"
 
-// Float writes x as float64 where known and otherwise where not: NaN for the
-// null inside a program, 0 for sums.
-func Float[T Integer](dst []float64, x []T, known *Mask, otherwise float64) {
-	x = x[:len(dst)]
-	for i := range dst {
-		dst[i] = otherwise
-		if known.Get(i) {
-			dst[i] = float64(x[i])
-		}
-	}
-}
-
-// Int writes x as int64 where known and otherwise where not.
-func Int[T Integer](dst []int64, x []T, known *Mask, otherwise int64) {
-	x = x[:len(dst)]
-	for i := range dst {
-		dst[i] = otherwise
-		if known.Get(i) {
-			dst[i] = int64(x[i])
-		}
-	}
-}
-
-// Code writes x where known and 0 where not.
-func Code[T Integer](dst, x []T, known *Mask) {
-	x = x[:len(dst)]
-	for i := range dst {
-		dst[i] = 0
-		if known.Get(i) {
-			dst[i] = x[i]
-		}
-	}
-}
-
 // Add, Sub, Mul and Div are one IEEE operation a row; NaN is carried along and
-// x/0 is what IEEE says.
-func Add[T int64 | float64](dst, x, y []T) { each(dst, x, y, func(a, b T) T { return a + b }) }
+// x/0 is what IEEE says. Integers wrap around.
+func Add[T int64 | float64](dst, x, y []T) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepAdd+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = x[i] + y[i]
+	}
+}
 
 // Sub writes x - y.
-func Sub[T int64 | float64](dst, x, y []T) { each(dst, x, y, func(a, b T) T { return a - b }) }
+func Sub[T int64 | float64](dst, x, y []T) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepSub+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = x[i] - y[i]
+	}
+}
 
 // Mul writes x · y.
-func Mul(dst, x, y []float64) { each(dst, x, y, func(a, b float64) float64 { return a * b }) }
+func Mul(dst, x, y []float64) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepMul, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = x[i] * y[i]
+	}
+}
 
 // Div writes x / y.
-func Div(dst, x, y []float64) { each(dst, x, y, func(a, b float64) float64 { return a / b }) }
+func Div(dst, x, y []float64) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepDiv, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = x[i] / y[i]
+	}
+}
 
-// Min writes the lesser, NaN where either is NaN.
-func Min(dst, x, y []float64) { each(dst, x, y, math.Min) }
+// Min writes the lesser, NaN where either is NaN. -0 is less than 0.
+func Min(dst, x, y []float64) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepMin, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = min(x[i], y[i])
+	}
+}
 
-// Max writes the greater, NaN where either is NaN.
-func Max(dst, x, y []float64) { each(dst, x, y, math.Max) }
+// Max writes the greater, NaN where either is NaN. 0 is greater than -0.
+func Max(dst, x, y []float64) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepMax, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = max(x[i], y[i])
+	}
+}
 
 // AddTo adds c to every row.
-func AddTo[T int64 | float64](dst, x []T, c T) { every(dst, x, func(a T) T { return a + c }) }
+func AddTo[T int64 | float64](dst, x []T, c T) {
+	x = x[:len(dst)]
+	for i := vector(stepAddTo+sum[T](), len(dst), at(dst), at(x), nil, nil, raw(c), 0); i < len(dst); i++ {
+		dst[i] = x[i] + c
+	}
+}
 
 // Scale multiplies every row by c.
-func Scale[T int64 | float64](dst, x []T, c T) { every(dst, x, func(a T) T { return a * c }) }
+func Scale[T int64 | float64](dst, x []T, c T) {
+	x = x[:len(dst)]
+	for i := vector(stepScale+sum[T](), len(dst), at(dst), at(x), nil, nil, raw(c), 0); i < len(dst); i++ {
+		dst[i] = x[i] * c
+	}
+}
 
 // MulAdd writes x·c + y, rounded twice.
 func MulAdd(dst, x []float64, c float64, y []float64) {
-	each(dst, x, y, func(a, b float64) float64 { return float64(a*c) + b })
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := vector(stepMulAdd, len(dst), at(dst), at(x), at(y), nil, raw(c), 0); i < len(dst); i++ {
+		dst[i] = float64(x[i]*c) + y[i]
+	}
 }
 
 // Abs writes the absolute value.
-func Abs(dst, x []float64) { every(dst, x, math.Abs) }
-
-// Sqrt writes the square root.
-func Sqrt(dst, x []float64) { every(dst, x, math.Sqrt) }
-
-// Select writes x where m is set and y elsewhere.
-func Select[T Number](dst []T, m *Mask, x, y []T) {
-	x, y = x[:len(dst)], y[:len(dst)]
-	for i := range dst {
-		if m.Get(i) {
-			dst[i] = x[i]
-		} else {
-			dst[i] = y[i]
-		}
-	}
-}
-
-// Put writes c where m is set and leaves the other rows.
-func Put[T Number](dst []T, m *Mask, c T) {
-	for i := range dst {
-		if m.Get(i) {
-			dst[i] = c
-		}
-	}
-}
-
-// Count adds 1 where m is set.
-func Count(dst []uint8, m *Mask) {
-	for i := range dst {
-		if m.Get(i) {
-			dst[i]++
-		}
-	}
-}
-
-// Flag writes 1 where m is set and 0 elsewhere.
-func Flag[T uint8 | float64](dst []T, m *Mask) {
-	for i := range dst {
-		dst[i] = 0
-		if m.Get(i) {
-			dst[i] = 1
-		}
-	}
-}
-
-// Pack writes rows of bits: bit k of dst[i] is masks[k]'s bit i; a nil mask is
-// clear. At most as many masks as T has bits.
-func Pack[T uint8 | uint16 | uint32 | uint64](dst []T, masks []*Mask) {
-	for i := range dst {
-		var v T
-		for k, m := range masks {
-			if m != nil && m.Get(i) {
-				v |= 1 << k
-			}
-		}
-		dst[i] = v
-	}
-}
-
-// Unpack writes bit k of every row to masks[k]; a nil mask is left out.
-func Unpack[T uint8 | uint16 | uint32 | uint64](masks []*Mask, x []T) {
-	for i := range x {
-		for k, m := range masks {
-			if m != nil {
-				m.Set(i, x[i]>>k&1 != 0)
-			}
-		}
-	}
-}
-
-func each[T any](dst, x, y []T, f func(a, b T) T) {
-	x, y = x[:len(dst)], y[:len(dst)]
-	for i := range dst {
-		dst[i] = f(x[i], y[i])
-	}
-}
-
-func every[T any](dst, x []T, f func(T) T) {
+func Abs(dst, x []float64) {
 	x = x[:len(dst)]
-	for i := range dst {
-		dst[i] = f(x[i])
+	for i := vector(stepAbs, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+		dst[i] = math.Abs(x[i])
 	}
+}
+
+// Sqrt writes the square root, NaN of what is below 0.
+func Sqrt(dst, x []float64) {
+	x = x[:len(dst)]
+	for i := vector(stepSqrt, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+		dst[i] = math.Sqrt(x[i])
+	}
+}
+
+// sum is the place of T among a family of sums.
+func sum[T int64 | float64]() step {
+	if isFloat[T]() {
+		return 1
+	}
+	return 0
 }

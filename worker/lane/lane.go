@@ -15,7 +15,10 @@
 //
 // Steps run on AVX-512 or AVX2 where the processor has them and in plain Go
 // elsewhere, chosen once at start. Every path gives the same bits: integers are
-// exact, and float steps are single IEEE operations (no fused multiply-add).
+// exact, and float steps are single IEEE operations (no fused multiply-add). Only
+// which NaN an operation gives is left open; none leaves a program, where NaN is
+// null. Vector instructions do the whole words of a chunk, 64 rows each, and plain
+// Go the rest; their assembly is written by gen.
 //
 // # Lengths
 //
@@ -23,6 +26,8 @@
 // of a step are of one length, and dst may be one of the inputs. Bits of a Mask
 // at and past the rows of the chunk mean nothing.
 package lane
+
+//go:generate go run ./gen
 
 // Rows is the most rows of a chunk.
 const Rows = 1024

@@ -1,20 +1,32 @@
 package lane
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"rescore/worker/kernel"
 )
 
-// Valid writes which of the n rows from lo on hold a value.
+// Valid writes which of the n rows from lo on hold a value. It reads no byte past
+// the one that holds the last of them.
 func (m *Mask) Valid(b kernel.Bitmap, lo, n int) {
 	if b.All() {
 		m.Fill(true)
 		return
 	}
-	b = b.From(lo)
-	for i := 0; i < n; i++ {
-		m.Set(i, b.Get(i))
+	lo += b.Offset
+	rest, shift := b.Bits[lo>>3:(lo+n+7)>>3], uint(lo&7)
+	i := 0
+	for ; len(rest) > 8; i++ {
+		m[i] = binary.LittleEndian.Uint64(rest)>>shift | uint64(rest[8])<<(64-shift)
+		rest = rest[8:]
+	}
+	if i<<6 < n {
+		w := uint64(0)
+		for k, v := range rest {
+			w |= uint64(v) << (8 * k & 63)
+		}
+		m[i] = w >> shift
 	}
 }
 

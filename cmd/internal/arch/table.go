@@ -55,6 +55,7 @@ var table = []row{
 	{"worker/kernel", nil, list(arrow)},
 	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
 	{"worker/lane", list("worker/kernel"), list(cpu)},
+	{"worker/lane/gen", nil, nil}, // writes lane's assembly
 	{"worker/feature", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).

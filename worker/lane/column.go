@@ -1,0 +1,124 @@
+package lane
+
+import "math"
+
+// Float writes x as float64 where known and otherwise where not: NaN for the
+// null inside a program, 0 for sums. It rounds to the nearest, halves to even.
+func Float[T Integer](dst []float64, x []T, known *Mask, otherwise float64) {
+	x = x[:len(dst)]
+	c := math.Float64bits(otherwise)
+	for i := vector(stepFloat+kind[T](), len(dst), at(dst), at(x), nil, known, c, 0); i < len(dst); i += 64 {
+		d, w := word(dst, i), known[i>>6]
+		for k, v := range x[i:][:len(d)] {
+			d[k] = math.Float64frombits(pick(w, math.Float64bits(float64(v)), c))
+			w >>= 1
+		}
+	}
+}
+
+// Int writes x as int64 where known and otherwise where not.
+func Int[T Integer](dst []int64, x []T, known *Mask, otherwise int64) {
+	x = x[:len(dst)]
+	for i := vector(stepInt+kind[T](), len(dst), at(dst), at(x), nil, known, raw(otherwise), 0); i < len(dst); i += 64 {
+		d, w := word(dst, i), known[i>>6]
+		for k, v := range x[i:][:len(d)] {
+			d[k] = pick(w, int64(v), otherwise)
+			w >>= 1
+		}
+	}
+}
+
+// Code writes x where known and 0 where not.
+func Code[T Integer](dst, x []T, known *Mask) {
+	x = x[:len(dst)]
+	for i := vector(stepCode+width[T](), len(dst), at(dst), at(x), nil, known, 0, 0); i < len(dst); i += 64 {
+		d, w := word(dst, i), known[i>>6]
+		for k, v := range x[i:][:len(d)] {
+			d[k] = pick(w, v, 0)
+			w >>= 1
+		}
+	}
+}
+
+// Select writes x where m is set and y elsewhere.
+func Select[T Number](dst []T, m *Mask, x, y []T) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	i := vector(stepSelect+width[T](), len(dst), at(dst), at(x), at(y), m, 0, 0)
+	switch width[T]() {
+	case 0:
+		choose(i, as[uint8](dst), m, as[uint8](x), as[uint8](y))
+	case 1:
+		choose(i, as[uint16](dst), m, as[uint16](x), as[uint16](y))
+	case 2:
+		choose(i, as[uint32](dst), m, as[uint32](x), as[uint32](y))
+	case 3:
+		choose(i, as[uint64](dst), m, as[uint64](x), as[uint64](y))
+	}
+}
+
+func choose[U unsigned](i int, dst []U, m *Mask, x, y []U) {
+	for ; i < len(dst); i += 64 {
+		d, w := word(dst, i), m[i>>6]
+		a, b := x[i:][:len(d)], y[i:][:len(d)]
+		for k := range d {
+			d[k] = pick(w, a[k], b[k])
+			w >>= 1
+		}
+	}
+}
+
+// Put writes c where m is set and leaves the other rows.
+func Put[T Number](dst []T, m *Mask, c T) {
+	i, v := vector(stepPut+width[T](), len(dst), at(dst), nil, nil, m, raw(c), 0), raw(c)
+	switch width[T]() {
+	case 0:
+		put(i, as[uint8](dst), m, uint8(v))
+	case 1:
+		put(i, as[uint16](dst), m, uint16(v))
+	case 2:
+		put(i, as[uint32](dst), m, uint32(v))
+	case 3:
+		put(i, as[uint64](dst), m, v)
+	}
+}
+
+func put[U unsigned](i int, dst []U, m *Mask, c U) {
+	for ; i < len(dst); i += 64 {
+		d, w := word(dst, i), m[i>>6]
+		for k, v := range d {
+			d[k] = pick(w, c, v)
+			w >>= 1
+		}
+	}
+}
+
+// Count adds 1 where m is set. 255 is followed by 0.
+func Count(dst []uint8, m *Mask) {
+	for i := vector(stepCount, len(dst), at(dst), nil, nil, m, 1, 0); i < len(dst); i += 64 {
+		w := m[i>>6]
+		d := word(dst, i)
+		for k := range d {
+			d[k] += uint8(w & 1)
+			w >>= 1
+		}
+	}
+}
+
+// Flag writes 1 where m is set and 0 elsewhere.
+func Flag[T uint8 | float64](dst []T, m *Mask) {
+	s := stepFlag
+	if isFloat[T]() {
+		s++
+	}
+	for i := vector(s, len(dst), at(dst), nil, nil, m, raw(T(1)), 0); i < len(dst); i += 64 {
+		w := m[i>>6]
+		d := word(dst, i)
+		for k := range d {
+			d[k] = T(int64(w & 1))
+			w >>= 1
+		}
+	}
+}
+
+// pick is a where the lowest bit of w is set and b elsewhere, without a branch.
+func pick[T Integer](w uint64, a, b T) T { return b ^ (a^b)&-T(w&1) }

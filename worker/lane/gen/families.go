@@ -1,0 +1,380 @@
+package main
+
+import "fmt"
+
+// family is one step for several kinds of rows.
+type family struct {
+	name     string
+	variants []string
+	build    func(m machine, variant string) kernel
+}
+
+// kernel is one step: how far 64 rows move each of its arguments (0 for one it
+// does not walk), what it does first, and what it does with 64 rows.
+type kernel struct {
+	dst, x, y, m int
+	prepare      func(p *page)
+	rows         func(p *page)
+}
+
+var (
+	widths  = []string{"8", "16", "32", "64"}
+	columns = []string{"8", "16", "32", "64", "Float"}
+	kinds   = []string{"Int8", "Int16", "Int32", "Int64", "Uint8", "Uint16", "Uint32", "Uint64"}
+	floats  = []string{"Float"}
+	sums    = []string{"64", "Float"}
+)
+
+func widthOf(variant string) int {
+	return map[string]int{"8": 8, "16": 16, "32": 32, "64": 64, "Float": float}[variant]
+}
+
+func kindBytes(kind string) int {
+	return map[string]int{"Int8": 1, "Int16": 2, "Int32": 4, "Int64": 8, "Uint8": 1, "Uint16": 2, "Uint32": 4, "Uint64": 8}[kind]
+}
+
+var families = []family{
+	{"Less", columns, against(below)},
+	{"Equal", columns, against(same)},
+	{"AtMost", floats, against(below2)},
+	{"LessThan", columns, pairs(below)},
+	{"EqualTo", columns, pairs(same)},
+	{"Bit", widths, against(touches)},
+
+	{"Float", kinds, turn(machine.convert)},
+	{"Int", kinds, turn(machine.extend)},
+	{"Code", widths, code},
+	{"Select", widths, choice},
+	{"Put", widths, put},
+	{"Count", []string{"8"}, count},
+	{"Flag", []string{"8", "64"}, flag},
+	{"Pack", widths, pack},
+	{"Unpack", widths, unpack},
+
+	{"Add", sums, both("VPADDQ", "VADDPD")},
+	{"Sub", sums, both("VPSUBQ", "VSUBPD")},
+	{"AddTo", sums, each("VPADDQ", "VADDPD")},
+	{"Scale", sums, scale},
+	{"Mul", floats, both("", "VMULPD")},
+	{"Div", floats, both("", "VDIVPD")},
+	{"Min", floats, lesser(false)},
+	{"Max", floats, lesser(true)},
+	{"MulAdd", floats, mulAdd},
+	{"Abs", floats, abs},
+	{"Sqrt", floats, sqrt},
+}
+
+// against asks q of x and c.
+func against(q question) func(machine, string) kernel {
+	return func(m machine, variant string) kernel {
+		w := widthOf(variant)
+		return kernel{
+			dst: 8, x: 8 * size(w),
+			prepare: func(p *page) {
+				p.dup(size(w), argC, m.reg(0))
+				if q == below && w != float {
+					p.dup(size(w), argD, m.reg(1))
+				}
+			},
+			rows: func(p *page) {
+				m.truth(p, q, w, operand{base: "(SI)"}, operand{register: m.reg(0)}, "(DI)")
+			},
+		}
+	}
+}
+
+// pairs asks q of x and y.
+func pairs(q question) func(machine, string) kernel {
+	return func(m machine, variant string) kernel {
+		w := widthOf(variant)
+		return kernel{
+			dst: 8, x: 8 * size(w), y: 8 * size(w),
+			prepare: func(p *page) {
+				if q == below && w != float {
+					p.dup(size(w), argD, m.reg(1))
+				}
+			},
+			rows: func(p *page) {
+				m.truth(p, q, w, operand{base: "(SI)"}, operand{base: "(DX)"}, "(DI)")
+			},
+		}
+	}
+}
+
+// turn writes x as 64 bits where m is set and c elsewhere.
+func turn(how func(m machine, p *page, kind, x, to string)) func(machine, string) kernel {
+	return func(m machine, kind string) kernel {
+		return kernel{
+			dst: 64 * 8, x: 64 * kindBytes(kind), m: 8,
+			prepare: func(p *page) {
+				p.dup(64, argC, m.reg(0))
+				m.read(p, 64)
+				m.prepare(p, kind)
+			},
+			rows: func(p *page) {
+				vectors(m, 64, func(row, off int) {
+					m.mask(p, 64, row, "(R8)")
+					how(m, p, kind, at(row*kindBytes(kind), "(SI)"), m.reg(2))
+					m.choose(p, 64, m.reg(2), m.reg(0), m.reg(2))
+					p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+				})
+			},
+		}
+	}
+}
+
+func code(m machine, variant string) kernel {
+	w := widthOf(variant)
+	return kernel{
+		dst: 8 * w, x: 8 * w, m: 8,
+		prepare: func(p *page) { m.read(p, w) },
+		rows: func(p *page) {
+			vectors(m, w, func(row, off int) {
+				m.mask(p, w, row, "(R8)")
+				m.only(p, w, at(off, "(SI)"), m.reg(2))
+				p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+			})
+		},
+	}
+}
+
+func choice(m machine, variant string) kernel {
+	w := widthOf(variant)
+	return kernel{
+		dst: 8 * w, x: 8 * w, y: 8 * w, m: 8,
+		prepare: func(p *page) { m.read(p, w) },
+		rows: func(p *page) {
+			vectors(m, w, func(row, off int) {
+				m.mask(p, w, row, "(R8)")
+				p.op("VMOVUPD", "%s, %s", at(off, "(DX)"), m.reg(2))
+				m.choose(p, w, at(off, "(SI)"), m.reg(2), m.reg(2))
+				p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+			})
+		},
+	}
+}
+
+func put(m machine, variant string) kernel {
+	w := widthOf(variant)
+	return kernel{
+		dst: 8 * w, m: 8,
+		prepare: func(p *page) {
+			p.dup(w, argC, m.reg(0))
+			m.read(p, w)
+		},
+		rows: func(p *page) {
+			vectors(m, w, func(row, off int) {
+				m.mask(p, w, row, "(R8)")
+				p.op("VMOVUPD", "%s, %s", at(off, "(DI)"), m.reg(2))
+				m.choose(p, w, m.reg(0), m.reg(2), m.reg(2))
+				p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+			})
+		},
+	}
+}
+
+func flag(m machine, variant string) kernel {
+	w := widthOf(variant)
+	return kernel{
+		dst: 8 * w, m: 8,
+		prepare: func(p *page) {
+			p.dup(w, argC, m.reg(0))
+			m.read(p, w)
+		},
+		rows: func(p *page) {
+			vectors(m, w, func(row, off int) {
+				m.mask(p, w, row, "(R8)")
+				m.only(p, w, m.reg(0), m.reg(2))
+				p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+			})
+		},
+	}
+}
+
+func count(m machine, _ string) kernel {
+	k := flag(m, "8")
+	k.rows = func(p *page) {
+		vectors(m, 8, func(row, off int) {
+			m.mask(p, 8, row, "(R8)")
+			m.only(p, 8, m.reg(0), m.reg(2))
+			p.op("VPADDB", "%s, %s, %s", at(off, "(DI)"), m.reg(2), m.reg(2))
+			p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+		})
+	}
+	return k
+}
+
+// pack gathers up to eight vectors of rows in registers, mask after mask, whose
+// bit doubles as it goes. x is the list of masks, c its length, d is 1 and R12
+// the place of the word in every mask.
+func pack(m machine, variant string) kernel {
+	w := widthOf(variant)
+	perWord := 8 * w / m.bytes()
+	perPart := min(perWord, 8)
+	return kernel{
+		dst: 8 * w,
+		prepare: func(p *page) {
+			p.dup(w, argD, m.reg(1))
+			m.read(p, w)
+			p.op("XORL", "R12, R12")
+		},
+		rows: func(p *page) {
+			for part := 0; part < perWord; part += perPart {
+				for i := range perPart {
+					p.op("VXORPD", "%[1]s, %[1]s, %[1]s", m.reg(8+i))
+				}
+				masks(p, m, w, argX, fmt.Sprintf("part%d", part), func() {
+					for i := range perPart {
+						m.mask(p, w, (part+i)*m.bytes()*8/w, "(AX)(R12*1)")
+						m.only(p, w, m.reg(0), m.reg(2))
+						p.op("VORPD", "%[1]s, %[2]s, %[2]s", m.reg(2), m.reg(8+i))
+					}
+				})
+				for i := range perPart {
+					p.op("VMOVUPD", "%s, %s", m.reg(8+i), at((part+i)*m.bytes(), "(DI)"))
+				}
+			}
+			p.op("ADDQ", "$8, R12")
+		},
+	}
+}
+
+// unpack is pack's inverse; dst is the list of masks.
+func unpack(m machine, variant string) kernel {
+	w := widthOf(variant)
+	return kernel{
+		x: 8 * w,
+		prepare: func(p *page) {
+			p.dup(w, argD, m.reg(1))
+			p.op("XORL", "R12, R12")
+		},
+		rows: func(p *page) {
+			masks(p, m, w, argDst, "mask", func() {
+				m.truth(p, touches, w, operand{base: "(SI)"}, operand{register: m.reg(0)}, "(AX)(R12*1)")
+			})
+			p.op("ADDQ", "$8, R12")
+		},
+	}
+}
+
+// masks does body for each mask of a list, which AX points to, register 0 holding
+// its bit. nil is passed over.
+func masks(p *page, m machine, w int, list, label string, body func()) {
+	p.op("MOVQ", "%s, R10", list)
+	p.op("MOVQ", "%s, R11", argC)
+	p.op("VMOVUPD", "%s, %s", m.reg(1), m.reg(0))
+	p.raw("\n" + label + ":")
+	p.op("MOVQ", "(R10), AX")
+	p.op("TESTQ", "AX, AX")
+	p.op("JZ", "%sdone", label)
+	body()
+	p.raw("\n" + label + "done:")
+	p.op("VPADD"+letter(w), "%[1]s, %[1]s, %[1]s", m.reg(0))
+	p.op("ADDQ", "$8, R10")
+	p.op("DECQ", "R11")
+	p.op("JNZ", "%s", label)
+}
+
+// vectors calls f for each vector of 64 rows of w bits.
+func vectors(m machine, w int, f func(row, off int)) {
+	for off := 0; off < 8*w; off += m.bytes() {
+		f(off*8/w, off)
+	}
+}
+
+// arithmetic is a step of 64-bit values that is one expression a row.
+func arithmetic(m machine, y bool, prepare func(p *page), value func(p *page, x, y string)) kernel {
+	k := kernel{dst: 512, x: 512, prepare: prepare}
+	if y {
+		k.y = 512
+	}
+	k.rows = func(p *page) {
+		vectors(m, 64, func(_, off int) {
+			value(p, at(off, "(SI)"), at(off, "(DX)"))
+			p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+		})
+	}
+	return k
+}
+
+func pick(variant, integer, real string) string {
+	if variant == "Float" {
+		return real
+	}
+	return integer
+}
+
+// both applies an instruction to x and y.
+func both(integer, real string) func(machine, string) kernel {
+	return func(m machine, variant string) kernel {
+		return arithmetic(m, true, nil, func(p *page, x, y string) {
+			p.op("VMOVUPD", "%s, %s", x, m.reg(2))
+			p.op(pick(variant, integer, real), "%s, %s, %s", y, m.reg(2), m.reg(2))
+		})
+	}
+}
+
+func dupC(m machine) func(*page) { return func(p *page) { p.dup(64, argC, m.reg(0)) } }
+
+// each applies an instruction to x and c.
+func each(integer, real string) func(machine, string) kernel {
+	return func(m machine, variant string) kernel {
+		return arithmetic(m, false, dupC(m), func(p *page, x, _ string) {
+			p.op(pick(variant, integer, real), "%s, %s, %s", x, m.reg(0), m.reg(2))
+		})
+	}
+}
+
+func scale(m machine, variant string) kernel {
+	if variant == "Float" {
+		return each("", "VMULPD")(m, variant)
+	}
+	prepare := func(p *page) {
+		dupC(m)(p)
+		m.high(p)
+	}
+	return arithmetic(m, false, prepare, func(p *page, x, _ string) { m.scale(p, x, m.reg(2)) })
+}
+
+// lesser is Min, and Max by turning over the signs of both and of the answer.
+// MINPD answers its second operand where one is NaN or both are zero; asked both
+// ways round, the two answers or'ed are NaN and -0 as they must be.
+func lesser(turned bool) func(machine, string) kernel {
+	return func(m machine, _ string) kernel {
+		var prepare func(p *page)
+		load, a, b := "VMOVUPD", m.reg(2), m.reg(3)
+		fetch := func(p *page, from, to string) { p.op(load, "%s, %s", from, to) }
+		if turned {
+			prepare = func(p *page) { p.dup(64, "sign<>(SB)", m.reg(1)) }
+			fetch = func(p *page, from, to string) { p.op("VXORPD", "%s, %s, %s", from, m.reg(1), to) }
+		}
+		return arithmetic(m, true, prepare, func(p *page, x, y string) {
+			fetch(p, x, a)
+			fetch(p, y, b)
+			p.op("VMINPD", "%s, %s, %s", b, a, m.reg(8))
+			p.op("VMINPD", "%s, %s, %s", a, b, b)
+			p.op("VORPD", "%s, %s, %s", m.reg(8), b, a)
+			if turned {
+				p.op("VXORPD", "%s, %s, %s", m.reg(1), a, a)
+			}
+		})
+	}
+}
+
+func mulAdd(m machine, _ string) kernel {
+	return arithmetic(m, true, dupC(m), func(p *page, x, y string) {
+		p.op("VMULPD", "%s, %s, %s", x, m.reg(0), m.reg(2))
+		p.op("VADDPD", "%s, %s, %s", y, m.reg(2), m.reg(2))
+	})
+}
+
+func abs(m machine, _ string) kernel {
+	prepare := func(p *page) { p.dup(64, "magnitude<>(SB)", m.reg(0)) }
+	return arithmetic(m, false, prepare, func(p *page, x, _ string) {
+		p.op("VANDPD", "%s, %s, %s", x, m.reg(0), m.reg(2))
+	})
+}
+
+func sqrt(m machine, _ string) kernel {
+	return arithmetic(m, false, nil, func(p *page, x, _ string) { p.op("VSQRTPD", "%s, %s", x, m.reg(2)) })
+}

@@ -1,0 +1,64 @@
+package main
+
+import "fmt"
+
+// machine is a set of vector instructions. Registers are numbered: 0 holds a
+// step's c, 1 its d, 2 and 3 are for passing use, 4 to 7 belong to the machine
+// where masks are read, 8 to 15 are the step's own.
+type machine interface {
+	run() string
+	bytes() int // of a vector
+	reg(n int) string
+
+	// truth asks q of 64 rows of x and y, of w bits each, and stores the bits at
+	// to. It uses registers 2 to 5, BX and R9.
+	truth(p *page, q question, w int, x, y operand, to string)
+
+	// read prepares masks of places of w bits; mask fetches, from the word at
+	// base, the bits of the vector of rows that begins at row, for the next only
+	// (to is from where a bit is set and 0 elsewhere) or choose (elsewhere
+	// otherwise).
+	read(p *page, w int)
+	mask(p *page, w, row int, base string)
+	only(p *page, w int, from, to string)
+	choose(p *page, w int, from, otherwise, to string)
+
+	// convert prepares and turns a vector's worth of integers at x into float64;
+	// extend turns them into int64.
+	prepare(p *page, kind string)
+	convert(p *page, kind, x, to string)
+	extend(p *page, kind, x, to string)
+
+	scale(p *page, x, to string) // int64 by register 0; high is called once before
+	high(p *page)
+}
+
+// question is what truth finds out.
+type question int
+
+const (
+	below   question = iota // x < y; x and y of integers are turned over by register 1 first
+	same                    // x = y
+	below2                  // x ≤ y, of floats only
+	touches                 // x & y ≠ 0, and y is one bit
+)
+
+// operand is a register, or a place in memory that moves with the rows.
+type operand struct{ register, base string }
+
+func (o operand) at(off int) string {
+	if o.base == "" {
+		return o.register
+	}
+	return at(off, o.base)
+}
+
+func at(off int, base string) string { return fmt.Sprintf("%d%s", off, base) }
+
+// float marks a width of 64 bits that holds floats.
+const float = 64 | 1<<10
+
+func size(w int) int { return w &^ (1 << 10) }
+
+// floatTest is VCMPPD's number for a question; all are false for NaN.
+var floatTest = map[question]int{below: 0x11, same: 0, below2: 0x12}
