@@ -8,6 +8,7 @@ import (
 	"rescore/partition/job"
 	"rescore/worker/kernel"
 	"rescore/worker/kernel/kerneltest"
+	"rescore/worker/lane"
 )
 
 // policy is the default of domain C08, C10 and C11.
@@ -169,23 +170,32 @@ func TestC11OptionsOfThePolicy(t *testing.T) {
 func TestHoldoutIsAFairFixedDraw(t *testing.T) {
 	t.Parallel()
 	const n = 200_000
-	draw := func(seed uint64, percent int) []uint16 {
+	drawn := func(seed uint64, percent uint64) []bool {
 		p := policy()
 		p.HoldoutSeed = seed
-		flags, number := make([]uint16, n), make([]uint64, n)
-		for i := range number {
-			number[i] = 13_800_000_000 + uint64(i)
+		held, number := make([]bool, n), make([]uint64, lane.Rows)
+		for lo := 0; lo < n; lo += lane.Rows {
+			for i := range number {
+				number[i] = 13_800_000_000 + uint64(lo+i)
+			}
+			var m lane.Mask
+			m.Fill(true)
+			draw(&m, number, NewDecision(p, 1).(*decision).key, percent)
+			for i := range min(lane.Rows, n-lo) {
+				held[lo+i] = m.Get(i)
+			}
 		}
-		holdout(flags, number, make([]uint8, n), make([]uint8, n), NewDecision(p, 1).(*decision).key, uint64(percent), false)
-		return flags
+		return held
 	}
-	count := func(flags []uint16) (c int) {
-		for _, f := range flags {
-			c += int(f >> atHoldout & 1)
+	count := func(held []bool) (c int) {
+		for _, h := range held {
+			if h {
+				c++
+			}
 		}
 		return c
 	}
-	five, again, other := draw(0, 5), draw(0, 5), draw(1, 5)
+	five, again, other := drawn(0, 5), drawn(0, 5), drawn(1, 5)
 	if c := count(five); c < n*48/1000 || c > n*52/1000 {
 		t.Errorf("%d of %d drawn, want about 5 %%", c, n)
 	}
@@ -194,20 +204,22 @@ func TestHoldoutIsAFairFixedDraw(t *testing.T) {
 	}
 	both := 0
 	for i := range five {
-		both += int(five[i] & other[i] >> atHoldout & 1)
+		if five[i] && other[i] {
+			both++
+		}
 	}
 	if both > n*4/1000 {
 		t.Errorf("%d drawn under both seeds, want about %d", both, n/400)
 	}
-	for i, f := range draw(0, 10) { // a larger holdout contains the smaller
-		if five[i] != 0 && f == 0 {
+	for i, held := range drawn(0, 10) { // a larger holdout contains the smaller
+		if five[i] && !held {
 			t.Fatalf("row %d is held out at 5 %% and not at 10 %%", i)
 		}
 	}
 	// The draw is part of what a version means: it may not change.
 	first := make([]int, 0, 6)
 	for i := range five {
-		if five[i] != 0 && len(first) < 6 {
+		if five[i] && len(first) < 6 {
 			first = append(first, i)
 		}
 	}

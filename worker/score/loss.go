@@ -1,21 +1,28 @@
 package score
 
 import (
-	"math"
-
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // loss computes expected_loss_fen (domain C10): what leaving would cost a month.
-type loss struct{}
+type loss struct {
+	all, m lane.Mask
+	x, p   [lane.Rows]float64
+}
 
 // NewLoss returns the kernel of expected_loss_fen, propensity times arpu3_fen
-// rounded half to even, or -1 without a bill.
-func NewLoss() kernel.Kernel { return loss{} }
+// rounded half to even, or -1 without a bill. It works from the published
+// propensity, so that a reader of the file can work it out again.
+func NewLoss() kernel.Kernel {
+	l := new(loss)
+	l.all.Fill(true)
+	return l
+}
 
-func (loss) Spec() kernel.Spec {
+func (*loss) Spec() kernel.Spec {
 	return kernel.Spec{
 		Name: "score.loss",
 		In:   []kernel.Field{{Name: "propensity", Type: arrow.PrimitiveTypes.Float32}, {Name: "arpu3_fen", Type: arrow.PrimitiveTypes.Int64}},
@@ -23,17 +30,16 @@ func (loss) Spec() kernel.Spec {
 	}
 }
 
-func (loss) Eval(n int, in, out []kernel.Vector) { expect(out[0].I64[:n], in[0].F32, in[1].I64) }
-
-// expect works from the published propensity, so that a reader of the file can
-// work it out again.
-func expect(dst []int64, p []float32, arpu []int64) {
-	p, arpu = p[:len(dst)], arpu[:len(dst)]
-	for i := range dst {
-		l := int64(math.RoundToEven(float64(p[i]) * float64(arpu[i])))
-		if arpu[i] < 0 {
-			l = NoBill
-		}
-		dst[i] = l
+func (l *loss) Eval(n int, in, out []kernel.Vector) {
+	for lo := 0; lo < n; lo += lane.Rows {
+		hi := min(lo+lane.Rows, n)
+		arpu, dst := in[1].I64[lo:hi], out[0].I64[lo:hi]
+		x, p := l.x[:hi-lo], l.p[:hi-lo]
+		widen(p, in[0].F32[lo:hi])
+		lane.Float(x, arpu, &l.all, 0)
+		lane.Mul(x, x, p)
+		round(dst, x)
+		lane.Less(&l.m, arpu, 0)
+		lane.Put(dst, &l.m, NoBill)
 	}
 }

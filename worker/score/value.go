@@ -5,6 +5,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // NoBill is the arpu3_fen and expected_loss_fen of a subscriber without a bill
@@ -16,18 +17,20 @@ const (
 
 // value computes arpu3_fen and value_tier (domain C08).
 type value struct {
-	cut   [5]int64
-	chunk int
-	there []uint8
+	cut    [5]int64
+	months []*lane.Mask // that have a bill, newest first
+	billed lane.Mask    // one of them has
+	m      lane.Mask
+	bills  [lane.Rows]uint8
+	x, sum [lane.Rows]float64
 }
 
 // NewValue returns the kernel of arpu3_fen and value_tier. The mean is over the
 // months of m-2..m that are there and not before activation, rounded half to
 // even. Credits can make it negative; it is then published as 0, because -1
 // says that there is no bill.
-func NewValue(policy job.Policy, batchRows int) kernel.Kernel {
-	chunk := min(batchRows, kernel.ChunkRows)
-	return &value{cut: policy.ValueCutFen, chunk: chunk, there: make([]uint8, chunk)}
+func NewValue(policy job.Policy, _ int) kernel.Kernel {
+	return &value{cut: policy.ValueCutFen, months: masks(3)}
 }
 
 func (v *value) Spec() kernel.Spec {
@@ -40,45 +43,57 @@ func (v *value) Spec() kernel.Spec {
 }
 
 func (v *value) Eval(n int, in, out []kernel.Vector) {
-	for lo := 0; lo < n; lo += v.chunk {
-		hi := min(lo+v.chunk, n)
-		clear(v.there)
-		for k := range 3 {
-			in[k].Valid.From(lo).Mask(v.there, hi-lo, uint(k))
-		}
-		arpu, tier := out[0].I64[lo:hi], out[1].U8[lo:hi]
-		mean(arpu, in[0].I64[lo:hi], in[1].I64[lo:hi], in[2].I64[lo:hi], v.there, in[3].U8[lo:hi])
-		rank(tier, arpu, &v.cut)
+	for lo := 0; lo < n; lo += lane.Rows {
+		hi := min(lo+lane.Rows, n)
+		lane.Unpack(v.months, in[3].U8[lo:hi])
+		arpu := out[0].I64[lo:hi]
+		v.mean(arpu, in, lo)
+		v.rank(out[1].U8[lo:hi], arpu)
 	}
 }
 
-func mean(arpu, fee0, fee1, fee2 []int64, there, history []uint8) {
+// mean divides the sum of the bills by their number. A sum is exact as float64,
+// a quotient off by less than its distance from the next half, so that it rounds
+// as the exact one does.
+func (v *value) mean(arpu []int64, in []kernel.Vector, lo int) {
 	n := len(arpu)
-	fee0, fee1, fee2, there, history = fee0[:n], fee1[:n], fee2[:n], there[:n], history[:n]
-	for i := range n {
-		mask := there[i] & history[i]
-		k0, k1, k2 := int64(mask&1), int64(mask>>1&1), int64(mask>>2&1)
-		sum := max(fee0[i]&-k0+fee1[i]&-k1+fee2[i]&-k2, 0)
-		half := sum >> 1
-		// All four quotients, so that the number of bills only picks one.
-		quotient := [4]int64{NoBill, sum, half + sum&half&1, (sum + 1) / 3}
-		arpu[i] = quotient[k0+k1+k2]
+	bills, x, sum := v.bills[:n], v.x[:n], v.sum[:n]
+	clear(bills)
+	clear(sum)
+	v.billed.Fill(false)
+	for k, there := range v.months {
+		v.m.Valid(in[k].Valid, lo, n)
+		there.And(there, &v.m)
+		v.billed.Or(&v.billed, there)
+		lane.Count(bills, there)
+		lane.Float(x, in[k].I64[lo:lo+n], there, 0)
+		lane.Add(sum, sum, x)
 	}
+	lane.Less(&v.m, sum, 0)
+	lane.Put(sum, &v.m, 0)
+	lane.Float(x, bills, &v.billed, 1)
+	lane.Div(sum, sum, x)
+	round(arpu, sum)
+	v.m.Not(&v.billed)
+	lane.Put(arpu, &v.m, NoBill)
 }
 
 // rank writes how many cut points are reached.
-func rank(tier []uint8, arpu []int64, cut *[5]int64) {
-	arpu = arpu[:len(tier)]
-	for i := range tier {
-		a := arpu[i]
-		t := uint8(0)
-		for _, c := range cut {
-			// 1 when a ≥ c, from the sign of the difference.
-			t += uint8(uint64(c-a-1) >> 63)
-		}
-		if a < 0 {
-			t = NoTier
-		}
-		tier[i] = t
+func (v *value) rank(tier []uint8, arpu []int64) {
+	clear(tier)
+	for _, c := range v.cut {
+		lane.Less(&v.m, arpu, c)
+		v.m.Not(&v.m)
+		lane.Count(tier, &v.m)
 	}
+	v.m.Not(&v.billed)
+	lane.Put(tier, &v.m, NoTier)
+}
+
+func masks(n int) []*lane.Mask {
+	list := make([]*lane.Mask, n)
+	for k := range list {
+		list[k] = new(lane.Mask)
+	}
+	return list
 }
