@@ -195,7 +195,9 @@ func (c *checker) output(s Spec) {
 		{"rules.t2_base_months", s.Rules.T2BaseMonths},
 		{"rules.t3_activity", s.Rules.T3Activity},
 		{"rules.t3_pay_modes", s.Rules.T3PayModes},
+		{"rules.t8_window", s.Rules.T8Window},
 		{"rules.t11_mode", s.Rules.T11Mode},
+		{"rules.label_rule", s.Rules.LabelRule},
 	} {
 		if key.value == "" {
 			c.add(key.path, "the value is empty", "leave the key out for its default")

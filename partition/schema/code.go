@@ -47,6 +47,7 @@ var (
 	causes       = []Code{{1, "competitor", "竞争对手争夺"}, {2, "service", "店大欺客"}, {3, "natural", "自然流失"}, {4, "integrity", "诚信问题"}, {5, "price", "资费"}, {6, "network", "网络"}, {7, "product_lag", "业务落后"}, {8, "multi_sim", "一机多卡"}, {9, "internal_transfer", "内部转网"}, {10, "arrears", "欠费"}, {11, "contract_end", "协议到期"}, {12, "unknown", "未知"}}
 	accounts     = []Code{{0, "unknown", "未知"}, {1, "active", "正常"}, {2, "voluntary_hold", "停机保号"}, {3, "one_way_suspended", "单停"}, {4, "arrears_suspended", "欠费停机"}, {5, "pre_cancelled", "预销号"}, {6, "cancelled", "销号"}, {7, "ported_out", "携出"}, {8, "arrears_not_suspended", "欠费未停机"}}
 	decisions    = []Code{{1, "retain", "挽留"}, {2, "give_up_low_value", "放弃：低价值"}, {3, "give_up_bad_debt", "放弃：恶意欠费"}, {4, "no_contact_data", "资料不全"}, {5, "involuntary", "被动流失"}, {6, "group_handled", "集团负责"}, {7, "migrant", "内部转网"}, {8, "do_not_contact", "免打扰"}, {9, "holdout", "对照组"}, {10, "gone", "已离网"}, {11, "no_value", "无账单"}}
+	labels       = []Code{{0, "stayed", "在网"}, {1, "churned", "流失"}, {2, "unknown", "未知"}, {3, "not_in_base", "不在期初用户内"}, {4, "involuntary", "欠费离网"}}
 
 	events  = []Code{{0, "demolition", "即将拆迁"}, {1, "other_network", "它网接入迹象"}, {2, "relocation_refused", "移机不能提供"}, {3, "demand_not_met", "业务需求不能满足"}, {4, "employer_pays", "企业报销"}, {5, "contact_incomplete", "资料不全"}, {6, "malicious_arrears", "恶意欠费"}, {7, "do_not_contact", "免打扰"}, {8, "student", "学生"}}
 	topics  = []Code{{0, "tariff", "资费"}, {1, "network", "网络"}, {2, "service", "服务"}, {3, "billing", "计费"}, {4, "sp", "增值业务"}, {5, "other", "其它"}}

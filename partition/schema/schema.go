@@ -178,6 +178,7 @@ var Score = []Column{
 	{Name: "dq_bad_values", Type: u8, Unit: Count, Doc: "NaN, infinite or out-of-range input values read as missing, at most 255"},
 	{Name: "expected_loss_fen", Type: i64, Unit: Fen, Null: "-1: NO_VALUE, no bill in three months", Doc: "round(p × max(arpu3, 0))"},
 	{Name: "retain_decision", Type: u8, Doc: "1 RETAIN, 2 GIVE_UP_LOW_VALUE, 3 GIVE_UP_BAD_DEBT, 4 NO_CONTACT_DATA, 5 INVOLUNTARY, 6 GROUP_HANDLED, 7 MIGRANT, 8 DO_NOT_CONTACT, 9 HOLDOUT, 10 GONE, 11 NO_VALUE", Codes: decisions},
+	{Name: "churn_label", Type: u8, Doc: "what became by m of the base at m - label_months: 0 stayed, 1 churned, 2 unknown, 3 not in the base then, 4 churned involuntarily 欠费离网", Codes: labels},
 }
 
 // Find returns the column of a record by its base name.

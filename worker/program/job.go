@@ -230,6 +230,7 @@ func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, erro
 		rule.NewTriggers(spec.Rules, spec.Month),
 		rule.NewStatus(spec.Month),
 		rule.NewSubscriber(spec.Rules),
+		rule.NewLabel(spec.Rules, spec.Month),
 		score.NewValue(spec.Policy, batchRows),
 		score.NewLoss(),
 		score.NewDecision(spec.Policy, batchRows),

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"math/big"
+	"slices"
 	"testing"
 
 	"rescore/partition/job"
@@ -277,7 +278,7 @@ func (s scalar) row(in *kerneltest.In, out *kerneltest.Out) {
 		}
 
 		service := code(in.Int("service_type"))
-		if service == 3 || service == 0 {
+		if slices.Contains(r.T5ServiceTypes, uint32(service)) || service == 0 && len(r.T5ServiceTypes) > 0 {
 			t5 := idle(in, voiceNames, 1)
 			if t5.is && service == 0 {
 				t5 = lacking
@@ -295,7 +296,8 @@ func (s scalar) row(in *kerneltest.In, out *kerneltest.Out) {
 		} else {
 			say(7, known(*other > r.T7Seconds))
 		}
-		if faults := in.Int("fault_cnt_m0"); faults == nil {
+		window := map[string]string{"calendar_month": "fault_cnt_m0", "rolling_30d": "fault_cnt_30d"}
+		if faults := in.Int(window[r.T8Window]); faults == nil {
 			say(8, lacking)
 		} else {
 			say(8, known(*faults >= r.T8Faults))
@@ -347,9 +349,11 @@ func TestTriggersEqualTheReferenceOnRandomRows(t *testing.T) {
 		})},
 		{"non_monotone mean3", 200_000, 200002, with(func(r *job.Rules) {
 			r.T2Mode, r.T2BaseMonths, r.T11Months, r.T4ArrearsFen, r.FeeNormaliseDays = "non_monotone", "mean3", 3, 100, true
+			r.T5ServiceTypes, r.T8Window = []uint32{3, 2}, "rolling_30d"
 		})},
 		{"four_point mean3 per day", 200_000, 201102, with(func(r *job.Rules) {
 			r.T2BaseMonths, r.FeeNormaliseDays, r.T3PayModes, r.T3Activity = "mean3", true, "all", "any"
+			r.T5ServiceTypes, r.T2DropPct = nil, 1000
 		})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -361,6 +365,10 @@ func TestTriggersEqualTheReferenceOnRandomRows(t *testing.T) {
 				"complaint_result": {2, 3}, "complaint_date": {int64(s.asof), int64(s.asof) - 90}, "event_flags": {1, 2, 4, 8, 15},
 				"contract_end": {int64(s.asof), int64(s.first), int64(s.due)}, "history_depth": {1, 2, 3, 4, 6, 254},
 				"out_sec": {0, 0, 0}, "in_sec": {0, 0, 0},
+			}
+			if c.rules.T8Window == "rolling_30d" {
+				edges["fault_cnt_30d"] = edges["fault_cnt"]
+				delete(edges, "fault_cnt")
 			}
 			kerneltest.Random{
 				New:       func(int) kernel.Kernel { return NewTriggers(c.rules, c.month) },

@@ -281,6 +281,44 @@ func TestT8CountsTheMonthsFaults(t *testing.T) {
 	expect(t, defaults(), 201011, 8, judged{row(1), isFalse}, judged{row(2), fires}, judged{row(nil), isUnknown})
 }
 
+// The options of domain §11 that no test above selects.
+
+func TestAmbiguity03_T1ThresholdsAreTheJobs(t *testing.T) {
+	row := func(class, fee any) kerneltest.Row {
+		return kerneltest.Row{"vip_class": class, "fee_m1": fee, "fee_m0": fee}
+	}
+	own := with(func(r *job.Rules) { r.T1ThresholdFen = [4]int64{50000, 40000, 0, 20000} })
+	expect(t, own, 201011, 1,
+		judged{row(1, 49999), fires}, judged{row(1, 50000), isFalse}, judged{row(2, 39999), fires}, judged{row(3, 1), isFalse},
+		judged{row(4, 19999), fires}, judged{row(4, 20000), isFalse})
+}
+
+func TestAmbiguity06_T5IsForAListOfServiceTypes(t *testing.T) {
+	call := func(service, out any, depth int) kerneltest.Row {
+		return kerneltest.Row{"service_type": service, "out_sec_m0": out, "in_sec_m0": 0, kernel.HistoryDepth.Name: depth}
+	}
+	both := with(func(r *job.Rules) { r.T5ServiceTypes = []uint32{2, 3} })
+	expect(t, both, 201011, 5,
+		judged{call(2, 0, 255), fires}, judged{call(3, 0, 255), fires}, judged{call(4, 0, 255), isFalse}, judged{call(2, 1, 255), isFalse},
+		judged{call(2, nil, 255), isUnknown}, judged{call(2, 0, 0), isUnknown}, judged{call(nil, 0, 255), isUnknown}, judged{call(nil, 1, 255), isFalse})
+	expect(t, with(func(r *job.Rules) { r.T5ServiceTypes = []uint32{2} }), 201011, 5, judged{call(3, 0, 255), isFalse}, judged{call(2, 0, 255), fires})
+	// Where no service type is a campus phone, no unknown one is.
+	expect(t, with(func(r *job.Rules) { r.T5ServiceTypes = nil }), 201011, 5, judged{call(3, 0, 255), isFalse}, judged{call(nil, 0, 255), isFalse}, judged{call(nil, nil, 0), isFalse})
+}
+
+func TestAmbiguity07_T8CountsARollingThirtyDays(t *testing.T) {
+	rolling := with(func(r *job.Rules) { r.T8Window = "rolling_30d" })
+	row := func(n any) kerneltest.Row {
+		return kerneltest.Row{"fault_cnt_30d": n, kernel.HistoryDepth.Name: 0}
+	}
+	expect(t, rolling, 201011, 8, judged{row(1), isFalse}, judged{row(2), fires}, judged{row(nil), isUnknown})
+	for _, f := range NewTriggers(rolling, 201011).Spec().In {
+		if f.Name == "fault_cnt_m0" {
+			t.Error("the calendar month is read although nobody asks for it")
+		}
+	}
+}
+
 func TestT9IsARecentBadEnding(t *testing.T) {
 	row := func(result, closed any) kerneltest.Row {
 		return kerneltest.Row{"complaint_result": result, "complaint_date": closed}
