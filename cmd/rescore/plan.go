@@ -9,6 +9,7 @@ import (
 
 	"rescore/cmd/internal/local"
 	"rescore/partition/job"
+	"rescore/worker/program"
 )
 
 // planJSON is a plan as programs read it.
@@ -25,6 +26,7 @@ type planJSON struct {
 	Model      string          `json:"model"`
 	Features   int             `json:"model_features"`
 	Program    string          `json:"program"`
+	Picture    program.Picture `json:"program_picture"` // the same, as structure
 }
 
 type planPart struct {
@@ -39,13 +41,17 @@ type planUnknown struct {
 }
 
 func (a *app) planCommand() *cobra.Command {
-	var partitions, program bool
+	var partitions, picture bool
 	cmd := &cobra.Command{
 		Use:   "plan JOB.yaml",
 		Short: "Show what a run would do, and which outputs would be unknown",
 		Long: `Plan surveys the input as run does, and changes nothing. It shows the files,
 the partitions, whether the version is there already, and which rules and
-outputs would be UNKNOWN because the input lacks columns they need.`,
+outputs would be UNKNOWN because the input lacks columns they need.
+
+With --program it draws the data's way through the house: the columns that are
+read, the kernels room by room with what each reads and makes, the columns that
+are written, the bytes of each, and what is left out because nobody needs it.`,
 		Example: `  rescore plan job.yaml
   rescore plan job.yaml --partitions --program
   rescore plan job.yaml --output json`,
@@ -53,7 +59,7 @@ outputs would be UNKNOWN because the input lacks columns they need.`,
 	}
 	f := a.jobFlags(cmd)
 	cmd.Flags().BoolVar(&partitions, "partitions", false, "list every partition")
-	cmd.Flags().BoolVar(&program, "program", false, "list the kernels, in order")
+	cmd.Flags().BoolVar(&picture, "program", false, "draw the program: columns read, kernels in order, columns written, bytes")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o, err := f.options(a, cmd, args[0])
 		if err != nil {
@@ -66,7 +72,7 @@ outputs would be UNKNOWN because the input lacks columns they need.`,
 		if a.json() {
 			return a.printJSON(planForJSON(r))
 		}
-		return a.print("%s", planText(r, partitions, program))
+		return a.print("%s", planText(r, partitions, picture))
 	}
 	return cmd
 }
@@ -75,7 +81,7 @@ func planForJSON(r local.PlanReport) planJSON {
 	p := planJSON{
 		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...),
 		Partitions: []planPart{}, Columns: append([]string{}, r.Columns...), Absent: append([]string{}, r.Absent...),
-		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program,
+		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture,
 	}
 	for _, t := range r.Tasks {
 		p.Partitions = append(p.Partitions, planPart(t))
@@ -86,7 +92,7 @@ func planForJSON(r local.PlanReport) planJSON {
 	return p
 }
 
-func planText(r local.PlanReport, partitions, program bool) string {
+func planText(r local.PlanReport, partitions, picture bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "job %s\n", r.Job)
 	if r.Already {
@@ -118,8 +124,8 @@ func planText(r local.PlanReport, partitions, program bool) string {
 			fmt.Fprintf(&b, "  %5d  %s  %d rows\n", i, t.Range, t.Rows)
 		}
 	}
-	if program {
-		fmt.Fprintf(&b, "\nprogram:\n%s\n", strings.TrimRight(r.Program, "\n"))
+	if picture {
+		fmt.Fprintf(&b, "\n%s", pictureText(r.Picture))
 	}
 	return b.String()
 }

@@ -31,7 +31,8 @@ type Picture struct {
 	Own     int `json:"own_bytes"`
 }
 
-// Room is a run of kernels that do the same kind of thing.
+// Room holds the kernels that do the same kind of thing. The program runs them
+// by Place, which may go back and forth between rooms.
 type Room struct {
 	Name    string `json:"name"`
 	Kernels []Step `json:"kernels"`
@@ -54,11 +55,12 @@ type Cell struct {
 	From  string `json:"from,omitempty"` // the kernel that makes it; "" is the input
 }
 
-// rooms are the names of rooms by what the kernels in them are called, the
-// longest prefix first.
+// rooms are the names of rooms by what the kernels in them are called, in the
+// order in which a reader goes through the house; the first prefix that fits
+// counts.
 var rooms = []struct{ prefix, room string }{
-	{"feature.history", "history"}, {"feature.", "features"}, {"rule.", "rules"}, {"formula.", "users' own"},
-	{"score.propensity", "model"}, {"score.value", "value"}, {"score.loss", "value"}, {"score.", "decision"},
+	{"feature.history", "history"}, {"feature.", "features"}, {"formula.", "users' own"}, {"rule.", "rules"},
+	{"score.propensity", "model"}, {"score.value", "value"}, {"score.loss", "value"}, {"score.", "decision"}, {"", "other"},
 }
 
 func roomOf(kernelName string) string {
@@ -67,7 +69,7 @@ func roomOf(kernelName string) string {
 			return r.room
 		}
 	}
-	return "other"
+	panic("program: no room for " + kernelName) // the last prefix fits everything
 }
 
 // Picture draws the program as it is in batches of batchRows rows.
@@ -93,6 +95,7 @@ func (p *Plan) Picture(batchRows int) Picture {
 	handed, width := cells(p.handed)
 	c.Handed, c.Between = handed, width*batchRows
 	seen := map[unsafe.Pointer]bool{}
+	inside := map[string][]Step{}
 	for i, k := range p.kernels {
 		spec := k.Spec()
 		s := Step{Place: i + 1, Name: spec.Name, Own: held(reflect.ValueOf(k), seen)}
@@ -100,13 +103,14 @@ func (p *Plan) Picture(batchRows int) Picture {
 		s.Makes, width = cells(spec.Out)
 		c.Between += width * batchRows
 		c.Own += s.Own
-		name := roomOf(spec.Name)
-		at := slices.IndexFunc(c.Rooms, func(r Room) bool { return r.Name == name })
-		if at < 0 {
-			at = len(c.Rooms)
-			c.Rooms = append(c.Rooms, Room{Name: name})
+		room := roomOf(spec.Name)
+		inside[room] = append(inside[room], s)
+	}
+	for _, r := range rooms {
+		if kernels := inside[r.room]; len(kernels) > 0 {
+			c.Rooms = append(c.Rooms, Room{Name: r.room, Kernels: kernels})
+			delete(inside, r.room)
 		}
-		c.Rooms[at].Kernels = append(c.Rooms[at].Kernels, s)
 	}
 	for _, column := range schema.Subscriber {
 		for _, flat := range column.Names() {

@@ -25,6 +25,7 @@ type PlanReport struct {
 	Already  bool   // the job is published: Run would do nothing
 	Version  string // of that version
 	Program  string // the kernels, in order
+	Picture  program.Picture
 }
 
 // PlanTask is one partition as it would be cut.
@@ -72,6 +73,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	r := PlanReport{
 		Job: q.id, Files: survey.Files, Columns: present, Absent: absent,
 		Unknown: unknown, Model: model.Digest, Features: len(model.Features), Program: steps.String(),
+		Picture: steps.Picture(o.Spec.Run.BatchRows),
 	}
 	for _, t := range tasks {
 		r.Rows += t.Rows
