@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -56,7 +57,13 @@ func draw(rng *rand.Rand, p *Plan, n int) *rows {
 			r.bad[i] = uint8(rng.IntN(256))
 		}
 	}
+	seed := rng.Uint64()
 	for _, f := range p.read {
+		// Each column has its own source: what it draws is not moved by the columns
+		// that a new kernel reads.
+		h := fnv.New64a()
+		h.Write([]byte(f.Name))
+		rng := rand.New(rand.NewPCG(seed, h.Sum64()))
 		values, null := make([]uint64, n), make([]bool, n)
 		name := f.Name
 		if k := len(name) - 3; k > 0 && name[k:k+2] == "_m" {

@@ -119,6 +119,7 @@ func TestOutputsStayWithinWhatTheSchemaSays(t *testing.T) {
 				{"dq_bad_values", at("dq_bad_values") == uint64(r.bad[i])},
 				{"expected_loss_fen", signed("expected_loss_fen") >= -1 && (signed("expected_loss_fen") == -1) == (signed("arpu3_fen") == -1)},
 				{"retain_decision", at("retain_decision") >= 1 && at("retain_decision") <= 11},
+				{"churn_label", at("churn_label") <= 4},
 			} {
 				if !claim.ok {
 					t.Fatalf("row %d: %s is %d (%v)", i, claim.name, at(claim.name), p)
@@ -132,7 +133,7 @@ func TestOutputsStayWithinWhatTheSchemaSays(t *testing.T) {
 	}
 	for name, least := range map[string]int{
 		"trg_count": 5, "trg_first": 15, "silent": 3, "silent_any": 3, "recent_silent": 3, "silent_run": 7, "account_state": 9,
-		"value_tier": 7, "risk_band": 5, "new_sub": 3, "retain_decision": 11,
+		"value_tier": 7, "risk_band": 5, "new_sub": 3, "retain_decision": 11, "churn_label": 5,
 	} {
 		if len(seen[name]) < least {
 			t.Errorf("%s took %d values, %d were to be seen", name, len(seen[name]), least)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -42,6 +43,7 @@ type row struct {
 	DqBadValues     int32   `parquet:"dq_bad_values"`
 	ExpectedLossFen int64   `parquet:"expected_loss_fen"`
 	RetainDecision  int32   `parquet:"retain_decision"`
+	ChurnLabel      int32   `parquet:"churn_label"`
 }
 
 // base makes n rows with numbers growing from the first of segment 1380013.
@@ -75,7 +77,7 @@ func base(seed uint64, n int, wild bool) []row {
 			SilentRun: some(0.1, 3) - some(0.02, 1), LastActiveMonth: 202606 - some(0.1, 1), AccountState: 1 + some(0.1, 3),
 			Arpu3Fen: arpu, ValueTier: min(int32(arpu/3500), 5), Propensity: float32(p), PropensityScore: int32(math.Round(p * 1000)),
 			RiskBand: 1 + int32(p*4.99), NewSub: some(0.03, 1), DqBadValues: some(0.01, 2), ExpectedLossFen: int64(p * float64(arpu)),
-			RetainDecision: 1 + int32(r.IntN(3)),
+			RetainDecision: 1 + int32(r.IntN(3)), ChurnLabel: some(0.03, 1),
 		}
 		if wild {
 			b := func() int32 { return int32(r.IntN(256)) }
@@ -83,7 +85,7 @@ func base(seed uint64, n int, wild bool) []row {
 				Msisdn: number, TrgFired: int32(r.IntN(1 << 14)), TrgUnknown: int32(r.IntN(1 << 14)), TrgCount: b(), TrgFirst: b(), TrgReason: b(),
 				Warn: int32(r.IntN(2)), Dunning: b(), Silent: b(), SilentAny: b(), RecentSilent: b(), SilentRun: b() - 128, LastActiveMonth: int32(r.Uint32()),
 				AccountState: b(), Arpu3Fen: int64(r.Uint64()), ValueTier: b(), Propensity: r.Float32(), PropensityScore: int32(r.IntN(1 << 16)),
-				RiskBand: 1 + int32(r.IntN(5)), NewSub: b(), DqBadValues: b(), ExpectedLossFen: int64(r.Uint64()), RetainDecision: 1 + int32(r.IntN(15)),
+				RiskBand: 1 + int32(r.IntN(5)), NewSub: b(), DqBadValues: b(), ExpectedLossFen: int64(r.Uint64()), RetainDecision: 1 + int32(r.IntN(15)), ChurnLabel: b(),
 			}
 		}
 	}
@@ -100,31 +102,25 @@ func record(rows []row, lead int) arrow.Record {
 		if i >= lead {
 			r = rows[i-lead]
 		}
-		u8 := func(c int, v int32) { b.Field(c).(*array.Uint8Builder).Append(uint8(v)) }
-		u16 := func(c int, v int32) { b.Field(c).(*array.Uint16Builder).Append(uint16(v)) }
-		b.Field(0).(*array.Uint64Builder).Append(uint64(r.Msisdn))
-		u16(1, r.TrgFired)
-		u16(2, r.TrgUnknown)
-		u8(3, r.TrgCount)
-		u8(4, r.TrgFirst)
-		u8(5, r.TrgReason)
-		u8(6, r.Warn)
-		u8(7, r.Dunning)
-		u8(8, r.Silent)
-		u8(9, r.SilentAny)
-		u8(10, r.RecentSilent)
-		b.Field(11).(*array.Int8Builder).Append(int8(r.SilentRun))
-		b.Field(12).(*array.Int32Builder).Append(r.LastActiveMonth)
-		u8(13, r.AccountState)
-		b.Field(14).(*array.Int64Builder).Append(r.Arpu3Fen)
-		u8(15, r.ValueTier)
-		b.Field(16).(*array.Float32Builder).Append(r.Propensity)
-		u16(17, r.PropensityScore)
-		u8(18, r.RiskBand)
-		u8(19, r.NewSub)
-		u8(20, r.DqBadValues)
-		b.Field(21).(*array.Int64Builder).Append(r.ExpectedLossFen)
-		u8(22, r.RetainDecision)
+		for c := range b.Fields() {
+			v := reflect.ValueOf(r).Field(c)
+			switch b := b.Field(c).(type) {
+			case *array.Uint64Builder:
+				b.Append(uint64(v.Int()))
+			case *array.Int64Builder:
+				b.Append(v.Int())
+			case *array.Int32Builder:
+				b.Append(int32(v.Int()))
+			case *array.Uint16Builder:
+				b.Append(uint16(v.Int()))
+			case *array.Uint8Builder:
+				b.Append(uint8(v.Int()))
+			case *array.Int8Builder:
+				b.Append(int8(v.Int()))
+			case *array.Float32Builder:
+				b.Append(float32(v.Float()))
+			}
+		}
 	}
 	whole := b.NewRecord()
 	defer whole.Release()
@@ -135,12 +131,13 @@ func record(rows []row, lead int) arrow.Record {
 func sums(rows []row) (keys, all partition.Sum, t job.Tally) {
 	for _, r := range rows {
 		var h uint64
-		for c, v := range []uint64{
-			uint64(r.Msisdn), uint64(r.TrgFired), uint64(r.TrgUnknown), uint64(r.TrgCount), uint64(r.TrgFirst), uint64(r.TrgReason),
-			uint64(r.Warn), uint64(r.Dunning), uint64(r.Silent), uint64(r.SilentAny), uint64(r.RecentSilent), uint64(r.SilentRun),
-			uint64(r.LastActiveMonth), uint64(r.AccountState), uint64(r.Arpu3Fen), uint64(r.ValueTier), uint64(math.Float32bits(r.Propensity)),
-			uint64(r.PropensityScore), uint64(r.RiskBand), uint64(r.NewSub), uint64(r.DqBadValues), uint64(r.ExpectedLossFen), uint64(r.RetainDecision),
-		} {
+		for c := range reflect.TypeFor[row]().NumField() {
+			var v uint64
+			if f := reflect.ValueOf(r).Field(c); f.CanInt() {
+				v = uint64(f.Int())
+			} else {
+				v = uint64(math.Float32bits(float32(f.Float())))
+			}
 			h += v * (partition.Mix(uint64(c+1)*0x9e3779b97f4a7c15) | 1)
 		}
 		all = all.AddHash(h)

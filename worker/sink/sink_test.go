@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,21 +119,24 @@ func TestANaiveReaderSeesTheRowsThatWereNotDropped(t *testing.T) {
 func rowsOf(r arrow.Record) []row {
 	rows := make([]row, r.NumRows())
 	for i := range rows {
-		v := func(c int) int32 {
-			switch a := r.Column(c).(type) {
-			case *array.Uint8:
-				return int32(a.Value(i))
-			case *array.Int8:
-				return int32(a.Value(i))
+		for c, a := range r.Columns() {
+			f := reflect.ValueOf(&rows[i]).Elem().Field(c)
+			switch a := a.(type) {
+			case *array.Uint64:
+				f.SetInt(int64(a.Value(i)))
+			case *array.Int64:
+				f.SetInt(a.Value(i))
+			case *array.Int32:
+				f.SetInt(int64(a.Value(i)))
 			case *array.Uint16:
-				return int32(a.Value(i))
+				f.SetInt(int64(a.Value(i)))
+			case *array.Uint8:
+				f.SetInt(int64(a.Value(i)))
+			case *array.Int8:
+				f.SetInt(int64(a.Value(i)))
+			case *array.Float32:
+				f.SetFloat(float64(a.Value(i)))
 			}
-			return r.Column(c).(*array.Int32).Value(i)
-		}
-		rows[i] = row{
-			int64(r.Column(0).(*array.Uint64).Value(i)), v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8), v(9), v(10), v(11), v(12), v(13),
-			r.Column(14).(*array.Int64).Value(i), v(15), r.Column(16).(*array.Float32).Value(i), v(17), v(18), v(19), v(20),
-			r.Column(21).(*array.Int64).Value(i), v(22),
 		}
 	}
 	return rows
