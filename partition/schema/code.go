@@ -48,8 +48,34 @@ var (
 	accounts     = []Code{{0, "unknown", "未知"}, {1, "active", "正常"}, {2, "voluntary_hold", "停机保号"}, {3, "one_way_suspended", "单停"}, {4, "arrears_suspended", "欠费停机"}, {5, "pre_cancelled", "预销号"}, {6, "cancelled", "销号"}, {7, "ported_out", "携出"}, {8, "arrears_not_suspended", "欠费未停机"}}
 	decisions    = []Code{{1, "retain", "挽留"}, {2, "give_up_low_value", "放弃：低价值"}, {3, "give_up_bad_debt", "放弃：恶意欠费"}, {4, "no_contact_data", "资料不全"}, {5, "involuntary", "被动流失"}, {6, "group_handled", "集团负责"}, {7, "migrant", "内部转网"}, {8, "do_not_contact", "免打扰"}, {9, "holdout", "对照组"}, {10, "gone", "已离网"}, {11, "no_value", "无账单"}}
 	labels       = []Code{{0, "stayed", "在网"}, {1, "churned", "流失"}, {2, "unknown", "未知"}, {3, "not_in_base", "不在期初用户内"}, {4, "involuntary", "欠费离网"}}
+	primaries    = []Code{{0, "none", "无"}, {1, "switch", "转网"}, {2, "brand_down", "品牌降级"}, {3, "arpu_down", "价值下降"}}
+	switches     = []Code{{0, "no", "否"}, {1, "suspected", "疑似转网"}, {2, "confirmed", "确认转网"}, {3, "unknown", "未知"}}
+	churnStages  = []Code{{0, "none", "无"}, {1, "early", "前期"}, {2, "middle", "中期"}, {3, "late", "后期"}, {4, "complete", "完全流失"}}
+	traffics     = []Code{{0, "unknown", "未知"}, {1, "up", "上升"}, {2, "down", "下降"}, {3, "flat", "持平"}, {4, "appeared", "出现"}, {5, "vanished", "消失"}}
 
-	events  = []Code{{0, "demolition", "即将拆迁"}, {1, "other_network", "它网接入迹象"}, {2, "relocation_refused", "移机不能提供"}, {3, "demand_not_met", "业务需求不能满足"}, {4, "employer_pays", "企业报销"}, {5, "contact_incomplete", "资料不全"}, {6, "malicious_arrears", "恶意欠费"}, {7, "do_not_contact", "免打扰"}, {8, "student", "学生"}}
-	topics  = []Code{{0, "tariff", "资费"}, {1, "network", "网络"}, {2, "service", "服务"}, {3, "billing", "计费"}, {4, "sp", "增值业务"}, {5, "other", "其它"}}
-	reasons = []Code{{0, "gone", "已离网"}, {1, "short_history", "在网时间短"}, {2, "missing_value", "缺值"}, {3, "hold", "停机保号"}}
+	events   = []Code{{0, "demolition", "即将拆迁"}, {1, "other_network", "它网接入迹象"}, {2, "relocation_refused", "移机不能提供"}, {3, "demand_not_met", "业务需求不能满足"}, {4, "employer_pays", "企业报销"}, {5, "contact_incomplete", "资料不全"}, {6, "malicious_arrears", "恶意欠费"}, {7, "do_not_contact", "免打扰"}, {8, "student", "学生"}}
+	topics   = []Code{{0, "tariff", "资费"}, {1, "network", "网络"}, {2, "service", "服务"}, {3, "billing", "计费"}, {4, "sp", "增值业务"}, {5, "other", "其它"}}
+	kinds    = []Code{{0, "switch", "转网"}, {1, "brand_down", "品牌降级"}, {2, "arpu_down", "价值下降"}}
+	services = []Code{{0, "voice", "语音"}, {1, "messages", "短信"}, {2, "data", "数据"}, {3, "broadband", "宽带"}, {4, "roaming", "漫游"}, {5, "e_channel", "电子渠道"}, {6, "group_member", "集团成员"}}
+	reasons  = []Code{{0, "gone", "已离网"}, {1, "short_history", "在网时间短"}, {2, "missing_value", "缺值"}, {3, "hold", "停机保号"}}
 )
+
+// evidence are the bits of cause_evidence: every cause but unknown.
+func evidence() []Code {
+	var flags []Code
+	for _, c := range causes {
+		if c.Name != "unknown" {
+			flags = append(flags, Code{c.Value - 1, c.Name, c.Chinese})
+		}
+	}
+	return flags
+}
+
+// complaintTopics are the bits of complaint_tags counted from 1.
+func complaintTopics() []Code {
+	list := []Code{{0, "none", "无"}}
+	for _, t := range topics {
+		list = append(list, Code{t.Value + 1, t.Name, t.Chinese})
+	}
+	return list
+}

@@ -32,7 +32,7 @@ var OfferConditions = []string{
 	"traveller",     // roams for roam_share_pct of the voice, or through roam_cities cities
 	"employer_pays", // by event
 	"bill_shock",
-	"low_balance", // prepaid and below t3_balance_fen
+	"low_balance",                                                 // prepaid and below t3_balance_fen
 	"stage_early", "stage_middle", "stage_late", "stage_complete", // churn_stage
 	"always",
 }

@@ -179,6 +179,22 @@ var Score = []Column{
 	{Name: "expected_loss_fen", Type: i64, Unit: Fen, Null: "-1: NO_VALUE, no bill in three months", Doc: "round(p × max(arpu3, 0))"},
 	{Name: "retain_decision", Type: u8, Doc: "1 RETAIN, 2 GIVE_UP_LOW_VALUE, 3 GIVE_UP_BAD_DEBT, 4 NO_CONTACT_DATA, 5 INVOLUNTARY, 6 GROUP_HANDLED, 7 MIGRANT, 8 DO_NOT_CONTACT, 9 HOLDOUT, 10 GONE, 11 NO_VALUE", Codes: decisions},
 	{Name: "churn_label", Type: u8, Doc: "what became by m of the base at m - label_months: 0 stayed, 1 churned, 2 unknown, 3 not in the base then, 4 churned involuntarily 欠费离网", Codes: labels},
+	{Name: "churn_kind", Type: u8, Doc: "kinds of churn: bit 0 SWITCH 转网, 1 BRAND_DOWN 品牌降级, 2 ARPU_DOWN 价值下降", Flags: kinds},
+	{Name: "churn_kind_unknown", Type: u8, Doc: "the same bits: kinds that cannot be told; never set together with churn_kind", Flags: kinds},
+	{Name: "churn_primary", Type: u8, Doc: "first kind of churn: 0 none, 1 SWITCH 转网, 2 BRAND_DOWN 品牌降级, 3 ARPU_DOWN 价值下降", Codes: primaries},
+	{Name: "switch_state", Type: u8, Doc: "to another operator: 0 no, 1 suspected 疑似转网, 2 confirmed 确认转网, 3 unknown", Codes: switches},
+	{Name: "lifecycle_stage", Type: u8, Null: "0: unknown", Doc: "1 trial 考察期, 2 forming 形成期, 3 stable 稳定期, 4 decline 衰退期", Codes: stages},
+	{Name: "churn_stage", Type: u8, Doc: "how far leaving has come: 0 none, 1 early 前期 (risk band 2), 2 middle 中期 (3), 3 late 后期 (4, 5), 4 complete 完全流失", Codes: churnStages},
+	{Name: "traffic_class", Type: u8, Null: "0: unknown", Doc: "voice a day in m against m-1, by the least of traffic_change_pct: 1 UP 上升, 2 DOWN 下降, 3 FLAT 持平, 4 APPEARED 出现, 5 VANISHED 消失", Codes: traffics},
+	{Name: "traffic_steps", Type: u8, Unit: Count, Doc: "how many of traffic_change_pct the change reaches"},
+	{Name: "grade", Type: u8, Doc: "VIP grade, the record's vip_grade or by the mean bill: 0 none, 1 silver 银卡, 2 gold 金卡, 3 diamond 钻石卡", Codes: vipGrades},
+	{Name: "product_band", Type: u8, Doc: "services used in m: bit 0 voice 语音, 1 messages 短信, 2 data 数据, 3 broadband 宽带, 4 roaming 漫游, 5 e-channel 电子渠道, 6 group member 集团成员", Flags: services},
+	{Name: "cause", Type: u8, Doc: "cause of churn: 0 not asked, 1 COMPETITOR 竞争对手争夺, 2 SERVICE 店大欺客, 3 NATURAL 自然流失, 4 INTEGRITY 诚信问题, 5 PRICE 资费, 6 NETWORK 网络, 7 PRODUCT_LAG 业务落后, 8 MULTI_SIM 一机多卡, 9 INTERNAL_TRANSFER 内部转网, 10 ARREARS 欠费, 11 CONTRACT_END 协议到期, 12 UNKNOWN 未知", Codes: append([]Code{{0, "not_asked", "未归因"}}, causes...)},
+	{Name: "cause_evidence", Type: u16, Doc: "bit c-1 = evidence of cause c; a cause without its bit was confirmed by a person", Flags: evidence()},
+	{Name: "offer", Type: u8, Doc: "retention offer: 0 NONE, 1 PERSONAL_VISIT 专人慰留, 2 DUNNING_REMINDER 催缴, 3 FIX_FIRST 先修复服务, 4 CONTRACT_RENEWAL 续签协议, 5 LONG_DISTANCE_PACK 长途优惠包, 6 MZONE_STUDENT 动感地带学生套餐, 7 GOTONE_BUSINESS 全球通商旅套餐, 8 SERVICE_CARE 服务关怀, 9 TARIFF_FIT 资费适配, 10 RECHARGE_BONUS 充值赠送, 11 GUIDE_AND_GIFT 使用引导与赠礼, 12 EXPERIENCE 业务体验, 13 PERSONAL_SERVICE 个性化服务, 14 WINBACK_SMS 短信赢回, 15 POINTS_OR_DISCOUNT 积分或折扣", Codes: Offers},
+	{Name: "offer_line", Type: u8, Null: "0: no line holds", Doc: "line of policy.offers that gave the offer, from 1"},
+	{Name: "complaint_topic", Type: u8, Doc: "lowest of complaint_tags: 0 none, 1 tariff 资费, 2 network 网络, 3 service 服务, 4 billing 计费, 5 SP or value-added 增值业务, 6 other 其它", Codes: complaintTopics()},
+	{Name: "justified", Type: u8, Doc: "complaint_justified, justified complaint 有理投诉: 0 no, 1 yes, 2 not decided", Codes: yesNoMay},
 }
 
 // Find returns the column of a record by its base name.

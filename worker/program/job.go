@@ -190,13 +190,16 @@ func catalogue(spec job.Spec, m Model, more []string, batchRows int) ([]kernel.K
 	return append(list, propensity), nil
 }
 
+// kernelFeatures are the features that kernels read, whatever the model does.
+var kernelFeatures = []string{"fee_slope", "bill_shock"}
+
 // common lists the kernels that need no model: the features and the columns that
 // bound names, the triggers, status, value and decision.
 func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, error) {
 	var features []string
 	var list []kernel.Kernel
 	seen := make(map[string]bool)
-	for _, name := range bound {
+	for _, name := range append(kernelFeatures[:len(kernelFeatures):len(kernelFeatures)], bound...) {
 		if seen[name] {
 			continue
 		}
@@ -231,8 +234,17 @@ func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, erro
 		rule.NewStatus(spec.Month),
 		rule.NewSubscriber(spec.Rules),
 		rule.NewLabel(spec.Rules, spec.Month),
+		rule.NewKinds(spec.Rules),
+		rule.NewLifecycle(spec.Rules),
+		rule.NewChange(spec.Rules, spec.Month),
 		score.NewValue(spec.Policy, batchRows),
 		score.NewLoss(),
 		score.NewDecision(spec.Policy, batchRows),
+		score.NewGrade(spec.Policy),
+		score.NewProduct(),
+		score.NewComplaint(),
+		score.NewChurnStage(),
+		score.NewCause(),
+		score.NewOffer(spec.Policy, spec.Rules, spec.Month),
 	), nil
 }
