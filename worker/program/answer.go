@@ -9,6 +9,7 @@ import (
 	"rescore/partition/schema"
 	"rescore/worker/feature"
 	"rescore/worker/kernel"
+	"rescore/worker/score"
 )
 
 // Everything plans the program that makes every column a job's kernels can make,
@@ -24,6 +25,7 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	list = append(list, score.NewRanks(spec.Policy, batchRows))
 	want := []kernel.Field{{Name: schema.Key, Type: arrow.PrimitiveTypes.Uint64}, {Name: BadValues, Type: arrow.PrimitiveTypes.Uint8}}
 	for _, k := range list {
 		want = append(want, k.Spec().Out...)

@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"rescore/partition/schema"
 	"rescore/worker/feature"
 	"rescore/worker/kernel"
+	"rescore/worker/score"
 )
 
 // TestEverythingSaysWhatTheJobSays runs a job's program, the one that makes
@@ -71,6 +73,18 @@ func TestEverythingSaysWhatTheJobSays(t *testing.T) {
 	}
 	if least := len(jobs.want) + 2 + len(feature.Dictionary); compared < least {
 		t.Errorf("%d columns were compared", compared)
+	}
+	column := func(name string) arrow.Array { return answers[all].Column(answers[all].Schema().FieldIndices(name)[0]) }
+	decided, applies := column("retain_decision").(*array.Uint8), column("decision_ranks").(*array.Uint16)
+	taken := map[score.Decision]bool{}
+	for i := range size {
+		taken[decided.Value(i)] = true
+		if first := score.Ranks()[bits.TrailingZeros16(applies.Value(i))]; first != decided.Value(i) {
+			t.Fatalf("row %d: decided %d, and the first that applies is %d", i, decided.Value(i), first)
+		}
+	}
+	if len(taken) < 7 {
+		t.Errorf("only %d decisions are taken", len(taken))
 	}
 	if in, ok := all.Inputs("retain_decision"); !ok || !slices.ContainsFunc(in, func(f kernel.Field) bool { return f.Name == "arpu3_fen" }) {
 		t.Error("the decision goes by the value")

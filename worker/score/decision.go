@@ -133,22 +133,26 @@ const (
 func (d *decision) Eval(n int, in, out []kernel.Vector) {
 	for lo := 0; lo < n; lo += lane.Rows {
 		hi := min(lo+lane.Rows, n)
-		lane.Unpack(d.history, in[inHistory].U8[lo:hi])
-		for column := range d.known {
-			d.known[column].Valid(in[column].Valid, lo, hi-lo)
-		}
-		d.recorded(in, lo, hi)
-		d.indebted(in, lo, hi)
-		d.away(in, lo, hi)
-		d.worth(in, lo, hi)
-		d.holdout(in, lo, hi)
-
+		d.find(in, lo, hi)
 		decided := out[0].U8[lo:hi]
 		lane.Put(decided, &d.all, Retain)
 		for rank := atRetain - 1; rank >= 0; rank-- {
 			lane.Put(decided, &d.applies[rank], byRank[rank])
 		}
 	}
+}
+
+// find fills applies for rows lo to hi-1.
+func (d *decision) find(in []kernel.Vector, lo, hi int) {
+	lane.Unpack(d.history, in[inHistory].U8[lo:hi])
+	for column := range d.known {
+		d.known[column].Valid(in[column].Valid, lo, hi-lo)
+	}
+	d.recorded(in, lo, hi)
+	d.indebted(in, lo, hi)
+	d.away(in, lo, hi)
+	d.worth(in, lo, hi)
+	d.holdout(in, lo, hi)
 }
 
 // Codes of the canonical record that decisions look for.
