@@ -28,6 +28,30 @@ func Int[T Integer](dst []int64, x []T, known *Mask, otherwise int64) {
 	}
 }
 
+// Round writes the nearest integer, halves to even. x must fit an int64.
+func Round(dst []int64, x []float64) {
+	x = x[:len(dst)]
+	for i := vector(stepRound, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+		dst[i] = int64(math.RoundToEven(x[i]))
+	}
+}
+
+// Widen writes x as float64.
+func Widen(dst []float64, x []float32) {
+	x = x[:len(dst)]
+	for i := vector(stepWiden, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+		dst[i] = float64(x[i])
+	}
+}
+
+// Look writes what the table holds for the lower six bits of each row.
+func Look(dst, x []uint8, table *[64]uint8) {
+	x = x[:len(dst)]
+	for i := vector(stepLook, len(dst), at(dst), at(x), at(table[:]), nil, 0, 0); i < len(dst); i++ {
+		dst[i] = table[x[i]&63]
+	}
+}
+
 // Code writes x where known and 0 where not.
 func Code[T Integer](dst, x []T, known *Mask) {
 	x = x[:len(dst)]

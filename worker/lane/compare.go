@@ -108,10 +108,15 @@ func Bit[T Integer](dst *Mask, x []T, k uint) {
 		return
 	}
 	i := vector(stepBit+width[T](), len(x), at(dst[:]), at(x), nil, nil, 1<<k, 0)
-	for ; i < len(x); i += 64 {
-		w := uint64(0)
-		for j, v := range word(x, i) {
-			w |= uint64(v>>k&1) << (j & 63)
+	for one := T(1) << k; i < len(x); i += 64 {
+		rows, w, k := word(x, i), uint64(0), 0
+		for ; k+8 <= len(rows); k += 8 {
+			b := (*[8]T)(rows[k:])
+			w |= (bit(b[0]&one != 0) | bit(b[1]&one != 0)<<1 | bit(b[2]&one != 0)<<2 | bit(b[3]&one != 0)<<3 |
+				bit(b[4]&one != 0)<<4 | bit(b[5]&one != 0)<<5 | bit(b[6]&one != 0)<<6 | bit(b[7]&one != 0)<<7) << (k & 63)
+		}
+		for ; k < len(rows); k++ {
+			w |= bit(rows[k]&one != 0) << (k & 63)
 		}
 		dst[i>>6] = w
 	}

@@ -11,6 +11,7 @@ func Pack[T uint8 | uint16 | uint32 | uint64](dst []T, masks []*Mask) {
 	i := vector(stepPack+width[T](), len(dst), at(dst), at(masks), nil, nil, uint64(len(masks)), 1)
 	for ; i < len(dst); i += 64 {
 		d := word(dst, i)
+		clear(d)
 		for g := 0; g < len(masks); g += 8 {
 			var eight [8]uint64
 			for k, m := range masks[g:min(g+8, len(masks))] {
@@ -18,14 +19,11 @@ func Pack[T uint8 | uint16 | uint32 | uint64](dst []T, masks []*Mask) {
 					eight[k&7] = m[i>>6]
 				}
 			}
-			transpose(&eight)
+			exchangeBits(&eight)
+			exchangeBytes(&eight)
 			for r := range d {
-				b := T(uint8(eight[r&7] >> (r & 56)))
-				if g == 0 {
-					d[r] = b
-				} else {
-					d[r] |= b << g
-				}
+				d[r] |= T(uint8(eight[r>>3&7])) << (g & 63)
+				eight[r>>3&7] >>= 8
 			}
 		}
 	}
@@ -43,9 +41,10 @@ func Unpack[T uint8 | uint16 | uint32 | uint64](masks []*Mask, x []T) {
 		for g := 0; g < len(masks); g += 8 {
 			var eight [8]uint64
 			for r, v := range word(x, i) {
-				eight[r&7] |= uint64(uint8(v>>g)) << (r & 56)
+				eight[r>>3&7] |= uint64(uint8(v>>(g&63))) << (8 * r & 63)
 			}
-			transpose(&eight)
+			exchangeBytes(&eight)
+			exchangeBits(&eight)
 			for k, m := range masks[g:min(g+8, len(masks))] {
 				if m != nil {
 					m[i>>6] = eight[k&7]
@@ -61,26 +60,32 @@ func checkBits[T unsigned](masks []*Mask) {
 	}
 }
 
-// transpose swaps masks and rows: bit j of every byte of word k becomes bit k of
-// the same byte of word j. Word k in, eight rows a byte; word j out, row j of each
-// eight.
-func transpose(w *[8]uint64) {
-	const fours, twos, ones = 0x0f0f0f0f0f0f0f0f, 0x3333333333333333, 0x5555555555555555
-	for k := range 4 {
-		w[k], w[k+4] = swap(w[k], w[k+4], 4, fours)
-	}
-	for k := 0; k < 8; k += 4 {
-		w[k], w[k+2] = swap(w[k], w[k+2], 2, twos)
-		w[k+1], w[k+3] = swap(w[k+1], w[k+3], 2, twos)
-	}
-	for k := 0; k < 8; k += 2 {
-		w[k], w[k+1] = swap(w[k], w[k+1], 1, ones)
-	}
+// Bit i&7 of byte i>>3 of the k-th of eight words is mask k's bit i, and is to be
+// bit k of row i, which is byte i&7 of word i>>3: words change places with bits,
+// then with bytes.
+
+// exchangeBits swaps bit j of every byte of word k with bit k of that of word j.
+func exchangeBits(w *[8]uint64) {
+	exchange(w, 4, 4, 0x0f0f0f0f0f0f0f0f)
+	exchange(w, 2, 2, 0x3333333333333333)
+	exchange(w, 1, 1, 0x5555555555555555)
 }
 
-// swap exchanges the bits of a that are by places above those in low with b's in
-// low.
-func swap(a, b uint64, by uint, low uint64) (uint64, uint64) {
-	t := (a>>by ^ b) & low
-	return a ^ t<<by, b ^ t
+// exchangeBytes swaps byte j of word k with byte k of word j.
+func exchangeBytes(w *[8]uint64) {
+	exchange(w, 4, 32, 0x00000000ffffffff)
+	exchange(w, 2, 16, 0x0000ffff0000ffff)
+	exchange(w, 1, 8, 0x00ff00ff00ff00ff)
+}
+
+// exchange swaps what words have in the places above low with what the words far
+// after them have in low.
+func exchange(w *[8]uint64, far, shift uint, low uint64) {
+	for i := range uint(4) {
+		k := i&^(far-1)<<1 | i&(far-1)
+		a, b := &w[k&7], &w[(k+far)&7]
+		t := (*a>>(shift&63) ^ *b) & low
+		*a ^= t << (shift & 63)
+		*b ^= t
+	}
 }

@@ -58,6 +58,30 @@ GLOBL magnitude<>(SB), RODATA|NOPTR, $8
 DATA two52<>+0(SB)/8, $0x4330000000000000
 GLOBL two52<>(SB), RODATA|NOPTR, $8
 
+DATA three51<>+0(SB)/8, $0x4338000000000000
+GLOBL three51<>(SB), RODATA|NOPTR, $8
+
+DATA up32<>+0(SB)/8, $0x41f0000000000000
+GLOBL up32<>(SB), RODATA|NOPTR, $8
+
+DATA down32<>+0(SB)/8, $0x3df0000000000000
+GLOBL down32<>(SB), RODATA|NOPTR, $8
+
+DATA index<>+0(SB)/8, $0x3f3f3f3f3f3f3f3f
+GLOBL index<>(SB), RODATA|NOPTR, $8
+
+DATA miss<>+0(SB)/8, $0x7070707070707070
+GLOBL miss<>(SB), RODATA|NOPTR, $8
+
+DATA second<>+0(SB)/8, $0x1010101010101010
+GLOBL second<>(SB), RODATA|NOPTR, $8
+
+DATA third<>+0(SB)/8, $0x2020202020202020
+GLOBL third<>(SB), RODATA|NOPTR, $8
+
+DATA fourth<>+0(SB)/8, $0x3030303030303030
+GLOBL fourth<>(SB), RODATA|NOPTR, $8
+
 DATA two84<>+0(SB)/8, $0x4530000000000000
 GLOBL two84<>(SB), RODATA|NOPTR, $8
 
@@ -3403,6 +3427,244 @@ loop:
 	VZEROUPPER
 	RET
 
+TEXT stepRoundFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	VPBROADCASTQ down32<>(SB), Y10
+	VPBROADCASTQ up32<>(SB), Y11
+	VPBROADCASTQ two52<>(SB), Y12
+	VPBROADCASTQ three51<>(SB), Y13
+
+loop:
+	VROUNDPD     $8, 0(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 0(DI)
+	VROUNDPD     $8, 32(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 32(DI)
+	VROUNDPD     $8, 64(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 64(DI)
+	VROUNDPD     $8, 96(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 96(DI)
+	VROUNDPD     $8, 128(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 128(DI)
+	VROUNDPD     $8, 160(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 160(DI)
+	VROUNDPD     $8, 192(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 192(DI)
+	VROUNDPD     $8, 224(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 224(DI)
+	VROUNDPD     $8, 256(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 256(DI)
+	VROUNDPD     $8, 288(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 288(DI)
+	VROUNDPD     $8, 320(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 320(DI)
+	VROUNDPD     $8, 352(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 352(DI)
+	VROUNDPD     $8, 384(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 384(DI)
+	VROUNDPD     $8, 416(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 416(DI)
+	VROUNDPD     $8, 448(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 448(DI)
+	VROUNDPD     $8, 480(SI), Y2
+	VMULPD       Y10, Y2, Y3
+	VROUNDPD     $9, Y3, Y3
+	VMULPD       Y11, Y3, Y4
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y13, Y3, Y3
+	VPSLLQ       $32, Y3, Y3
+	VADDPD       Y12, Y2, Y2
+	VPXOR        Y12, Y2, Y2
+	VPOR         Y3, Y2, Y2
+	VMOVUPD      Y2, 480(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepWidenFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+
+loop:
+	VCVTPS2PD    0(SI), Y2
+	VMOVUPD      Y2, 0(DI)
+	VCVTPS2PD    16(SI), Y2
+	VMOVUPD      Y2, 32(DI)
+	VCVTPS2PD    32(SI), Y2
+	VMOVUPD      Y2, 64(DI)
+	VCVTPS2PD    48(SI), Y2
+	VMOVUPD      Y2, 96(DI)
+	VCVTPS2PD    64(SI), Y2
+	VMOVUPD      Y2, 128(DI)
+	VCVTPS2PD    80(SI), Y2
+	VMOVUPD      Y2, 160(DI)
+	VCVTPS2PD    96(SI), Y2
+	VMOVUPD      Y2, 192(DI)
+	VCVTPS2PD    112(SI), Y2
+	VMOVUPD      Y2, 224(DI)
+	VCVTPS2PD    128(SI), Y2
+	VMOVUPD      Y2, 256(DI)
+	VCVTPS2PD    144(SI), Y2
+	VMOVUPD      Y2, 288(DI)
+	VCVTPS2PD    160(SI), Y2
+	VMOVUPD      Y2, 320(DI)
+	VCVTPS2PD    176(SI), Y2
+	VMOVUPD      Y2, 352(DI)
+	VCVTPS2PD    192(SI), Y2
+	VMOVUPD      Y2, 384(DI)
+	VCVTPS2PD    208(SI), Y2
+	VMOVUPD      Y2, 416(DI)
+	VCVTPS2PD    224(SI), Y2
+	VMOVUPD      Y2, 448(DI)
+	VCVTPS2PD    240(SI), Y2
+	VMOVUPD      Y2, 480(DI)
+	ADDQ         $512, DI
+	ADDQ         $256, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 TEXT stepCode8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -4092,6 +4354,61 @@ loop:
 	VMOVUPD      Y2, 480(DI)
 	ADDQ         $512, DI
 	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepLook8<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	VPBROADCASTQ index<>(SB), Y0
+	VPBROADCASTQ miss<>(SB), Y1
+	VBROADCASTI128 0(DX), Y12
+	VBROADCASTI128 16(DX), Y13
+	VPBROADCASTQ second<>(SB), Y9
+	VBROADCASTI128 32(DX), Y14
+	VPBROADCASTQ third<>(SB), Y10
+	VBROADCASTI128 48(DX), Y15
+	VPBROADCASTQ fourth<>(SB), Y11
+
+loop:
+	VANDPD       0(SI), Y0, Y2
+	VPADDB       Y2, Y1, Y3
+	VPSHUFB      Y3, Y12, Y4
+	VXORPD       Y2, Y9, Y3
+	VPADDB       Y3, Y1, Y3
+	VPSHUFB      Y3, Y13, Y3
+	VORPD        Y3, Y4, Y4
+	VXORPD       Y2, Y10, Y3
+	VPADDB       Y3, Y1, Y3
+	VPSHUFB      Y3, Y14, Y3
+	VORPD        Y3, Y4, Y4
+	VXORPD       Y2, Y11, Y3
+	VPADDB       Y3, Y1, Y3
+	VPSHUFB      Y3, Y15, Y3
+	VORPD        Y3, Y4, Y4
+	VMOVUPD      Y4, 0(DI)
+	VANDPD       32(SI), Y0, Y2
+	VPADDB       Y2, Y1, Y3
+	VPSHUFB      Y3, Y12, Y4
+	VXORPD       Y2, Y9, Y3
+	VPADDB       Y3, Y1, Y3
+	VPSHUFB      Y3, Y13, Y3
+	VORPD        Y3, Y4, Y4
+	VXORPD       Y2, Y10, Y3
+	VPADDB       Y3, Y1, Y3
+	VPSHUFB      Y3, Y14, Y3
+	VORPD        Y3, Y4, Y4
+	VXORPD       Y2, Y11, Y3
+	VPADDB       Y3, Y1, Y3
+	VPSHUFB      Y3, Y15, Y3
+	VORPD        Y3, Y4, Y4
+	VMOVUPD      Y4, 32(DI)
+	ADDQ         $64, DI
+	ADDQ         $64, SI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
@@ -5929,45 +6246,48 @@ DATA steps<>+296(SB)/8, $stepIntUint8<>(SB)
 DATA steps<>+304(SB)/8, $stepIntUint16<>(SB)
 DATA steps<>+312(SB)/8, $stepIntUint32<>(SB)
 DATA steps<>+320(SB)/8, $stepIntUint64<>(SB)
-DATA steps<>+328(SB)/8, $stepCode8<>(SB)
-DATA steps<>+336(SB)/8, $stepCode16<>(SB)
-DATA steps<>+344(SB)/8, $stepCode32<>(SB)
-DATA steps<>+352(SB)/8, $stepCode64<>(SB)
-DATA steps<>+360(SB)/8, $stepSelect8<>(SB)
-DATA steps<>+368(SB)/8, $stepSelect16<>(SB)
-DATA steps<>+376(SB)/8, $stepSelect32<>(SB)
-DATA steps<>+384(SB)/8, $stepSelect64<>(SB)
-DATA steps<>+392(SB)/8, $stepPut8<>(SB)
-DATA steps<>+400(SB)/8, $stepPut16<>(SB)
-DATA steps<>+408(SB)/8, $stepPut32<>(SB)
-DATA steps<>+416(SB)/8, $stepPut64<>(SB)
-DATA steps<>+424(SB)/8, $stepCount8<>(SB)
-DATA steps<>+432(SB)/8, $stepFlag8<>(SB)
-DATA steps<>+440(SB)/8, $stepFlag64<>(SB)
-DATA steps<>+448(SB)/8, $stepPack8<>(SB)
-DATA steps<>+456(SB)/8, $stepPack16<>(SB)
-DATA steps<>+464(SB)/8, $stepPack32<>(SB)
-DATA steps<>+472(SB)/8, $stepPack64<>(SB)
-DATA steps<>+480(SB)/8, $stepUnpack8<>(SB)
-DATA steps<>+488(SB)/8, $stepUnpack16<>(SB)
-DATA steps<>+496(SB)/8, $stepUnpack32<>(SB)
-DATA steps<>+504(SB)/8, $stepUnpack64<>(SB)
-DATA steps<>+512(SB)/8, $stepAdd64<>(SB)
-DATA steps<>+520(SB)/8, $stepAddFloat<>(SB)
-DATA steps<>+528(SB)/8, $stepSub64<>(SB)
-DATA steps<>+536(SB)/8, $stepSubFloat<>(SB)
-DATA steps<>+544(SB)/8, $stepAddTo64<>(SB)
-DATA steps<>+552(SB)/8, $stepAddToFloat<>(SB)
-DATA steps<>+560(SB)/8, $stepScale64<>(SB)
-DATA steps<>+568(SB)/8, $stepScaleFloat<>(SB)
-DATA steps<>+576(SB)/8, $stepMulFloat<>(SB)
-DATA steps<>+584(SB)/8, $stepDivFloat<>(SB)
-DATA steps<>+592(SB)/8, $stepMinFloat<>(SB)
-DATA steps<>+600(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+608(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+616(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+624(SB)/8, $stepSqrtFloat<>(SB)
-GLOBL steps<>(SB), RODATA, $632
+DATA steps<>+328(SB)/8, $stepRoundFloat<>(SB)
+DATA steps<>+336(SB)/8, $stepWidenFloat<>(SB)
+DATA steps<>+344(SB)/8, $stepCode8<>(SB)
+DATA steps<>+352(SB)/8, $stepCode16<>(SB)
+DATA steps<>+360(SB)/8, $stepCode32<>(SB)
+DATA steps<>+368(SB)/8, $stepCode64<>(SB)
+DATA steps<>+376(SB)/8, $stepSelect8<>(SB)
+DATA steps<>+384(SB)/8, $stepSelect16<>(SB)
+DATA steps<>+392(SB)/8, $stepSelect32<>(SB)
+DATA steps<>+400(SB)/8, $stepSelect64<>(SB)
+DATA steps<>+408(SB)/8, $stepPut8<>(SB)
+DATA steps<>+416(SB)/8, $stepPut16<>(SB)
+DATA steps<>+424(SB)/8, $stepPut32<>(SB)
+DATA steps<>+432(SB)/8, $stepPut64<>(SB)
+DATA steps<>+440(SB)/8, $stepLook8<>(SB)
+DATA steps<>+448(SB)/8, $stepCount8<>(SB)
+DATA steps<>+456(SB)/8, $stepFlag8<>(SB)
+DATA steps<>+464(SB)/8, $stepFlag64<>(SB)
+DATA steps<>+472(SB)/8, $stepPack8<>(SB)
+DATA steps<>+480(SB)/8, $stepPack16<>(SB)
+DATA steps<>+488(SB)/8, $stepPack32<>(SB)
+DATA steps<>+496(SB)/8, $stepPack64<>(SB)
+DATA steps<>+504(SB)/8, $stepUnpack8<>(SB)
+DATA steps<>+512(SB)/8, $stepUnpack16<>(SB)
+DATA steps<>+520(SB)/8, $stepUnpack32<>(SB)
+DATA steps<>+528(SB)/8, $stepUnpack64<>(SB)
+DATA steps<>+536(SB)/8, $stepAdd64<>(SB)
+DATA steps<>+544(SB)/8, $stepAddFloat<>(SB)
+DATA steps<>+552(SB)/8, $stepSub64<>(SB)
+DATA steps<>+560(SB)/8, $stepSubFloat<>(SB)
+DATA steps<>+568(SB)/8, $stepAddTo64<>(SB)
+DATA steps<>+576(SB)/8, $stepAddToFloat<>(SB)
+DATA steps<>+584(SB)/8, $stepScale64<>(SB)
+DATA steps<>+592(SB)/8, $stepScaleFloat<>(SB)
+DATA steps<>+600(SB)/8, $stepMulFloat<>(SB)
+DATA steps<>+608(SB)/8, $stepDivFloat<>(SB)
+DATA steps<>+616(SB)/8, $stepMinFloat<>(SB)
+DATA steps<>+624(SB)/8, $stepMaxFloat<>(SB)
+DATA steps<>+632(SB)/8, $stepMulAddFloat<>(SB)
+DATA steps<>+640(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+648(SB)/8, $stepSqrtFloat<>(SB)
+GLOBL steps<>(SB), RODATA, $656
 
 // func run256(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
 TEXT ·run256(SB), NOSPLIT, $0-64

@@ -58,6 +58,30 @@ GLOBL magnitude<>(SB), RODATA|NOPTR, $8
 DATA two52<>+0(SB)/8, $0x4330000000000000
 GLOBL two52<>(SB), RODATA|NOPTR, $8
 
+DATA three51<>+0(SB)/8, $0x4338000000000000
+GLOBL three51<>(SB), RODATA|NOPTR, $8
+
+DATA up32<>+0(SB)/8, $0x41f0000000000000
+GLOBL up32<>(SB), RODATA|NOPTR, $8
+
+DATA down32<>+0(SB)/8, $0x3df0000000000000
+GLOBL down32<>(SB), RODATA|NOPTR, $8
+
+DATA index<>+0(SB)/8, $0x3f3f3f3f3f3f3f3f
+GLOBL index<>(SB), RODATA|NOPTR, $8
+
+DATA miss<>+0(SB)/8, $0x7070707070707070
+GLOBL miss<>(SB), RODATA|NOPTR, $8
+
+DATA second<>+0(SB)/8, $0x1010101010101010
+GLOBL second<>(SB), RODATA|NOPTR, $8
+
+DATA third<>+0(SB)/8, $0x2020202020202020
+GLOBL third<>(SB), RODATA|NOPTR, $8
+
+DATA fourth<>+0(SB)/8, $0x3030303030303030
+GLOBL fourth<>(SB), RODATA|NOPTR, $8
+
 DATA two84<>+0(SB)/8, $0x4530000000000000
 GLOBL two84<>(SB), RODATA|NOPTR, $8
 
@@ -1565,6 +1589,64 @@ loop:
 	VZEROUPPER
 	RET
 
+TEXT stepRoundFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+
+loop:
+	VCVTPD2QQ    0(SI), Z2
+	VMOVUPD      Z2, 0(DI)
+	VCVTPD2QQ    64(SI), Z2
+	VMOVUPD      Z2, 64(DI)
+	VCVTPD2QQ    128(SI), Z2
+	VMOVUPD      Z2, 128(DI)
+	VCVTPD2QQ    192(SI), Z2
+	VMOVUPD      Z2, 192(DI)
+	VCVTPD2QQ    256(SI), Z2
+	VMOVUPD      Z2, 256(DI)
+	VCVTPD2QQ    320(SI), Z2
+	VMOVUPD      Z2, 320(DI)
+	VCVTPD2QQ    384(SI), Z2
+	VMOVUPD      Z2, 384(DI)
+	VCVTPD2QQ    448(SI), Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepWidenFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+
+loop:
+	VCVTPS2PD    0(SI), Z2
+	VMOVUPD      Z2, 0(DI)
+	VCVTPS2PD    32(SI), Z2
+	VMOVUPD      Z2, 64(DI)
+	VCVTPS2PD    64(SI), Z2
+	VMOVUPD      Z2, 128(DI)
+	VCVTPS2PD    96(SI), Z2
+	VMOVUPD      Z2, 192(DI)
+	VCVTPS2PD    128(SI), Z2
+	VMOVUPD      Z2, 256(DI)
+	VCVTPS2PD    160(SI), Z2
+	VMOVUPD      Z2, 320(DI)
+	VCVTPS2PD    192(SI), Z2
+	VMOVUPD      Z2, 384(DI)
+	VCVTPS2PD    224(SI), Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $256, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 TEXT stepCode8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -1909,6 +1991,45 @@ loop:
 	VMOVUPD      Z2, 448(DI)
 	ADDQ         $512, DI
 	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepLook8<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	VPBROADCASTQ index<>(SB), Z0
+	VPBROADCASTQ miss<>(SB), Z1
+	VBROADCASTI32X4 0(DX), Z12
+	VBROADCASTI32X4 16(DX), Z13
+	VPBROADCASTQ second<>(SB), Z9
+	VBROADCASTI32X4 32(DX), Z14
+	VPBROADCASTQ third<>(SB), Z10
+	VBROADCASTI32X4 48(DX), Z15
+	VPBROADCASTQ fourth<>(SB), Z11
+
+loop:
+	VANDPD       0(SI), Z0, Z2
+	VPADDB       Z2, Z1, Z3
+	VPSHUFB      Z3, Z12, Z4
+	VXORPD       Z2, Z9, Z3
+	VPADDB       Z3, Z1, Z3
+	VPSHUFB      Z3, Z13, Z3
+	VORPD        Z3, Z4, Z4
+	VXORPD       Z2, Z10, Z3
+	VPADDB       Z3, Z1, Z3
+	VPSHUFB      Z3, Z14, Z3
+	VORPD        Z3, Z4, Z4
+	VXORPD       Z2, Z11, Z3
+	VPADDB       Z3, Z1, Z3
+	VPSHUFB      Z3, Z15, Z3
+	VORPD        Z3, Z4, Z4
+	VMOVUPD      Z4, 0(DI)
+	ADDQ         $64, DI
+	ADDQ         $64, SI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
@@ -2945,45 +3066,48 @@ DATA steps<>+296(SB)/8, $stepIntUint8<>(SB)
 DATA steps<>+304(SB)/8, $stepIntUint16<>(SB)
 DATA steps<>+312(SB)/8, $stepIntUint32<>(SB)
 DATA steps<>+320(SB)/8, $stepIntUint64<>(SB)
-DATA steps<>+328(SB)/8, $stepCode8<>(SB)
-DATA steps<>+336(SB)/8, $stepCode16<>(SB)
-DATA steps<>+344(SB)/8, $stepCode32<>(SB)
-DATA steps<>+352(SB)/8, $stepCode64<>(SB)
-DATA steps<>+360(SB)/8, $stepSelect8<>(SB)
-DATA steps<>+368(SB)/8, $stepSelect16<>(SB)
-DATA steps<>+376(SB)/8, $stepSelect32<>(SB)
-DATA steps<>+384(SB)/8, $stepSelect64<>(SB)
-DATA steps<>+392(SB)/8, $stepPut8<>(SB)
-DATA steps<>+400(SB)/8, $stepPut16<>(SB)
-DATA steps<>+408(SB)/8, $stepPut32<>(SB)
-DATA steps<>+416(SB)/8, $stepPut64<>(SB)
-DATA steps<>+424(SB)/8, $stepCount8<>(SB)
-DATA steps<>+432(SB)/8, $stepFlag8<>(SB)
-DATA steps<>+440(SB)/8, $stepFlag64<>(SB)
-DATA steps<>+448(SB)/8, $stepPack8<>(SB)
-DATA steps<>+456(SB)/8, $stepPack16<>(SB)
-DATA steps<>+464(SB)/8, $stepPack32<>(SB)
-DATA steps<>+472(SB)/8, $stepPack64<>(SB)
-DATA steps<>+480(SB)/8, $stepUnpack8<>(SB)
-DATA steps<>+488(SB)/8, $stepUnpack16<>(SB)
-DATA steps<>+496(SB)/8, $stepUnpack32<>(SB)
-DATA steps<>+504(SB)/8, $stepUnpack64<>(SB)
-DATA steps<>+512(SB)/8, $stepAdd64<>(SB)
-DATA steps<>+520(SB)/8, $stepAddFloat<>(SB)
-DATA steps<>+528(SB)/8, $stepSub64<>(SB)
-DATA steps<>+536(SB)/8, $stepSubFloat<>(SB)
-DATA steps<>+544(SB)/8, $stepAddTo64<>(SB)
-DATA steps<>+552(SB)/8, $stepAddToFloat<>(SB)
-DATA steps<>+560(SB)/8, $stepScale64<>(SB)
-DATA steps<>+568(SB)/8, $stepScaleFloat<>(SB)
-DATA steps<>+576(SB)/8, $stepMulFloat<>(SB)
-DATA steps<>+584(SB)/8, $stepDivFloat<>(SB)
-DATA steps<>+592(SB)/8, $stepMinFloat<>(SB)
-DATA steps<>+600(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+608(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+616(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+624(SB)/8, $stepSqrtFloat<>(SB)
-GLOBL steps<>(SB), RODATA, $632
+DATA steps<>+328(SB)/8, $stepRoundFloat<>(SB)
+DATA steps<>+336(SB)/8, $stepWidenFloat<>(SB)
+DATA steps<>+344(SB)/8, $stepCode8<>(SB)
+DATA steps<>+352(SB)/8, $stepCode16<>(SB)
+DATA steps<>+360(SB)/8, $stepCode32<>(SB)
+DATA steps<>+368(SB)/8, $stepCode64<>(SB)
+DATA steps<>+376(SB)/8, $stepSelect8<>(SB)
+DATA steps<>+384(SB)/8, $stepSelect16<>(SB)
+DATA steps<>+392(SB)/8, $stepSelect32<>(SB)
+DATA steps<>+400(SB)/8, $stepSelect64<>(SB)
+DATA steps<>+408(SB)/8, $stepPut8<>(SB)
+DATA steps<>+416(SB)/8, $stepPut16<>(SB)
+DATA steps<>+424(SB)/8, $stepPut32<>(SB)
+DATA steps<>+432(SB)/8, $stepPut64<>(SB)
+DATA steps<>+440(SB)/8, $stepLook8<>(SB)
+DATA steps<>+448(SB)/8, $stepCount8<>(SB)
+DATA steps<>+456(SB)/8, $stepFlag8<>(SB)
+DATA steps<>+464(SB)/8, $stepFlag64<>(SB)
+DATA steps<>+472(SB)/8, $stepPack8<>(SB)
+DATA steps<>+480(SB)/8, $stepPack16<>(SB)
+DATA steps<>+488(SB)/8, $stepPack32<>(SB)
+DATA steps<>+496(SB)/8, $stepPack64<>(SB)
+DATA steps<>+504(SB)/8, $stepUnpack8<>(SB)
+DATA steps<>+512(SB)/8, $stepUnpack16<>(SB)
+DATA steps<>+520(SB)/8, $stepUnpack32<>(SB)
+DATA steps<>+528(SB)/8, $stepUnpack64<>(SB)
+DATA steps<>+536(SB)/8, $stepAdd64<>(SB)
+DATA steps<>+544(SB)/8, $stepAddFloat<>(SB)
+DATA steps<>+552(SB)/8, $stepSub64<>(SB)
+DATA steps<>+560(SB)/8, $stepSubFloat<>(SB)
+DATA steps<>+568(SB)/8, $stepAddTo64<>(SB)
+DATA steps<>+576(SB)/8, $stepAddToFloat<>(SB)
+DATA steps<>+584(SB)/8, $stepScale64<>(SB)
+DATA steps<>+592(SB)/8, $stepScaleFloat<>(SB)
+DATA steps<>+600(SB)/8, $stepMulFloat<>(SB)
+DATA steps<>+608(SB)/8, $stepDivFloat<>(SB)
+DATA steps<>+616(SB)/8, $stepMinFloat<>(SB)
+DATA steps<>+624(SB)/8, $stepMaxFloat<>(SB)
+DATA steps<>+632(SB)/8, $stepMulAddFloat<>(SB)
+DATA steps<>+640(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+648(SB)/8, $stepSqrtFloat<>(SB)
+GLOBL steps<>(SB), RODATA, $656
 
 // func run512(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
 TEXT ·run512(SB), NOSPLIT, $0-64

@@ -18,7 +18,7 @@ type bed struct {
 	taken   int
 }
 
-func take[T Number | Mask](b *bed, n int) []T {
+func take[T Number | float32 | Mask](b *bed, n int) []T {
 	if b.taken == len(b.regions) {
 		b.regions = append(b.regions, region(b.tb, Rows*8))
 	}
@@ -367,6 +367,60 @@ func TestMaskBecomesFlagsAndCounts(t *testing.T) {
 			}
 			return before[i]
 		})
+	})
+}
+
+func TestBytesAreLookedUpInATable(t *testing.T) {
+	var table [64]uint8
+	for i := range table {
+		table[i] = uint8(i*i*7 + 3)
+	}
+	onEachPath(t, func(t *testing.T, b *bed, r *rand.Rand, n int) {
+		guarded := take[uint8](b, len(table))
+		copy(guarded, table[:])
+		two(t, b, "Look", column[uint8](b, r, n), func(dst, x []uint8) { Look(dst, x, (*[64]uint8)(guarded)) },
+			func(a uint8) uint8 { return table[a%64] })
+	})
+}
+
+func TestFloatsAreRoundedToIntegersHalvesToEven(t *testing.T) {
+	onEachPath(t, func(t *testing.T, b *bed, r *rand.Rand, n int) {
+		x, dst := take[float64](b, n), take[int64](b, n)
+		for i := range x {
+			switch r.IntN(4) {
+			case 0:
+				x[i] = float64(r.IntN(41)-20) / 2
+			case 1:
+				x[i] = math.Copysign(0, -1)
+			case 2: // of every size, up to the ends
+				x[i] = max(-0x1p63, min(0x1.fffffffffffffp62, math.Ldexp(r.Float64()*2-1, r.IntN(65))))
+			default:
+				x[i] = float64(int64(r.Uint64()>>r.IntN(64))) * 0.5
+			}
+		}
+		Round(dst, x)
+		same(t, "Round", dst, func(i int) int64 {
+			whole, part := math.Modf(x[i])
+			n := int64(whole)
+			if part = math.Abs(part); part > 0.5 || part == 0.5 && n%2 != 0 {
+				if math.Signbit(x[i]) {
+					return n - 1
+				}
+				return n + 1
+			}
+			return n
+		})
+	})
+}
+
+func TestFloatsAreWidened(t *testing.T) {
+	onEachPath(t, func(t *testing.T, b *bed, r *rand.Rand, n int) {
+		x, dst := take[float32](b, n), take[float64](b, n)
+		for i := range x {
+			x[i] = math.Float32frombits(r.Uint32() >> r.IntN(32))
+		}
+		Widen(dst, x)
+		same(t, "Widen", dst, func(i int) float64 { return float64(x[i]) })
 	})
 }
 

@@ -36,16 +36,19 @@ func kindBytes(kind string) int {
 var families = []family{
 	{"Less", columns, against(below)},
 	{"Equal", columns, against(same)},
-	{"AtMost", floats, against(below2)},
+	{"AtMost", floats, against(atMost)},
 	{"LessThan", columns, pairs(below)},
 	{"EqualTo", columns, pairs(same)},
 	{"Bit", widths, against(touches)},
 
 	{"Float", kinds, turn(machine.convert)},
 	{"Int", kinds, turn(machine.extend)},
+	{"Round", floats, round},
+	{"Widen", floats, widen},
 	{"Code", widths, code},
 	{"Select", widths, choice},
 	{"Put", widths, put},
+	{"Look", []string{"8"}, look},
 	{"Count", []string{"8"}, count},
 	{"Flag", []string{"8", "64"}, flag},
 	{"Pack", widths, pack},
@@ -109,7 +112,7 @@ func turn(how func(m machine, p *page, kind, x, to string)) func(machine, string
 			prepare: func(p *page) {
 				p.dup(64, argC, m.reg(0))
 				m.read(p, 64)
-				m.prepare(p, kind)
+				m.prepareConvert(p, kind)
 			},
 			rows: func(p *page) {
 				vectors(m, 64, func(row, off int) {
@@ -331,7 +334,7 @@ func scale(m machine, variant string) kernel {
 	}
 	prepare := func(p *page) {
 		dupC(m)(p)
-		m.high(p)
+		m.prepareScale(p)
 	}
 	return arithmetic(m, false, prepare, func(p *page, x, _ string) { m.scale(p, x, m.reg(2)) })
 }
@@ -373,6 +376,55 @@ func abs(m machine, _ string) kernel {
 	return arithmetic(m, false, prepare, func(p *page, x, _ string) {
 		p.op("VANDPD", "%s, %s, %s", x, m.reg(0), m.reg(2))
 	})
+}
+
+func round(m machine, _ string) kernel {
+	return arithmetic(m, false, m.prepareRound, func(p *page, x, _ string) { m.round(p, x, m.reg(2)) })
+}
+
+// widen reads half as many bytes as it writes.
+func widen(m machine, _ string) kernel {
+	return kernel{dst: 512, x: 256, rows: func(p *page) {
+		vectors(m, 64, func(row, off int) {
+			p.op("VCVTPS2PD", "%s, %s", at(row*4, "(SI)"), m.reg(2))
+			p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+		})
+	}}
+}
+
+// look finds bytes in a table of 64, y, by quarters: PSHUFB looks among 16 and
+// answers 0 to what is 128 or more, which is where miss takes all that a quarter
+// does not hold.
+func look(m machine, _ string) kernel {
+	quarters := []string{"", "second", "third", "fourth"}
+	return kernel{
+		dst: 64, x: 64,
+		prepare: func(p *page) {
+			p.op("MOVQ", "%s, DX", argY)
+			p.dup(64, "index<>(SB)", m.reg(0))
+			p.dup(64, "miss<>(SB)", m.reg(1))
+			for q, first := range quarters {
+				m.quarter(p, at(16*q, "(DX)"), m.reg(12+q))
+				if q > 0 {
+					p.dup(64, first+"<>(SB)", m.reg(8+q))
+				}
+			}
+		},
+		rows: func(p *page) {
+			vectors(m, 8, func(_, off int) {
+				p.op("VANDPD", "%s, %s, %s", at(off, "(SI)"), m.reg(0), m.reg(2))
+				p.op("VPADDB", "%s, %s, %s", m.reg(2), m.reg(1), m.reg(3))
+				p.op("VPSHUFB", "%s, %s, %s", m.reg(3), m.reg(12), m.reg(4))
+				for q := 1; q < len(quarters); q++ {
+					p.op("VXORPD", "%s, %s, %s", m.reg(2), m.reg(8+q), m.reg(3))
+					p.op("VPADDB", "%s, %s, %s", m.reg(3), m.reg(1), m.reg(3))
+					p.op("VPSHUFB", "%s, %s, %s", m.reg(3), m.reg(12+q), m.reg(3))
+					p.op("VORPD", "%s, %s, %s", m.reg(3), m.reg(4), m.reg(4))
+				}
+				p.op("VMOVUPD", "%s, %s", m.reg(4), at(off, "(DI)"))
+			})
+		},
+	}
 }
 
 func sqrt(m machine, _ string) kernel {

@@ -23,14 +23,18 @@ type machine interface {
 	only(p *page, w int, from, to string)
 	choose(p *page, w int, from, otherwise, to string)
 
-	// convert prepares and turns a vector's worth of integers at x into float64;
-	// extend turns them into int64.
-	prepare(p *page, kind string)
+	// convert turns a vector's worth of integers at x into float64 and extend into
+	// int64; round turns float64 into int64, scale multiplies int64 by register 0.
+	// What is prepared once is in registers 10 to 13, by scale in register 1.
+	prepareConvert(p *page, kind string)
 	convert(p *page, kind, x, to string)
 	extend(p *page, kind, x, to string)
+	prepareRound(p *page)
+	round(p *page, x, to string)
+	prepareScale(p *page)
+	scale(p *page, x, to string)
 
-	scale(p *page, x, to string) // int64 by register 0; high is called once before
-	high(p *page)
+	quarter(p *page, from, to string) // repeats 16 bytes
 }
 
 // question is what truth finds out.
@@ -39,7 +43,7 @@ type question int
 const (
 	below   question = iota // x < y; x and y of integers are turned over by register 1 first
 	same                    // x = y
-	below2                  // x ≤ y, of floats only
+	atMost                  // x ≤ y, of floats only
 	touches                 // x & y ≠ 0, and y is one bit
 )
 
@@ -61,4 +65,4 @@ const float = 64 | 1<<10
 func size(w int) int { return w &^ (1 << 10) }
 
 // floatTest is VCMPPD's number for a question; all are false for NaN.
-var floatTest = map[question]int{below: 0x11, same: 0, below2: 0x12}
+var floatTest = map[question]int{below: 0x11, same: 0, atMost: 0x12}

@@ -116,8 +116,8 @@ func (narrow) choose(p *page, _ int, from, otherwise, to string) {
 	p.op("VPBLENDVB", "Y5, %s, %s, %s", from, otherwise, to)
 }
 
-// prepare loads what convert needs of kinds that AVX2 has no conversion for.
-func (narrow) prepare(p *page, kind string) {
+// prepareConvert loads what convert needs of kinds that AVX2 has no conversion for.
+func (narrow) prepareConvert(p *page, kind string) {
 	switch kind {
 	case "Uint32":
 		p.op("VPBROADCASTQ", "two52<>(SB), Y10")
@@ -165,7 +165,30 @@ func (narrow) convert(p *page, kind, x, to string) {
 
 func (narrow) extend(p *page, kind, x, to string) { p.op(extension(kind), "%s, %s", x, to) }
 
-func (narrow) high(p *page) { p.op("VPSRLQ", "$32, Y0, Y1") }
+func (narrow) prepareRound(p *page) {
+	p.op("VPBROADCASTQ", "down32<>(SB), Y10")
+	p.op("VPBROADCASTQ", "up32<>(SB), Y11")
+	p.op("VPBROADCASTQ", "two52<>(SB), Y12")
+	p.op("VPBROADCASTQ", "three51<>(SB), Y13")
+}
+
+// round finds the nearest integer and splits it, exactly, into 32 upper bits and
+// 32 lower ones, which it reads off the last places of 2^52 (upper ones may be
+// below 0, and go to 2^52 + 2^51).
+func (narrow) round(p *page, x, to string) {
+	p.op("VROUNDPD", "$8, %s, Y2", x) // to the nearest, halves to even
+	p.op("VMULPD", "Y10, Y2, Y3")
+	p.op("VROUNDPD", "$9, Y3, Y3") // down
+	p.op("VMULPD", "Y11, Y3, Y4")
+	p.op("VSUBPD", "Y4, Y2, Y2")
+	p.op("VADDPD", "Y13, Y3, Y3")
+	p.op("VPSLLQ", "$32, Y3, Y3")
+	p.op("VADDPD", "Y12, Y2, Y2")
+	p.op("VPXOR", "Y12, Y2, Y2")
+	p.op("VPOR", "Y3, Y2, %s", to)
+}
+
+func (narrow) prepareScale(p *page) { p.op("VPSRLQ", "$32, Y0, Y1") }
 
 // scale adds up the three products of 32-bit halves that reach the low 64 bits.
 func (narrow) scale(p *page, x, to string) {
@@ -178,3 +201,5 @@ func (narrow) scale(p *page, x, to string) {
 	p.op("VPMULUDQ", "Y0, Y2, Y2")
 	p.op("VPADDQ", "Y4, Y2, %s", to)
 }
+
+func (narrow) quarter(p *page, from, to string) { p.op("VBROADCASTI128", "%s, %s", from, to) }

@@ -93,8 +93,8 @@ func (p *page) table(names []string) {
 }
 
 // constants writes the vectors that steps read: bit i in place i, which tell
-// the places of a vector apart once they hold the same mask bits, and the float
-// whose last place is worth 1.
+// the places of a vector apart once they hold the same mask bits, and 64 bits that
+// are repeated.
 func (p *page) constants() {
 	for _, w := range []int{16, 32, 64} {
 		places := map[int]int{16: 16, 32: 8, 64: 8}[w]
@@ -103,9 +103,7 @@ func (p *page) constants() {
 		}
 		p.raw(fmt.Sprintf("GLOBL bit%d<>(SB), RODATA|NOPTR, $%d\n", w, places*w/8))
 	}
-	for i, v := range []string{"0x8040201008040201"} {
-		p.raw(fmt.Sprintf("DATA bit8<>+%d(SB)/8, $%s", 8*i, v))
-	}
+	p.raw("DATA bit8<>+0(SB)/8, $0x8040201008040201")
 	p.raw("GLOBL bit8<>(SB), RODATA|NOPTR, $8\n")
 	for i, v := range []string{"0", "0x0101010101010101", "0x0202020202020202", "0x0303030303030303"} {
 		p.raw(fmt.Sprintf("DATA byte8<>+%d(SB)/8, $%s", 8*i, v))
@@ -114,7 +112,15 @@ func (p *page) constants() {
 	for _, c := range []struct{ name, value string }{
 		{"sign", "0x8000000000000000"},
 		{"magnitude", "0x7fffffffffffffff"},
-		{"two52", "0x4330000000000000"},    // 2^52 as a float64
+		{"two52", "0x4330000000000000"},   // 2^52 as a float64
+		{"three51", "0x4338000000000000"}, // 2^52 + 2^51
+		{"up32", "0x41f0000000000000"},    // 2^32
+		{"down32", "0x3df0000000000000"},  // 2^-32
+		{"index", "0x3f3f3f3f3f3f3f3f"},   // of a table of 64
+		{"miss", "0x7070707070707070"},    // takes what is 16 or more to 128 or more
+		{"second", "0x1010101010101010"},
+		{"third", "0x2020202020202020"},
+		{"fourth", "0x3030303030303030"},
 		{"two84", "0x4530000000000000"},    // 2^84
 		{"unsigned", "0x4530000000100000"}, // 2^84 + 2^52
 		{"signed", "0x4530000080100000"},   // 2^84 + 2^63 + 2^52

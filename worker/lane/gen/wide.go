@@ -51,7 +51,7 @@ func (wide) choose(p *page, w int, from, otherwise, to string) {
 	p.op("VPBLENDM"+letter(w), "%s, %s, K1, %s", from, otherwise, to)
 }
 
-func (wide) prepare(*page, string) {}
+func (wide) prepareConvert(*page, string) {}
 
 func (wide) convert(p *page, kind, x, to string) {
 	switch kind {
@@ -65,9 +65,15 @@ func (wide) convert(p *page, kind, x, to string) {
 
 func (wide) extend(p *page, kind, x, to string) { p.op(extension(kind), "%s, %s", x, to) }
 
-func (wide) high(*page) {}
+func (wide) prepareRound(*page) {}
+
+func (wide) round(p *page, x, to string) { p.op("VCVTPD2QQ", "%s, %s", x, to) }
+
+func (wide) prepareScale(*page) {}
 
 func (wide) scale(p *page, x, to string) { p.op("VPMULLQ", "%s, Z0, %s", x, to) }
+
+func (wide) quarter(p *page, from, to string) { p.op("VBROADCASTI32X4", "%s, %s", from, to) }
 
 // extension is the instruction that makes int64 of a kind.
 func extension(kind string) string {
