@@ -81,5 +81,4 @@ func text[T synth.Integer](f *csvFile, v *synth.Vector[T], i int) {
 	}
 }
 
-func (f *csvFile) split() error  { return nil }
 func (f *csvFile) finish() error { return nil }

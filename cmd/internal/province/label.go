@@ -1,7 +1,7 @@
 package province
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -9,7 +9,7 @@ import (
 	"rescore/partition/synth"
 )
 
-// labels collects a row group of labels.
+// labels are the labels of a batch as columns.
 type labels struct {
 	columns []synth.Column
 	number  *synth.Vector[uint64]
@@ -25,27 +25,17 @@ func newLabels() *labels {
 	return l
 }
 
-func (l *labels) len() int { return len(l.number.Values) }
-
-func (l *labels) take(b *synth.Batch) {
-	l.number.Values, l.churned.Values = b.Labels(l.number.Values, l.churned.Values)
-}
-
-func (l *labels) flush(o *output) error {
-	n := l.len()
-	if n == 0 {
-		return nil
+// look brings the columns up to date with the batch and returns the number of rows.
+func (l *labels) look(b *synth.Batch) int {
+	l.number.Values, l.churned.Values = b.Labels(l.number.Values[:0], l.churned.Values[:0])
+	n := len(l.number.Values)
+	valid := slices.Grow(l.number.Valid[:0], n/8+1)
+	for range n / 8 {
+		valid = append(valid, 0xff)
 	}
-	for len(l.number.Valid) < (n+7)/8 {
-		l.number.Valid = append(l.number.Valid, 0xff)
+	if n&7 != 0 {
+		valid = append(valid, 1<<(n&7)-1)
 	}
-	l.churned.Valid = l.number.Valid
-	if err := o.write(l.columns, n); err != nil {
-		return fmt.Errorf("write %s: %w", o.name, err)
-	}
-	if err := o.split(); err != nil {
-		return fmt.Errorf("write %s: %w", o.name, err)
-	}
-	l.number.Values, l.churned.Values = l.number.Values[:0], l.churned.Values[:0]
-	return nil
+	l.number.Valid, l.churned.Valid = valid, valid
+	return n
 }

@@ -2,7 +2,6 @@ package province
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"slices"
 
 	"rescore/partition/synth"
@@ -37,7 +36,13 @@ var order = func() (t [256]uint32) {
 func gather[T synth.Integer](out, values []T, valid []byte) int {
 	at := 0
 	whole := len(values) / 8
-	for g, set := range valid[:whole] {
+	for g := 0; g < whole; g++ {
+		set := valid[g]
+		if set == 0xff && g+8 <= whole && binary.LittleEndian.Uint64(valid[g:]) == ^uint64(0) {
+			at += copy(out[at:], values[g*8:g*8+64])
+			g += 7
+			continue
+		}
 		from, to := (*[8]T)(values[g*8:]), (*[8]T)(out[at:])
 		if set == 0xff { // most groups of most columns
 			*to = *from
@@ -64,22 +69,47 @@ func gather[T synth.Integer](out, values []T, valid []byte) int {
 	return at
 }
 
-// bounds are the least and greatest value, 0 when there is none.
-func bounds[T integer](values []T) (low, high T) {
+// appendRuns writes values of 0 to 2^width-1 as Parquet's hybrid: the width, then
+// runs of one value where eight bytes or more are saved, packed bits elsewhere.
+func appendRuns[T integer](dst []byte, values []T, width int) []byte {
+	dst = append(dst, byte(width))
+	enough := (7 + width) / width // groups
+	packed := 0                   // values written
+	for at := 0; at+8 <= len(values); {
+		eight := (*[8]T)(values[at:])
+		if !alike(eight, eight[0]) {
+			at += 8
+			continue
+		}
+		past := at + 8
+		for past+8 <= len(values) && alike((*[8]T)(values[past:]), eight[0]) {
+			past += 8
+		}
+		if (past-at)/8 >= enough {
+			dst = appendPackedRun(dst, values[packed:at], width)
+			dst = binary.AppendUvarint(dst, uint64(past-at)<<1)
+			dst = append(dst, byte(eight[0]))
+			if width > 8 {
+				dst = append(dst, byte(uint16(eight[0])>>8))
+			}
+			packed = past
+		}
+		at = past
+	}
+	return appendPackedRun(dst, values[packed:], width)
+}
+
+// alike reports whether all eight are x.
+func alike[T integer](v *[8]T, x T) bool {
+	return v[1] == x && v[0]|v[2]|v[3]|v[4]|v[5]|v[6]|v[7] == x && v[0]&v[2]&v[3]&v[4]&v[5]&v[6]&v[7] == x
+}
+
+func appendPackedRun[T integer](dst []byte, values []T, width int) []byte {
 	if len(values) == 0 {
-		return 0, 0
+		return dst
 	}
-	low, high = values[0], values[0]
-	low1, high1 := low, high // two chains run side by side
-	for ; len(values) >= 4; values = values[4:] {
-		a, b, c, d := values[0], values[1], values[2], values[3]
-		low, high = min(low, a, b), max(high, a, b)
-		low1, high1 = min(low1, c, d), max(high1, c, d)
-	}
-	for _, x := range values {
-		low, high = min(low, x), max(high, x)
-	}
-	return min(low, low1), max(high, high1)
+	dst = binary.AppendUvarint(dst, uint64(len(values)+7)/8<<1|1)
+	return appendPacked(dst, values, width)
 }
 
 // appendPacked writes values of 0 to 2^width-1 as width bits each, width 1 to
@@ -109,107 +139,4 @@ func packEight[T integer](dst []byte, v *[8]T, width uint) {
 	if w > 8 {
 		binary.LittleEndian.PutUint64(dst[8:], b>>(64-4*w))
 	}
-}
-
-// The shape of delta encoding.
-const (
-	deltaBlock = 128
-	deltaMini  = 32
-	deltaMinis = deltaBlock / deltaMini
-)
-
-// appendDeltas writes amounts as DELTA_BINARY_PACKED. A miniblock's width is
-// rounded up so that a turn, four values of up to 30 bits or two wider ones,
-// ends between bytes: one amount in thirty grows by a bit, and no turn has to
-// pick up what the one before left.
-func appendDeltas(dst []byte, amounts []int64) []byte {
-	dst = binary.AppendUvarint(dst, deltaBlock)
-	dst = binary.AppendUvarint(dst, deltaMinis)
-	dst = binary.AppendUvarint(dst, uint64(len(amounts)))
-	if len(amounts) == 0 {
-		return binary.AppendVarint(dst, 0)
-	}
-	previous := amounts[0]
-	dst = binary.AppendVarint(dst, previous)
-	amounts = amounts[1:]
-	var deltas [deltaBlock]int64
-	var greatest [deltaMinis]int64
-	for len(amounts) > 0 {
-		n := min(len(amounts), deltaBlock)
-		block := amounts[:n]
-		amounts = amounts[n:]
-
-		least := block[0] - previous // differences wrap, as the format has it
-		minis := (n + deltaMini - 1) / deltaMini
-		for m := range minis {
-			part := block[m*deltaMini : min((m+1)*deltaMini, n)]
-			most := part[0] - previous
-			to := deltas[m*deltaMini:][:len(part)]
-			for i, x := range part {
-				d := x - previous
-				previous = x
-				to[i] = d
-				least, most = min(least, d), max(most, d)
-			}
-			greatest[m] = most
-		}
-		for i := n; i < minis*deltaMini; i++ {
-			deltas[i] = least
-		}
-
-		dst = binary.AppendVarint(dst, least)
-		p := len(dst) + deltaMinis
-		dst = slices.Grow(dst, deltaMinis+deltaBlock*8+slack)
-		dst = append(dst, 0, 0, 0, 0)
-		for m := range minis {
-			width := roundedWidth(uint64(greatest[m] - least))
-			dst[p-deltaMinis+m] = uint8(width)
-		}
-		widths := dst[p-deltaMinis : p]
-		room := dst[p:cap(dst)]
-		at := 0
-		for m := range minis {
-			at += packMini(room[at:], (*[deltaMini]int64)(deltas[m*deltaMini:]), least, uint(widths[m]))
-		}
-		dst = dst[:p+at]
-	}
-	return dst
-}
-
-// roundedWidth is how many bits a miniblock spends on a value up to most.
-func roundedWidth(most uint64) int {
-	width := bits.Len64(most)
-	if width <= 30 {
-		return (width + 1) &^ 1
-	}
-	return (width + 3) &^ 3
-}
-
-// packMini writes a miniblock and returns its size in bytes.
-func packMini(dst []byte, deltas *[deltaMini]int64, least int64, width uint) int {
-	p := 0
-	switch {
-	case width == 0:
-	case width <= 30:
-		w, w2 := width&31, 2*width&63
-		step := int(width / 2)
-		for i := 0; i < deltaMini; i += 4 {
-			d := (*[4]int64)(deltas[i:])
-			a := uint64(d[0]-least) | uint64(d[1]-least)<<w
-			b := uint64(d[2]-least) | uint64(d[3]-least)<<w
-			to := (*[16]byte)(dst[p:])
-			binary.LittleEndian.PutUint64(to[:8], a|b<<w2)
-			binary.LittleEndian.PutUint64(to[8:], b>>(64-w2&63))
-			p += step
-		}
-	default:
-		for i := 0; i < deltaMini; i += 2 {
-			a, b := uint64(deltas[i]-least), uint64(deltas[i+1]-least)
-			to := (*[16]byte)(dst[p:])
-			binary.LittleEndian.PutUint64(to[:8], a|b<<width)
-			binary.LittleEndian.PutUint64(to[8:], b>>(64-width))
-			p += int(width / 4)
-		}
-	}
-	return p
 }

@@ -17,23 +17,24 @@ import (
 
 // parquetFile writes flat optional integer columns, and nothing else, as
 // Parquet. The library's own writer takes a 24-byte value at a time for an
-// optional column and keeps a row number for each; here a whole batch goes from
-// slices to a page, with the library's structures for headers and footer. Validity bitmaps are definition levels already: one bit a row,
-// least significant first.
+// optional column and keeps a row number for each; here a batch goes from slices
+// to the open page, with the library's structures for the footer. Batches are a
+// part of a page, so that a batch is encoded while it is still in a core's own
+// cache.
 type parquetFile struct {
 	w        io.Writer
 	offset   int64
 	codec    format.CompressionCodec
 	compress func(dst, src []byte) []byte // reuses dst's memory; nil for none
-	columns  []*chunk
+	columns  []column
+	page     int   // rows of the open page
 	rows     int64 // of the open row group
 	meta     format.FileMetaData
-	indexes  []pageIndex // one a column chunk, in file order
-}
 
-type pageIndex struct {
-	column format.ColumnIndex
-	offset format.OffsetIndex
+	// What one column after another works in.
+	levels, body, raw, packed []byte
+	indices                   []uint16
+	room                      []int64
 }
 
 const magic = "PAR1"
@@ -62,19 +63,10 @@ func newParquet(w io.Writer, columns []synth.Column, codec format.CompressionCod
 		}
 		f.meta.Schema = append(f.meta.Schema, e)
 		f.meta.ColumnOrders = append(f.meta.ColumnOrders, format.ColumnOrder{Value: new(format.TypeDefinedOrder)})
-		f.columns = append(f.columns, &chunk{file: f, name: c.Name, physical: e.Type.V, codec: codec, count: counts(c)})
+		p := pages{file: f, name: c.Name, physical: e.Type.V, codec: codec}
+		f.columns = append(f.columns, newColumn(p, c))
 	}
 	return f, f.emit([]byte(magic))
-}
-
-// counts reports whether a column holds small numbers without gaps worth naming:
-// counts and codes, not days and areas.
-func counts(c synth.Column) bool {
-	switch c.Source.Type.ID() {
-	case arrow.UINT8, arrow.INT16, arrow.INT32:
-		return true
-	}
-	return false
 }
 
 // element is a column's entry in the schema.
@@ -117,33 +109,38 @@ func (f *parquetFile) emit(b []byte) error {
 	return err
 }
 
-// write encodes one page of every column.
+// amounts is room for a block that waits and n values, with slack.
+func (f *parquetFile) amounts(n int) []int64 {
+	if len(f.room) < deltaBlock+n+slack {
+		f.room = make([]int64, deltaBlock+n+n/8+slack)
+	}
+	return f.room
+}
+
+// write appends n rows of the columns.
 func (f *parquetFile) write(columns []synth.Column, n int) error {
 	if n == 0 {
 		return nil
 	}
 	for i, c := range columns {
-		var err error
-		switch v := c.Vector.(type) {
-		case *synth.Vector[uint8]:
-			err = page(f.columns[i], v, n)
-		case *synth.Vector[int16]:
-			err = page(f.columns[i], v, n)
-		case *synth.Vector[int32]:
-			err = page(f.columns[i], v, n)
-		case *synth.Vector[uint32]:
-			err = page(f.columns[i], v, n)
-		case *synth.Vector[int64]:
-			err = page(f.columns[i], v, n)
-		case *synth.Vector[uint64]:
-			err = page(f.columns[i], v, n)
-		}
-		if err != nil {
-			return fmt.Errorf("column %s: %w", c.Name, err)
-		}
+		f.columns[i].take(c.Vector, n)
 	}
+	f.page += n
 	f.rows += int64(n)
+	if f.page >= pageRows {
+		f.closePage()
+	}
+	if f.rows >= pageRows*rowGroupPages {
+		return f.split()
+	}
 	return nil
+}
+
+func (f *parquetFile) closePage() {
+	for _, c := range f.columns {
+		c.closePage()
+	}
+	f.page = 0
 }
 
 // split writes the row group that has gathered.
@@ -151,15 +148,18 @@ func (f *parquetFile) split() error {
 	if f.rows == 0 {
 		return nil
 	}
+	if f.page > 0 {
+		f.closePage()
+	}
 	g := format.RowGroup{NumRows: f.rows, FileOffset: f.offset, Ordinal: int16(len(f.meta.RowGroups))}
-	for _, c := range f.columns {
-		column, err := c.flush()
+	for i, c := range f.columns {
+		chunk, err := c.flush()
 		if err != nil {
-			return fmt.Errorf("column %s: %w", c.name, err)
+			return fmt.Errorf("column %s: %w", f.meta.Schema[i+1].Name, err)
 		}
-		g.TotalByteSize += column.MetaData.TotalUncompressedSize
-		g.TotalCompressedSize += column.MetaData.TotalCompressedSize
-		g.Columns = append(g.Columns, column)
+		g.TotalByteSize += chunk.MetaData.TotalUncompressedSize
+		g.TotalCompressedSize += chunk.MetaData.TotalCompressedSize
+		g.Columns = append(g.Columns, chunk)
 	}
 	f.meta.RowGroups = append(f.meta.RowGroups, g)
 	f.meta.NumRows += f.rows
@@ -167,47 +167,15 @@ func (f *parquetFile) split() error {
 	return nil
 }
 
-// finish writes the page indexes and the footer.
+// finish writes the footer.
 func (f *parquetFile) finish() error {
 	if err := f.split(); err != nil {
 		return err
 	}
-	at := 0
-	for g := range f.meta.RowGroups {
-		for c := range f.meta.RowGroups[g].Columns {
-			column := &f.meta.RowGroups[g].Columns[c]
-			column.ColumnIndexOffset = f.offset
-			if err := f.marshal(&f.indexes[at].column); err != nil {
-				return err
-			}
-			column.ColumnIndexLength = int32(f.offset - column.ColumnIndexOffset)
-			at++
-		}
-	}
-	at = 0
-	for g := range f.meta.RowGroups {
-		for c := range f.meta.RowGroups[g].Columns {
-			column := &f.meta.RowGroups[g].Columns[c]
-			column.OffsetIndexOffset = f.offset
-			if err := f.marshal(&f.indexes[at].offset); err != nil {
-				return err
-			}
-			column.OffsetIndexLength = int32(f.offset - column.OffsetIndexOffset)
-			at++
-		}
-	}
-	start := f.offset
-	if err := f.marshal(&f.meta); err != nil {
-		return err
-	}
-	tail := binary.LittleEndian.AppendUint32(nil, uint32(f.offset-start))
-	return f.emit(append(tail, magic...))
-}
-
-func (f *parquetFile) marshal(v any) error {
-	b, err := thrift.Marshal(new(thrift.CompactProtocol), v)
+	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &f.meta)
 	if err != nil {
 		return err
 	}
-	return f.emit(b)
+	footer = binary.LittleEndian.AppendUint32(footer, uint32(len(footer)))
+	return f.emit(append(footer, magic...))
 }
