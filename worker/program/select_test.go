@@ -155,7 +155,7 @@ func TestTheDefaultPlanReadsWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	spec, m := standard(t)
 	columns := planned(t, spec, m, 64).Columns()
-	for _, unread := range []string{schema.Key, BadValues, "imei_m0", "roam_sec_m0", "sex", "brand_m1", "sms_cnt_m1"} {
+	for _, unread := range []string{schema.Key, BadValues, "imei_m0", "roam_sec_m1", "sex", "ld_sec_m0", "sms_cnt_m1"} {
 		if slices.Contains(columns, unread) {
 			t.Errorf("column %s is read and nothing needs it", unread)
 		}

@@ -20,30 +20,46 @@ import (
 // row is a score record as a naive reader sees it: the types a stranger would
 // choose for the file's.
 type row struct {
-	Msisdn          int64   `parquet:"msisdn"`
-	TrgFired        int32   `parquet:"trg_fired"`
-	TrgUnknown      int32   `parquet:"trg_unknown"`
-	TrgCount        int32   `parquet:"trg_count"`
-	TrgFirst        int32   `parquet:"trg_first"`
-	TrgReason       int32   `parquet:"trg_reason"`
-	Warn            int32   `parquet:"warn"`
-	Dunning         int32   `parquet:"dunning"`
-	Silent          int32   `parquet:"silent"`
-	SilentAny       int32   `parquet:"silent_any"`
-	RecentSilent    int32   `parquet:"recent_silent"`
-	SilentRun       int32   `parquet:"silent_run"`
-	LastActiveMonth int32   `parquet:"last_active_month"`
-	AccountState    int32   `parquet:"account_state"`
-	Arpu3Fen        int64   `parquet:"arpu3_fen"`
-	ValueTier       int32   `parquet:"value_tier"`
-	Propensity      float32 `parquet:"propensity"`
-	PropensityScore int32   `parquet:"propensity_score"`
-	RiskBand        int32   `parquet:"risk_band"`
-	NewSub          int32   `parquet:"new_sub"`
-	DqBadValues     int32   `parquet:"dq_bad_values"`
-	ExpectedLossFen int64   `parquet:"expected_loss_fen"`
-	RetainDecision  int32   `parquet:"retain_decision"`
-	ChurnLabel      int32   `parquet:"churn_label"`
+	Msisdn           int64   `parquet:"msisdn"`
+	TrgFired         int32   `parquet:"trg_fired"`
+	TrgUnknown       int32   `parquet:"trg_unknown"`
+	TrgCount         int32   `parquet:"trg_count"`
+	TrgFirst         int32   `parquet:"trg_first"`
+	TrgReason        int32   `parquet:"trg_reason"`
+	Warn             int32   `parquet:"warn"`
+	Dunning          int32   `parquet:"dunning"`
+	Silent           int32   `parquet:"silent"`
+	SilentAny        int32   `parquet:"silent_any"`
+	RecentSilent     int32   `parquet:"recent_silent"`
+	SilentRun        int32   `parquet:"silent_run"`
+	LastActiveMonth  int32   `parquet:"last_active_month"`
+	AccountState     int32   `parquet:"account_state"`
+	Arpu3Fen         int64   `parquet:"arpu3_fen"`
+	ValueTier        int32   `parquet:"value_tier"`
+	Propensity       float32 `parquet:"propensity"`
+	PropensityScore  int32   `parquet:"propensity_score"`
+	RiskBand         int32   `parquet:"risk_band"`
+	NewSub           int32   `parquet:"new_sub"`
+	DqBadValues      int32   `parquet:"dq_bad_values"`
+	ExpectedLossFen  int64   `parquet:"expected_loss_fen"`
+	RetainDecision   int32   `parquet:"retain_decision"`
+	ChurnLabel       int32   `parquet:"churn_label"`
+	ChurnKind        int32   `parquet:"churn_kind"`
+	ChurnKindUnknown int32   `parquet:"churn_kind_unknown"`
+	ChurnPrimary     int32   `parquet:"churn_primary"`
+	SwitchState      int32   `parquet:"switch_state"`
+	LifecycleStage   int32   `parquet:"lifecycle_stage"`
+	ChurnStage       int32   `parquet:"churn_stage"`
+	TrafficClass     int32   `parquet:"traffic_class"`
+	TrafficSteps     int32   `parquet:"traffic_steps"`
+	Grade            int32   `parquet:"grade"`
+	ProductBand      int32   `parquet:"product_band"`
+	Cause            int32   `parquet:"cause"`
+	CauseEvidence    int32   `parquet:"cause_evidence"`
+	Offer            int32   `parquet:"offer"`
+	OfferLine        int32   `parquet:"offer_line"`
+	ComplaintTopic   int32   `parquet:"complaint_topic"`
+	Justified        int32   `parquet:"justified"`
 }
 
 // base makes n rows with numbers growing from the first of segment 1380013.
@@ -78,6 +94,10 @@ func base(seed uint64, n int, wild bool) []row {
 			Arpu3Fen: arpu, ValueTier: min(int32(arpu/3500), 5), Propensity: float32(p), PropensityScore: int32(math.Round(p * 1000)),
 			RiskBand: 1 + int32(p*4.99), NewSub: some(0.03, 1), DqBadValues: some(0.01, 2), ExpectedLossFen: int64(p * float64(arpu)),
 			RetainDecision: 1 + int32(r.IntN(3)), ChurnLabel: some(0.03, 1),
+			ChurnKind: some(0.1, 1) | some(0.05, 4), ChurnKindUnknown: some(0.1, 2), ChurnPrimary: some(0.1, 1), SwitchState: some(0.1, 1),
+			LifecycleStage: 1 + int32(r.IntN(4)), ChurnStage: some(0.3, 1), TrafficClass: 1 + some(0.3, 2), TrafficSteps: some(0.3, 1),
+			Grade: some(0.05, 1), ProductBand: 1 | some(0.8, 6), Cause: some(0.2, 12), CauseEvidence: some(0.05, 1<<9), Offer: 15 - some(0.2, 14), OfferLine: 19 - some(0.2, 17),
+			ComplaintTopic: some(0.02, 2), Justified: 2 - some(0.02, 1),
 		}
 		if wild {
 			b := func() int32 { return int32(r.IntN(256)) }
@@ -86,6 +106,8 @@ func base(seed uint64, n int, wild bool) []row {
 				Warn: int32(r.IntN(2)), Dunning: b(), Silent: b(), SilentAny: b(), RecentSilent: b(), SilentRun: b() - 128, LastActiveMonth: int32(r.Uint32()),
 				AccountState: b(), Arpu3Fen: int64(r.Uint64()), ValueTier: b(), Propensity: r.Float32(), PropensityScore: int32(r.IntN(1 << 16)),
 				RiskBand: 1 + int32(r.IntN(5)), NewSub: b(), DqBadValues: b(), ExpectedLossFen: int64(r.Uint64()), RetainDecision: 1 + int32(r.IntN(15)), ChurnLabel: b(),
+				ChurnKind: b(), ChurnKindUnknown: b(), ChurnPrimary: b(), SwitchState: b(), LifecycleStage: b(), ChurnStage: b(), TrafficClass: b(), TrafficSteps: b(),
+				Grade: b(), ProductBand: b(), Cause: b(), CauseEvidence: int32(r.IntN(1 << 16)), Offer: b(), OfferLine: b(), ComplaintTopic: b(), Justified: b(),
 			}
 		}
 	}
