@@ -62,7 +62,8 @@ var table = []row{
 	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/model", nil, nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
-	{"worker/source", list("partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
+	{"worker/tag", nil, nil},
+	{"worker/source", list("worker/tag", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
@@ -101,7 +102,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/tag", "worker/program",
 }
 
 func list(names ...string) []string { return names }
