@@ -29,3 +29,11 @@ func BenchmarkStatus(b *testing.B) {
 func BenchmarkSubscriber(b *testing.B) {
 	kerneltest.Benchmark(b, NewSubscriber(defaults()), typical)
 }
+
+func BenchmarkLabel(b *testing.B) {
+	for _, rule := range []string{"status_or_silent", "status", "no_usage", "no_recharge"} {
+		b.Run(rule, func(b *testing.B) {
+			kerneltest.Benchmark(b, NewLabel(labelRules(rule, 1), 201011), typical)
+		})
+	}
+}

@@ -40,18 +40,33 @@ func (c chunk) known(dst *lane.Mask, column int) {
 	dst.Valid(c.in[column].Valid, c.lo, c.n)
 }
 
-// is sets dst where a column is known to hold a code.
-func (c chunk) is(dst *lane.Mask, column int, code uint8) {
-	var known lane.Mask
-	c.known(&known, column)
-	lane.Equal(dst, c.u8(column), code)
-	dst.And(dst, &known)
+// codes is a chunk of a coded column.
+type codes struct {
+	value []uint8
+	known lane.Mask
 }
 
-// given sets dst where a column holds a code other than 0, which stands for null.
-func (c chunk) given(dst *lane.Mask, column int) {
-	var known lane.Mask
-	c.known(&known, column)
-	lane.Equal(dst, c.u8(column), 0)
-	dst.AndNot(&known, dst)
+func (k *codes) read(c chunk, column int) {
+	k.value = c.u8(column)
+	c.known(&k.known, column)
+}
+
+// is sets dst where the code is known to be this one.
+func (k *codes) is(dst *lane.Mask, code uint8) {
+	lane.Equal(dst, k.value, code)
+	dst.And(dst, &k.known)
+}
+
+// either sets dst where the code is known to be one of two.
+func (k *codes) either(dst *lane.Mask, a, b uint8) {
+	var x lane.Mask
+	k.is(&x, a)
+	k.is(dst, b)
+	dst.Or(dst, &x)
+}
+
+// given sets dst where there is a code: 0 stands for null.
+func (k *codes) given(dst *lane.Mask) {
+	lane.Equal(dst, k.value, 0)
+	dst.AndNot(&k.known, dst)
 }

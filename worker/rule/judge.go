@@ -96,7 +96,7 @@ func (g *triggers) t5(c chunk) {
 	var campus, x lane.Mask
 	maybe := uint64(0) // an unknown type may be one
 	for _, code := range g.rules.T5ServiceTypes {
-		c.is(&x, g.at.service, uint8(code))
+		g.service.is(&x, uint8(code))
 		campus.Or(&campus, &x)
 		maybe = ^uint64(0)
 	}
@@ -112,12 +112,14 @@ func (g *triggers) t5(c chunk) {
 // t6: stopped broadband without flow in m-1 and m.
 func (g *triggers) t6(c chunk) {
 	var service, halted, known lane.Mask
-	c.is(&service, g.at.service, broadband)
+	g.service.is(&service, broadband)
 	halted.Fill(true)
 	known.Fill(true)
 	if g.rules.T6RequireStopped {
-		c.is(&halted, g.at.stopped, stopped)
-		c.known(&known, g.at.stopped)
+		var status codes
+		status.read(c, g.at.stopped)
+		status.is(&halted, stopped)
+		known = status.known
 	}
 	var flow traffic
 	flow.none()
@@ -156,13 +158,14 @@ func (g *triggers) t8(c chunk) {
 // t9: the last complaint ended badly, and was closed in the days up to the as-of
 // date. A date after it is not yet known on that day; no date counts as recent.
 func (g *triggers) t9(c chunk) {
-	var reluctantly, badly, recent, dated lane.Mask
-	c.is(&reluctantly, g.at.result, reluctant)
-	c.is(&badly, g.at.result, dissatisfied)
+	var result codes
+	var badly, recent, dated lane.Mask
+	result.read(c, g.at.result)
+	result.either(&badly, reluctant, dissatisfied)
 	between(&recent, c.i32(g.at.closed), g.closedFrom, g.asof)
 	c.known(&dated, g.at.closed)
 	for w := range recent {
-		g.judge(9, w, (reluctantly[w]|badly[w])&(recent[w]|^dated[w]), 0, 0)
+		g.judge(9, w, badly[w]&(recent[w]|^dated[w]), 0, 0)
 	}
 }
 
@@ -180,19 +183,18 @@ func (g *triggers) t11(c chunk) {
 // type: not for a mobile number; where the type is unknown the recorded sign
 // stands. T14 is for large customers and group members.
 func (g *triggers) signs(c chunk) {
-	var known, grouped lane.Mask
+	var known, mobiles, alone, member lane.Mask
 	c.known(&known, g.at.signs)
 	lane.Unpack(g.signBits, c.u32(g.at.signs))
-	lane.Equal(&grouped, c.u64(g.at.group), 0)
-	var x lane.Mask
-	c.known(&x, g.at.group)
-	grouped.AndNot(&x, &grouped)
+	g.service.is(&mobiles, mobile)
+	lane.Equal(&alone, c.u64(g.at.group), 0)
+	c.known(&member, g.at.group)
 	for w := range known {
-		fixed := known[w] &^ g.mobile[w]
+		fixed := known[w] &^ mobiles[w]
 		g.judge(10, w, g.sign[demolition][w]&fixed, 0, 0)
 		g.judge(12, w, g.sign[otherNetwork][w]&fixed, 0, 0)
 		g.judge(13, w, g.sign[relocation][w]&fixed, 0, 0)
-		g.judge(14, w, g.sign[demandNotMet][w]&known[w]&(g.large[w]|grouped[w]), 0, 0)
+		g.judge(14, w, g.sign[demandNotMet][w]&known[w]&(g.large[w]|member[w]&^alone[w]), 0, 0)
 	}
 }
 

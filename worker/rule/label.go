@@ -160,9 +160,11 @@ func (l *label) left(c chunk, dst *lane.Truth) {
 	case "status_or_silent":
 		dst.Or(dst, &by)
 	case "no_recharge":
+		var pay codes
 		var pre, post lane.Mask
-		c.is(&pre, l.at.pay, prepaid)
-		c.is(&post, l.at.pay, postpaid)
+		pay.read(c, l.at.pay)
+		pay.is(&pre, prepaid)
+		pay.is(&post, postpaid)
 		for w := range pre {
 			dst.Is[w] = pre[w]&dst.Is[w] | post[w]&by.Is[w]
 			dst.Not[w] = pre[w]&dst.Not[w] | post[w]&by.Not[w]
@@ -187,19 +189,14 @@ func (l *label) forced(dst *lane.Mask) {
 
 // read takes the status of one month.
 func (s *state) read(c chunk, column int) {
-	var none, out lane.Mask
-	status := c.u8(column)
-	c.known(&s.known, column)
-	lane.Equal(&none, status, 0)
-	lane.AtMost(&s.on, status, preCancelled)
-	lane.Less(&s.stopped, status, arrearsSuspended)
-	lane.Equal(&s.cancelled, status, cancelled)
-	lane.Equal(&out, status, portedOut)
-	for w := range none {
-		known := s.known[w]
-		s.on[w] &= known &^ none[w]
-		s.stopped[w] = s.on[w] &^ s.stopped[w]
-		s.cancelled[w] &= known
-		s.off[w] = s.cancelled[w] | out[w]&known
-	}
+	var status codes
+	status.read(c, column)
+	s.known = status.known
+	lane.AtMost(&s.on, status.value, preCancelled)
+	status.either(&s.stopped, arrearsSuspended, preCancelled)
+	status.is(&s.cancelled, cancelled)
+	status.either(&s.off, cancelled, portedOut)
+	var given lane.Mask
+	status.given(&given)
+	s.on.And(&s.on, &given)
 }

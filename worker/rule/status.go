@@ -119,19 +119,20 @@ func (s *status) run(run []int8, last []int32) {
 // account writes the status at m, 8 for a normal one in arrears that is not
 // known to be prepaid, 0 for an unknown one.
 func (s *status) account(c chunk, dst []uint8) {
-	var known, owes, x lane.Mask
-	state := c.u8(s.at.state)
-	c.known(&known, s.at.state)
-	lane.AtMost(&x, state, portedOut)
-	known.And(&known, &x)
-	lane.Code(dst, state, &known)
+	var state, pay codes
+	var owes, x lane.Mask
+	state.read(c, s.at.state)
+	lane.AtMost(&x, state.value, portedOut)
+	x.And(&x, &state.known)
+	lane.Code(dst, state.value, &x)
 
 	lane.AtMost(&x, c.i64(s.at.arrears), 0)
 	c.known(&owes, s.at.arrears)
 	owes.AndNot(&owes, &x)
-	c.is(&x, s.at.state, normal)
+	state.is(&x, normal)
 	owes.And(&owes, &x)
-	c.is(&x, s.at.pay, prepaid)
+	pay.read(c, s.at.pay)
+	pay.is(&x, prepaid)
 	owes.AndNot(&owes, &x)
 	lane.Put(dst, &owes, inArrears)
 }

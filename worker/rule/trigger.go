@@ -24,7 +24,8 @@ type triggers struct {
 	shorter           [schema.Months + 1]lane.Mask // at k: fewer than k full months
 	gone, hold        lane.Mask                    // hold: T2 and T3's activity arm are suppressed
 	prepaid, postpaid lane.Mask
-	untyped, mobile   lane.Mask // service type unknown; mobile
+	service           codes
+	untyped           lane.Mask // service type unknown
 	large             lane.Mask // large customer of any class
 	voice             traffic   // of m
 
@@ -121,24 +122,25 @@ func (g *triggers) Eval(n int, in, out []kernel.Vector) {
 
 // look works out what several triggers ask.
 func (g *triggers) look(c chunk) {
-	var x lane.Mask
 	depth := c.u8(g.at.depth)
 	for k := range g.shorter {
 		lane.Less(&g.shorter[k], depth, uint8(k))
 	}
-	c.is(&g.gone, g.at.status, cancelled)
-	c.is(&x, g.at.status, portedOut)
-	g.gone.Or(&g.gone, &x)
+	var status, pay, class codes
+	status.read(c, g.at.status)
+	status.either(&g.gone, cancelled, portedOut)
 	g.hold.Fill(false)
 	if g.rules.HoldSuppresses {
-		c.is(&g.hold, g.at.status, held)
+		status.is(&g.hold, held)
 	}
-	c.is(&g.prepaid, g.at.pay, prepaid)
-	c.is(&g.postpaid, g.at.pay, postpaid)
-	c.is(&g.mobile, g.at.service, mobile)
-	c.given(&x, g.at.service)
-	g.untyped.Not(&x)
-	c.given(&g.large, g.at.class)
+	pay.read(c, g.at.pay)
+	pay.is(&g.prepaid, prepaid)
+	pay.is(&g.postpaid, postpaid)
+	class.read(c, g.at.class)
+	class.given(&g.large)
+	g.service.read(c, g.at.service)
+	g.service.given(&g.untyped)
+	g.untyped.Not(&g.untyped)
 
 	g.voice.none()
 	g.voice.i64(c, g.at.out)
