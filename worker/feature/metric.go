@@ -34,11 +34,13 @@ func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric 
 		panic("feature: no canonical column " + of.column)
 	}
 	m := &metric{stats: stats}
-	compared := 0
+	there, compared := 0, 0
 	for _, s := range stats {
 		m.months = max(m.months, s.months)
 		if s.compare {
 			compared = max(compared, s.months)
+		} else {
+			there = max(there, s.months)
 		}
 		m.spec.Out = append(m.spec.Out, field(of.column+"_"+s.suffix))
 	}
@@ -48,7 +50,7 @@ func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric 
 	}
 	m.spec.In = append(m.spec.In, kernel.History, kernel.HistoryCompare)
 
-	m.window.there, m.window.compared = newPresence(m.months), newPresence(compared)
+	m.window.there, m.window.compared = newPresence(there), newPresence(compared)
 	factors := raw()
 	if of.usage || column.Unit == schema.Fen && rules.FeeNormaliseDays {
 		factors = perDay(month)

@@ -33,19 +33,19 @@ var stats6 = []stat{
 
 func last(out []float64, w *window) { load(out, &w.column[0], w.lo, w.there[0], nan) }
 
-func avg3(out []float64, w *window) { w.mean(out, 3, &newest3) }
+func avg3(out []float64, w *window) { w.mean(out, w.there[:3], 2) }
 
-func avg6(out []float64, w *window) { w.mean(out, 6, &mean6) }
+func avg6(out []float64, w *window) { w.mean(out, w.there[:6], 3) }
 
-// mean divides the sum of the newest months by what the table holds.
-func (w *window) mean(out []float64, months int, divisor *byPattern) {
+// mean is that of the months, NaN for fewer than least.
+func (w *window) mean(out []float64, months presence, least uint8) {
 	t := w.t[:w.n]
-	load(out, &w.column[0], w.lo, w.there[0], 0)
-	for k := 1; k < months; k++ {
-		load(t, &w.column[k], w.lo, w.there[k], 0)
+	load(out, &w.column[0], w.lo, months[0], 0)
+	for k := 1; k < len(months); k++ {
+		load(t, &w.column[k], w.lo, months[k], 0)
 		lane.Add(out, out, t)
 	}
-	w.number(t, w.pattern[:w.n], divisor)
+	w.number(t, months, least)
 	lane.Div(out, out, t)
 }
 
@@ -69,9 +69,9 @@ func chg1(out []float64, w *window) {
 // chg3 is recent/a ÷ earlier/b − 1, over a common denominator: one rounding.
 func chg3(out []float64, w *window) {
 	t := w.t[:w.n]
-	w.number(out, w.comparable[:w.n], &newest3)
+	w.number(out, w.compared[:3], 2)
 	lane.Mul(out, out, w.earlier[:w.n])
-	w.number(t, w.comparable[:w.n], &oldest3)
+	w.number(t, w.compared[3:], 2)
 	lane.Mul(t, t, w.recent[:w.n])
 	lane.Sub(t, t, out)
 	lane.Div(out, t, out)
@@ -89,11 +89,15 @@ func slope(out []float64, w *window) {
 		lane.MulAdd(out, w.y[k][:w.n], float64(schema.Months-1-k), out)
 	}
 	lane.Mul(out, out, n)
-	w.number(t, w.comparable[:w.n], &positions)
+	pattern, bytes := w.pattern[:w.n], w.bytes[:w.n]
+	lane.Pack(pattern, w.compared)
+	lane.Look(bytes, pattern, &positions)
+	w.atLeast(t, bytes, 1)
 	lane.Mul(t, t, sum)
 	lane.Sub(out, out, t)
 	lane.Mul(out, out, n)
-	w.number(t, w.comparable[:w.n], &spread)
+	lane.Look(bytes, pattern, &spread)
+	w.atLeast(t, bytes, 1)
 	lane.Mul(t, t, sum)
 	lane.Div(out, out, t)
 	lane.AddTo(out, out, 0) // -0 becomes 0
@@ -125,8 +129,7 @@ func zeroRun(out []float64, w *window) {
 	clear(run)
 	lost.Fill(false)
 	w.b.Fill(true)
-	for k := range w.column {
-		there := w.there[k]
+	for k, there := range w.there[:schema.Months] {
 		w.a.AndNot(&w.b, there)
 		lost.Or(lost, &w.a)
 		zero(&w.a, &w.column[k], w.lo, w.n)

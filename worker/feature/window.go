@@ -1,6 +1,8 @@
 package feature
 
 import (
+	"math"
+
 	"rescore/partition/schema"
 	"rescore/worker/kernel"
 	"rescore/worker/lane"
@@ -9,6 +11,8 @@ import (
 // chunk is how many rows a kernel works through at a time. The six months of a
 // metric and what is worked out from them stay in the first-level cache.
 const chunk = lane.Rows
+
+var nan = math.NaN()
 
 // presence holds a mask a month, newest first: in which rows the month is there.
 type presence []*lane.Mask
@@ -38,8 +42,6 @@ type window struct {
 
 	there    presence // known and not before activation
 	compared presence // and may be compared with others
-	// pattern and comparable say the same a row at a time, bit k for month k.
-	pattern, comparable [chunk]uint8
 
 	// w is the factor of each month when months are compared; y the months times
 	// it, 0 for a month that may not be compared.
@@ -50,18 +52,26 @@ type window struct {
 	recent, earlier, count, sum [chunk]float64
 
 	// scratch
-	t       [chunk]float64
-	bytes   [chunk]uint8
-	a, b, c lane.Mask
+	t              [chunk]float64
+	bytes, pattern [chunk]uint8
+	a, b, c        lane.Mask
 }
 
-// open reads a chunk: which months are there, and the values of as many as the
-// statistics compare.
+// open reads a chunk: which months are there, and the values of those that are
+// compared.
 func (w *window) open(lo int, history, compare []uint8) {
 	w.lo, w.n = lo, len(history)
-	w.there.read(history, w.column, lo, &w.a)
-	lane.Pack(w.pattern[:w.n], w.there)
-	w.compared.read(compare, w.column, lo, &w.a)
+	lane.Unpack(w.there, history)
+	lane.Unpack(w.compared, compare)
+	for k := range w.column {
+		w.a.Valid(w.column[k].Valid, lo, w.n)
+		if k < len(w.there) {
+			w.there[k].And(w.there[k], &w.a)
+		}
+		if k < len(w.compared) {
+			w.compared[k].And(w.compared[k], &w.a)
+		}
+	}
 	for k, known := range w.compared {
 		y := w.y[k][:w.n]
 		load(y, &w.column[k], lo, known, 0)
@@ -72,7 +82,6 @@ func (w *window) open(lo int, history, compare []uint8) {
 	if len(w.compared) < schema.Months {
 		return
 	}
-	lane.Pack(w.comparable[:w.n], w.compared)
 	recent, earlier, sum := w.recent[:w.n], w.earlier[:w.n], w.sum[:w.n]
 	lane.Add(recent, w.y[0][:w.n], w.y[1][:w.n])
 	lane.Add(recent, recent, w.y[2][:w.n])
@@ -81,14 +90,22 @@ func (w *window) open(lo int, history, compare []uint8) {
 	lane.Add(sum, recent, earlier)
 	lane.Equal(&w.a, sum, 0)
 	lane.Put(sum, &w.a, nan)
-	w.number(w.count[:w.n], w.comparable[:w.n], &all6)
+	w.number(w.count[:w.n], w.compared, 1)
 }
 
-// number writes what a table holds for each row's pattern, NaN for 0.
-func (w *window) number(dst []float64, pattern []uint8, table *byPattern) {
-	bytes := w.bytes[:len(dst)]
-	look(bytes, pattern, table)
-	lane.Equal(&w.a, bytes, 0)
+// number writes how many of the months a row has, NaN for fewer than least.
+func (w *window) number(dst []float64, months presence, least uint8) {
+	bytes := w.bytes[:w.n]
+	clear(bytes)
+	for _, there := range months {
+		lane.Count(bytes, there)
+	}
+	w.atLeast(dst, bytes, least)
+}
+
+// atLeast writes the bytes, NaN for less than least.
+func (w *window) atLeast(dst []float64, bytes []uint8, least uint8) {
+	lane.Less(&w.a, bytes, least)
 	w.a.Not(&w.a)
 	lane.Float(dst, bytes, &w.a, nan)
 }

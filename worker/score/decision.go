@@ -239,7 +239,7 @@ func (d *decision) away(in []kernel.Vector, lo, hi int) {
 func (d *decision) worth(in []kernel.Vector, lo, hi int) {
 	net, p, arpu := d.x[:hi-lo], d.y[:hi-lo], in[inArpu].I64[lo:hi]
 	lane.Less(&d.applies[atNoValue], arpu, 0)
-	widen(p, in[inChurn].F32[lo:hi])
+	lane.Widen(p, in[inChurn].F32[lo:hi])
 	lane.Float(net, arpu, &d.all, 0)
 	lane.Mul(net, net, p)
 	lane.Scale(net, net, d.gain)

@@ -35,10 +35,10 @@ func (l *loss) Eval(n int, in, out []kernel.Vector) {
 		hi := min(lo+lane.Rows, n)
 		arpu, dst := in[1].I64[lo:hi], out[0].I64[lo:hi]
 		x, p := l.x[:hi-lo], l.p[:hi-lo]
-		widen(p, in[0].F32[lo:hi])
+		lane.Widen(p, in[0].F32[lo:hi])
 		lane.Float(x, arpu, &l.all, 0)
 		lane.Mul(x, x, p)
-		round(dst, x)
+		lane.Round(dst, x)
 		lane.Less(&l.m, arpu, 0)
 		lane.Put(dst, &l.m, NoBill)
 	}

@@ -73,7 +73,7 @@ func (v *value) mean(arpu []int64, in []kernel.Vector, lo int) {
 	lane.Put(sum, &v.m, 0)
 	lane.Float(x, bills, &v.billed, 1)
 	lane.Div(sum, sum, x)
-	round(arpu, sum)
+	lane.Round(arpu, sum)
 	v.m.Not(&v.billed)
 	lane.Put(arpu, &v.m, NoBill)
 }
