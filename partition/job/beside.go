@@ -58,6 +58,7 @@ func DecodeAlone(b Beside, spec Spec) (Decoded, error) {
 	d := decoder{at: map[string]Origin{}}
 	d.beside(b, reflect.ValueOf(&spec).Elem())
 	c := checker{problems: append(outOfBounds(reflect.ValueOf(spec.Rules), "rules", bounds{}), outOfBounds(reflect.ValueOf(spec.Policy), "policy", bounds{})...)}
+	c.rules(spec.Rules)
 	c.policy(spec.Policy)
 	c.own(spec)
 	return d.finish(spec, c.problems)

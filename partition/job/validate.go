@@ -23,8 +23,10 @@ func Validate(s Spec) []Problem {
 	c.head(s)
 	c.input(s)
 	c.columns(s.Input)
+	c.tagging(s.Input.Columns)
 	c.extra(s.Input.Extra)
 	c.model(s.Model)
+	c.rules(s.Rules)
 	c.policy(s.Policy)
 	c.own(s)
 	c.output(s)
@@ -159,21 +161,6 @@ func (c *checker) model(m Model) {
 	for _, feature := range slices.Sorted(maps.Keys(m.Features)) {
 		if m.Features[feature] == "" {
 			c.add(join("model.features", feature), "the feature is bound to nothing", "write a feature, a canonical column or an extra column, or remove the line")
-		}
-	}
-}
-
-func (c *checker) policy(p Policy) {
-	for i := 1; i < len(p.ValueCutFen); i++ {
-		if p.ValueCutFen[i] <= p.ValueCutFen[i-1] {
-			c.add("policy.value_cut_fen", fmt.Sprintf("the cut points do not rise: %d is not above %d", p.ValueCutFen[i], p.ValueCutFen[i-1]), "list them from the lowest to the highest, all different")
-			break
-		}
-	}
-	for i := 1; i < len(p.RiskBandCut); i++ {
-		if !(p.RiskBandCut[i] > p.RiskBandCut[i-1]) {
-			c.add("policy.risk_band_cut", fmt.Sprintf("the cut points do not rise: %g is not above %g", p.RiskBandCut[i], p.RiskBandCut[i-1]), "list them from the lowest to the highest, all different")
-			break
 		}
 	}
 }

@@ -28,6 +28,9 @@ func (c Column) Label(value uint8) (Code, bool) {
 	return Code{}, false
 }
 
+// OtherTopic is the topic of a complaint that has no other.
+const OtherTopic = "other"
+
 // Code lists shared by columns of both records.
 var (
 	yesNo    = []Code{{0, "no", "否"}, {1, "yes", "是"}}
@@ -54,7 +57,7 @@ var (
 	traffics     = []Code{{0, "unknown", "未知"}, {1, "up", "上升"}, {2, "down", "下降"}, {3, "flat", "持平"}, {4, "appeared", "出现"}, {5, "vanished", "消失"}}
 
 	events   = []Code{{0, "demolition", "即将拆迁"}, {1, "other_network", "它网接入迹象"}, {2, "relocation_refused", "移机不能提供"}, {3, "demand_not_met", "业务需求不能满足"}, {4, "employer_pays", "企业报销"}, {5, "contact_incomplete", "资料不全"}, {6, "malicious_arrears", "恶意欠费"}, {7, "do_not_contact", "免打扰"}, {8, "student", "学生"}}
-	topics   = []Code{{0, "tariff", "资费"}, {1, "network", "网络"}, {2, "service", "服务"}, {3, "billing", "计费"}, {4, "sp", "增值业务"}, {5, "other", "其它"}}
+	topics   = []Code{{0, "tariff", "资费"}, {1, "network", "网络"}, {2, "service", "服务"}, {3, "billing", "计费"}, {4, "sp", "增值业务"}, {5, OtherTopic, "其它"}}
 	kinds    = []Code{{0, "switch", "转网"}, {1, "brand_down", "品牌降级"}, {2, "arpu_down", "价值下降"}}
 	services = []Code{{0, "voice", "语音"}, {1, "messages", "短信"}, {2, "data", "数据"}, {3, "broadband", "宽带"}, {4, "roaming", "漫游"}, {5, "e_channel", "电子渠道"}, {6, "group_member", "集团成员"}}
 	reasons  = []Code{{0, "gone", "已离网"}, {1, "short_history", "在网时间短"}, {2, "missing_value", "缺值"}, {3, "hold", "停机保号"}}
