@@ -248,9 +248,9 @@ func TestClosestPrefersTheNearerAndKnowsSwaps(t *testing.T) {
 	for _, c := range []struct{ name, want string }{
 		{"yaun", "yuan"}, {"fne", "fen"}, {"YUAN", "yuan"}, {"minutes", "minute"}, {"hectare", ""}, {"", ""}, {strings.Repeat("x", 1000), ""},
 	} {
-		got, ok := closest(c.name, []string{"fen", "yuan", "second", "minute"})
+		got, ok := Closest(c.name, []string{"fen", "yuan", "second", "minute"})
 		if got != c.want || ok != (c.want != "") {
-			t.Errorf("closest(%q) = %q, want %q", c.name, got, c.want)
+			t.Errorf("Closest(%q) = %q, want %q", c.name, got, c.want)
 		}
 	}
 }

@@ -354,7 +354,7 @@ func (d *decoder) unknown(n *yaml.Node, t reflect.Type, path, name string) {
 	}
 	names := fieldNames(t)
 	remedy := "the keys here are " + strings.Join(names, ", ")
-	if near, ok := closest(name, names); ok {
+	if near, ok := Closest(name, names); ok {
 		remedy = fmt.Sprintf("did you mean %s?", near)
 		d.meant = append(d.meant, join(path, near))
 	}

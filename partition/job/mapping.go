@@ -55,7 +55,7 @@ func (c *checker) columns(in Input) {
 			remedy := "see `rescore config default` for the canonical columns; anything else goes under input.extra"
 			if base, month, found := cutMonth(key); found {
 				remedy = fmt.Sprintf("map all months at once: %s: {column: \"…{k}\"} or {months: […]}, here for month %s", base, month)
-			} else if near, ok := closest(key, names); ok {
+			} else if near, ok := Closest(key, names); ok {
 				remedy = fmt.Sprintf("did you mean %s?", near)
 			}
 			c.add(at, "there is no such canonical column", remedy)

@@ -67,11 +67,11 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// closest returns the candidate that name was most likely meant to be, and
+// Closest returns the candidate that name was most likely meant to be, and
 // whether there is one: the only one that name is the beginning of, or else the
 // nearest at no more than one edit in three characters. Among equals the first
 // wins, so the answer depends on nothing but its arguments.
-func closest(name string, candidates []string) (string, bool) {
+func Closest(name string, candidates []string) (string, bool) {
 	if len(name) > 64 {
 		return "", false
 	}
@@ -129,7 +129,7 @@ func oneOf(names []string) string {
 
 // writeOneOf is the remedy for a word that is not in a list.
 func writeOneOf(word string, names []string) string {
-	if near, ok := closest(word, names); ok {
+	if near, ok := Closest(word, names); ok {
 		return fmt.Sprintf("did you mean %s?", near)
 	}
 	return "write " + oneOf(names)

@@ -18,6 +18,7 @@ const (
 	compress    = "github.com/klauspost/compress/..."
 	lz4         = "github.com/pierrec/lz4/v4"
 	cbor        = "github.com/fxamacker/cbor/v2"
+	exprParser  = "github.com/expr-lang/expr/..." // its parser, ast and file packages
 	hclog       = "github.com/hashicorp/go-hclog"
 	natsClient  = "github.com/nats-io/nats.go/..."
 	natsServer  = "github.com/nats-io/nats-server/v2/..."
@@ -60,8 +61,9 @@ var table = []row{
 	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
 	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
+	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
 	{"worker/model", nil, nil},
-	{"worker/program", list("worker/kernel", "worker/feature", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
+	{"worker/program", list("worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/schema", "partition/store"), list(arrow, parquet)},
@@ -71,6 +73,7 @@ var table = []row{
 
 	{"cmd/rescore", list(anything), list(anything)},
 	{"cmd/internal/arch", nil, list("golang.org/x/mod/...")},
+	{"cmd/internal/explain", list(anything), list(anything)},
 	{"cmd/internal/boot", list(anything), list(anything)},
 	{"cmd/internal/local", list(anything), list(anything)},
 	{"cmd/internal/progress", list(anything), list(anything)},
@@ -94,6 +97,7 @@ var doors = []door{
 	{natsServer, list("coordinator/bus"), "the embedded server is started, limited and stopped in one place"},
 	{natsClient, list("coordinator/bus", "worker/bus", "cmd/internal/local"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages; local only carries the connection from one to the other"},
 	{parquet, list("worker/source", "worker/sink", "cmd/..."), "files are read by source, which checks rows against the footer, and written by sink"},
+	{exprParser, list("worker/formula"), "formulas are parsed in one place, and nothing of theirs is interpreted"},
 	{arrowFiles, nil, "arrow v15's Parquet reader loses rows without an error and crashes the process on malformed files (decisions/0008)"},
 	{arrowModule, list("partition/schema", "partition/synth", "worker/...", "cmd/..."), "the coordinator never touches a subscriber record"},
 }
