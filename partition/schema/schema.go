@@ -195,6 +195,8 @@ var Score = []Column{
 	{Name: "offer_line", Type: u8, Null: "0: no line holds", Doc: "line of policy.offers that gave the offer, from 1"},
 	{Name: "complaint_topic", Type: u8, Doc: "lowest of complaint_tags: 0 none, 1 tariff 资费, 2 network 网络, 3 service 服务, 4 billing 计费, 5 SP or value-added 增值业务, 6 other 其它", Codes: complaintTopics()},
 	{Name: "justified", Type: u8, Doc: "complaint_justified, justified complaint 有理投诉: 0 no, 1 yes, 2 not decided", Codes: yesNoMay},
+	{Name: "rule_fired", Type: u64, Doc: "bit i-1 = the job's own rule i fired; the manifest's spec lists them"},
+	{Name: "rule_unknown", Type: u64, Doc: "bit i-1 = the job's own rule i not evaluable; never set together with fired"},
 }
 
 // Find returns the column of a record by its base name.

@@ -12,6 +12,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/feature"
+	"rescore/worker/formula"
 	"rescore/worker/kernel"
 	"rescore/worker/model"
 	"rescore/worker/rule"
@@ -48,8 +49,8 @@ func order(name string) int {
 }
 
 // columns maps what a feature may be called to the float64 column that holds it:
-// the job's extra columns, the dictionary, the triggers' bits and the canonical
-// columns, in this order of precedence. names keeps the order.
+// the job's extra columns, the dictionary, the job's own features, the triggers'
+// bits and the canonical columns, in this order of precedence. names keeps the order.
 func columns(spec job.Spec) (known map[string]string, names []string) {
 	known = make(map[string]string)
 	add := func(name, column string) {
@@ -59,10 +60,13 @@ func columns(spec job.Spec) (known map[string]string, names []string) {
 		}
 	}
 	for _, x := range spec.Input.Extra {
-		add(x.Name, asExtra(x.Name))
+		add(x.Name, formula.Extra(x.Name))
 	}
 	for _, d := range feature.Dictionary {
 		add(d.Name, d.Name)
+	}
+	for _, f := range spec.Features {
+		add(f.Name, formula.Column(f.Name))
 	}
 	for t := 1; t <= rule.Triggers; t++ {
 		add(rule.BitName(t), rule.BitName(t))
@@ -78,12 +82,7 @@ func columns(spec job.Spec) (known map[string]string, names []string) {
 	return known, names
 }
 
-// asExtra is what an extra column of the job is called inside the program, where
-// its own name may be a feature's: a base that brings its own tenure is scored
-// with it.
-func asExtra(name string) string { return "extra(" + name + ")" }
-
-// extraName returns the input's name of a column that asExtra named.
+// extraName returns the input's name of a column that formula.Extra named.
 func extraName(column string) (string, bool) {
 	name, ok := strings.CutPrefix(column, "extra(")
 	return strings.TrimSuffix(name, ")"), ok
@@ -179,7 +178,11 @@ func isExtra(spec job.Spec, name string) bool {
 // catalogue lists the kernels of a job, with those of more features than the
 // model's. Select leaves out what nobody needs.
 func catalogue(spec job.Spec, m Model, more []string, batchRows int) ([]kernel.Kernel, error) {
-	list, err := common(spec, slices.Concat(m.Bound, more), batchRows)
+	rules, err := formula.NewRules(spec)
+	if err != nil {
+		return nil, err
+	}
+	list, err := common(spec, slices.Concat(m.Bound, more, inputs(rules)), batchRows)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +190,23 @@ func catalogue(spec job.Spec, m Model, more []string, batchRows int) ([]kernel.K
 	if err != nil {
 		return nil, err
 	}
-	return append(list, propensity), nil
+	return append(list, propensity, rules), nil
+}
+
+// inputs lists the columns a kernel reads.
+func inputs(k kernel.Kernel) []string {
+	in := k.Spec().In
+	names := make([]string, len(in))
+	for i, f := range in {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// ownName returns the name of the job's own feature that a column holds.
+func ownName(column string) (string, bool) {
+	name, ok := strings.CutPrefix(column, "formula(")
+	return strings.TrimSuffix(name, ")"), ok
 }
 
 // kernelFeatures are the features that kernels read, whatever the model does.
@@ -196,8 +215,21 @@ var kernelFeatures = []string{"fee_slope", "bill_shock"}
 // common lists the kernels that need no model: the features and the columns that
 // bound names, the triggers, status, value and decision.
 func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, error) {
-	var features []string
+	var features, own []string
 	var list []kernel.Kernel
+	for _, name := range bound {
+		if name, ok := ownName(name); ok && !slices.Contains(own, name) {
+			own = append(own, name)
+		}
+	}
+	if len(own) > 0 {
+		k, err := formula.NewFeatures(spec, own)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+		bound = slices.Concat(bound, inputs(k))
+	}
 	seen := make(map[string]bool)
 	for _, name := range append(kernelFeatures[:len(kernelFeatures):len(kernelFeatures)], bound...) {
 		if seen[name] {

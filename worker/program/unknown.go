@@ -12,6 +12,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/feature"
+	"rescore/worker/formula"
 )
 
 // Unknown is an output that lacks what it is worked out from.
@@ -123,10 +124,22 @@ func Unknowns(spec job.Spec, m Model, absent []string) ([]Unknown, error) {
 		}
 		list = append(list, Unknown{Output: n.output, Missing: missing, Effect: n.effect})
 	}
+	columns := make(map[string][]string) // of the job's own features
+	for _, f := range formula.Describe(spec) {
+		if !f.Rule {
+			columns[f.Name] = f.Columns
+			continue
+		}
+		if missing := among(f.Columns, absent); len(missing) > 0 {
+			list = append(list, Unknown{Output: "rule " + f.Name, Missing: missing, Effect: "UNKNOWN unless the rest of it decides"})
+		}
+	}
 	for i, column := range m.Bound {
 		sources := []string{}
 		if e, ok := feature.Find(column); ok {
 			sources = among(e.Sources, absent)
+		} else if own, ok := ownName(column); ok {
+			sources = among(columns[own], absent)
 		} else if canonical, ok := strings.CutPrefix(column, "f64("); ok {
 			sources = among([]string{strings.TrimSuffix(canonical, ")")}, absent)
 		}
@@ -165,6 +178,8 @@ func missingWithout(spec job.Spec, column string, absent []string) (bool, error)
 	name := column
 	if canonical, ok := strings.CutPrefix(column, "f64("); ok {
 		name = strings.TrimSuffix(canonical, ")")
+	} else if own, ok := ownName(column); ok {
+		name = own
 	}
 	p, _, err := ForFeatures(spec, []string{name}, 1)
 	if err != nil {
