@@ -170,7 +170,7 @@ func TestEveryColumnIsRequiredAndSigned(t *testing.T) {
 	for i, c := range f.Root().Columns() {
 		want := parquet.Int32
 		switch schema.Score[i].Name {
-		case "msisdn", "arpu3_fen", "expected_loss_fen":
+		case "msisdn", "arpu3_fen", "expected_loss_fen", "rule_fired", "rule_unknown":
 			want = parquet.Int64
 		case "propensity":
 			want = parquet.Float
