@@ -9,7 +9,7 @@
 //
 // A Vector is a view of an Arrow array: a typed slice and, where rows can be
 // null, the validity bitmap with its bit offset. An array's offset is never
-// zero by luck: only the helpers of this package touch bitmap bytes.
+// zero by luck: kernels read bitmaps through lane.Mask.Valid alone.
 //
 // Canonical input columns are null by bitmap. Float64 columns made inside the
 // program (features, model inputs) have one null, NaN, and no bitmap: arithmetic

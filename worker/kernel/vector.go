@@ -6,19 +6,10 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// ChunkRows is how many rows the kernels work through at a time, so that the
-// expanded columns of one chunk stay in the first-level cache.
-const ChunkRows = 512
-
 // MoneyMax bounds the money columns a kernel is given: |fen| up to a hundred
 // milliard yuan. Below it no product a rule forms leaves int64; beyond it the
 // verdicts of money rules are not promised.
 const MoneyMax = 10_000_000_000_000
-
-// Integer is any integer column's element type.
-type Integer interface {
-	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
-}
 
 // AsVector returns a view of an Arrow array, which must outlive it. An array
 // without nulls has no bitmap in the view, whether or not it carries one. It
@@ -90,13 +81,4 @@ func NewVector(t arrow.DataType, n int) Vector {
 		return Vector{F64: make([]float64, n)}
 	}
 	panic(fmt.Sprintf("kernel: a vector cannot hold %s", t))
-}
-
-// OrZero writes src with 0 in place of nulls: known[i] is 1 where src[i] holds
-// a value and 0 where it is null (Bitmap.Bytes).
-func OrZero[T Integer](dst, src []T, known []uint8) {
-	src, known = src[:len(dst)], known[:len(dst)]
-	for i := range dst {
-		dst[i] = src[i] & -T(known[i])
-	}
 }

@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -98,14 +97,4 @@ func TestAsVectorTakesEveryTypeAndArraysWithoutBitmapOrRows(t *testing.T) {
 // rows is the length of whichever slice is set.
 func rows(v Vector) int {
 	return len(v.I8) + len(v.I16) + len(v.I32) + len(v.I64) + len(v.U8) + len(v.U16) + len(v.U32) + len(v.U64) + len(v.F32) + len(v.F64)
-}
-
-func TestOrZeroKeepsKnownValues(t *testing.T) {
-	t.Parallel()
-	signed, unsigned := make([]int16, 3), make([]uint64, 3)
-	OrZero(signed, []int16{-32768, -1, 5}, []uint8{1, 0, 1})
-	OrZero(unsigned, []uint64{1<<64 - 1, 7, 9}, []uint8{1, 1, 0})
-	if !slices.Equal(signed, []int16{-32768, 0, 5}) || !slices.Equal(unsigned, []uint64{1<<64 - 1, 7, 0}) {
-		t.Errorf("%v, %v", signed, unsigned)
-	}
 }

@@ -37,10 +37,16 @@ func (h *half) Eval(n int, in, out []kernel.Vector) {
 	if h.bug == "offset" && !valid.All() {
 		valid.Offset = 0
 	}
-	valid.Bytes(h.known, n)
+	if h.bug == "null" {
+		valid = kernel.Bitmap{}
+	}
+	for i := range n {
+		h.known[i] = 0
+		if valid.Get(i) {
+			h.known[i] = 1
+		}
+	}
 	switch h.bug {
-	case "null":
-		kernel.Bitmap{}.Bytes(h.known, n)
 	case "all null by count":
 		if in[0].Valid.All() {
 			clear(h.known[:n])
