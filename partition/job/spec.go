@@ -221,7 +221,7 @@ type Policy struct {
 	VIPGradeFen     [3]int64   `yaml:"vip_grade_fen" json:"vip_grade_fen" jsonschema:"minimum=0,maximum=1000000000000"`       // 30000, 70000, 170000: silver, gold, diamond, where the record has no grade
 	PriorityCutPct  [3]float64 `yaml:"priority_cut_pct" json:"priority_cut_pct" jsonschema:"minimum=0,maximum=100"`           // 1, 5, 20: P1 is the top 1 %, P2 to 5 %, P3 to 20 %
 	// Offers is the retention offer matrix (C12): the first line whose condition holds.
-	Offers       []Offer  `yaml:"offers" json:"offers" jsonschema:"minItems=1"`
+	Offers       []Offer  `yaml:"offers" json:"offers" jsonschema:"minItems=1,maxItems=255"`
 	StudentAge   [2]int64 `yaml:"student_age" json:"student_age" jsonschema:"minimum=0,maximum=150"`       // 18, 24
 	RoamSharePct int64    `yaml:"roam_share_pct" json:"roam_share_pct" jsonschema:"minimum=0,maximum=100"` // 30, inclusive: roaming part of voice in m
 	RoamCities   int64    `yaml:"roam_cities" json:"roam_cities" jsonschema:"minimum=1,maximum=255"`       // 3, inclusive

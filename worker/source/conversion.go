@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"unsafe"
+
+	"rescore/worker/tag"
 )
 
 // nan is the null of extra columns.
@@ -47,6 +49,7 @@ type conversion struct {
 	intCodes map[int64]int64  // the same for fields that are integers
 	layouts  []string         // of dates in text, tried in order; nil: the built-in ones
 	nulls    []string         // texts that are null
+	tags     *tag.Tagger      // of words in text; nil when the field has none
 	digits   bool             // text of digits only is its own result, and never null
 }
 
@@ -156,6 +159,13 @@ func (c *conversion) text(b []byte) (int64, outcome) {
 	b = trim(b)
 	if c.null(b) {
 		return 0, valueNull
+	}
+	if c.tags != nil {
+		v := c.tags.Tag(b)
+		if v == 0 {
+			return 0, valueNull // blank
+		}
+		return int64(v), valueOK
 	}
 	if c.goal == goalDate {
 		d, ok := parseDate(b, c.layouts)

@@ -250,6 +250,12 @@ func (r *resolver) add(c schema.Column, flat, name string, month int, m job.Mapp
 	} else if m.Format != "" {
 		r.problem("columns.%s.format: it is not a date", c.Name)
 	}
+	if m.Keywords {
+		if why := r.tagging(c, m); why != "" {
+			r.problem("columns.%s.keywords: %s", c.Name, why)
+		}
+		proto.tags = r.tagger()
+	}
 	for text, v := range m.Values {
 		if v < lo || v > hi {
 			r.problem("columns.%s.values: the code %d of %q does not fit %s", c.Name, v, text, c.Type)
@@ -313,6 +319,8 @@ func adapt(c conversion, fd field) (*conversion, string) {
 		return nil, fmt.Sprintf("is a %s, the record wants a date", fd.kind)
 	case c.goal == goalFloat && isDate:
 		return nil, fmt.Sprintf("is a %s, a model wants a number", fd.kind)
+	case c.tags != nil && fd.kind != kindText:
+		return nil, fmt.Sprintf("is a %s, keywords are looked for in text", fd.kind)
 	}
 	for range fd.scale {
 		c.den *= 10
@@ -336,7 +344,7 @@ func adapt(c conversion, fd field) (*conversion, string) {
 	if c.unsigned { // what is past the largest int64 reads as negative
 		c.lo = max(c.lo, 0)
 	}
-	c.digits = c.goal == goalInt && c.codes == nil && c.num == 1 && c.den == 1
+	c.digits = c.goal == goalInt && c.codes == nil && c.tags == nil && c.num == 1 && c.den == 1
 	for _, null := range c.nulls {
 		c.digits = c.digits && (null == "" || null[0] < '0' || null[0] > '9')
 	}
