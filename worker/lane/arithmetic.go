@@ -6,7 +6,7 @@ import "math"
 // x/0 is what IEEE says. Integers wrap around.
 func Add[T int64 | float64](dst, x, y []T) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepAdd+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepAdd+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = x[i] + y[i]
 	}
 }
@@ -14,7 +14,7 @@ func Add[T int64 | float64](dst, x, y []T) {
 // Sub writes x - y.
 func Sub[T int64 | float64](dst, x, y []T) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepSub+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepSub+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = x[i] - y[i]
 	}
 }
@@ -22,7 +22,7 @@ func Sub[T int64 | float64](dst, x, y []T) {
 // Mul writes x · y.
 func Mul(dst, x, y []float64) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepMul, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepMul, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = x[i] * y[i]
 	}
 }
@@ -30,7 +30,7 @@ func Mul(dst, x, y []float64) {
 // Div writes x / y.
 func Div(dst, x, y []float64) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepDiv, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepDiv, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = x[i] / y[i]
 	}
 }
@@ -38,7 +38,7 @@ func Div(dst, x, y []float64) {
 // Min writes the lesser, NaN where either is NaN. -0 is less than 0.
 func Min(dst, x, y []float64) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepMin, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepMin, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = min(x[i], y[i])
 	}
 }
@@ -46,7 +46,7 @@ func Min(dst, x, y []float64) {
 // Max writes the greater, NaN where either is NaN. 0 is greater than -0.
 func Max(dst, x, y []float64) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepMax, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepMax, len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = max(x[i], y[i])
 	}
 }
@@ -54,7 +54,7 @@ func Max(dst, x, y []float64) {
 // AddTo adds c to every row.
 func AddTo[T int64 | float64](dst, x []T, c T) {
 	x = x[:len(dst)]
-	for i := vector(stepAddTo+sum[T](), len(dst), at(dst), at(x), nil, nil, raw(c), 0); i < len(dst); i++ {
+	for i := vector(stepAddTo+sum[T](), len(dst), at(dst), at(x), nil, nil, raw(c), 0); i < uint(len(dst)); i++ {
 		dst[i] = x[i] + c
 	}
 }
@@ -62,7 +62,7 @@ func AddTo[T int64 | float64](dst, x []T, c T) {
 // Scale multiplies every row by c.
 func Scale[T int64 | float64](dst, x []T, c T) {
 	x = x[:len(dst)]
-	for i := vector(stepScale+sum[T](), len(dst), at(dst), at(x), nil, nil, raw(c), 0); i < len(dst); i++ {
+	for i := vector(stepScale+sum[T](), len(dst), at(dst), at(x), nil, nil, raw(c), 0); i < uint(len(dst)); i++ {
 		dst[i] = x[i] * c
 	}
 }
@@ -70,7 +70,7 @@ func Scale[T int64 | float64](dst, x []T, c T) {
 // MulAdd writes x·c + y, rounded twice.
 func MulAdd(dst, x []float64, c float64, y []float64) {
 	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepMulAdd, len(dst), at(dst), at(x), at(y), nil, raw(c), 0); i < len(dst); i++ {
+	for i := vector(stepMulAdd, len(dst), at(dst), at(x), at(y), nil, raw(c), 0); i < uint(len(dst)); i++ {
 		dst[i] = float64(x[i]*c) + y[i]
 	}
 }
@@ -78,7 +78,7 @@ func MulAdd(dst, x []float64, c float64, y []float64) {
 // Abs writes the absolute value.
 func Abs(dst, x []float64) {
 	x = x[:len(dst)]
-	for i := vector(stepAbs, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepAbs, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = math.Abs(x[i])
 	}
 }
@@ -86,7 +86,7 @@ func Abs(dst, x []float64) {
 // Sqrt writes the square root, NaN of what is below 0.
 func Sqrt(dst, x []float64) {
 	x = x[:len(dst)]
-	for i := vector(stepSqrt, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepSqrt, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = math.Sqrt(x[i])
 	}
 }

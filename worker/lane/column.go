@@ -7,7 +7,7 @@ import "math"
 func Float[T Integer](dst []float64, x []T, known *Mask, otherwise float64) {
 	x = x[:len(dst)]
 	c := math.Float64bits(otherwise)
-	for i := vector(stepFloat+kind[T](), len(dst), at(dst), at(x), nil, known, c, 0); i < len(dst); i += 64 {
+	for i := vector(stepFloat+kind[T](), len(dst), at(dst), at(x), nil, known, c, 0); i < uint(len(dst)); i += 64 {
 		d, w := word(dst, i), known[i>>6]
 		for k, v := range x[i:][:len(d)] {
 			d[k] = math.Float64frombits(pick(w, math.Float64bits(float64(v)), c))
@@ -19,7 +19,7 @@ func Float[T Integer](dst []float64, x []T, known *Mask, otherwise float64) {
 // Int writes x as int64 where known and otherwise where not.
 func Int[T Integer](dst []int64, x []T, known *Mask, otherwise int64) {
 	x = x[:len(dst)]
-	for i := vector(stepInt+kind[T](), len(dst), at(dst), at(x), nil, known, raw(otherwise), 0); i < len(dst); i += 64 {
+	for i := vector(stepInt+kind[T](), len(dst), at(dst), at(x), nil, known, raw(otherwise), 0); i < uint(len(dst)); i += 64 {
 		d, w := word(dst, i), known[i>>6]
 		for k, v := range x[i:][:len(d)] {
 			d[k] = pick(w, int64(v), otherwise)
@@ -31,7 +31,7 @@ func Int[T Integer](dst []int64, x []T, known *Mask, otherwise int64) {
 // Round writes the nearest integer, halves to even. x must fit an int64.
 func Round(dst []int64, x []float64) {
 	x = x[:len(dst)]
-	for i := vector(stepRound, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepRound, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = int64(math.RoundToEven(x[i]))
 	}
 }
@@ -39,7 +39,7 @@ func Round(dst []int64, x []float64) {
 // Widen writes x as float64.
 func Widen(dst []float64, x []float32) {
 	x = x[:len(dst)]
-	for i := vector(stepWiden, len(dst), at(dst), at(x), nil, nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepWiden, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = float64(x[i])
 	}
 }
@@ -47,7 +47,7 @@ func Widen(dst []float64, x []float32) {
 // Look writes what the table holds for the lower six bits of each row.
 func Look(dst, x []uint8, table *[64]uint8) {
 	x = x[:len(dst)]
-	for i := vector(stepLook, len(dst), at(dst), at(x), at(table[:]), nil, 0, 0); i < len(dst); i++ {
+	for i := vector(stepLook, len(dst), at(dst), at(x), at(table[:]), nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = table[x[i]&63]
 	}
 }
@@ -55,7 +55,7 @@ func Look(dst, x []uint8, table *[64]uint8) {
 // Code writes x where known and 0 where not.
 func Code[T Integer](dst, x []T, known *Mask) {
 	x = x[:len(dst)]
-	for i := vector(stepCode+width[T](), len(dst), at(dst), at(x), nil, known, 0, 0); i < len(dst); i += 64 {
+	for i := vector(stepCode+width[T](), len(dst), at(dst), at(x), nil, known, 0, 0); i < uint(len(dst)); i += 64 {
 		d, w := word(dst, i), known[i>>6]
 		for k, v := range x[i:][:len(d)] {
 			d[k] = pick(w, v, 0)
@@ -80,8 +80,8 @@ func Select[T Number](dst []T, m *Mask, x, y []T) {
 	}
 }
 
-func choose[U unsigned](i int, dst []U, m *Mask, x, y []U) {
-	for ; i < len(dst); i += 64 {
+func choose[U unsigned](i uint, dst []U, m *Mask, x, y []U) {
+	for ; i < uint(len(dst)); i += 64 {
 		d, w := word(dst, i), m[i>>6]
 		a, b := x[i:][:len(d)], y[i:][:len(d)]
 		for k := range d {
@@ -106,8 +106,8 @@ func Put[T Number](dst []T, m *Mask, c T) {
 	}
 }
 
-func put[U unsigned](i int, dst []U, m *Mask, c U) {
-	for ; i < len(dst); i += 64 {
+func put[U unsigned](i uint, dst []U, m *Mask, c U) {
+	for ; i < uint(len(dst)); i += 64 {
 		d, w := word(dst, i), m[i>>6]
 		for k, v := range d {
 			d[k] = pick(w, c, v)
@@ -118,7 +118,7 @@ func put[U unsigned](i int, dst []U, m *Mask, c U) {
 
 // Count adds 1 where m is set. 255 is followed by 0.
 func Count(dst []uint8, m *Mask) {
-	for i := vector(stepCount, len(dst), at(dst), nil, nil, m, 1, 0); i < len(dst); i += 64 {
+	for i := vector(stepCount, len(dst), at(dst), nil, nil, m, 1, 0); i < uint(len(dst)); i += 64 {
 		w := m[i>>6]
 		d := word(dst, i)
 		for k := range d {
@@ -134,7 +134,7 @@ func Flag[T uint8 | float64](dst []T, m *Mask) {
 	if isFloat[T]() {
 		s++
 	}
-	for i := vector(s, len(dst), at(dst), nil, nil, m, raw(T(1)), 0); i < len(dst); i += 64 {
+	for i := vector(s, len(dst), at(dst), nil, nil, m, raw(T(1)), 0); i < uint(len(dst)); i += 64 {
 		w := m[i>>6]
 		d := word(dst, i)
 		for k := range d {

@@ -4,7 +4,7 @@ package lane
 func Less[T Number](dst *Mask, x []T, c T) {
 	top := turned[T]()
 	i := vector(stepLess+variant[T](), len(x), at(dst[:]), at(x), nil, nil, raw(c)^top, top)
-	for ; i < len(x); i += 64 {
+	for ; i < uint(len(x)); i += 64 {
 		rows, w, k := word(x, i), uint64(0), 0
 		for ; k+8 <= len(rows); k += 8 {
 			b := (*[8]T)(rows[k:])
@@ -29,7 +29,7 @@ func AtMost[T Number](dst *Mask, x []T, c T) {
 		return
 	}
 	i := vector(stepAtMost, len(x), at(dst[:]), at(x), nil, nil, raw(c), 0)
-	for ; i < len(x); i += 64 {
+	for ; i < uint(len(x)); i += 64 {
 		rows, w, k := word(x, i), uint64(0), 0
 		for ; k+8 <= len(rows); k += 8 {
 			b := (*[8]T)(rows[k:])
@@ -46,7 +46,7 @@ func AtMost[T Number](dst *Mask, x []T, c T) {
 // Equal sets dst where x is c. NaN equals nothing.
 func Equal[T Number](dst *Mask, x []T, c T) {
 	i := vector(stepEqual+variant[T](), len(x), at(dst[:]), at(x), nil, nil, raw(c), 0)
-	for ; i < len(x); i += 64 {
+	for ; i < uint(len(x)); i += 64 {
 		rows, w, k := word(x, i), uint64(0), 0
 		for ; k+8 <= len(rows); k += 8 {
 			b := (*[8]T)(rows[k:])
@@ -64,7 +64,7 @@ func Equal[T Number](dst *Mask, x []T, c T) {
 func LessThan[T Number](dst *Mask, x, y []T) {
 	y = y[:len(x)]
 	i := vector(stepLessThan+variant[T](), len(x), at(dst[:]), at(x), at(y), nil, 0, turned[T]())
-	for ; i < len(x); i += 64 {
+	for ; i < uint(len(x)); i += 64 {
 		rows, w, k := word(x, i), uint64(0), 0
 		others := y[i:][:len(rows)]
 		for ; k+8 <= len(rows); k += 8 {
@@ -83,7 +83,7 @@ func LessThan[T Number](dst *Mask, x, y []T) {
 func EqualTo[T Number](dst *Mask, x, y []T) {
 	y = y[:len(x)]
 	i := vector(stepEqualTo+variant[T](), len(x), at(dst[:]), at(x), at(y), nil, 0, 0)
-	for ; i < len(x); i += 64 {
+	for ; i < uint(len(x)); i += 64 {
 		rows, w, k := word(x, i), uint64(0), 0
 		others := y[i:][:len(rows)]
 		for ; k+8 <= len(rows); k += 8 {
@@ -108,7 +108,7 @@ func Bit[T Integer](dst *Mask, x []T, k uint) {
 		return
 	}
 	i := vector(stepBit+width[T](), len(x), at(dst[:]), at(x), nil, nil, 1<<k, 0)
-	for one := T(1) << k; i < len(x); i += 64 {
+	for one := T(1) << k; i < uint(len(x)); i += 64 {
 		rows, w, k := word(x, i), uint64(0), 0
 		for ; k+8 <= len(rows); k += 8 {
 			b := (*[8]T)(rows[k:])
@@ -123,7 +123,7 @@ func Bit[T Integer](dst *Mask, x []T, k uint) {
 }
 
 // word is the rows of x whose bits are in one word of a mask, row i's first.
-func word[T any](x []T, i int) []T { return x[i:min(i+64, len(x))] }
+func word[T any](x []T, i uint) []T { return x[i:min(i+64, uint(len(x)))] }
 
 // bit is 1 where b holds; it compiles to no branch.
 func bit(b bool) uint64 {

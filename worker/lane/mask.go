@@ -15,15 +15,18 @@ func (m *Mask) Valid(b kernel.Bitmap, lo, n int) {
 		return
 	}
 	lo += b.Offset
-	rest, shift := b.Bits[lo>>3:(lo+n+7)>>3], uint(lo&7)
-	i := 0
-	for ; len(rest) > 8; i++ {
-		m[i] = binary.LittleEndian.Uint64(rest)>>shift | uint64(rest[8])<<(64-shift)
-		rest = rest[8:]
+	held, shift := b.Bits[lo>>3:(lo+n+7)>>3], lo&7
+	i := uint(0)
+	if shift != 0 { // the rows of a word are in nine bytes
+		i = vector(stepValid, n>>3, at(m[:]), at(held), nil, nil, uint64(shift), uint64(8-shift)) >> 3
 	}
-	if i<<6 < n {
+	for ; 8*i+8 < uint(len(held)); i++ {
+		nine := (*[9]byte)(held[8*i:])
+		m[i] = binary.LittleEndian.Uint64(nine[:])>>shift | binary.LittleEndian.Uint64(nine[1:])<<(8-shift)
+	}
+	if i<<6 < uint(n) {
 		w := uint64(0)
-		for k, v := range rest {
+		for k, v := range held[8*i:] {
 			w |= uint64(v) << (8 * k & 63)
 		}
 		m[i] = w >> shift

@@ -9,7 +9,7 @@ func Pack[T uint8 | uint16 | uint32 | uint64](dst []T, masks []*Mask) {
 		return
 	}
 	i := vector(stepPack+width[T](), len(dst), at(dst), at(masks), nil, nil, uint64(len(masks)), 1)
-	for ; i < len(dst); i += 64 {
+	for ; i < uint(len(dst)); i += 64 {
 		d := word(dst, i)
 		clear(d)
 		for g := 0; g < len(masks); g += 8 {
@@ -37,7 +37,7 @@ func Unpack[T uint8 | uint16 | uint32 | uint64](masks []*Mask, x []T) {
 		return
 	}
 	i := vector(stepUnpack+width[T](), len(x), at(masks), at(x), nil, nil, uint64(len(masks)), 1)
-	for ; i < len(x); i += 64 {
+	for ; i < uint(len(x)); i += 64 {
 		for g := 0; g < len(masks); g += 8 {
 			var eight [8]uint64
 			for r, v := range word(x, i) {

@@ -30,7 +30,7 @@ func run512(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
 
 // vector does a step to the whole words of n rows and returns how many rows that
 // is; the caller does the others.
-func vector(s step, n int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64) int {
+func vector(s step, n int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64) uint {
 	words := n >> 6
 	if words == 0 {
 		return 0
@@ -46,5 +46,5 @@ func vector(s step, n int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64) int {
 	default:
 		return 0
 	}
-	return words << 6
+	return uint(words) << 6
 }

@@ -8,6 +8,6 @@ import "unsafe"
 func paths() []path { return []path{plain} }
 
 // vector does no row: all are the caller's.
-func vector(step, int, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, *Mask, uint64, uint64) int {
+func vector(step, int, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, *Mask, uint64, uint64) uint {
 	return 0
 }

@@ -4560,6 +4560,33 @@ loop:
 	VZEROUPPER
 	RET
 
+TEXT stepValid<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	VMOVQ        c+48(FP), X0
+	VMOVQ        d+56(FP), X1
+
+loop:
+	VMOVUPD      0(SI), Y2
+	VMOVUPD      1(SI), Y3
+	VPSRLQ       X0, Y2, Y2
+	VPSLLQ       X1, Y3, Y3
+	VORPD        Y2, Y3, Y3
+	VMOVUPD      Y3, 0(DI)
+	VMOVUPD      32(SI), Y2
+	VMOVUPD      33(SI), Y3
+	VPSRLQ       X0, Y2, Y2
+	VPSLLQ       X1, Y3, Y3
+	VORPD        Y2, Y3, Y3
+	VMOVUPD      Y3, 32(DI)
+	ADDQ         $64, DI
+	ADDQ         $64, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 TEXT stepPack8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -6264,30 +6291,31 @@ DATA steps<>+440(SB)/8, $stepLook8<>(SB)
 DATA steps<>+448(SB)/8, $stepCount8<>(SB)
 DATA steps<>+456(SB)/8, $stepFlag8<>(SB)
 DATA steps<>+464(SB)/8, $stepFlag64<>(SB)
-DATA steps<>+472(SB)/8, $stepPack8<>(SB)
-DATA steps<>+480(SB)/8, $stepPack16<>(SB)
-DATA steps<>+488(SB)/8, $stepPack32<>(SB)
-DATA steps<>+496(SB)/8, $stepPack64<>(SB)
-DATA steps<>+504(SB)/8, $stepUnpack8<>(SB)
-DATA steps<>+512(SB)/8, $stepUnpack16<>(SB)
-DATA steps<>+520(SB)/8, $stepUnpack32<>(SB)
-DATA steps<>+528(SB)/8, $stepUnpack64<>(SB)
-DATA steps<>+536(SB)/8, $stepAdd64<>(SB)
-DATA steps<>+544(SB)/8, $stepAddFloat<>(SB)
-DATA steps<>+552(SB)/8, $stepSub64<>(SB)
-DATA steps<>+560(SB)/8, $stepSubFloat<>(SB)
-DATA steps<>+568(SB)/8, $stepAddTo64<>(SB)
-DATA steps<>+576(SB)/8, $stepAddToFloat<>(SB)
-DATA steps<>+584(SB)/8, $stepScale64<>(SB)
-DATA steps<>+592(SB)/8, $stepScaleFloat<>(SB)
-DATA steps<>+600(SB)/8, $stepMulFloat<>(SB)
-DATA steps<>+608(SB)/8, $stepDivFloat<>(SB)
-DATA steps<>+616(SB)/8, $stepMinFloat<>(SB)
-DATA steps<>+624(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+632(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+640(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+648(SB)/8, $stepSqrtFloat<>(SB)
-GLOBL steps<>(SB), RODATA, $656
+DATA steps<>+472(SB)/8, $stepValid<>(SB)
+DATA steps<>+480(SB)/8, $stepPack8<>(SB)
+DATA steps<>+488(SB)/8, $stepPack16<>(SB)
+DATA steps<>+496(SB)/8, $stepPack32<>(SB)
+DATA steps<>+504(SB)/8, $stepPack64<>(SB)
+DATA steps<>+512(SB)/8, $stepUnpack8<>(SB)
+DATA steps<>+520(SB)/8, $stepUnpack16<>(SB)
+DATA steps<>+528(SB)/8, $stepUnpack32<>(SB)
+DATA steps<>+536(SB)/8, $stepUnpack64<>(SB)
+DATA steps<>+544(SB)/8, $stepAdd64<>(SB)
+DATA steps<>+552(SB)/8, $stepAddFloat<>(SB)
+DATA steps<>+560(SB)/8, $stepSub64<>(SB)
+DATA steps<>+568(SB)/8, $stepSubFloat<>(SB)
+DATA steps<>+576(SB)/8, $stepAddTo64<>(SB)
+DATA steps<>+584(SB)/8, $stepAddToFloat<>(SB)
+DATA steps<>+592(SB)/8, $stepScale64<>(SB)
+DATA steps<>+600(SB)/8, $stepScaleFloat<>(SB)
+DATA steps<>+608(SB)/8, $stepMulFloat<>(SB)
+DATA steps<>+616(SB)/8, $stepDivFloat<>(SB)
+DATA steps<>+624(SB)/8, $stepMinFloat<>(SB)
+DATA steps<>+632(SB)/8, $stepMaxFloat<>(SB)
+DATA steps<>+640(SB)/8, $stepMulAddFloat<>(SB)
+DATA steps<>+648(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+656(SB)/8, $stepSqrtFloat<>(SB)
+GLOBL steps<>(SB), RODATA, $664
 
 // func run256(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
 TEXT ·run256(SB), NOSPLIT, $0-64

@@ -51,6 +51,7 @@ var families = []family{
 	{"Look", []string{"8"}, look},
 	{"Count", []string{"8"}, count},
 	{"Flag", []string{"8", "64"}, flag},
+	{"Valid", []string{""}, valid},
 	{"Pack", widths, pack},
 	{"Unpack", widths, unpack},
 
@@ -205,6 +206,29 @@ func count(m machine, _ string) kernel {
 		})
 	}
 	return k
+}
+
+// valid moves bits down by c, of which 0 is not one, to begin at a word: eight
+// words a turn, from the eight bytes of each word and from the eight that begin
+// one later, which go up by d, 8 - c.
+func valid(m machine, _ string) kernel {
+	return kernel{
+		dst: 64, x: 64,
+		prepare: func(p *page) {
+			p.op("VMOVQ", "%s, X0", argC)
+			p.op("VMOVQ", "%s, X1", argD)
+		},
+		rows: func(p *page) {
+			vectors(m, 8, func(_, off int) {
+				p.op("VMOVUPD", "%s, %s", at(off, "(SI)"), m.reg(2))
+				p.op("VMOVUPD", "%s, %s", at(off+1, "(SI)"), m.reg(3))
+				p.op("VPSRLQ", "X0, %[1]s, %[1]s", m.reg(2))
+				p.op("VPSLLQ", "X1, %[1]s, %[1]s", m.reg(3))
+				p.op("VORPD", "%[1]s, %[2]s, %[2]s", m.reg(2), m.reg(3))
+				p.op("VMOVUPD", "%s, %s", m.reg(3), at(off, "(DI)"))
+			})
+		},
+	}
 }
 
 // pack gathers up to eight vectors of rows in registers, mask after mask, whose
