@@ -14,7 +14,7 @@ var typical = map[string][]int64{
 }
 
 func BenchmarkHistory(b *testing.B) {
-	kerneltest.Benchmark(b, NewHistory(rules, 201011, kerneltest.BatchRows), typical)
+	kerneltest.Benchmark(b, NewHistory(rules, 201011), typical)
 }
 
 // BenchmarkMetric is all ten statistics of one metric.

@@ -47,10 +47,9 @@ import (
 
 // Kernels returns the kernels that compute the named features and nothing
 // else that can be avoided, in the order they must run, each feature named once.
-// The history columns they read are made by NewHistory. A kernel made for
-// batchRows takes batches of any size up to it. Errors name every feature that
-// does not exist.
-func Kernels(names []string, rules job.Rules, month int32, batchRows int) ([]kernel.Kernel, error) {
+// The history columns they read are made by NewHistory. Errors name every feature
+// that does not exist.
+func Kernels(names []string, rules job.Rules, month int32) ([]kernel.Kernel, error) {
 	want := map[string]bool{}
 	var unknown []string
 	for _, name := range names {

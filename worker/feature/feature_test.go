@@ -20,7 +20,7 @@ var rules = job.Rules{ExcludePartialFirstMonth: true, BillShockPct: 150, BillSho
 // one returns the kernel that makes the named features, which must be one.
 func one(t testing.TB, r job.Rules, month int32, names ...string) kernel.Kernel {
 	t.Helper()
-	kernels, err := Kernels(names, r, month, kerneltest.PoolRows)
+	kernels, err := Kernels(names, r, month)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,11 +150,11 @@ func TestEveryFeatureOfTheDictionaryHasOneKernel(t *testing.T) {
 		}
 	}
 	made := map[string]int{}
-	kernels, err := Kernels(names, rules, 201011, 64)
+	kernels, err := Kernels(names, rules, 201011)
 	if err != nil {
 		t.Fatal(err)
 	}
-	history := NewHistory(rules, 201011, 64).Spec()
+	history := NewHistory(rules, 201011).Spec()
 	for _, k := range kernels {
 		spec := k.Spec()
 		for _, f := range spec.In {
@@ -171,10 +171,10 @@ func TestEveryFeatureOfTheDictionaryHasOneKernel(t *testing.T) {
 			t.Errorf("%s is made %d times", name, made[name])
 		}
 	}
-	if _, err := Kernels([]string{"fee_last", "fee_avg4", "x"}, rules, 201011, 64); err == nil || !strings.Contains(err.Error(), `"fee_avg4" "x"`) {
+	if _, err := Kernels([]string{"fee_last", "fee_avg4", "x"}, rules, 201011); err == nil || !strings.Contains(err.Error(), `"fee_avg4" "x"`) {
 		t.Errorf("unknown features: %v", err)
 	}
-	ratio, err := Kernels([]string{"out_in_ratio"}, rules, 201011, 64)
+	ratio, err := Kernels([]string{"out_in_ratio"}, rules, 201011)
 	if err != nil || len(ratio) != 3 {
 		t.Errorf("out_in_ratio: %d kernels, %v", len(ratio), err)
 	}

@@ -42,7 +42,7 @@ const days = 40 * 366
 
 // NewHistory returns the kernel that makes kernel.History, HistoryCompare,
 // HistoryDepth and HistoryTenure from activation_date and tenure_months.
-func NewHistory(rules job.Rules, month int32, _ int) kernel.Kernel {
+func NewHistory(rules job.Rules, month int32) kernel.Kernel {
 	h := &history{
 		partial: rules.ExcludePartialFirstMonth, index: kernel.MonthIndex(month), asof: kernel.MonthEnd(month),
 		recent: make([]stay, days), joined: newPresence(schema.Months),

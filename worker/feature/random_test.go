@@ -27,7 +27,7 @@ func TestMetricsEqualTheReferenceOnRandomRows(t *testing.T) {
 			t.Run(m.column, func(t *testing.T) {
 				kerneltest.Random{
 					New: func(n int) kernel.Kernel {
-						k, err := Kernels(all(m.column), r, asof, n)
+						k, err := Kernels(all(m.column), r, asof)
 						if err != nil {
 							t.Fatal(err)
 						}

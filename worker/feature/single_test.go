@@ -26,7 +26,7 @@ func TestHistoryBeginsAtActivation(t *testing.T) {
 		row(date(2010, 9, 15), nil), row(date(2010, 6, 1), nil), row(date(2010, 5, 31), nil), row(date(2010, 12, 1), nil), row(date(2005, 1, 20), nil),
 		row(date(2010, 10, 2), 40), row(date(2010, 10, 2), 0), row(nil, -4), row(nil, 32767), row(int32(math.MinInt32), nil), row(int32(math.MaxInt32), nil),
 	}
-	kerneltest.Run(t, NewHistory(rules, 201011, kerneltest.PoolRows), rows, []kerneltest.Row{
+	kerneltest.Run(t, NewHistory(rules, 201011), rows, []kerneltest.Row{
 		out(63, 63, 255, -1), out(63, 63, 30, 30), out(1, 0, 0, 0), out(1, 1, 1, 1), out(3, 1, 1, 1), out(3, 3, 2, 2),
 		out(7, 3, 2, 2), out(63, 63, 6, 6), out(63, 63, 6, 6), out(0, 0, 0, 0), out(63, 63, 70, 70),
 		// a tenure that outlasts the activation date is believed, but not its months
@@ -34,7 +34,7 @@ func TestHistoryBeginsAtActivation(t *testing.T) {
 	})
 	with := rules
 	with.ExcludePartialFirstMonth = false
-	kerneltest.Run(t, NewHistory(with, 201011, kerneltest.PoolRows), rows[4:5], []kerneltest.Row{out(3, 3, 1, 1)})
+	kerneltest.Run(t, NewHistory(with, 201011), rows[4:5], []kerneltest.Row{out(3, 3, 1, 1)})
 }
 
 func TestHistoryEqualsTheReferenceOnRandomRows(t *testing.T) {
@@ -44,7 +44,7 @@ func TestHistoryEqualsTheReferenceOnRandomRows(t *testing.T) {
 		window[k] = monthOf{int64(date(2011, 2-k, 1)), int64(date(2011, 3-k, 0))}
 	}
 	kerneltest.Random{
-		New: func(n int) kernel.Kernel { return NewHistory(rules, 201102, n) },
+		New: func(n int) kernel.Kernel { return NewHistory(rules, 201102) },
 		Reference: func(in *kerneltest.In, out *kerneltest.Out) {
 			joined, given := in.Int("activation_date"), in.Int("tenure_months")
 			history, compare, depth, tenure := int64(63), int64(63), int64(255), int64(-1)
@@ -157,7 +157,7 @@ func TestSingleFeaturesEqualTheReferenceOnRandomRows(t *testing.T) {
 					if name == "share" {
 						return &share{}
 					}
-					kernels, err := Kernels(names, r, month, n)
+					kernels, err := Kernels(names, r, month)
 					if err != nil || len(kernels) != 1 {
 						t.Fatalf("%d kernels, %v", len(kernels), err)
 					}

@@ -25,7 +25,7 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, score.NewRanks(spec.Policy, batchRows))
+	list = append(list, score.NewRanks(spec.Policy))
 	want := []kernel.Field{{Name: schema.Key, Type: arrow.PrimitiveTypes.Uint64}, {Name: BadValues, Type: arrow.PrimitiveTypes.Uint8}}
 	for _, k := range list {
 		want = append(want, k.Spec().Out...)

@@ -255,11 +255,11 @@ func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, erro
 			list = append(list, k)
 		}
 	}
-	kernels, err := feature.Kernels(features, spec.Rules, spec.Month, batchRows)
+	kernels, err := feature.Kernels(features, spec.Rules, spec.Month)
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, feature.NewHistory(spec.Rules, spec.Month, batchRows))
+	list = append(list, feature.NewHistory(spec.Rules, spec.Month))
 	list = append(list, kernels...)
 	return append(list,
 		rule.NewTriggers(spec.Rules, spec.Month),
@@ -269,9 +269,9 @@ func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, erro
 		rule.NewKinds(spec.Rules),
 		rule.NewLifecycle(spec.Rules),
 		rule.NewChange(spec.Rules, spec.Month),
-		score.NewValue(spec.Policy, batchRows),
+		score.NewValue(spec.Policy),
 		score.NewLoss(),
-		score.NewDecision(spec.Policy, batchRows),
+		score.NewDecision(spec.Policy),
 		score.NewGrade(spec.Policy),
 		score.NewProduct(),
 		score.NewComplaint(),

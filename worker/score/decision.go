@@ -80,7 +80,7 @@ type decision struct {
 }
 
 // NewDecision returns the kernel of retain_decision.
-func NewDecision(policy job.Policy, _ int) kernel.Kernel {
+func NewDecision(policy job.Policy) kernel.Kernel {
 	d := &decision{
 		policy: policy,
 		gain:   float64(policy.SaveRate*policy.Margin) * policy.HorizonMonths,

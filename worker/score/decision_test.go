@@ -33,7 +33,7 @@ func TestC08ValueIsTheMeanOfTheBillsThereAre(t *testing.T) {
 	}
 	cut := row(170000, 170000, 4000)
 	cut["history"] = 1
-	kerneltest.Run(t, NewValue(policy(), kerneltest.PoolRows),
+	kerneltest.Run(t, NewValue(policy()),
 		[]kerneltest.Row{
 			row(6000, 5000, 4000), row(nil, 3500, 3499), row(nil, 3500, 3501), row(nil, 3501, 3502), row(1, 1, 2), row(1, 2, 2),
 			row(nil, nil, nil), row(nil, nil, 3499), row(12000, 12000, 12000), row(nil, 30000, nil), row(nil, nil, 69999), row(70000, nil, nil),
@@ -80,7 +80,7 @@ func somebody(more kerneltest.Row) kerneltest.Row {
 
 func TestAT21_NetDecidesLowValue(t *testing.T) {
 	// p = .30: ARPU 20 yuan nets +2.20, 10 yuan −1.40; break-even is 13.89.
-	d := NewDecision(unheld(), kerneltest.PoolRows).(*decision)
+	d := NewDecision(unheld()).(*decision)
 	for _, c := range []struct{ arpu, net float64 }{{2000, 220}, {1000, -140}} {
 		if net := 0.30*c.arpu*d.gain - d.cost; math.Abs(net-c.net) > 1e-9 {
 			t.Errorf("ARPU %v fen nets %v fen, want %v", c.arpu, net, c.net)
@@ -129,7 +129,7 @@ func TestC11DecisionsByPrecedence(t *testing.T) {
 		}
 		rows, want = append(rows, somebody(worst)), append(want, kerneltest.Row{"retain_decision": s.want})
 	}
-	kerneltest.Run(t, NewDecision(p, kerneltest.PoolRows), rows, want)
+	kerneltest.Run(t, NewDecision(p), rows, want)
 }
 
 func TestC11BadDebtNeedsArrearsSuspensionAndHabit(t *testing.T) {
@@ -140,7 +140,7 @@ func TestC11BadDebtNeedsArrearsSuspensionAndHabit(t *testing.T) {
 		}
 		return r
 	}
-	kerneltest.Run(t, NewDecision(unheld(), kerneltest.PoolRows),
+	kerneltest.Run(t, NewDecision(unheld()),
 		[]kerneltest.Row{
 			row(4, 10000, nil), row(5, 10000, nil), row(3, 10000, nil), row(4, 9999, nil), row(4, 10000, kerneltest.Row{"suspend_cnt_m5": nil}),
 			row(4, 10000, kerneltest.Row{"history": 31}), row(4, 10000, kerneltest.Row{"arrears_fen": nil}), row(5, 9999, nil),
@@ -153,18 +153,18 @@ func TestC11BadDebtNeedsArrearsSuspensionAndHabit(t *testing.T) {
 
 func TestC11OptionsOfThePolicy(t *testing.T) {
 	member := somebody(kerneltest.Row{"group_id": 9, "event_flags": 16})
-	kerneltest.Run(t, NewDecision(unheld(), kerneltest.PoolRows), []kerneltest.Row{member, somebody(kerneltest.Row{"group_id": 9}), somebody(kerneltest.Row{"event_flags": 16})},
+	kerneltest.Run(t, NewDecision(unheld()), []kerneltest.Row{member, somebody(kerneltest.Row{"group_id": 9}), somebody(kerneltest.Row{"event_flags": 16})},
 		[]kerneltest.Row{{"retain_decision": GroupHandled}, {"retain_decision": Retain}, {"retain_decision": Retain}})
 	open := unheld()
 	open.GroupHandled = false
-	kerneltest.Run(t, NewDecision(open, kerneltest.PoolRows), []kerneltest.Row{member}, []kerneltest.Row{{"retain_decision": Retain}})
+	kerneltest.Run(t, NewDecision(open), []kerneltest.Row{member}, []kerneltest.Row{{"retain_decision": Retain}})
 
 	everybody := policy()
 	everybody.HoldoutPct = 100
 	vips := []kerneltest.Row{somebody(kerneltest.Row{"vip_class": 1}), somebody(kerneltest.Row{"vip_grade": 3}), somebody(nil)}
-	kerneltest.Run(t, NewDecision(everybody, kerneltest.PoolRows), vips, []kerneltest.Row{{"retain_decision": Retain}, {"retain_decision": Retain}, {"retain_decision": Holdout}})
+	kerneltest.Run(t, NewDecision(everybody), vips, []kerneltest.Row{{"retain_decision": Retain}, {"retain_decision": Retain}, {"retain_decision": Holdout}})
 	everybody.HoldoutVIP = true
-	kerneltest.Run(t, NewDecision(everybody, kerneltest.PoolRows), vips, []kerneltest.Row{{"retain_decision": Holdout}, {"retain_decision": Holdout}, {"retain_decision": Holdout}})
+	kerneltest.Run(t, NewDecision(everybody), vips, []kerneltest.Row{{"retain_decision": Holdout}, {"retain_decision": Holdout}, {"retain_decision": Holdout}})
 }
 
 func TestHoldoutIsAFairFixedDraw(t *testing.T) {
@@ -180,7 +180,7 @@ func TestHoldoutIsAFairFixedDraw(t *testing.T) {
 			}
 			var m lane.Mask
 			m.Fill(true)
-			draw(&m, number, NewDecision(p, 1).(*decision).key, percent)
+			draw(&m, number, NewDecision(p).(*decision).key, percent)
 			for i := range min(lane.Rows, n-lo) {
 				held[lo+i] = m.Get(i)
 			}

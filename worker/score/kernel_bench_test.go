@@ -12,11 +12,11 @@ var typical = map[string][]int64{
 }
 
 func BenchmarkValue(b *testing.B) {
-	kerneltest.Benchmark(b, NewValue(policy(), kerneltest.BatchRows), typical)
+	kerneltest.Benchmark(b, NewValue(policy()), typical)
 }
 
 func BenchmarkLoss(b *testing.B) { kerneltest.Benchmark(b, NewLoss(), typical) }
 
 func BenchmarkDecision(b *testing.B) {
-	kerneltest.Benchmark(b, NewDecision(policy(), kerneltest.BatchRows), typical)
+	kerneltest.Benchmark(b, NewDecision(policy()), typical)
 }

@@ -23,8 +23,8 @@ type ranks struct {
 
 // NewRanks returns the kernel of decision_ranks: bit r is set where Ranks()[r]
 // applies. It is the decision's own kernel with another output.
-func NewRanks(policy job.Policy, batchRows int) kernel.Kernel {
-	r := &ranks{decision: *NewDecision(policy, batchRows).(*decision)}
+func NewRanks(policy job.Policy) kernel.Kernel {
+	r := &ranks{decision: *NewDecision(policy).(*decision)}
 	r.spec.Name = "score.decision_ranks"
 	r.spec.Out = []kernel.Field{{Name: "decision_ranks", Type: arrow.PrimitiveTypes.Uint16}}
 	for i := range r.applies {

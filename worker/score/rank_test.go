@@ -40,5 +40,5 @@ func TestEveryDecisionThatAppliesHasItsBit(t *testing.T) {
 		}
 		rows, want = append(rows, somebody(worst)), append(want, kerneltest.Row{"decision_ranks": c.want})
 	}
-	kerneltest.Run(t, NewRanks(p, kerneltest.PoolRows), rows, want)
+	kerneltest.Run(t, NewRanks(p), rows, want)
 }

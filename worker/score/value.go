@@ -29,7 +29,7 @@ type value struct {
 // months of m-2..m that are there and not before activation, rounded half to
 // even. Credits can make it negative; it is then published as 0, because -1
 // says that there is no bill.
-func NewValue(policy job.Policy, _ int) kernel.Kernel {
+func NewValue(policy job.Policy) kernel.Kernel {
 	return &value{cut: policy.ValueCutFen, months: masks(3)}
 }
 

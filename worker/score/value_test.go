@@ -13,7 +13,7 @@ import (
 func TestValueEqualsTheReferenceOnRandomRows(t *testing.T) {
 	cut := policy().ValueCutFen
 	kerneltest.Random{
-		New: func(n int) kernel.Kernel { return NewValue(policy(), n) },
+		New: func(n int) kernel.Kernel { return NewValue(policy()) },
 		Reference: func(in *kerneltest.In, out *kerneltest.Out) {
 			sum, n := int64(0), int64(0)
 			for k, name := range []string{"fee_m0", "fee_m1", "fee_m2"} {
@@ -79,7 +79,7 @@ func TestDecisionEqualsTheReferenceOnRandomRows(t *testing.T) {
 		return *v
 	}
 	kerneltest.Random{
-		New: func(n int) kernel.Kernel { return NewDecision(p, n) },
+		New: func(n int) kernel.Kernel { return NewDecision(p) },
 		Reference: func(in *kerneltest.In, out *kerneltest.Out) {
 			history, status, flags := *in.Int("history"), code(in.Int("status_m0")), code(in.Int("event_flags"))
 			earlier := int64(0)
