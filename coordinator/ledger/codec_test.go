@@ -150,22 +150,71 @@ func snapshotted(t testing.TB) *fixture {
 	return f
 }
 
+// TestGoldenSnapshotRestoresForEver reads snapshots as they were first written.
 func TestGoldenSnapshotRestoresForEver(t *testing.T) {
-	data, err := snapshotted(t).st.Snapshot()
+	f := snapshotted(t)
+	results := f.scored("selecting", 2)
+	f.ok(selectPlanOf("selecting", results))
+	f.ok(Complete{Lease: f.grant(TaskRef{"selecting", 2, 1}), Result: selectResultOf(results[1].Counts.Scored)})
+	newest, err := f.st.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := Restore(golden(t, "snapshot-v1.bin", data))
+	first, err := os.ReadFile(filepath.Join("testdata", "snapshot-v1.bin")) // format 1, before there was a select stage
 	if err != nil {
 		t.Fatal(err)
 	}
-	var states []string
-	for j := range st.Jobs() {
-		states = append(states, fmt.Sprintf("%s is %s", j.ID, j.State))
+	const want = "submitted is submitted, running is running, held is held, sealed is sealed, published is published, failed is failed"
+	for _, c := range []struct {
+		name, want string
+		data       []byte
+	}{
+		{"snapshot-v1.bin", want, first},
+		{"snapshot-v2.bin", want + ", selecting is running", golden(t, "snapshot-v2.bin", newest)},
+	} {
+		st, err := Restore(c.data)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		var states []string
+		for j := range st.Jobs() {
+			states = append(states, fmt.Sprintf("%s is %s", j.ID, j.State))
+		}
+		if got := strings.Join(states, ", "); got != c.want {
+			t.Errorf("%s: %s", c.name, got)
+		}
 	}
-	want := "submitted is submitted, running is running, held is held, sealed is sealed, published is published, failed is failed"
-	if got := strings.Join(states, ", "); got != want {
-		t.Error(got)
+	// What was there in format 1 is written as it was, but for the format's number.
+	now, err := snapshotted(t).st.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now[len(magic)] = 1
+	if end := len(first) - sha256.Size; len(now) != len(first) || !bytes.Equal(now[:end], first[:end]) {
+		t.Error("a ledger of format 1 is written differently")
+	}
+}
+
+// TestGoldenSelectPlanDecodesForEver reads the commands that came with the select
+// stage.
+func TestGoldenSelectPlanDecodesForEver(t *testing.T) {
+	results := newFixture(t).scored(theJob, 2)
+	for name, cmd := range map[string]Command{
+		"command-01-submit-select-v1.bin":   selectSubmit(theJob),
+		"command-02-plan-select-v1.bin":     selectPlanOf(theJob, results),
+		"command-04-complete-select-v1.bin": Complete{Lease: Lease{TaskRef{theJob, 2, 1}, 42}, Result: selectResultOf(7)},
+	} {
+		data, err := EncodeCommand(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := DecodeCommand(golden(t, name, data))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if again, err := EncodeCommand(got); err != nil || !bytes.Equal(again, data) {
+			t.Errorf("%s: read as %+v, %v", name, got, err)
+		}
 	}
 }
 
@@ -253,7 +302,7 @@ func TestRestoreRefusesAnyDamage(t *testing.T) {
 	if _, err := Restore(append(bytes.Clone(data), 0)); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("a byte after it: %v", err)
 	}
-	if _, err := Restore(seal(append([]byte(magic), Format+1, 0xa0))); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "format 2") {
+	if _, err := Restore(seal(append([]byte(magic), Format+1, 0xa0))); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "format 3") {
 		t.Errorf("next format: %v", err)
 	}
 }

@@ -31,8 +31,11 @@
 //	            ▼ FailJob, or a task failed
 //	          failed ──────► running   (Retry: done tasks stay done)
 //
-// A job is a list of stages, named when it is submitted. A stage's tasks are
-// planned when the stage before it is done, in chunks small enough for the log.
+// A job is a list of stages, named when it is submitted: a survey, the score stage
+// every job has, and the select stage where rows are placed in the whole base. A
+// stage's tasks are planned when the stage before it is done, in chunks small
+// enough for the log. What a version holds is said by the last stage; how many rows
+// came and went, by the score stage.
 // A sealed job can no longer fail: its pointer may already be written, and
 // whoever sealed it can only go on and publish.
 //
@@ -40,8 +43,8 @@
 //
 //   - I1 (a subscriber once a version): Plan and Seal check that the ranges of
 //     a score stage cover the number space exactly.
-//   - I2 (rows conserved): Complete per task, Plan against the files' rows,
-//     Seal per task and in total.
+//   - I2 (rows conserved): Complete per task, Plan against the files' rows and a
+//     select stage's against the rows scored, Seal per task and in total.
 //   - I3 (one current token): Complete, Fail and Expire compare the token.
 //   - I4 (published never changes): Publish takes one manifest a version; no
 //     command changes a version that is there.

@@ -122,6 +122,37 @@ func resultOf(t job.Task) job.Result {
 	}
 }
 
+// selectSubmit is a job whose partitions are placed in the whole base.
+func selectSubmit(id job.ID) Submit {
+	c := submitOf(id)
+	c.Stages = append(c.Stages, job.StageSelect)
+	return c
+}
+
+// selectPlanOf is what follows from the results of the score stage.
+func selectPlanOf(id job.ID, results []job.Result) Plan {
+	p := Plan{Job: id, Stage: 2, StageKind: job.StageSelect, Last: true}
+	tasks, _ := cut(len(results))
+	ranks := job.File{Kind: job.FileRanks, Path: "ranks", Rows: 5, Bytes: 3, SHA256: "r", Content: "r"}
+	for i, r := range results {
+		t := job.Task{Range: tasks[i].Range, Rows: r.Counts.Scored, Staged: []job.File{{}, ranks}}
+		if len(r.Files) > 0 {
+			t.Staged[0] = r.Files[0]
+		}
+		p.Tasks = append(p.Tasks, t)
+	}
+	return p
+}
+
+// selectResultOf is what an honest worker reports of a select task.
+func selectResultOf(rows int64) job.Result {
+	return job.Result{
+		Counts: job.Counts{In: rows, Scored: rows}, Rows: partition.Sum{}.AddHash(uint64(rows) + 1e6),
+		Files: []job.File{{Kind: job.FileScores, Path: "final", Rows: rows, Bytes: 11, SHA256: "t", Content: "d"}},
+		Tally: job.Tally{Priority: [6]int64{1, 0, 0, 0, rows - 1, 0}},
+	}
+}
+
 func score(task int) TaskRef { return TaskRef{Job: theJob, Stage: 1, Task: task} }
 
 // surveyed brings the job past its survey.
@@ -159,6 +190,22 @@ func (f *fixture) task(ref TaskRef) *Task {
 func (f *fixture) finish(ref TaskRef) {
 	f.t.Helper()
 	f.ok(Complete{Lease: f.grant(ref), Result: resultOf(f.task(ref).Task)})
+}
+
+// scored brings a job with a select stage to n done score tasks and returns what
+// they reported.
+func (f *fixture) scored(id job.ID, n int) []job.Result {
+	f.t.Helper()
+	f.ok(selectSubmit(id))
+	f.ok(surveyPlan(id))
+	f.ok(Complete{Lease: f.grant(TaskRef{Job: id})})
+	f.ok(scorePlan(id, n))
+	var results []job.Result
+	for i := range n {
+		f.finish(TaskRef{Job: id, Stage: 1, Task: i})
+		results = append(results, *f.task(TaskRef{Job: id, Stage: 1, Task: i}).Result)
+	}
+	return results
 }
 
 // finished brings the job to n done score tasks.

@@ -71,7 +71,7 @@ type Totals struct {
 	PlannedKeys partition.Sum // over all tasks
 	Counts      job.Counts    // of the done tasks, as every figure below
 	Keys        partition.Sum
-	Rows        partition.Sum // of the score rows; the version's digest when all are done
+	Rows        partition.Sum // of the score rows, the columns this stage made
 	Tally       job.Tally
 	Timing      job.Timing
 }
@@ -248,8 +248,26 @@ func (j *Job) Score() *Stage {
 	panic("ledger: job " + string(j.ID) + " has no score stage")
 }
 
-// Totals returns the score stage's sums: what a progress bar shows.
-func (j *Job) Totals() Totals { return j.Score().Totals() }
+// Select returns the select stage, nil in a job that has none.
+func (j *Job) Select() *Stage {
+	for i := range j.Stages {
+		if j.Stages[i].Kind == job.StageSelect {
+			return &j.Stages[i]
+		}
+	}
+	return nil
+}
+
+// Totals sums up what the job's stages did to the base's rows: tasks and rows are
+// the score stage's, to whose row sums, tallies and times the select stage adds its
+// own.
+func (j *Job) Totals() Totals {
+	t := j.Score().Totals()
+	if s := j.Select(); s != nil {
+		t.Rows, t.Tally, t.Timing = t.Rows.Add(s.totals.Rows), t.Tally.Add(s.totals.Tally), t.Timing.Add(s.totals.Timing)
+	}
+	return t
+}
 
 // Clone returns a copy that Apply does not change, for use outside a view.
 // Results, specs and slices are shared, for they never change once they are in a

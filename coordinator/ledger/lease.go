@@ -60,15 +60,16 @@ func held(t *Task, l Lease) error {
 }
 
 // checkResult checks that a task's rows are conserved (I2). A survey scores no
-// row: its counts need only be conserved, and are zero.
+// row: its counts need only be conserved, and are zero. What a select task reads
+// was scored already, and all of it is to be there still.
 func checkResult(kind job.StageKind, t *Task, r job.Result) error {
 	if !r.Counts.Conserved() {
 		return fmt.Errorf("%w: %+v", ErrCounts, r.Counts)
 	}
-	if kind != job.StageScore {
+	if kind == job.StageSurvey {
 		return nil
 	}
-	if r.Counts.In != t.Rows {
+	if r.Counts.In != t.Rows || kind == job.StageSelect && r.Counts.Scored != t.Rows {
 		return fmt.Errorf("%w: read %d rows, planned %d", ErrCounts, r.Counts.In, t.Rows)
 	}
 	if r.Keys != t.Keys {

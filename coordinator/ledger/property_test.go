@@ -30,7 +30,21 @@ func TestLedgerKeepsItsInvariants(t *testing.T) {
 	})
 }
 
-var propertyJobs = []job.ID{"a", "a", "b"} // most of the work on one, so that it gets somewhere
+var propertyJobs = []job.ID{"a", "b"} // b has a select stage
+
+func propertyStages(id job.ID) int {
+	if id == "b" {
+		return 3
+	}
+	return 2
+}
+
+func propertySubmit(id job.ID) Submit {
+	if id == "b" {
+		return selectSubmit(id)
+	}
+	return submitOf(id)
+}
 
 // entry is a command at its index, as the log has it.
 type entry struct {
@@ -67,7 +81,7 @@ func newWitness(t *rapid.T) *witness {
 func (w *witness) command() Command {
 	t := w.t
 	id := rapid.SampledFrom(propertyJobs).Draw(t, "job")
-	ref := TaskRef{Job: id, Stage: rapid.IntRange(0, 1).Draw(t, "stage"), Task: rapid.IntRange(0, 4).Draw(t, "task")}
+	ref := TaskRef{Job: id, Stage: rapid.IntRange(0, propertyStages(id)-1).Draw(t, "stage"), Task: rapid.IntRange(0, 4).Draw(t, "task")}
 	lease := Lease{TaskRef: ref, Token: job.Token(rapid.Uint64Range(0, w.index+1).Draw(t, "token"))}
 	if len(w.leases) > 0 && rapid.IntRange(0, 9).Draw(t, "real lease") > 0 {
 		back := rapid.OneOf(rapid.IntRange(0, min(3, len(w.leases)-1)), rapid.IntRange(0, len(w.leases)-1)).Draw(t, "back")
@@ -78,7 +92,7 @@ func (w *witness) command() Command {
 		"complete", "complete", "fail", "expire", "again", "again", "seal", "seal", "hold", "release", "publish", "publish", "fail job", "retry",
 	}).Draw(t, "verb") {
 	case "submit":
-		c := submitOf(id)
+		c := propertySubmit(id)
 		if rapid.IntRange(0, 9).Draw(t, "other spec") == 0 {
 			c.SpecDigest = "other"
 		}
@@ -86,6 +100,9 @@ func (w *witness) command() Command {
 	case "plan":
 		if ref.Stage == 0 {
 			return surveyPlan(id)
+		}
+		if ref.Stage == 2 {
+			return w.selectPlan(id)
 		}
 		p := scorePlan(id, rapid.SampledFrom([]int{4, 4, 4, 3}).Draw(t, "tasks"))
 		switch rapid.IntRange(0, 9).Draw(t, "chunk") {
@@ -102,7 +119,7 @@ func (w *witness) command() Command {
 	case "grant":
 		g := Grant{Worker: rapid.SampledFrom([]string{"w1", "w2", "w3"}).Draw(t, "worker")}
 		if ref.Stage == 0 && w.st.Job(id) != nil {
-			ref.Stage = min(w.st.Job(id).Stage(), 1) // where there is work
+			ref.Stage = min(w.st.Job(id).Stage(), propertyStages(id)-1) // where there is work
 		}
 		for i := range rapid.IntRange(1, 4).Draw(t, "batch") {
 			g.Tasks = append(g.Tasks, TaskRef{Job: id, Stage: ref.Stage, Task: (ref.Task + i) % 5})
@@ -124,7 +141,7 @@ func (w *witness) command() Command {
 		if len(w.sent) > 0 {
 			return rapid.SampledFrom(w.sent).Draw(t, "sent")
 		}
-		return submitOf(id)
+		return propertySubmit(id)
 	case "seal":
 		return Seal{Job: id}
 	case "hold":
@@ -158,6 +175,9 @@ func (w *witness) result(ref TaskRef) job.Result {
 	}
 	tasks, _ := cut(4)
 	r := resultOf(tasks[ref.Task%4])
+	if ref.Stage == 2 {
+		r = selectResultOf(w.done[TaskRef{ref.Job, 1, ref.Task}].Counts.Scored)
+	}
 	switch rapid.IntRange(0, 11).Draw(w.t, "result") {
 	case 0:
 		r.Counts.Scored--
@@ -169,6 +189,26 @@ func (w *witness) result(ref TaskRef) job.Result {
 		r.Rows.Lo++ // another run, other bytes: accepted, but not twice
 	}
 	return r
+}
+
+// selectPlan is over what was scored: mostly right.
+func (w *witness) selectPlan(id job.ID) Plan {
+	var results []job.Result
+	for i := range 4 {
+		results = append(results, w.done[TaskRef{id, 1, i}])
+	}
+	p := selectPlanOf(id, results)
+	switch rapid.IntRange(0, 9).Draw(w.t, "select plan") {
+	case 0:
+		p.Tasks[2].Rows++
+	case 1:
+		p.Tasks[1].Staged = p.Tasks[2].Staged
+	case 2:
+		p.Tasks, p.Last = p.Tasks[:2], false
+	case 3:
+		p.Tasks = p.Tasks[:3]
+	}
+	return p
 }
 
 // step applies a command to both ledgers and checks everything.
@@ -297,6 +337,9 @@ func leaseOf(c Command) Lease {
 func (w *witness) honest(c Complete) bool {
 	t := w.st.Job(c.Job).Stages[c.Stage].Tasks[c.Task]
 	n := c.Result.Counts
+	if c.Stage == 2 && n.Scored != t.Rows {
+		return false
+	}
 	return n.In == t.Rows && n.In == n.Scored+n.Excluded+n.Rejected+n.Duplicate && c.Result.Keys == t.Keys
 }
 
@@ -350,7 +393,16 @@ func (w *witness) check(cmd Command) {
 func (w *witness) checkVersion(j *Job) {
 	var ranges []partition.Range
 	var counts job.Counts
-	for _, t := range j.Score().Tasks {
+	var digest partition.Sum
+	for i, t := range j.Score().Tasks {
+		if s := j.Select(); s != nil {
+			placed := s.Tasks[i]
+			if placed.State != Done || placed.Range != t.Range || placed.Result.Counts.Scored != t.Result.Counts.Scored || placed.Staged[0] != t.Result.Files[0] {
+				w.t.Fatalf("%s is %s with a select task %s of other rows", j.ID, j.State, placed.State)
+			}
+			digest = digest.Add(placed.Result.Rows)
+		}
+		digest = digest.Add(t.Result.Rows)
 		ranges = append(ranges, t.Range)
 		if t.State != Done {
 			w.t.Fatalf("%s is %s with a task %s", j.ID, j.State, t.State)
@@ -360,7 +412,7 @@ func (w *witness) checkVersion(j *Job) {
 	if err := partition.CheckCover(partition.Whole, ranges); err != nil { // I1
 		w.t.Fatal(err)
 	}
-	if !counts.Conserved() || counts != j.Version.Counts || counts.In != j.Facts.Files[0].Rows { // I2
+	if !counts.Conserved() || counts != j.Version.Counts || counts.In != j.Facts.Files[0].Rows || digest != j.Version.Digest { // I2
 		w.t.Fatalf("%s: %+v", j.ID, counts)
 	}
 }

@@ -19,11 +19,10 @@ func (c Seal) apply(s *State, index uint64) (Reply, []Event, error) {
 	if err := j.complete(); err != nil {
 		return nil, nil, err
 	}
-	st := j.Score()
-	if err := checkSealed(st, j.Facts); err != nil {
+	if err := j.checkSealed(); err != nil {
 		return nil, nil, fmt.Errorf("job %s: %w", c.Job, err)
 	}
-	sum := st.Totals()
+	sum := j.Totals()
 	j.State = job.Sealed
 	j.Version = &Version{
 		ID: VersionID(j.Epoch, index), Dataset: j.Name, Job: j.ID, Epoch: j.Epoch, SealIndex: index,
@@ -44,9 +43,37 @@ func (j *Job) complete() error {
 	return nil
 }
 
-// checkSealed checks a finished score stage from the tasks up, trusting neither
-// the sums that were maintained nor the checks that were made on the way here.
-func checkSealed(st *Stage, facts Facts) error {
+// checkSealed checks a finished job from the tasks up, trusting neither the sums
+// that were maintained nor the checks that were made on the way here.
+func (j *Job) checkSealed() error {
+	if err := checkScored(j.Score(), j.Facts); err != nil {
+		return err
+	}
+	st := j.Select()
+	if st == nil {
+		return nil
+	}
+	if err := checkSelect(j.Score(), st.Tasks); err != nil {
+		return err
+	}
+	var sum partition.Sum
+	for i := range st.Tasks {
+		t := &st.Tasks[i]
+		if t.State != Done || t.Result == nil {
+			return fmt.Errorf("select task %d is %s: %w", i, t.State, ErrNotDone)
+		}
+		if err := checkResult(st.Kind, t, *t.Result); err != nil {
+			return fmt.Errorf("select task %d: %w", i, err)
+		}
+		sum = sum.Add(t.Result.Rows)
+	}
+	if sum != st.totals.Rows {
+		return fmt.Errorf("maintained row sum %s, select tasks %s: %w", st.totals.Rows, sum, ErrCounts)
+	}
+	return nil
+}
+
+func checkScored(st *Stage, facts Facts) error {
 	if err := checkCover(st.Tasks); err != nil { // I1
 		return err
 	}

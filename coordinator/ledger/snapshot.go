@@ -55,8 +55,8 @@ func Restore(data []byte) (*State, error) {
 		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrSnapshot, len(data), snapshotMax)
 	case len(data) < head+sha256.Size || string(data[:len(magic)]) != magic:
 		return nil, fmt.Errorf("%w: no header", ErrSnapshot)
-	case data[len(magic)] != Format:
-		return nil, fmt.Errorf("%w: format %d, this build reads %d", ErrSnapshot, data[len(magic)], Format)
+	case data[len(magic)] < 1 || data[len(magic)] > Format:
+		return nil, fmt.Errorf("%w: format %d, this build reads 1 to %d", ErrSnapshot, data[len(magic)], Format)
 	}
 	end := len(data) - sha256.Size
 	if sha256.Sum256(data[:end]) != [sha256.Size]byte(data[end:]) {
@@ -94,12 +94,10 @@ func (s *State) checkJob(j *Job) error {
 	if (j.State == job.Sealed || j.State == job.Published) != (j.Version != nil) || j.State == job.Held && j.Held == nil {
 		return fmt.Errorf("%s without its version or figures: %w", j.State, ErrCommand)
 	}
-	scores := 0
+	var kinds []job.StageKind
 	for i := range j.Stages {
 		st := &j.Stages[i]
-		if st.Kind == job.StageScore {
-			scores++
-		}
+		kinds = append(kinds, st.Kind)
 		for k := range st.Tasks {
 			t := &st.Tasks[k]
 			if t.State < Waiting || t.State > Failed || (t.State == Done) != (t.Result != nil) || uint64(t.Token) > s.index ||
@@ -109,8 +107,5 @@ func (s *State) checkJob(j *Job) error {
 			}
 		}
 	}
-	if scores != 1 {
-		return fmt.Errorf("%d score stages: %w", scores, ErrCommand)
-	}
-	return nil
+	return checkStages(kinds)
 }

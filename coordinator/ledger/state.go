@@ -8,9 +8,12 @@ import (
 	"rescore/partition/job"
 )
 
-// Format is the format of a ledger this build writes. It is raised before a
-// command or a field is used that older builds do not know.
-const Format = 1
+// Format is the format of a ledger this build writes; it reads all up to it. It is
+// raised before a command or a field is used that older builds do not know.
+//
+//	1  survey and score
+//	2  the select stage: Task.Staged, Tally.Priority
+const Format = 2
 
 // State is the ledger: every job in the order of submission, and every version
 // published. Only Apply changes it. Reads are safe beside other reads; whoever

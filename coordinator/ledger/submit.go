@@ -33,18 +33,29 @@ func (c Submit) check() error {
 	if c.Job == "" || c.Name == "" || c.SpecDigest == "" || c.MaxAttempts < 1 {
 		return fmt.Errorf("job %q needs an ID, a name, a digest and at least one attempt: %w", c.Job, ErrCommand)
 	}
-	scores := 0
-	for _, kind := range c.Stages {
-		switch kind {
-		case job.StageSurvey:
-		case job.StageScore:
+	if err := checkStages(c.Stages); err != nil {
+		return fmt.Errorf("job %s: %w", c.Job, err)
+	}
+	return nil
+}
+
+// checkStages returns an error unless there is one score stage, and at most one
+// select stage, after it.
+func checkStages(kinds []job.StageKind) error {
+	scores, selects := 0, 0
+	for _, kind := range kinds {
+		switch {
+		case kind == job.StageSurvey:
+		case kind == job.StageScore:
 			scores++
+		case kind == job.StageSelect && scores > 0:
+			selects++
 		default:
-			return fmt.Errorf("job %s has an unknown %s: %w", c.Job, kind, ErrCommand)
+			return fmt.Errorf("%s is unknown or out of order: %w", kind, ErrCommand)
 		}
 	}
-	if scores != 1 {
-		return fmt.Errorf("job %s has %d score stages, not 1: %w", c.Job, scores, ErrCommand)
+	if scores != 1 || selects > 1 {
+		return fmt.Errorf("%d score stages and %d select stages: %w", scores, selects, ErrCommand)
 	}
 	return nil
 }
@@ -106,7 +117,7 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		facts.Rules = c.Rules
 	}
 	if c.Last {
-		if err := checkPlan(st.Kind, tasks, facts); err != nil {
+		if err := j.checkPlan(st.Kind, tasks, facts); err != nil {
 			return nil, nil, fmt.Errorf("job %s stage %d: %w", c.Job, c.Stage, err)
 		}
 	}
@@ -142,17 +153,21 @@ func (c Plan) there(j *Job, st *Stage) bool {
 }
 
 func equalTask(a, b job.Task) bool {
-	return a.Range == b.Range && a.Rows == b.Rows && a.Keys == b.Keys && slices.Equal(a.Slices, b.Slices)
+	return a.Range == b.Range && a.Rows == b.Rows && a.Keys == b.Keys && slices.Equal(a.Slices, b.Slices) && slices.Equal(a.Staged, b.Staged)
 }
 
 // checkPlan checks a whole plan: a survey is one task; a score stage covers the
-// number space exactly (I1) and every row of the scoring month's files (I2).
-func checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
-	if kind != job.StageScore {
+// number space exactly (I1) and every row of the scoring month's files (I2); a
+// select stage goes over what the score stage made, partition by partition.
+func (j *Job) checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
+	switch kind {
+	case job.StageSurvey:
 		if len(tasks) != 1 {
 			return fmt.Errorf("a %s has 1 task, not %d: %w", kind, len(tasks), ErrCommand)
 		}
 		return nil
+	case job.StageSelect:
+		return checkSelect(j.Score(), tasks)
 	}
 	if err := checkCover(tasks); err != nil {
 		return err
@@ -163,6 +178,30 @@ func checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
 	}
 	if want := facts.rows(); rows != want {
 		return fmt.Errorf("tasks hold %d rows, the files %d: %w", rows, want, ErrCounts)
+	}
+	return nil
+}
+
+// checkSelect returns an error unless each task works on the rows and the score
+// file of the score task in its place (I1, I2), and all on the same ranks.
+func checkSelect(score *Stage, tasks []Task) error {
+	if len(tasks) != len(score.Tasks) {
+		return fmt.Errorf("%d tasks for %d scored partitions: %w", len(tasks), len(score.Tasks), ErrCover)
+	}
+	for i := range tasks {
+		t, made := &tasks[i], &score.Tasks[i]
+		if made.Result == nil {
+			return fmt.Errorf("partition %d: %w", i, ErrNotDone)
+		}
+		switch {
+		case t.Range != made.Range:
+			return fmt.Errorf("task %d is of %s, partition %d of %s: %w", i, t.Range, i, made.Range, ErrCover)
+		case t.Rows != made.Result.Counts.Scored:
+			return fmt.Errorf("task %d has %d rows, %d were scored: %w", i, t.Rows, made.Result.Counts.Scored, ErrCounts)
+		case len(t.Staged) != 2 || t.Staged[0].Kind != job.FileScores || !slices.Contains(made.Result.Files, t.Staged[0]) ||
+			t.Staged[1].Kind != job.FileRanks || t.Staged[1] != tasks[0].Staged[1]:
+			return fmt.Errorf("task %d needs its partition's score file and the ranks of the base: %w", i, ErrCommand)
+		}
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ type Partition struct {
 	Rows   job.Counts    `json:"rows"`
 	Keys   partition.Sum `json:"keys"`
 	RowSum partition.Sum `json:"row_sum"`
-	Token  job.Token     `json:"token"`
+	Token  job.Token     `json:"token"` // of the attempt that made the score file
 	Files  []job.File    `json:"files"` // paths relative to the version folder
 	staged []string
 }
@@ -63,11 +63,11 @@ func Digest(schema string, month int32, rows job.Counts, sum partition.Sum) stri
 
 // NewManifest works a sealed job's manifest out of the ledger.
 func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string) Manifest {
-	v, score := j.Version, j.Score()
+	v, score, selected := j.Version, j.Score(), j.Select()
 	m := Manifest{
 		Format: 1, Dataset: v.Dataset, Version: v.ID, Job: j.ID, Month: spec.Month,
 		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
-		Rows:   v.Counts, Tally: score.Totals().Tally, Schema: fingerprint,
+		Rows:   v.Counts, Tally: j.Totals().Tally, Schema: fingerprint,
 		Model: j.Facts.Model, Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
 	}
 	if j.Released != nil {
@@ -76,17 +76,27 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string) Manifest {
 	for i := range score.Tasks {
 		t := &score.Tasks[i]
 		p := Partition{Range: t.Range.String(), Rows: t.Result.Counts, Keys: t.Result.Keys, RowSum: t.Result.Rows, Token: t.Token}
-		for _, f := range t.Result.Files {
-			p.staged = append(p.staged, f.Path)
-			f.Path = path.Base(f.Path)
-			if f.Kind == job.FileRejects {
-				f.Path = "_rejects/" + f.Path
-			}
-			p.Files = append(p.Files, f)
+		scores := t.Result.Files
+		if selected != nil { // then the score stage's scores stay where they were staged
+			s := &selected.Tasks[i]
+			p.RowSum, p.Token, scores = p.RowSum.Add(s.Result.Rows), s.Token, s.Result.Files
 		}
+		p.take(job.FileScores, scores, "")
+		p.take(job.FileRejects, t.Result.Files, "_rejects/")
 		m.Partitions = append(m.Partitions, p)
 	}
 	return m
+}
+
+// take adds the files of a kind, to be published below dir.
+func (p *Partition) take(kind job.FileKind, files []job.File, dir string) {
+	for _, f := range files {
+		if f.Kind == kind {
+			p.staged = append(p.staged, f.Path)
+			f.Path = dir + path.Base(f.Path)
+			p.Files = append(p.Files, f)
+		}
+	}
 }
 
 // ReadManifest returns the manifest a pointer names, checked against its SHA-256.

@@ -119,7 +119,7 @@ func base(seed uint64, n int, wild bool) []row {
 // record makes a batch of rows. Its arrays have an offset of lead rows, as
 // sliced batches do.
 func record(rows []row, lead int) arrow.Record {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, scoreSchema)
+	b := array.NewRecordBuilder(memory.DefaultAllocator, scored.arrow)
 	defer b.Release()
 	for i := range lead + len(rows) {
 		var r row
@@ -205,6 +205,15 @@ func stage(t testing.TB, st store.Store, a Attempt, rows []row, batch int) Outpu
 	out, err := s.Finish(context.Background())
 	check(t, err)
 	return out
+}
+
+// decode gives every row group of a file to visit, all columns.
+func decode(ctx context.Context, o store.Object, visit func(*group) error) (Provenance, error) {
+	f, err := open(o)
+	if err != nil {
+		return Provenance{}, err
+	}
+	return f.from, f.groups(ctx, f.layout, visit)
 }
 
 func bytesOf(t testing.TB, st store.Store, name string) []byte {

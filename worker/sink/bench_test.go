@@ -25,6 +25,7 @@ func (nullWriter) Commit() error { return nil }
 func (nullWriter) Close() error  { return nil }
 
 func (null) Create(context.Context, string) (store.Writer, error) { return nullWriter{io.Discard}, nil }
+func (null) Put(context.Context, string, []byte) error            { return nil }
 
 func batches(rows []row, n int) []arrow.Record {
 	var list []arrow.Record
@@ -81,7 +82,7 @@ func BenchmarkWriteParquetGo(b *testing.B) {
 }
 
 func fullGroup() *group {
-	g := newGroup(RowGroupRows)
+	g := newGroup(scored, RowGroupRows)
 	g.take(record(base(1, RowGroupRows, false), 0), 0, RowGroupRows)
 	return g
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/job"
-	"rescore/partition/schema"
 )
 
 const (
@@ -97,8 +96,18 @@ func (e *encoder) writeGroup(g *group, t *job.Tally) error {
 		Ordinal:        int16(len(e.groups)),
 		SortingColumns: []format.SortingColumn{{ColumnIdx: 0}},
 	}
-	for i, column := range g.columns {
-		name := schema.Score[i].Name
+	if err := e.writeColumns(&meta, g, 0, t); err != nil {
+		return err
+	}
+	e.groups = append(e.groups, meta)
+	return nil
+}
+
+// writeColumns writes a group's columns from one on and adds them to a row group
+// of the footer and to the tally.
+func (e *encoder) writeColumns(meta *format.RowGroup, g *group, from int, t *job.Tally) error {
+	for i, column := range g.columns[from:] {
+		name := g.layout.columns[from+i].Name
 		e.chunk.begin(name, column.physical(), g.rows)
 		if err := column.encode(&e.chunk); err != nil {
 			return err
@@ -110,7 +119,6 @@ func (e *encoder) writeGroup(g *group, t *job.Tally) error {
 		meta.TotalByteSize += e.chunk.meta.TotalUncompressedSize
 		meta.TotalCompressedSize += e.chunk.meta.TotalCompressedSize
 	}
-	e.groups = append(e.groups, meta)
 	return nil
 }
 

@@ -29,31 +29,29 @@ func Find(ctx context.Context, st store.Store, name string, n partition.Number) 
 }
 
 func find(o store.Object, n partition.Number) (row arrow.Record, from Provenance, err error) {
-	defer func() { damaged(recover(), &err) }()
-	meta, end, from, err := open(o)
+	defer recovered(&err)
+	f, err := open(o)
 	if err != nil {
 		return nil, from, err
 	}
-	r := pageReader{object: o, end: end}
+	from = f.from
+	r := pageReader{object: o, end: f.end}
 	var g *group
 	var at int // row group that g holds the numbers of
 	load := func(i int) error {
-		rows, err := groupRows(&meta.RowGroups[i])
-		if err != nil {
-			return err
-		}
-		g, at = newGroup(rows), i
+		rows := int(f.meta.RowGroups[i].NumRows)
+		g, at = newGroup(f.layout, rows), i
 		g.rows = rows
-		return r.read(&meta.RowGroups[i].Columns[0].MetaData, g.columns[0], rows)
+		return r.read(&f.meta.RowGroups[i].Columns[0].MetaData, g.columns[0], rows)
 	}
 	// The first row group whose last number is not smaller.
-	i := sort.Search(len(meta.RowGroups), func(i int) bool {
+	i := sort.Search(len(f.meta.RowGroups), func(i int) bool {
 		if err == nil {
 			err = load(i)
 		}
 		return err != nil || g.keys()[g.rows-1] >= uint64(n)
 	})
-	if err != nil || i == len(meta.RowGroups) {
+	if err != nil || i == len(f.meta.RowGroups) {
 		return nil, from, err
 	}
 	if at != i {
@@ -66,8 +64,8 @@ func find(o store.Object, n partition.Number) (row arrow.Record, from Provenance
 		return nil, from, nil
 	}
 	for c := 1; c < len(g.columns); c++ {
-		if err := r.read(&meta.RowGroups[i].Columns[c].MetaData, g.columns[c], g.rows); err != nil {
-			return nil, from, fmt.Errorf("column %s: %w", scoreSchema.Field(c).Name, err)
+		if err := r.read(&f.meta.RowGroups[i].Columns[c].MetaData, g.columns[c], g.rows); err != nil {
+			return nil, from, fmt.Errorf("column %s: %w", f.layout.columns[c].Name, err)
 		}
 	}
 	whole := g.record()

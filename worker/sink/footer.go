@@ -10,7 +10,6 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/job"
-	"rescore/partition/schema"
 )
 
 // createdBy is fixed: a newer build of the same layout writes the same bytes.
@@ -27,15 +26,12 @@ const (
 	keyToken       = "rescore.token"
 )
 
-// fingerprint names the layout of the score record.
-var fingerprint = schema.Fingerprint(schema.Score)
-
 // writeFooter ends the file. The token takes 20 digits whatever it is, so
 // footers of two attempts have the same length.
-func (e *encoder) writeFooter(a Attempt, rows int64) error {
+func (e *encoder) writeFooter(a Attempt, l *layout, rows int64) error {
 	meta := format.FileMetaData{
 		Version:   2,
-		Schema:    []format.SchemaElement{{Name: "score", NumChildren: thrift.New(int32(len(schema.Score)))}},
+		Schema:    l.elements(),
 		NumRows:   rows,
 		RowGroups: e.groups,
 		KeyValueMetadata: []format.KeyValue{
@@ -44,7 +40,7 @@ func (e *encoder) writeFooter(a Attempt, rows int64) error {
 			{Key: keyMonth, Value: strconv.Itoa(int(a.Month))},
 			{Key: keyPartition, Value: a.Range.String()},
 			{Key: keyRulesDigest, Value: a.RulesDigest},
-			{Key: keySchema, Value: fingerprint},
+			{Key: keySchema, Value: l.fingerprint},
 			{Key: keyToken, Value: fmt.Sprintf("%020d", a.Token)},
 		},
 		CreatedBy: createdBy,
@@ -52,10 +48,7 @@ func (e *encoder) writeFooter(a Attempt, rows int64) error {
 	if meta.RowGroups == nil {
 		meta.RowGroups = []format.RowGroup{} // required, even when empty
 	}
-	for i, c := range newGroup(0).columns {
-		meta.Schema = append(meta.Schema, format.SchemaElement{
-			Name: schema.Score[i].Name, Type: thrift.New(c.physical()), RepetitionType: thrift.New(format.Required),
-		})
+	for range l.columns {
 		meta.ColumnOrders = append(meta.ColumnOrders, format.ColumnOrder{Value: new(format.TypeDefinedOrder)})
 	}
 	var footer bytes.Buffer
@@ -77,31 +70,37 @@ type Provenance struct {
 	Token       job.Token
 }
 
-// provenance reads the footer's metadata and returns ErrLayout when the file
-// was written for another score record.
-func provenance(pairs []format.KeyValue) (Provenance, error) {
+// provenance reads the footer's metadata and says which layout the file has. It
+// returns ErrLayout when that is none of this package's.
+func provenance(pairs []format.KeyValue) (Provenance, *layout, error) {
 	text := map[string]string{}
 	for _, pair := range pairs {
 		text[pair.Key] = pair.Value
 	}
 	for _, key := range []string{keyJob, keyModelDigest, keyMonth, keyPartition, keyRulesDigest, keySchema, keyToken} {
 		if _, found := text[key]; !found {
-			return Provenance{}, fmt.Errorf("%w: footer without %s", ErrLayout, key)
+			return Provenance{}, nil, fmt.Errorf("%w: footer without %s", ErrLayout, key)
 		}
 	}
-	if text[keySchema] != fingerprint {
-		return Provenance{}, fmt.Errorf("%w: its columns are not those of this version of rescore", ErrLayout)
+	var l *layout
+	for _, known := range []*layout{scored, published} {
+		if text[keySchema] == known.fingerprint {
+			l = known
+		}
+	}
+	if l == nil {
+		return Provenance{}, nil, fmt.Errorf("%w: its columns are not those of this version of rescore", ErrLayout)
 	}
 	month, err := strconv.ParseInt(text[keyMonth], 10, 32)
 	if err != nil {
-		return Provenance{}, fmt.Errorf("%w: footer's %s is no month", ErrLayout, keyMonth)
+		return Provenance{}, nil, fmt.Errorf("%w: footer's %s is no month", ErrLayout, keyMonth)
 	}
 	token, err := strconv.ParseUint(text[keyToken], 10, 64)
 	if err != nil || len(text[keyToken]) != 20 {
-		return Provenance{}, fmt.Errorf("%w: footer's %s is no token", ErrLayout, keyToken)
+		return Provenance{}, nil, fmt.Errorf("%w: footer's %s is no token", ErrLayout, keyToken)
 	}
 	return Provenance{
 		Job: job.ID(text[keyJob]), ModelDigest: text[keyModelDigest], RulesDigest: text[keyRulesDigest],
 		Partition: text[keyPartition], Month: int32(month), Token: job.Token(token),
-	}, nil
+	}, l, nil
 }

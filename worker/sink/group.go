@@ -2,7 +2,6 @@ package sink
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -11,21 +10,19 @@ import (
 	"rescore/partition/schema"
 )
 
-// group holds the columns of one row group, in schema.Score's order.
+// group holds the columns of one row group, in the layout's order.
 type group struct {
+	layout  *layout
 	columns []column
 	rows    int
 	sum     [sumBlock]uint64 // scratch of rowSum
 }
 
-// groups keeps full-sized row groups, 8 MB each, from one attempt to the next.
-var groups = sync.Pool{New: func() any { return newGroup(RowGroupRows) }}
-
-// newGroup makes an empty row group. It panics on a type in schema.Score that
-// score files have no place for, which is a bug.
-func newGroup(capacity int) *group {
-	g := &group{columns: make([]column, len(schema.Score))}
-	for i, c := range schema.Score {
+// newGroup makes an empty row group. It panics on a type that score files have no
+// place for, which is a bug.
+func newGroup(l *layout, capacity int) *group {
+	g := &group{layout: l, columns: make([]column, len(l.columns))}
+	for i, c := range l.columns {
 		switch c.Type.ID() {
 		case arrow.UINT8:
 			g.columns[i] = &narrow[uint8]{values: make([]uint8, 0, capacity), typ: c.Type}
@@ -48,7 +45,13 @@ func newGroup(capacity int) *group {
 	return g
 }
 
-// take appends rows from to to-1 of a checked score record.
+// release gives a full-sized row group to the next attempt.
+func (g *group) release() {
+	g.reset()
+	g.layout.full.Put(g)
+}
+
+// take appends rows from to to-1 of a checked record of the layout's columns.
 func (g *group) take(scores arrow.Record, from, to int) {
 	for i, c := range g.columns {
 		c.take(scores.Column(i).Data(), from, to)
@@ -81,29 +84,5 @@ func (g *group) record() arrow.Record {
 	for i, c := range g.columns {
 		columns[i] = c.array()
 	}
-	return array.NewRecord(scoreSchema, columns, int64(g.rows))
-}
-
-// scoreSchema is schema.Score as Arrow says it.
-var scoreSchema = func() *arrow.Schema {
-	fields := make([]arrow.Field, len(schema.Score))
-	for i, c := range schema.Score {
-		fields[i] = arrow.Field{Name: c.Name, Type: c.Type}
-	}
-	return arrow.NewSchema(fields, nil)
-}()
-
-// checkSchema returns ErrBatch unless s has the names and types of schema.Score
-// in order. Metadata and nullability do not matter; nulls are looked for in
-// every batch.
-func checkSchema(s *arrow.Schema) error {
-	if s.NumFields() != len(schema.Score) {
-		return fmt.Errorf("%w: %d columns where schema.Score has %d", ErrBatch, s.NumFields(), len(schema.Score))
-	}
-	for i, c := range schema.Score {
-		if f := s.Field(i); f.Name != c.Name || !arrow.TypeEqual(f.Type, c.Type) {
-			return fmt.Errorf("%w: column %d is %s %s where schema.Score has %s %s", ErrBatch, i, f.Name, f.Type, c.Name, c.Type)
-		}
-	}
-	return nil
+	return array.NewRecord(g.layout.arrow, columns, int64(g.rows))
 }

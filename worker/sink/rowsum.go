@@ -9,7 +9,8 @@ import (
 // first-level cache while the columns pass by.
 const sumBlock = 1024
 
-// rowSum sums up the hashes of all rows. The hash of a row is, modulo 2^64,
+// rowSum sums up the hashes of all rows. A row of the score stage has the hash,
+// modulo 2^64,
 //
 //	h = value(0)·k(0) + value(1)·k(1) + …   over the columns of schema.Score
 //
@@ -19,28 +20,56 @@ const sumBlock = 1024
 // they differ, so a column's place counts. AddHash then mixes h into both lanes
 // of the sum. One multiplication a value costs half of one Mix a value.
 // Batches, row groups and partitions do not show: sums add up.
+//
+// What the select stage adds to the row is hashed for itself, over the key and the
+// columns of schema.Selected, with factors of its own. A published row counts
+// with both hashes, tied together by the key, which no two rows share (I1): so
+// the stage adds its part to the sum without reading what it does not need.
 func (g *group) rowSum() partition.Sum {
 	var sum partition.Sum
-	for from := 0; from < g.rows; from += sumBlock {
-		h := g.sum[:min(sumBlock, g.rows-from)]
-		clear(h)
-		for i, c := range g.columns {
-			c.weigh(h, sumFactors[i], from)
-		}
-		for _, x := range h {
-			sum = sum.AddHash(x)
+	for _, terms := range g.layout.sums {
+		for from := 0; from < g.rows; from += sumBlock {
+			h := g.sum[:min(sumBlock, g.rows-from)]
+			clear(h)
+			for _, t := range terms {
+				g.columns[t.column].weigh(h, t.factor, from)
+			}
+			for _, x := range h {
+				sum = sum.AddHash(x)
+			}
 		}
 	}
 	return sum
 }
 
-var sumFactors = func() []uint64 {
-	k := make([]uint64, len(schema.Score))
-	for c := range k {
-		k[c] = partition.Mix(uint64(c+1)*0x9e3779b97f4a7c15) | 1
+// term is a column's share of a hash.
+type term struct {
+	column int
+	factor uint64
+}
+
+// weight is a term before the layout says where the column is.
+type weight struct {
+	column string
+	factor uint64
+}
+
+// selectSalt keeps the factors of the select stage's hash apart from the score
+// stage's.
+const selectSalt = 0x73656c6563743031 // "select01"
+
+var (
+	scoreTerms  = weights(schema.Score, 0)
+	selectTerms = weights(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectSalt)
+)
+
+func weights(columns []schema.Column, salt uint64) []weight {
+	var list []weight
+	for i, c := range columns {
+		list = append(list, weight{c.Name, partition.Mix(uint64(i+1)*0x9e3779b97f4a7c15^salt) | 1})
 	}
-	return k
-}()
+	return list
+}
 
 // weighInts adds k times each of the first len(h) values to h.
 func weighInts[T uint8 | int8 | uint16 | int32 | uint32 | uint64 | int64](h []uint64, k uint64, values []T) {

@@ -6,9 +6,14 @@
 //	                    └─► row sum, keys, tally            └─► Verify: read again,
 //	                                                            decode, compare
 //
+// When the whole base is scored, Select makes of a score file the published one:
+// its pages as they are, and behind them the columns that say where each row
+// stands in the base.
+//
 // # The score file
 //
-// One Parquet file holds the columns of schema.Score, in order, all REQUIRED.
+// One Parquet file holds the columns of schema.Score or, published, of
+// schema.Published, in order, all REQUIRED.
 // Types are what every reader has had for ten years: msisdn and amounts in fen
 // are signed INT64, propensity is FLOAT, everything else is plain INT32. Spark
 // reads UINT_64 as a decimal and, before 3.2, refuses UINT_8; every value fits
@@ -39,6 +44,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition"
+	"rescore/partition/ecdf"
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/partition/store"
@@ -59,8 +65,8 @@ var (
 	// ErrDamaged is returned when a file's bytes are not the ones recorded, or are
 	// no whole score file. Score the partition again.
 	ErrDamaged = errors.New("file is damaged")
-	// ErrLayout is returned for a score file with other columns than schema.Score:
-	// another version of rescore wrote it.
+	// ErrLayout is returned for a score file with other columns than schema.Score or
+	// schema.Published: another version of rescore wrote it.
 	ErrLayout = errors.New("file has another layout")
 	// ErrContent is returned when a whole file breaks an invariant: keys that do
 	// not increase (I1), rows or sums that differ from what was written (I2), keys
@@ -111,6 +117,7 @@ type Sink struct {
 	enc     *encoder
 	group   *group // rows of the row group being filled
 	schema  *arrow.Schema
+	ranks   *ecdf.Histogram
 	rejects *rejects // nil until there is something to say
 	result  Output
 	err     error // the first error, or ErrFinished: the sink does nothing more
@@ -119,13 +126,14 @@ type Sink struct {
 // Output is what an attempt wrote. The counts other than Scored follow from the
 // drop reasons.
 type Output struct {
-	Files  []job.File    // scores, then rejects where there are any
+	Files  []job.File    // scores, then rejects where there are any, then ranks; of Select the scores alone
 	Counts job.Counts    // In is the rows given to Write
 	Keys   partition.Sum // over the numbers of the scored rows
 	Rows   partition.Sum // over every column of the scored rows, see rowSum
 	Tally  job.Tally
 
 	within partition.Range
+	copied *copied // of a file that Select made
 }
 
 // Create starts the score file of an attempt. It fails with store.ErrExist when
@@ -141,7 +149,7 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 	if a.rowGroupRows == 0 {
 		a.rowGroupRows = RowGroupRows
 	}
-	name := a.name("part", "parquet")
+	name := a.name("scores", "parquet")
 	w, err := st.Create(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("stage task %d of job %s: %w", a.Task, a.Job, err)
@@ -153,7 +161,8 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		name:    name,
 		out:     out,
 		enc:     newEncoder(out, codec),
-		group:   groups.Get().(*group),
+		group:   scored.full.Get().(*group),
+		ranks:   histograms.Get().(*ecdf.Histogram),
 		result:  Output{within: a.Range},
 	}, nil
 }
@@ -173,7 +182,7 @@ func (s *Sink) Write(scores arrow.Record, drop []job.Reason) error {
 
 func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 	if scores.Schema() != s.schema {
-		if err := checkSchema(scores.Schema()); err != nil {
+		if err := checkSchema(scores.Schema(), schema.Score); err != nil {
 			return err
 		}
 		s.schema = scores.Schema()
@@ -182,10 +191,8 @@ func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 	if drop != nil && len(drop) != n {
 		return fmt.Errorf("%w: %d rows, %d drop reasons", ErrBatch, n, len(drop))
 	}
-	for i, col := range scores.Columns() {
-		if col.NullN() != 0 {
-			return fmt.Errorf("%w: column %s has nulls", ErrBatch, schema.Score[i].Name)
-		}
+	if err := checkNulls(scores); err != nil {
+		return err
 	}
 	s.result.Counts.In += int64(n)
 	if drop == nil {
@@ -250,6 +257,7 @@ func (s *Sink) flush() error {
 	s.result.Counts.Scored += int64(s.group.rows)
 	s.result.Rows = s.result.Rows.Add(s.group.rowSum())
 	s.result.Keys = s.result.Keys.Add(s.group.keySum())
+	s.group.countLosses(s.ranks)
 	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
 		return err
 	}
@@ -300,22 +308,18 @@ func (s *Sink) finish(ctx context.Context) error {
 		return err
 	}
 	content := hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
-	if err := s.enc.writeFooter(s.attempt, s.result.Counts.Scored); err != nil {
+	if err := s.enc.writeFooter(s.attempt, scored, s.result.Counts.Scored); err != nil {
 		return err
 	}
-	// Rejects first: when their file does not fit, the scores need no undoing.
-	var files []job.File
-	if s.rejects != nil {
-		f, err := s.rejects.commit()
-		if err != nil {
-			return err
-		}
-		files = append(files, f)
+	// The scores last: when another file does not fit, they need no undoing.
+	files, err := s.finishOthers(ctx)
+	if err == nil {
+		err = s.out.commit()
 	}
-	if err := s.out.commit(); err != nil {
-		if s.rejects != nil {
+	if err != nil {
+		for _, f := range files {
 			// Nobody was told of this file, so it may go; if not, garbage finds it.
-			err = errors.Join(err, s.store.Delete(context.WithoutCancel(ctx), s.rejects.name))
+			err = errors.Join(err, s.store.Delete(context.WithoutCancel(ctx), f.Path))
 		}
 		return err
 	}
@@ -324,6 +328,23 @@ func (s *Sink) finish(ctx context.Context) error {
 		SHA256: hex.EncodeToString(s.out.hash.Sum(nil)), Content: content,
 	}}, files...)
 	return nil
+}
+
+// finishOthers commits the files beside the scores. With an error it returns
+// those that were.
+func (s *Sink) finishOthers(ctx context.Context) (files []job.File, err error) {
+	if s.rejects != nil {
+		f, err := s.rejects.commit()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	f, err := putRanks(ctx, s.store, s.attempt.name("ranks", "bin"), s.ranks)
+	if err != nil {
+		return files, err
+	}
+	return append(files, f), nil
 }
 
 // Close abandons what Finish did not commit. It may be called at any time, also
@@ -335,12 +356,13 @@ func (s *Sink) Close() error {
 	return s.abandon()
 }
 
-// release gives the row group's memory to the next attempt.
+// release gives the memory to the next attempt.
 func (s *Sink) release() {
 	if s.group != nil {
-		s.group.reset()
-		groups.Put(s.group)
-		s.group = nil
+		s.group.release()
+		s.ranks.Reset()
+		histograms.Put(s.ranks)
+		s.group, s.ranks = nil, nil
 	}
 }
 

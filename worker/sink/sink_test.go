@@ -153,7 +153,7 @@ func TestAnEmptyPartitionIsAValidFile(t *testing.T) {
 	out, err := s.Finish(t.Context())
 	check(t, err)
 	same(t, "counts", out.Counts, job.Counts{In: 3, Excluded: 1, Rejected: 1, Duplicate: 1})
-	same(t, "files", len(out.Files), 1)
+	same(t, "files", len(out.Files), 2)
 	check(t, out.Verify(t.Context(), st))
 	f, err := parquet.OpenFile(bytes.NewReader(bytesOf(t, st, out.Files[0].Path)), out.Files[0].Bytes)
 	check(t, err)
@@ -224,8 +224,8 @@ func TestTwoAttemptsDifferInTwentyDigitsOfTheFooter(t *testing.T) {
 	if !bytes.Equal(a, b) {
 		t.Error("attempts differ in more than the token")
 	}
-	same(t, "name", first.Files[0].Path, "jobs/j/staging/part-00007-0003-00000000000000000042-k3x9.parquet")
-	same(t, "name", second.Files[0].Path, "jobs/j/staging/part-00007-0099-18446744073709551615-other.parquet")
+	same(t, "name", first.Files[0].Path, "jobs/j/staging/scores-00007-0003-00000000000000000042-k3x9.parquet")
+	same(t, "name", second.Files[0].Path, "jobs/j/staging/scores-00007-0099-18446744073709551615-other.parquet")
 }
 
 func TestAnAttemptIsNeverWrittenTwice(t *testing.T) {
@@ -295,14 +295,14 @@ func TestABatchThatIsNoScoreRecordIsRefused(t *testing.T) {
 	nulls.AppendValues([]uint8{1, 2, 3, 4, 5}, []bool{true, true, false, true, true})
 	columns := slices.Clone(whole.Columns())
 	columns[3] = nulls.NewArray()
-	fields := scoreSchema.Fields()
+	fields := scored.arrow.Fields()
 	fields[3], fields[4] = fields[4], fields[3]
 	for name, c := range map[string]struct {
 		batch arrow.Record
 		drop  []job.Reason
 		want  error
 	}{
-		"a null":           {array.NewRecord(scoreSchema, columns, 5), nil, ErrBatch},
+		"a null":           {array.NewRecord(scored.arrow, columns, 5), nil, ErrBatch},
 		"missing column":   {array.NewRecord(arrow.NewSchema(fields[:22], nil), whole.Columns()[:22], 5), nil, ErrBatch},
 		"swapped columns":  {array.NewRecord(arrow.NewSchema(fields, nil), whole.Columns(), 5), nil, ErrBatch},
 		"too few reasons":  {whole, make([]job.Reason, 4), ErrBatch},
@@ -369,7 +369,7 @@ func TestRejectsSayWhereAndWhyAndNoMore(t *testing.T) {
 	out, err := s.Finish(t.Context())
 	check(t, err)
 	check(t, out.Verify(t.Context(), st))
-	same(t, "files", len(out.Files), 2)
+	same(t, "files", len(out.Files), 3)
 	file := out.Files[1]
 	same(t, "kind", file.Kind, job.FileRejects)
 	same(t, "rows", file.Rows, 2)
@@ -417,7 +417,7 @@ func TestAFullDiskLeavesNoCommittedFile(t *testing.T) {
 		if !errors.Is(err, store.ErrNoSpace) || !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("%s: %v, want ErrNoSpace", what, err)
 		}
-		if !strings.Contains(err.Error(), "part-00007") && !strings.Contains(err.Error(), "rejects-00007") {
+		if !strings.Contains(err.Error(), "scores-00007") && !strings.Contains(err.Error(), "rejects-00007") {
 			t.Errorf("%s: the error names no file: %v", what, err)
 		}
 		list, err := inner.List(t.Context(), "")

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"fmt"
+	"math"
 
 	"rescore/partition/job"
 )
@@ -29,6 +30,14 @@ var tallies = map[string]func(t *job.Tally, value int32, n int64) bool{
 			return false
 		}
 		t.Decision[v] += n
+		return true
+	},
+	"action_priority_score": func(_ *job.Tally, v int32, _ int64) bool { return v <= 1000 || v == math.MaxUint16 },
+	"action_priority": func(t *job.Tally, v int32, n int64) bool {
+		if int(v) >= len(t.Priority) {
+			return false
+		}
+		t.Priority[v] += n
 		return true
 	},
 	"dq_bad_values": func(t *job.Tally, v int32, n int64) bool {

@@ -57,15 +57,21 @@ func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	c.SHA256, c.Content, err = digest(ctx, o, footer)
+	whole, before, err := digest(ctx, o, footer)
 	if err != nil {
 		return Check{}, err
 	}
+	c.SHA256, c.Content = whole, before[0]
 	if c.SHA256 != file.SHA256 || c.Content != file.Content {
 		return Check{}, fmt.Errorf("%w: SHA-256 differs from the one written", ErrDamaged)
 	}
 	var last uint64
-	c.From, err = decode(ctx, o, func(g *group) error {
+	f, err := open(o)
+	if err != nil {
+		return Check{}, err
+	}
+	c.From = f.from
+	err = f.groups(ctx, f.layout, func(g *group) error {
 		if err := g.check(last, c.Rows); err != nil {
 			return err
 		}
@@ -120,6 +126,12 @@ func (g *group) check(last uint64, first int64) error {
 // that does not pass must fail.
 func (o Output) Verify(ctx context.Context, st store.Store) error {
 	for _, file := range o.Files {
+		if o.copied != nil {
+			if err := o.verifySelected(ctx, st, file); err != nil {
+				return fmt.Errorf("verify %s: %w", file.Path, err)
+			}
+			continue
+		}
 		if file.Kind != job.FileScores {
 			if err := verifyBytes(ctx, st, file); err != nil {
 				return fmt.Errorf("verify %s: %w", file.Path, err)
@@ -151,7 +163,7 @@ func verifyBytes(ctx context.Context, st store.Store, file job.File) error {
 		return err
 	}
 	defer o.Close()
-	sum, _, err := digest(ctx, o, 0)
+	sum, _, err := digest(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -177,26 +189,27 @@ func footerOffset(o store.Object) (int64, error) {
 	return at, nil
 }
 
-// digest hashes an object in one pass: all of it, and what is before mark.
-func digest(ctx context.Context, o store.Object, mark int64) (whole, before string, err error) {
+// digest hashes an object in one pass: all of it, and what is before each of the
+// marks, which rise.
+func digest(ctx context.Context, o store.Object, marks ...int64) (whole string, before []string, err error) {
 	h := sha256.New()
 	buffer := make([]byte, outputBuffer)
 	for at := int64(0); ; {
-		if at == mark {
-			before = hex.EncodeToString(h.Sum(nil)) // Sum leaves the state as it is
+		for len(before) < len(marks) && at == marks[len(before)] {
+			before = append(before, hex.EncodeToString(h.Sum(nil))) // Sum leaves the state as it is
 		}
 		if at == o.Size() {
 			return hex.EncodeToString(h.Sum(nil)), before, nil
 		}
 		if err := ctx.Err(); err != nil {
-			return "", "", err
+			return "", nil, err
 		}
 		n := min(int64(len(buffer)), o.Size()-at)
-		if at < mark {
-			n = min(n, mark-at)
+		if len(before) < len(marks) {
+			n = min(n, marks[len(before)]-at)
 		}
 		if _, err := io.ReadFull(io.NewSectionReader(o, at, n), buffer[:n]); err != nil {
-			return "", "", fmt.Errorf("%w: %w", ErrDamaged, err)
+			return "", nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		h.Write(buffer[:n])
 		at += n

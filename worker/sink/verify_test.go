@@ -185,7 +185,7 @@ func TestAFileOfAnotherLayoutIsRefused(t *testing.T) {
 	out := stage(t, st, theAttempt, base(6, 100, false), 100)
 	data := bytesOf(t, st, out.Files[0].Path)
 	for what, edit := range map[string][2]string{
-		"another record":   {fingerprint, "0" + fingerprint[1:]},
+		"another record":   {scored.fingerprint, "0" + scored.fingerprint[1:]},
 		"another column":   {"risk_band", "risk_bond"},
 		"a missing key":    {keyToken, "rescore.tokin"},
 		"a month of words": {"202606\x00", "2026x6\x00"},
@@ -195,7 +195,7 @@ func TestAFileOfAnotherLayoutIsRefused(t *testing.T) {
 			// The month is a thrift string: no zero byte follows it.
 			bad = bytes.Replace(data, []byte(keyMonth+"\x18\x06202606"), []byte(keyMonth+"\x18\x062026x6"), 1)
 		}
-		if fingerprint[0] == '0' && what == "another record" || bytes.Equal(bad, data) {
+		if scored.fingerprint[0] == '0' && what == "another record" || bytes.Equal(bad, data) {
 			t.Fatalf("%s: nothing was changed", what)
 		}
 		file := put(t, st, what, bad, 100)

@@ -1,0 +1,120 @@
+package sink
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
+
+	"rescore/partition/schema"
+)
+
+// layout is a list of columns of the published record: those of a file, or those
+// that somebody reads of one. The key is always the first.
+type layout struct {
+	columns     []schema.Column
+	fingerprint string
+	arrow       *arrow.Schema
+	sums        [][]term  // of a row, see rowSum
+	full        sync.Pool // empty groups of RowGroupRows rows, some 10 MB each, from one attempt to the next
+}
+
+// The layouts of files: what the score stage stages, and what is published. A
+// file says by its fingerprint which one it has.
+var (
+	scored    = newLayout(schema.Score, scoreTerms)
+	published = newLayout(schema.Published, scoreTerms, selectTerms)
+)
+
+// selected are the columns the select stage adds, beside the key.
+var selected = newLayout(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectTerms)
+
+func newLayout(columns []schema.Column, sums ...[]weight) *layout {
+	l := &layout{columns: columns, fingerprint: schema.Fingerprint(columns)}
+	fields := make([]arrow.Field, len(columns))
+	for i, c := range columns {
+		fields[i] = arrow.Field{Name: c.Name, Type: c.Type}
+	}
+	l.arrow = arrow.NewSchema(fields, nil)
+	for _, weights := range sums {
+		var terms []term
+		for _, w := range weights {
+			terms = append(terms, term{column: l.find(w.column), factor: w.factor})
+		}
+		l.sums = append(l.sums, terms)
+	}
+	l.full.New = func() any { return newGroup(l, RowGroupRows) }
+	return l
+}
+
+// find returns a column's place. It panics when there is none, which is a bug.
+func (l *layout) find(name string) int {
+	i := slices.IndexFunc(l.columns, func(c schema.Column) bool { return c.Name == name })
+	if i < 0 {
+		panic("sink: no column " + name + " in this layout")
+	}
+	return i
+}
+
+// only returns the layout of the key and the columns named.
+func (l *layout) only(names ...string) *layout {
+	columns := []schema.Column{l.columns[0]}
+	for _, name := range names {
+		columns = append(columns, l.columns[l.find(name)])
+	}
+	return newLayout(columns)
+}
+
+// checkSchema returns ErrBatch unless s has the names and types of the columns
+// in order. Metadata and nullability do not matter; nulls are looked for in
+// every batch.
+func checkSchema(s *arrow.Schema, columns []schema.Column) error {
+	if s.NumFields() != len(columns) {
+		return fmt.Errorf("%w: %d columns where there are to be %d", ErrBatch, s.NumFields(), len(columns))
+	}
+	for i, c := range columns {
+		if f := s.Field(i); f.Name != c.Name || !arrow.TypeEqual(f.Type, c.Type) {
+			return fmt.Errorf("%w: column %d is %s %s where there is to be %s %s", ErrBatch, i, f.Name, f.Type, c.Name, c.Type)
+		}
+	}
+	return nil
+}
+
+// checkNulls returns ErrBatch when a record has a null.
+func checkNulls(r arrow.Record) error {
+	for i, column := range r.Columns() {
+		if column.NullN() != 0 {
+			return fmt.Errorf("%w: column %s has nulls", ErrBatch, r.ColumnName(i))
+		}
+	}
+	return nil
+}
+
+// elements is the schema of a file: the columns, required, with the types this
+// package writes.
+func (l *layout) elements() []format.SchemaElement {
+	list := []format.SchemaElement{{Name: "score", NumChildren: thrift.New(int32(len(l.columns)))}}
+	for i, c := range newGroup(l, 0).columns {
+		list = append(list, format.SchemaElement{
+			Name: l.columns[i].Name, Type: thrift.New(c.physical()), RepetitionType: thrift.New(format.Required),
+		})
+	}
+	return list
+}
+
+// check returns ErrLayout unless a file's columns are the layout's.
+func (l *layout) check(elements []format.SchemaElement) error {
+	want := l.elements()
+	if len(elements) != len(want) {
+		return fmt.Errorf("%w: %d columns where there are to be %d", ErrLayout, len(elements)-1, len(l.columns))
+	}
+	for i := 1; i < len(want); i++ {
+		if e, w := elements[i], want[i]; e.Name != w.Name || e.Type != w.Type || e.RepetitionType != w.RepetitionType {
+			return fmt.Errorf("%w: column %d is not a required %s of type %s", ErrLayout, i-1, w.Name, w.Type.V)
+		}
+	}
+	return nil
+}
