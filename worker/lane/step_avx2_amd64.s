@@ -4611,13 +4611,13 @@ part0:
 	VPAND        Y6, Y4, Y5
 	VPCMPEQB     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y8, Y8
+	VPOR         Y2, Y8, Y8
 	VPBROADCASTD 4(AX)(R12*1), Y4
 	VPSHUFB      Y7, Y4, Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQB     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y9, Y9
+	VPOR         Y2, Y9, Y9
 
 part0done:
 	VPADDB       Y0, Y0, Y0
@@ -4657,22 +4657,22 @@ part0:
 	VPAND        Y6, Y4, Y5
 	VPCMPEQW     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y8, Y8
+	VPOR         Y2, Y8, Y8
 	VPBROADCASTW 2(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQW     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y9, Y9
+	VPOR         Y2, Y9, Y9
 	VPBROADCASTW 4(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQW     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y10, Y10
+	VPOR         Y2, Y10, Y10
 	VPBROADCASTW 6(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQW     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y11, Y11
+	VPOR         Y2, Y11, Y11
 
 part0done:
 	VPADDW       Y0, Y0, Y0
@@ -4718,42 +4718,42 @@ part0:
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y8, Y8
+	VPOR         Y2, Y8, Y8
 	VPBROADCASTB 1(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y9, Y9
+	VPOR         Y2, Y9, Y9
 	VPBROADCASTB 2(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y10, Y10
+	VPOR         Y2, Y10, Y10
 	VPBROADCASTB 3(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y11, Y11
+	VPOR         Y2, Y11, Y11
 	VPBROADCASTB 4(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y12, Y12
+	VPOR         Y2, Y12, Y12
 	VPBROADCASTB 5(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y13, Y13
+	VPOR         Y2, Y13, Y13
 	VPBROADCASTB 6(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y14, Y14
+	VPOR         Y2, Y14, Y14
 	VPBROADCASTB 7(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQD     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y15, Y15
+	VPOR         Y2, Y15, Y15
 
 part0done:
 	VPADDD       Y0, Y0, Y0
@@ -4804,38 +4804,38 @@ part0:
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y8, Y8
+	VPOR         Y2, Y8, Y8
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y9, Y9
+	VPOR         Y2, Y9, Y9
 	VPBROADCASTB 1(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y10, Y10
+	VPOR         Y2, Y10, Y10
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y11, Y11
+	VPOR         Y2, Y11, Y11
 	VPBROADCASTB 2(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y12, Y12
+	VPOR         Y2, Y12, Y12
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y13, Y13
+	VPOR         Y2, Y13, Y13
 	VPBROADCASTB 3(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y14, Y14
+	VPOR         Y2, Y14, Y14
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y15, Y15
+	VPOR         Y2, Y15, Y15
 
 part0done:
 	VPADDQ       Y0, Y0, Y0
@@ -4870,38 +4870,38 @@ part8:
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y8, Y8
+	VPOR         Y2, Y8, Y8
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y9, Y9
+	VPOR         Y2, Y9, Y9
 	VPBROADCASTB 5(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y10, Y10
+	VPOR         Y2, Y10, Y10
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y11, Y11
+	VPOR         Y2, Y11, Y11
 	VPBROADCASTB 6(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y12, Y12
+	VPOR         Y2, Y12, Y12
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y13, Y13
+	VPOR         Y2, Y13, Y13
 	VPBROADCASTB 7(AX)(R12*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y14, Y14
+	VPOR         Y2, Y14, Y14
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
 	VPAND        Y0, Y5, Y2
-	VORPD        Y2, Y15, Y15
+	VPOR         Y2, Y15, Y15
 
 part8done:
 	VPADDQ       Y0, Y0, Y0

@@ -2146,8 +2146,7 @@ part0:
 	TESTQ        AX, AX
 	JZ           part0done
 	KMOVQ        0(AX)(R12*1), K1
-	VMOVDQU8.Z   Z0, K1, Z2
-	VORPD        Z2, Z8, Z8
+	VPADDB       Z0, Z8, K1, Z8
 
 part0done:
 	VPADDB       Z0, Z0, Z0
@@ -2180,11 +2179,9 @@ part0:
 	TESTQ        AX, AX
 	JZ           part0done
 	KMOVD        0(AX)(R12*1), K1
-	VMOVDQU16.Z  Z0, K1, Z2
-	VORPD        Z2, Z8, Z8
+	VPADDW       Z0, Z8, K1, Z8
 	KMOVD        4(AX)(R12*1), K1
-	VMOVDQU16.Z  Z0, K1, Z2
-	VORPD        Z2, Z9, Z9
+	VPADDW       Z0, Z9, K1, Z9
 
 part0done:
 	VPADDW       Z0, Z0, Z0
@@ -2220,17 +2217,13 @@ part0:
 	TESTQ        AX, AX
 	JZ           part0done
 	KMOVW        0(AX)(R12*1), K1
-	VMOVDQU32.Z  Z0, K1, Z2
-	VORPD        Z2, Z8, Z8
+	VPADDD       Z0, Z8, K1, Z8
 	KMOVW        2(AX)(R12*1), K1
-	VMOVDQU32.Z  Z0, K1, Z2
-	VORPD        Z2, Z9, Z9
+	VPADDD       Z0, Z9, K1, Z9
 	KMOVW        4(AX)(R12*1), K1
-	VMOVDQU32.Z  Z0, K1, Z2
-	VORPD        Z2, Z10, Z10
+	VPADDD       Z0, Z10, K1, Z10
 	KMOVW        6(AX)(R12*1), K1
-	VMOVDQU32.Z  Z0, K1, Z2
-	VORPD        Z2, Z11, Z11
+	VPADDD       Z0, Z11, K1, Z11
 
 part0done:
 	VPADDD       Z0, Z0, Z0
@@ -2272,29 +2265,21 @@ part0:
 	TESTQ        AX, AX
 	JZ           part0done
 	KMOVB        0(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z8, Z8
+	VPADDQ       Z0, Z8, K1, Z8
 	KMOVB        1(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z9, Z9
+	VPADDQ       Z0, Z9, K1, Z9
 	KMOVB        2(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z10, Z10
+	VPADDQ       Z0, Z10, K1, Z10
 	KMOVB        3(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z11, Z11
+	VPADDQ       Z0, Z11, K1, Z11
 	KMOVB        4(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z12, Z12
+	VPADDQ       Z0, Z12, K1, Z12
 	KMOVB        5(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z13, Z13
+	VPADDQ       Z0, Z13, K1, Z13
 	KMOVB        6(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z14, Z14
+	VPADDQ       Z0, Z14, K1, Z14
 	KMOVB        7(AX)(R12*1), K1
-	VMOVDQU64.Z  Z0, K1, Z2
-	VORPD        Z2, Z15, Z15
+	VPADDQ       Z0, Z15, K1, Z15
 
 part0done:
 	VPADDQ       Z0, Z0, Z0

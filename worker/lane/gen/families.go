@@ -253,8 +253,7 @@ func pack(m machine, variant string) kernel {
 				masks(p, m, w, argX, fmt.Sprintf("part%d", part), func() {
 					for i := range perPart {
 						m.mask(p, w, (part+i)*m.bytes()*8/w, "(AX)(R12*1)")
-						m.only(p, w, m.reg(0), m.reg(2))
-						p.op("VORPD", "%[1]s, %[2]s, %[2]s", m.reg(2), m.reg(8+i))
+						m.join(p, w, m.reg(0), m.reg(8+i))
 					}
 				})
 				for i := range perPart {

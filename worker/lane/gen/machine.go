@@ -16,12 +16,13 @@ type machine interface {
 
 	// read prepares masks of places of w bits; mask fetches, from the word at
 	// base, the bits of the vector of rows that begins at row, for the next only
-	// (to is from where a bit is set and 0 elsewhere) or choose (elsewhere
-	// otherwise).
+	// (to is from where a bit is set and 0 elsewhere), choose (elsewhere otherwise)
+	// or join (from's bits, which to has not, join to where a bit is set).
 	read(p *page, w int)
 	mask(p *page, w, row int, base string)
 	only(p *page, w int, from, to string)
 	choose(p *page, w int, from, otherwise, to string)
+	join(p *page, w int, from, to string)
 
 	// convert turns a vector's worth of integers at x into float64 and extend into
 	// int64; round turns float64 into int64, scale multiplies int64 by register 0.

@@ -116,6 +116,11 @@ func (narrow) choose(p *page, _ int, from, otherwise, to string) {
 	p.op("VPBLENDVB", "Y5, %s, %s, %s", from, otherwise, to)
 }
 
+func (narrow) join(p *page, _ int, from, to string) {
+	p.op("VPAND", "%s, Y5, Y2", from)
+	p.op("VPOR", "Y2, %[1]s, %[1]s", to)
+}
+
 // prepareConvert loads what convert needs of kinds that AVX2 has no conversion for.
 func (narrow) prepareConvert(p *page, kind string) {
 	switch kind {

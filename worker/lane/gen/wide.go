@@ -51,6 +51,10 @@ func (wide) choose(p *page, w int, from, otherwise, to string) {
 	p.op("VPBLENDM"+letter(w), "%s, %s, K1, %s", from, otherwise, to)
 }
 
+func (wide) join(p *page, w int, from, to string) {
+	p.op("VPADD"+letter(w), "%[1]s, %[2]s, K1, %[2]s", from, to)
+}
+
 func (wide) prepareConvert(*page, string) {}
 
 func (wide) convert(p *page, kind, x, to string) {
