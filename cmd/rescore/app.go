@@ -17,9 +17,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/explain"
 	"rescore/cmd/internal/local"
 	"rescore/cmd/internal/progress"
 	"rescore/cmd/internal/province"
+	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/synth"
 )
@@ -48,11 +50,12 @@ type work struct {
 	versions func(ctx context.Context, outputDir string) ([]local.VersionInfo, error)
 	export   func(ctx context.Context, o local.Options, path string, features []string) (rows int64, err error)
 	synth    func(ctx context.Context, dir string, o province.Options) (province.Summary, error)
+	explain  func(ctx context.Context, v *local.Version, n partition.Number, o explain.Options) (*explain.Answer, error)
 }
 
 // ours is the work itself.
 func ours() work {
-	return work{local.Run, local.Plan, local.Versions, local.ExportFeatures, writeProvince}
+	return work{local.Run, local.Plan, local.Versions, local.ExportFeatures, writeProvince, explain.Ask}
 }
 
 // execute runs one command and returns its exit code.

@@ -1,0 +1,191 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/coordinator/publish"
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/partition/store"
+	"rescore/worker/program"
+	"rescore/worker/sink"
+	"rescore/worker/source"
+)
+
+// ErrChanged marks that the input or the model is no longer what the version was
+// made from.
+var ErrChanged = errors.New("it is no longer what the version was made from; bring it back as it was, or run the job again")
+
+// Version is a published version, opened again: what its manifest says, and the
+// way back to the input and the model it was made from.
+type Version struct {
+	Manifest publish.Manifest
+	Spec     job.Spec
+	Dir      string // its folder
+	Current  bool   // it is what a reader of the dataset gets
+	base     string // folder that the spec's relative paths resolve against, "" when nobody knows
+	files    store.Store
+}
+
+// OpenVersion opens the version of that id in a dataset's folder, or the current
+// one when id is "". base is the folder of the job file; "" works it out from
+// where the dataset's folder lies, which can be done when output.path is a
+// relative path that goes down.
+func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, error) {
+	if _, err := os.Stat(outputDir); err != nil {
+		return nil, fmt.Errorf("open version: %w", err)
+	}
+	st, err := store.NewFile(outputDir)
+	if err != nil {
+		return nil, err
+	}
+	pointers, err := publish.Pointers(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	at := len(pointers) - 1
+	if id != "" {
+		at = slices.IndexFunc(pointers, func(p publish.Pointer) bool { return p.Version == id })
+	}
+	if at < 0 {
+		if id == "" {
+			id = "of any name"
+		}
+		return nil, fmt.Errorf("no version %s is published in %s: %w", id, outputDir, fs.ErrNotExist)
+	}
+	v := &Version{Dir: filepath.Join(outputDir, filepath.FromSlash(pointers[at].Path)), Current: at == len(pointers)-1}
+	if v.Manifest, err = publish.ReadManifest(ctx, st, pointers[at]); err != nil {
+		return nil, err
+	}
+	if v.Manifest.Schema != schema.Fingerprint(schema.Score) {
+		return nil, fmt.Errorf("version %s was written by another release of rescore, whose score record has other columns; use that release, or run the job again", v.Manifest.Version)
+	}
+	if v.Spec, err = job.ParseCanonical(v.Manifest.Spec); err != nil {
+		return nil, fmt.Errorf("version %s: %w", v.Manifest.Version, err)
+	}
+	v.Spec.Run = job.Default().Run
+	if v.base, err = v.jobFolder(outputDir, base); err != nil {
+		return nil, err
+	}
+	v.files, err = store.NewFile(v.Dir)
+	return v, err
+}
+
+// jobFolder works out where the job file lay.
+func (v *Version) jobFolder(outputDir, base string) (string, error) {
+	if base != "" {
+		return filepath.Abs(base)
+	}
+	dir, err := filepath.Abs(outputDir)
+	if err != nil {
+		return "", fmt.Errorf("find the dataset's folder: %w", err)
+	}
+	down := filepath.Clean(v.Spec.Output.Path)
+	if base, ok := strings.CutSuffix(dir, string(filepath.Separator)+down); ok && filepath.IsLocal(down) {
+		return base + string(filepath.Separator), nil
+	}
+	return "", nil
+}
+
+// options are the job's, as it would be run again.
+func (v *Version) options() (Options, error) {
+	o := Options{Spec: v.Spec, Base: v.base}
+	for _, path := range []string{v.Spec.Input.Path, v.Spec.Model.Path} {
+		if v.base == "" && !filepath.IsAbs(path) && !strings.HasPrefix(path, builtin) {
+			return o, fmt.Errorf("path %s of the job is relative to the folder of its job file, and the version does not say which that is; name it with --base", path)
+		}
+	}
+	return o, nil
+}
+
+// Input opens what the version was made from, without surveying it, and holds it
+// to the manifest: the same files of the same sizes and rows, ending in the same
+// bytes. A file that is another is named in an error that is ErrChanged.
+func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
+	o, err := v.options()
+	if err != nil {
+		return nil, err
+	}
+	dataset, err := openInput(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = inputError(errors.Join(err, dataset.Close()))
+		}
+	}()
+	if err := dataset.Check(v.Manifest.Input); err != nil {
+		return nil, fmt.Errorf("input of version %s: %w: %w", v.Manifest.Version, err, ErrChanged)
+	}
+	fingerprint, err := dataset.Fingerprint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if job.NewID(v.Spec, v.Manifest.Model, fingerprint) == v.Manifest.Job {
+		return dataset, nil
+	}
+	for _, f := range v.Manifest.Input { // which one it is takes reading them all
+		sum, err := dataset.Digest(ctx, f.Path)
+		if err != nil {
+			return nil, err
+		}
+		if sum != f.SHA256 {
+			return nil, fmt.Errorf("input of version %s: %s has other bytes: %w", v.Manifest.Version, f.Path, ErrChanged)
+		}
+	}
+	return nil, fmt.Errorf("input of version %s: its files are not named as they were: %w", v.Manifest.Version, ErrChanged)
+}
+
+// Model reads the model the version was scored with.
+func (v *Version) Model() (program.Model, error) {
+	o, err := v.options()
+	if err != nil {
+		return program.Model{}, err
+	}
+	data, err := readModel(o.Base, v.Spec.Model.Path)
+	if err != nil {
+		return program.Model{}, inputError(fmt.Errorf("read model of version %s: %w", v.Manifest.Version, err))
+	}
+	m, err := program.LoadModel(v.Spec, data)
+	if err == nil && m.Digest != v.Manifest.Model {
+		err = fmt.Errorf("model %s of version %s: its SHA-256 is %.12s…, the version's is %.12s…: %w", v.Spec.Model.Path, v.Manifest.Version, m.Digest, v.Manifest.Model, ErrChanged)
+	}
+	if err != nil {
+		return program.Model{}, inputError(err)
+	}
+	return m, nil
+}
+
+// Row returns the published row of a number, and the file it is in; nil when the
+// version has none.
+func (v *Version) Row(ctx context.Context, n partition.Number) (_ arrow.Record, file string, err error) {
+	for _, p := range v.Manifest.Partitions {
+		var first, last partition.Segment
+		if _, err := fmt.Sscanf(p.Range, "%d-%d", &first, &last); err != nil {
+			return nil, "", fmt.Errorf("version %s: partition %q is no range of segments: %w", v.Manifest.Version, p.Range, publish.ErrDamaged)
+		}
+		if n.Segment() < first || n.Segment() > last || p.Rows.Scored == 0 {
+			continue
+		}
+		row, from, err := sink.Find(ctx, v.files, p.Files[0].Path, n) // the scores come first
+		if err == nil && from.Job != v.Manifest.Job {
+			err = fmt.Errorf("%s is of job %s: %w", p.Files[0].Path, from.Job, publish.ErrDamaged)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("version %s: %w", v.Manifest.Version, err)
+		}
+		return row, p.Files[0].Path, nil
+	}
+	return nil, "", nil
+}
