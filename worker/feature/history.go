@@ -19,14 +19,13 @@ import (
 // it is given; a tenure below zero, or a day of joining after the scoring month,
 // is no full month.
 type history struct {
-	partial bool // a partial activation month is kept out of comparisons
-	index   int32
-	asof    int32 // last day of the scoring month
-	first   [schema.Months + 1]int32
-	recent  []stay // by days from the day of joining to asof
+	partial  bool  // a partial activation month is kept out of comparisons
+	index    int32 // of the scoring month
+	first    [schema.Months + 1]int32
+	joinedOn []stay // by day of joining, from 1970 to asof
 
 	undated, untold, m lane.Mask
-	joined             presence
+	months             presence
 }
 
 // stay is the time on network: full months, doubled, and 1 for a month begun
@@ -36,22 +35,18 @@ type stay uint16
 func (s stay) full() int16  { return int16(s >> 1) }
 func (s stay) begun() uint8 { return uint8(min(s>>1+s&1, kernel.NoLimit-1)) }
 
-// days is how far back days of joining are looked up: further than there were
-// mobile phones to join with.
-const days = 40 * 366
-
 // NewHistory returns the kernel that makes kernel.History, HistoryCompare,
 // HistoryDepth and HistoryTenure from activation_date and tenure_months.
 func NewHistory(rules job.Rules, month int32) kernel.Kernel {
 	h := &history{
-		partial: rules.ExcludePartialFirstMonth, index: kernel.MonthIndex(month), asof: kernel.MonthEnd(month),
-		recent: make([]stay, days), joined: newPresence(schema.Months),
+		partial: rules.ExcludePartialFirstMonth, index: kernel.MonthIndex(month),
+		joinedOn: make([]stay, max(kernel.MonthEnd(month)+1, 0)), months: newPresence(schema.Months),
 	}
 	for k := range h.first {
 		h.first[k] = kernel.MonthStart(kernel.MonthAdd(month, 1-k))
 	}
-	for back := range h.recent {
-		h.recent[back] = h.since(h.asof - int32(back))
+	for day := range h.joinedOn {
+		h.joinedOn[day] = h.since(int32(day))
 	}
 	return h
 }
@@ -116,11 +111,11 @@ func (h *history) Eval(n int, in, out []kernel.Vector) {
 // when sets bit k where the date is late days after first[k] or before.
 func (h *history) when(dst []uint8, date []int32, first []int32, late int32) {
 	for k := range first {
-		m := h.joined[k]
+		m := h.months[k]
 		lane.AtMost(m, date, first[k]+late)
 		m.Or(m, &h.undated)
 	}
-	lane.Pack(dst, h.joined)
+	lane.Pack(dst, h.months)
 }
 
 // stay writes the months begun and the full months since each date.
@@ -128,9 +123,9 @@ func (h *history) stay(begun []uint8, full []int16, date []int32) {
 	begun, full = begun[:len(date)], full[:len(date)]
 	for i, d := range date {
 		var s stay
-		if back := uint32(h.asof - d); back < uint32(len(h.recent)) {
-			s = h.recent[back]
-		} else { // before phones, or after asof
+		if uint32(d) < uint32(len(h.joinedOn)) {
+			s = h.joinedOn[d]
+		} else { // before 1970, or after asof
 			s = h.since(d)
 		}
 		begun[i], full[i] = s.begun(), s.full()
