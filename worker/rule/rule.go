@@ -41,7 +41,6 @@ const (
 // Codes of the canonical record (schema.Subscriber) that rules look for.
 const (
 	mobile    = 1 // service_type
-	campus    = 3
 	broadband = 4
 
 	prepaid  = 1 // pay_mode
