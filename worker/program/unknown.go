@@ -102,6 +102,20 @@ func needs(spec job.Spec) []need {
 		{output: "retain_decision MIGRANT", columns: slices.Concat([]string{"city_code"}, months("cell_city_code", 0, 1)), effect: "never taken"},
 		{output: "retain_decision GIVE_UP_BAD_DEBT", columns: []string{"arrears_fen"}, effect: "by the mark of malicious arrears alone"},
 		{output: "retain_decision GIVE_UP_BAD_DEBT", columns: suspensions, every: true, effect: "by the mark of malicious arrears alone"},
+		{output: "churn_kind SWITCH", columns: []string{"silent_class"}, effect: "never suspected"},
+		{output: "churn_kind SWITCH", columns: slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0)), effect: "never suspected"},
+		{output: "churn_kind SWITCH", columns: months("status", 0, 0), effect: "never confirmed"},
+		{output: "churn_kind SWITCH", columns: months("status", 1, schema.Months-1), every: true, effect: "confirmed for numbers ported out alone"},
+		{output: "churn_kind BRAND_DOWN", columns: months("brand", 0, 0), effect: "never found"},
+		{output: "churn_kind BRAND_DOWN", columns: months("brand", 1, schema.Months-1), every: true, effect: "never found"},
+		{output: "churn_kind ARPU_DOWN", columns: months("fee", 0, schema.Months-1), effect: unknown},
+		{output: "lifecycle_stage", columns: []string{"tenure_months", "activation_date"}, every: true, effect: "0 in every row"},
+		{output: "lifecycle_stage", columns: months("fee", 0, schema.Months-1), every: true, effect: "neither forming nor stable"},
+		{output: "traffic_class", columns: slices.Concat(months("out_sec", 0, 1), months("in_sec", 0, 1)), effect: "0 in every row"},
+		{output: "grade", columns: months("fee", 0, schema.Months-1), every: true, effect: "the record's alone"},
+		{output: "cause_evidence MULTI_SIM, INTERNAL_TRANSFER", columns: []string{"silent_class"}, effect: "never found"},
+		{output: "complaint_topic", columns: []string{"complaint_tags"}, effect: "0 in every row"},
+		{output: "justified", columns: []string{"complaint_justified"}, effect: "2 in every row"},
 	}
 }
 

@@ -146,6 +146,26 @@ var effects = map[string]func(judged) bool{
 		flags, _ := j.known("event_flags", j.i)
 		return j.cell("retain_decision") != 3 || flags>>6&1 != 0
 	},
+	"churn_kind SWITCH silent_class":                           func(j judged) bool { return j.cell("switch_state") != 1 },
+	"churn_kind SWITCH out_cnt_m0":                             func(j judged) bool { return j.cell("switch_state") != 1 },
+	"churn_kind SWITCH status_m0":                              func(j judged) bool { return j.cell("switch_state") != 2 },
+	"churn_kind SWITCH status_m1":                              func(j judged) bool { return j.cell("switch_state") != 2 || j.is("status_m0", 7) },
+	"churn_kind BRAND_DOWN brand_m0":                           func(j judged) bool { return j.cell("churn_kind")&2 == 0 },
+	"churn_kind BRAND_DOWN brand_m1":                           func(j judged) bool { return j.cell("churn_kind")&2 == 0 },
+	"churn_kind ARPU_DOWN fee_m0":                              func(j judged) bool { return j.cell("churn_kind_unknown")&4 != 0 },
+	"lifecycle_stage tenure_months":                            func(j judged) bool { return j.cell("lifecycle_stage") == 0 },
+	"lifecycle_stage fee_m0":                                   func(j judged) bool { return !slices.Contains([]int64{2, 3}, j.cell("lifecycle_stage")) },
+	"traffic_class out_sec_m0":                                 func(j judged) bool { return j.cell("traffic_class") == 0 },
+	"complaint_topic complaint_tags":                           func(j judged) bool { return j.cell("complaint_topic") == 0 },
+	"justified complaint_justified":                            func(j judged) bool { return j.cell("justified") == 2 },
+	"cause_evidence MULTI_SIM, INTERNAL_TRANSFER silent_class": func(j judged) bool { return j.cell("cause_evidence")&(1<<7|1<<8) == 0 },
+	"grade fee_m0": func(j judged) bool {
+		recorded, ok := j.known("vip_grade", j.i)
+		if !ok || recorded > 3 {
+			recorded = 0
+		}
+		return j.cell("grade") == recorded
+	},
 }
 
 // TestNeedsAreWhatKernelsDo takes every entry's columns away, one at a time and
