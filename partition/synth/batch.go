@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"encoding/binary"
 	"math/bits"
 
 	"rescore/partition/schema"
@@ -58,8 +59,12 @@ func (v *Vector[T]) give(i int, x T) {
 }
 
 func (v *Vector[T]) reset() {
-	for i := range v.Valid {
-		v.Valid[i] = 0xff
+	valid := v.Valid
+	for ; len(valid) >= 8; valid = valid[8:] {
+		binary.LittleEndian.PutUint64(valid, ^uint64(0))
+	}
+	for i := range valid {
+		valid[i] = 0xff
 	}
 	if n := len(v.Values); n&7 != 0 {
 		v.Valid[len(v.Valid)-1] = 1<<(n&7) - 1
@@ -82,8 +87,11 @@ func (b *Batch) Labels(numbers []uint64, churned []uint8) ([]uint64, []uint8) {
 }
 
 func ones(valid []byte, n int) int {
-	count := 0
-	for _, w := range valid[:n>>3] {
+	count, whole := 0, valid[:n>>3]
+	for ; len(whole) >= 8; whole = whole[8:] {
+		count += bits.OnesCount64(binary.LittleEndian.Uint64(whole))
+	}
+	for _, w := range whole {
 		count += bits.OnesCount8(w)
 	}
 	if n&7 != 0 {

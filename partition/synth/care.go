@@ -15,8 +15,11 @@ func (b *Base) care(t *Batch, at, n int) {
 	for k := range t.complaintCnt {
 		unpack(t.complaintCnt[k].window(at, n), t.word[:], k)
 	}
+	lines := t.lines[:0]
 	for r := range profiles {
-		if !profiles[r].broadband() {
+		if profiles[r].broadband() {
+			lines = append(lines, uint8(r))
+		} else {
 			t.has[r] = 0
 		}
 	}
@@ -40,7 +43,7 @@ func (b *Base) care(t *Batch, at, n int) {
 		}
 		logins(t.eloginCnt[k].window(at, n), t.hash[:], profiles, k)
 		keep(t.eloginCnt[k].window(at, n), t.has[:], k)
-		flows(t.bbFlow[k].window(at, n), t.hash[:], profiles, k)
+		flows(t.bbFlow[k].window(at, n), t.hash[:], profiles, lines, k)
 	}
 	for r := range profiles {
 		p, i := &profiles[r], at+r
@@ -152,12 +155,11 @@ func (p *profile) broadband() bool { return p.service == 4 || p.h>>52&7 == 0 }
 func (p *profile) stopped() bool { return p.h>>56&15 == 0 }
 
 // flows is the kilobytes of the one line in eight that has broadband.
-func flows(flow []int64, hash []uint64, profiles []profile, k int) {
-	flow, hash = flow[:len(profiles)], hash[:len(profiles)]
-	for r := range profiles {
+func flows(flow []int64, hash []uint64, profiles []profile, lines []uint8, k int) {
+	clear(flow)
+	for _, r := range lines {
 		p := &profiles[r]
-		flow[r] = 0
-		if p.broadband() && p.on>>(k&7)&1 != 0 && !(p.stopped() && k < 1+int(p.h>>60&3)) {
+		if p.on>>(k&7)&1 != 0 && !(p.stopped() && k < 1+int(p.h>>60&3)) {
 			flow[r] = exp2(23*octave + noise(uint32(hash[r]>>32), 2*octave) + p.fadeAt(k))
 		}
 	}

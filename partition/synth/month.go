@@ -20,6 +20,7 @@ type scratch struct {
 	mask  [block]int64 // -1, or 0 where there is nothing
 	rent  [block]int64 // of those who pay the plain rental, or else 0
 	word  [block]uint64
+	lines [block]uint8 // the rows that have broadband
 }
 
 // nullness is which rows of a block have a value in a month, as validity bitmaps.

@@ -90,7 +90,7 @@ func (d *deltas) take(values []int64) {
 	}
 	d.count += len(values) - d.left
 	for len(values) >= deltaBlock {
-		d.block(values[:deltaBlock])
+		d.block((*[deltaBlock]int64)(values), deltaMinis)
 		values = values[deltaBlock:]
 	}
 	d.left = copy(d.waiting[:], values)
@@ -99,7 +99,10 @@ func (d *deltas) take(values []int64) {
 // finish encodes what is waiting and returns everything.
 func (d *deltas) finish() []byte {
 	if d.left > 0 {
-		d.block(d.waiting[:d.left])
+		for i := d.left; i < deltaBlock; i++ { // the last value again
+			d.waiting[i] = d.waiting[d.left-1]
+		}
+		d.block(&d.waiting, (d.left+deltaMini-1)/deltaMini)
 	}
 	var head [headMax]byte
 	h := binary.AppendUvarint(head[:0], deltaBlock)
@@ -118,30 +121,25 @@ func (d *deltas) reset() {
 	d.left, d.count, d.first, d.previous = 0, 0, 0, 0
 }
 
-// block writes up to a block of values. A miniblock's width is rounded up so
-// that a turn, four values of up to 30 bits or two wider ones, ends between
-// bytes: one amount in thirty grows by a bit, and no turn has to pick up what
-// the one before left.
-func (d *deltas) block(values []int64) {
+// block writes the first minis miniblocks of a block. A miniblock's width is
+// rounded up so that a turn, four values of up to 30 bits or two wider ones, ends
+// between bytes: one amount in thirty grows by a bit, and no turn has to pick up
+// what the one before left.
+func (d *deltas) block(values *[deltaBlock]int64, minis int) {
 	var differences [deltaBlock]int64
 	var greatest [deltaMinis]int64
 	previous := d.previous
 	least := values[0] - previous // differences wrap, as the format has it
-	minis := (len(values) + deltaMini - 1) / deltaMini
 	for m := range minis {
-		part := values[m*deltaMini : min((m+1)*deltaMini, len(values))]
-		to := differences[m*deltaMini:][:len(part)]
+		part, to := (*[deltaMini]int64)(values[m*deltaMini:]), (*[deltaMini]int64)(differences[m*deltaMini:])
 		most := part[0] - previous
-		for i, x := range part {
-			y := x - previous
-			previous = x
-			to[i] = y
-			least, most = min(least, y), max(most, y)
+		for i := 0; i < deltaMini; i += 2 {
+			x, y := part[i]-previous, part[i+1]-part[i]
+			previous = part[i+1]
+			to[i], to[i+1] = x, y
+			least, most = min(least, min(x, y)), max(most, max(x, y))
 		}
 		greatest[m] = most
-	}
-	for i := len(values); i < minis*deltaMini; i++ {
-		differences[i] = least
 	}
 	d.previous = previous
 

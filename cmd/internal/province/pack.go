@@ -3,6 +3,7 @@ package province
 import (
 	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"rescore/partition/synth"
 )
@@ -69,39 +70,68 @@ func gather[T synth.Integer](out, values []T, valid []byte) int {
 	return at
 }
 
+// words is values as words of eight bytes, without what does not fill one.
+func words[T integer](values []T) []uint64 {
+	size := int(unsafe.Sizeof(T(0)))
+	return unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*size/8)
+}
+
+// either is the bits set in any of the values.
+func either[T integer](values []T) T {
+	size := int(unsafe.Sizeof(T(0)))
+	var w uint64
+	for _, x := range words(values) {
+		w |= x
+	}
+	for lane := 32; lane >= 8*size; lane /= 2 {
+		w |= w >> lane
+	}
+	union := T(w)
+	for _, x := range values[len(values)&^(8/size-1):] {
+		union |= x
+	}
+	return union
+}
+
 // appendRuns writes values of 0 to 2^width-1 as Parquet's hybrid: the width, then
 // runs of one value where eight bytes or more are saved, packed bits elsewhere.
 func appendRuns[T integer](dst []byte, values []T, width int) []byte {
 	dst = append(dst, byte(width))
+	size := int(unsafe.Sizeof(T(0))) // also how many words eight values are
+	lane := ^uint64(0) >> (64 - 8*size)
+	every := ^uint64(0) / lane // times a value is that value in every lane
+	all, groups := words(values), len(values)/8
 	enough := (7 + width) / width // groups
 	packed := 0                   // values written
-	for at := 0; at+8 <= len(values); {
-		eight := (*[8]T)(values[at:])
-		if !alike(eight, eight[0]) {
-			at += 8
+	for g := 0; g < groups; g++ {
+		w := all[g*size]
+		if w != w&lane*every || !constant(all[g*size:(g+1)*size], w) {
 			continue
 		}
-		past := at + 8
-		for past+8 <= len(values) && alike((*[8]T)(values[past:]), eight[0]) {
-			past += 8
+		first := g
+		for g+1 < groups && constant(all[(g+1)*size:(g+2)*size], w) {
+			g++
 		}
-		if (past-at)/8 >= enough {
-			dst = appendPackedRun(dst, values[packed:at], width)
-			dst = binary.AppendUvarint(dst, uint64(past-at)<<1)
-			dst = append(dst, byte(eight[0]))
+		if run := g + 1 - first; run >= enough {
+			dst = appendPackedRun(dst, values[packed:first*8], width)
+			dst = binary.AppendUvarint(dst, uint64(run)*8<<1)
+			dst = append(dst, byte(w))
 			if width > 8 {
-				dst = append(dst, byte(uint16(eight[0])>>8))
+				dst = append(dst, byte(w>>8))
 			}
-			packed = past
+			packed = (g + 1) * 8
 		}
-		at = past
 	}
 	return appendPackedRun(dst, values[packed:], width)
 }
 
-// alike reports whether all eight are x.
-func alike[T integer](v *[8]T, x T) bool {
-	return v[1] == x && v[0]|v[2]|v[3]|v[4]|v[5]|v[6]|v[7] == x && v[0]&v[2]&v[3]&v[4]&v[5]&v[6]&v[7] == x
+func constant(words []uint64, w uint64) bool {
+	for _, x := range words {
+		if x != w {
+			return false
+		}
+	}
+	return true
 }
 
 func appendPackedRun[T integer](dst []byte, values []T, width int) []byte {

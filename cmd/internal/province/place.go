@@ -121,14 +121,6 @@ func (c *places[T]) flush() (format.ColumnChunk, error) {
 	return chunk, err
 }
 
-// either is the bits set in any of the values.
-func either[T synth.Integer](values []T) (union T) {
-	for _, x := range values {
-		union |= x
-	}
-	return union
-}
-
 func appendPlain[T synth.Integer](dst []byte, values []T) []byte {
 	for _, x := range values {
 		if unsafe.Sizeof(x) == 8 {
