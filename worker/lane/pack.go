@@ -21,9 +21,12 @@ func Pack[T uint8 | uint16 | uint32 | uint64](dst []T, masks []*Mask) {
 			}
 			exchangeBits(&eight)
 			exchangeBytes(&eight)
-			for r := range d {
-				d[r] |= T(uint8(eight[r>>3&7])) << (g & 63)
-				eight[r>>3&7] >>= 8
+			for j, v := range eight {
+				rows := octet(d, j)
+				for r := range rows {
+					rows[r] |= T(v & 0xff << (g & 63))
+					v >>= 8
+				}
 			}
 		}
 	}
@@ -38,10 +41,15 @@ func Unpack[T uint8 | uint16 | uint32 | uint64](masks []*Mask, x []T) {
 	}
 	i := vector(stepUnpack+width[T](), len(x), at(masks), at(x), nil, nil, uint64(len(masks)), 1)
 	for ; i < uint(len(x)); i += 64 {
+		rows := word(x, i)
 		for g := 0; g < len(masks); g += 8 {
 			var eight [8]uint64
-			for r, v := range word(x, i) {
-				eight[r>>3&7] |= uint64(uint8(v>>(g&63))) << (8 * r & 63)
+			for j := range eight {
+				w, some := uint64(0), octet(rows, j)
+				for _, v := range some {
+					w = w>>8 | uint64(v)>>(g&63)<<56
+				}
+				eight[j] = w >> (64 - 8*len(some))
 			}
 			exchangeBytes(&eight)
 			exchangeBits(&eight)
@@ -52,6 +60,11 @@ func Unpack[T uint8 | uint16 | uint32 | uint64](masks []*Mask, x []T) {
 			}
 		}
 	}
+}
+
+// octet is the j-th eight of a word's rows, or as many of them as there are.
+func octet[T any](rows []T, j int) []T {
+	return rows[min(8*j, len(rows)):min(8*j+8, len(rows))]
 }
 
 func checkBits[T unsigned](masks []*Mask) {
@@ -66,26 +79,35 @@ func checkBits[T unsigned](masks []*Mask) {
 
 // exchangeBits swaps bit j of every byte of word k with bit k of that of word j.
 func exchangeBits(w *[8]uint64) {
-	exchange(w, 4, 4, 0x0f0f0f0f0f0f0f0f)
-	exchange(w, 2, 2, 0x3333333333333333)
-	exchange(w, 1, 1, 0x5555555555555555)
+	for k := range 4 {
+		exchange(&w[k], &w[k+4], 4, 0x0f0f0f0f0f0f0f0f)
+	}
+	for k := range 2 {
+		exchange(&w[k], &w[k+2], 2, 0x3333333333333333)
+		exchange(&w[k+4], &w[k+6], 2, 0x3333333333333333)
+	}
+	for k := 0; k < 8; k += 2 {
+		exchange(&w[k], &w[k+1], 1, 0x5555555555555555)
+	}
 }
 
 // exchangeBytes swaps byte j of word k with byte k of word j.
 func exchangeBytes(w *[8]uint64) {
-	exchange(w, 4, 32, 0x00000000ffffffff)
-	exchange(w, 2, 16, 0x0000ffff0000ffff)
-	exchange(w, 1, 8, 0x00ff00ff00ff00ff)
+	for k := range 4 {
+		exchange(&w[k], &w[k+4], 32, 0x00000000ffffffff)
+	}
+	for k := range 2 {
+		exchange(&w[k], &w[k+2], 16, 0x0000ffff0000ffff)
+		exchange(&w[k+4], &w[k+6], 16, 0x0000ffff0000ffff)
+	}
+	for k := 0; k < 8; k += 2 {
+		exchange(&w[k], &w[k+1], 8, 0x00ff00ff00ff00ff)
+	}
 }
 
-// exchange swaps what words have in the places above low with what the words far
-// after them have in low.
-func exchange(w *[8]uint64, far, shift uint, low uint64) {
-	for i := range uint(4) {
-		k := i&^(far-1)<<1 | i&(far-1)
-		a, b := &w[k&7], &w[(k+far)&7]
-		t := (*a>>(shift&63) ^ *b) & low
-		*a ^= t << (shift & 63)
-		*b ^= t
-	}
+// exchange swaps what a has in the places above low with what b has in low.
+func exchange(a, b *uint64, above uint, low uint64) {
+	t := (*a>>above ^ *b) & low
+	*a ^= t << above
+	*b ^= t
 }
