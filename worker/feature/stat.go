@@ -106,15 +106,20 @@ func slope(out []float64, w *window) {
 // cv adds up squares of n·y − sum, n times the deviation from the mean and an
 // integer.
 func cv(out []float64, w *window) {
-	n, t, sum := w.count[:w.n], w.t[:w.n], w.sum[:w.n]
-	clear(out)
-	for k := range w.y {
-		lane.Mul(t, n, w.y[k][:w.n])
-		lane.Sub(t, t, sum)
-		lane.Mul(t, t, t)
-		w.a.Not(w.compared[k])
-		lane.Put(t, &w.a, 0)
-		lane.Add(out, out, t)
+	n, sum := w.count[:w.n], w.sum[:w.n]
+	for k, known := range w.compared {
+		d := w.t[:w.n]
+		if k == 0 {
+			d = out
+		}
+		lane.Mul(d, n, w.y[k][:w.n])
+		lane.Sub(d, d, sum)
+		lane.Mul(d, d, d)
+		w.a.Not(known)
+		lane.Put(d, &w.a, 0)
+		if k > 0 {
+			lane.Add(out, out, d)
+		}
 	}
 	lane.Div(out, out, n)
 	lane.Sqrt(out, out)
