@@ -42,7 +42,7 @@ type machine interface {
 type question int
 
 const (
-	below   question = iota // x < y; x and y of integers are turned over by register 1 first
+	below   question = iota // x < y; integers in memory are turned over by register 1 first
 	same                    // x = y
 	atMost                  // x ≤ y, of floats only
 	touches                 // x & y ≠ 0, and y is one bit
