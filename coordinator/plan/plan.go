@@ -91,6 +91,27 @@ func Cut(survey job.Survey, rowsPerPartition int64) ([]job.Task, error) {
 	return tasks, nil
 }
 
+// Within returns the tasks of given ranges, which are in order and do not overlap:
+// the partitions of a version that was planned before, or some segments of its
+// base. A row whose segment is in none of them is in no task.
+func Within(survey job.Survey, ranges []partition.Range) ([]job.Task, error) {
+	if err := check(survey); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	tasks := make([]job.Task, len(ranges))
+	last := partition.FirstNumber
+	for i, r := range ranges {
+		if r.Empty() || r.First < last || r.First != r.First.Segment().First() || r.Past != r.Past.Segment().First() {
+			return nil, fmt.Errorf("plan: range %d, %s, is empty, out of order or no whole segments", i, r)
+		}
+		tasks[i].Range, last = r, r.Past
+	}
+	for k, runs := range survey.Segments {
+		fill(tasks, k, slices.SortedFunc(slices.Values(runs), bySegment))
+	}
+	return tasks, nil
+}
+
 // ranges cuts the number space into at most n ranges of even weight; runs are
 // sorted by segment.
 func ranges(runs []job.SegmentRows, total, n int64) []job.Task {
@@ -114,6 +135,9 @@ func ranges(runs []job.SegmentRows, total, n int64) []job.Task {
 func fill(tasks []job.Task, month int, runs []job.SegmentRows) {
 	for i := range tasks {
 		t := &tasks[i]
+		for len(runs) > 0 && runs[0].Segment.First() < t.Range.First {
+			runs = runs[1:] // of no task
+		}
 		n := 0
 		for n < len(runs) && runs[n].Segment.First() < t.Range.Past {
 			n++

@@ -8,6 +8,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/feature"
+	"rescore/worker/formula"
 	"rescore/worker/kernel"
 	"rescore/worker/score"
 )
@@ -21,6 +22,9 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 	for _, e := range feature.Dictionary {
 		features = append(features, e.Name)
 	}
+	for _, f := range spec.Features {
+		features = append(features, formula.Column(f.Name))
+	}
 	list, err := catalogue(spec, m, features, batchRows)
 	if err != nil {
 		return nil, err
@@ -33,15 +37,26 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 	return Select(list, want, input(spec))
 }
 
-// ForTriggers plans the program of the fourteen triggers alone: trg_fired and
-// trg_unknown. It needs no model.
-func ForTriggers(spec job.Spec, batchRows int) (*Plan, error) {
-	list, err := common(spec, nil, batchRows)
+// ForRules plans the program of the fourteen triggers and the users' own rules
+// alone: trg_fired, trg_unknown and, where there are rules, rule_fired and
+// rule_unknown. It has no model, so a rule that reads what the model makes is an
+// error.
+func ForRules(spec job.Spec, batchRows int) (*Plan, error) {
+	u16, u64 := arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint64
+	want := []kernel.Field{{Name: "trg_fired", Type: u16}, {Name: "trg_unknown", Type: u16}}
+	rules, err := formula.NewRules(spec)
 	if err != nil {
 		return nil, err
 	}
-	u16 := arrow.PrimitiveTypes.Uint16
-	return Select(list, []kernel.Field{{Name: "trg_fired", Type: u16}, {Name: "trg_unknown", Type: u16}}, input(spec))
+	list, err := common(spec, inputs(rules), batchRows)
+	if err != nil {
+		return nil, err
+	}
+	if len(spec.Custom) > 0 {
+		want = append(want, kernel.Field{Name: formula.Fired, Type: u64}, kernel.Field{Name: formula.Unknown, Type: u64})
+		list = append(list, rules)
+	}
+	return Select(list, want, input(spec))
 }
 
 // Wanted returns the columns of the program's answer, in order.

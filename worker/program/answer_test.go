@@ -28,7 +28,7 @@ func TestEverythingSaysWhatTheJobSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	triggers, err := ForTriggers(spec, size)
+	triggers, err := ForRules(spec, size)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -259,3 +259,25 @@ func (o countingObject) ReadAt(p []byte, at int64) (int, error) {
 	*o.bytes += int64(len(p))
 	return o.Object.ReadAt(p, at)
 }
+
+func TestARecountIsTheSurveyWithTheDigestsThatAreKnown(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"parquet", "csv"} {
+		dir := t.TempDir()
+		searched(t, dir, format, 3)
+		s := spec("month={month}")
+		s.Input.Layout = "months"
+		d := open(t, dir, s)
+		want := survey(t, d)
+		for i := range want.Files {
+			want.Files[i].SHA256 = fmt.Sprint("known ", i)
+		}
+		got, err := d.Recount(t.Context(), want.Files, 2, nil)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v", format, err)
+		}
+		if _, err := d.Recount(t.Context(), want.Files[1:], 2, nil); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: a file that was not there: %v", format, err)
+		}
+	}
+}

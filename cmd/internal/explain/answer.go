@@ -187,8 +187,8 @@ func (r *row) dictionary(w words) []Feature {
 		})
 	}
 	for _, f := range r.spec.Features {
-		if c, ok := r.made[f.Name]; ok {
-			list = append(list, Feature{Feature: f.Name, Unit: f.Unit, Value: c.value(schema.Column{}), Text: w.amount(f.Unit, c), Formula: f.Text, Model: r.features[f.Name]})
+		if c, ok := r.made[formula.Column(f.Name)]; ok {
+			list = append(list, Feature{Feature: f.Name, Unit: f.Unit, Value: c.value(schema.Column{}), Text: w.amount(f.Unit, c), Formula: f.Text, Model: r.features[formula.Column(f.Name)]})
 		}
 	}
 	return list
