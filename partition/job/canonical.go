@@ -17,6 +17,7 @@ import (
 func (s Spec) Canonical() []byte {
 	s.Input.Exclude.Segments = set(s.Input.Exclude.Segments)
 	s.Input.Exclude.ServiceTypes = set(s.Input.Exclude.ServiceTypes)
+	s.Rules.T5ServiceTypes = set(s.Rules.T5ServiceTypes)
 	if s.Input.CSV.Null == nil {
 		s.Input.CSV.Null = []string{}
 	}
@@ -39,6 +40,7 @@ func (s Spec) Digest() string { return hexSum(s.Canonical()) }
 // rules and features alone, in hex: two versions with the same one were judged by
 // the same thresholds.
 func (s Spec) RulesDigest() string {
+	s.Rules.T5ServiceTypes = set(s.Rules.T5ServiceTypes)
 	return hexSum(canonical(struct {
 		Rules    Rules     `json:"rules"`
 		Policy   Policy    `json:"policy"`

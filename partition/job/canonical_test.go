@@ -53,7 +53,8 @@ func TestOrderAndSpellingDoNotChangeTheQuestion(t *testing.T) {
 	c, d := a, a
 	c.Input.Exclude.Segments, d.Input.Exclude.Segments = []uint32{1380001, 1380000, 1380001}, []uint32{1380000, 1380001}
 	c.Input.Exclude.ServiceTypes, d.Input.Exclude.ServiceTypes = []uint32{4, 2}, []uint32{2, 4}
-	if c.Digest() != d.Digest() {
+	c.Rules.T5ServiceTypes, d.Rules.T5ServiceTypes = []uint32{3, 2}, []uint32{2, 3, 2}
+	if c.Digest() != d.Digest() || c.RulesDigest() != d.RulesDigest() {
 		t.Error("a set in another order is another question")
 	}
 	if c.Input.Exclude.Segments[0] != 1380001 {
