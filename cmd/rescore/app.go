@@ -183,7 +183,7 @@ func (f *jobFlags) read(a *app, cmd *cobra.Command, arg string) (d job.Decoded, 
 	if base, err = filepath.Abs(folder); err != nil {
 		return d, "", fmt.Errorf("find the folder of %s: %w", name, err)
 	}
-	d, err = boot.Load(name, data, a.environ, cmd.Flags(), f.sets)
+	d, err = boot.Load(name, data, base, a.environ, cmd.Flags(), f.sets)
 	return d, base, err
 }
 

@@ -3,11 +3,14 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"rescore/cmd/internal/boot"
 	"rescore/partition/job"
 )
 
@@ -97,16 +100,25 @@ It opens no input; rescore plan does.`,
 }
 
 func (a *app) configSchema() *cobra.Command {
+	kinds := slices.Sorted(maps.Keys(schemas))
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema of the job file, for editors",
-		Long: `Schema prints the JSON Schema of the job file. An editor with a YAML language
-server checks and completes job files that begin with the line
-# yaml-language-server: $schema=job.schema.json`,
-		Example: "  rescore config schema > job.schema.json",
-		Args:    exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			text, err := json.MarshalIndent(jobSchema(), "", "  ")
+		Use:   "schema [job|rules|policy|features]",
+		Short: "Print the JSON Schema of the job file or of a file beside it, for editors",
+		Long: `Schema prints the JSON Schema of the job file, or of a file of rules, policy or
+features. An editor with a YAML language server checks and completes files that
+begin with the line # yaml-language-server: $schema=job.schema.json`,
+		Example: `  rescore config schema > job.schema.json
+  rescore config schema rules > rules.schema.json`,
+		Args:      between(0, 1),
+		ValidArgs: kinds,
+		RunE: func(_ *cobra.Command, args []string) error {
+			make := jobSchema
+			if len(args) > 0 {
+				if make = schemas[args[0]]; make == nil {
+					return boot.Usagef("write one of "+strings.Join(kinds, ", "), "there is no schema of %s", args[0])
+				}
+			}
+			text, err := json.MarshalIndent(make(), "", "  ")
 			if err != nil {
 				return fmt.Errorf("write JSON Schema: %w", err)
 			}

@@ -10,8 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/boot"
+	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/feature"
+	"rescore/worker/formula"
 )
 
 func (a *app) featuresCommand() *cobra.Command {
@@ -24,40 +26,72 @@ func (a *app) featuresCommand() *cobra.Command {
 	return cmd
 }
 
+// listed is a feature as rescore features list prints it.
+type listed struct {
+	Name    string      `json:"name"`
+	Type    string      `json:"type"` // number, or boolean: 1 or 0
+	Unit    schema.Unit `json:"unit"`
+	Formula string      `json:"formula"`
+	Null    string      `json:"null"`    // when it is missing; "" = never
+	Sources []string    `json:"sources"` // canonical flat columns
+	Source  string      `json:"source"`  // dictionary, or where the user wrote it
+}
+
 func (a *app) featuresList() *cobra.Command {
-	return &cobra.Command{
+	var jobFile string
+	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List every feature: name, unit, formula, when it is missing",
-		Long: `List prints the features that model.features in a job file can be bound to,
-besides canonical columns and the input's extra columns.`,
-		Example: "  rescore features list --output json",
-		Args:    exactly(0),
-		RunE: func(*cobra.Command, []string) error {
-			entries := feature.Dictionary
-			if a.json() {
-				type object struct {
-					Name    string      `json:"name"`
-					Unit    schema.Unit `json:"unit"`
-					Formula string      `json:"formula"`
-					Null    string      `json:"null"` // when it is missing; "" = never
-					Sources []string    `json:"sources"`
-				}
-				objects := make([]object, len(entries))
-				for i, e := range entries {
-					objects[i] = object{e.Name, e.Unit, e.Formula, e.Null, append([]string{}, e.Sources...)}
-				}
-				return a.printJSON(objects)
-			}
-			var b strings.Builder
-			t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-			_, _ = fmt.Fprintf(t, "NAME\tUNIT\tFORMULA\tMISSING WHEN\n")
-			for _, e := range entries {
-				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", e.Name, e.Unit, e.Formula, e.Null)
-			}
-			_ = t.Flush() // a strings.Builder takes everything
-			return a.print("%s", b.String())
-		},
+		Short: "List every feature: name, type, unit, formula, when it is missing, source",
+		Long: `List prints the features that model.features in a job file can be bound to, and
+that formulas can name, besides canonical columns and the input's extra columns.
+With --job the job's own features are among them.`,
+		Example: `  rescore features list --output json
+  rescore features list --job job.yaml`,
+		Args: exactly(0),
 	}
+	cmd.Flags().StringVar(&jobFile, "job", "", "job `file` whose own features are listed too")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		spec, err := a.specOf(cmd, jobFile)
+		if err != nil {
+			return err
+		}
+		list := featuresOf(spec)
+		if a.json() {
+			return a.printJSON(list)
+		}
+		var b strings.Builder
+		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintf(t, "NAME\tTYPE\tUNIT\tFORMULA\tMISSING WHEN\tSOURCE\n")
+		for _, f := range list {
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", f.Name, f.Type, f.Unit, f.Formula, f.Null, f.Source)
+		}
+		_ = t.Flush() // a strings.Builder takes everything
+		return a.print("%s", b.String())
+	}
+	return cmd
+}
+
+// featuresOf lists the dictionary and a job's own features.
+func featuresOf(spec job.Spec) []listed {
+	var list []listed
+	for _, e := range feature.Dictionary {
+		list = append(list, listed{e.Name, "number", e.Unit, e.Formula, e.Null, append([]string{}, e.Sources...), "dictionary"})
+	}
+	at := map[string]string{}
+	for _, f := range spec.Features {
+		at[f.Name] = f.At.At(0).String()
+	}
+	for _, f := range formula.Describe(spec) {
+		if f.Rule {
+			continue
+		}
+		unit := schema.Unit(f.Unit)
+		if f.Unit == f.Type { // a plain number
+			unit = schema.None
+		}
+		list = append(list, listed{f.Name, f.Type, unit, f.Formula, f.Null, append([]string{}, f.Columns...), at[f.Name]})
+	}
+	return list
 }
 
 func (a *app) featuresExport() *cobra.Command {

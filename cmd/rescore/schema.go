@@ -16,6 +16,39 @@ import (
 // job.Spec, descriptions from its comments, defaults from job.Default, canonical
 // columns from the dictionary.
 func jobSchema() *jsonschema.Schema {
+	s := reflected(job.Default(), "Rescore job file")
+	columns(s)
+	for _, section := range []string{"features", "custom_rules"} {
+		p, _ := s.Properties.Get(section)
+		table := formulas(section)
+		table.Description = p.Description
+		s.Properties.Set(section, table)
+	}
+	return s
+}
+
+// schemas are the JSON Schemas of every file that users write, by what they hold.
+var schemas = map[string]func() *jsonschema.Schema{
+	"job":    jobSchema,
+	"policy": func() *jsonschema.Schema { return reflected(job.Default().Policy, "Rescore policy file") },
+	"features": func() *jsonschema.Schema {
+		s := formulas("features")
+		s.Version, s.Title, s.Description = jsonschema.Version, "Rescore features file", "The users' own features, by name."
+		return s
+	},
+	"rules": func() *jsonschema.Schema {
+		s := formulas("custom_rules")
+		s.Version, s.Title, s.Description = jsonschema.Version, "Rescore rules file", "The users' own rules, by name; and under thresholds, the keys of rules."
+		thresholds := reflected(job.Default().Rules, "")
+		thresholds.Version, thresholds.Description = "", "Thresholds of the built-in rules."
+		s.Properties = jsonschema.NewProperties()
+		s.Properties.Set(job.Thresholds, thresholds)
+		return s
+	},
+}
+
+// reflected is the schema of a struct of package job and its defaults.
+func reflected(defaults any, title string) *jsonschema.Schema {
 	r := jsonschema.Reflector{
 		Anonymous:                  true, // a file beside the binary, not an address on the web
 		FieldNameTag:               "yaml",
@@ -26,11 +59,35 @@ func jobSchema() *jsonschema.Schema {
 			return strings.Join(strings.Fields(job.Doc(t.Name(), field)), " ")
 		},
 	}
-	s := r.Reflect(job.Spec{})
-	s.Title = "Rescore job file"
-	annotate(s, reflect.ValueOf(job.Default()))
-	columns(s)
+	s := r.Reflect(defaults)
+	s.Title = title
+	annotate(s, reflect.ValueOf(defaults))
 	return s
+}
+
+// formulas is a table of formulas by name: each its text, or a table.
+func formulas(section string) *jsonschema.Schema {
+	least, most := uint64(1), uint64(job.FormulaBytesMax)
+	text := &jsonschema.Schema{Type: "string", MinLength: &least, MaxLength: &most, Description: "a formula; rescore rules check explains it"}
+	keys := jsonschema.NewProperties()
+	key, count := "formula", uint64(job.FeaturesMax)
+	if section == "custom_rules" {
+		key, count = "when", job.RulesMax+1 // and the thresholds
+	}
+	keys.Set(key, text)
+	if key == "formula" {
+		keys.Set("unit", &jsonschema.Schema{Type: "string", Description: job.Doc("Formula", "Unit")})
+	}
+	keys.Set("doc", &jsonschema.Schema{Type: "string", Description: job.Doc("Formula", "Doc")})
+	return &jsonschema.Schema{
+		Type:          "object",
+		PropertyNames: &jsonschema.Schema{Pattern: `^[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*$`},
+		MaxProperties: &count,
+		AdditionalProperties: &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			text,
+			{Type: "object", Properties: keys, Required: []string{key}, AdditionalProperties: jsonschema.FalseSchema},
+		}},
+	}
 }
 
 // annotate adds defaults, and mends what the generator cannot know.

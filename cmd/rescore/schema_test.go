@@ -14,12 +14,10 @@ import (
 	"rescore/partition/job"
 )
 
-const schemaFile = "../../deploy/job.schema.json"
-
-// compiled is the schema that the program prints.
-func compiled(t *testing.T) *validator.Schema {
+// compiled is the schema of a kind of file that the program prints.
+func compiled(t *testing.T, kind string) *validator.Schema {
 	t.Helper()
-	text := call(t, good(), nil, "config", "schema").out
+	text := call(t, good(), nil, "config", "schema", kind).out
 	doc, err := validator.UnmarshalJSON(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
@@ -55,24 +53,27 @@ func check(t *testing.T, s *validator.Schema, text []byte) error {
 
 func TestGoldenSchemaIsCurrent(t *testing.T) {
 	t.Parallel()
-	want := call(t, good(), nil, "config", "schema").out
-	if os.Getenv("RESCORE_GOLDEN") == "write" {
-		if err := os.WriteFile(schemaFile, []byte(want), 0o644); err != nil {
+	for kind := range schemas {
+		file := filepath.Join("../../deploy", kind+".schema.json")
+		want := call(t, good(), nil, "config", "schema", kind).out
+		if os.Getenv("RESCORE_GOLDEN") == "write" {
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	got, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the program prints; run make golden and read the difference", schemaFile)
+		if string(got) != want {
+			t.Errorf("%s is not what the program prints; run make golden and read the difference", file)
+		}
 	}
 }
 
 func TestSchemaTakesEveryExampleJobFile(t *testing.T) {
 	t.Parallel()
-	s := compiled(t)
+	s := compiled(t, "job")
 	examples := map[string][]byte{
 		"smallest": []byte(jobText),
 		"synth":    provinceJob(202610, "csv", "months"),
@@ -114,7 +115,7 @@ func TestSchemaTakesEveryExampleJobFile(t *testing.T) {
 // can say them.
 func TestSchemaRefusesWhatTheProgramRefuses(t *testing.T) {
 	t.Parallel()
-	s := compiled(t)
+	s := compiled(t, "job")
 	for _, wrong := range []string{
 		"rule: {}", "version: 2", "run: {workers: -1}", "run: {batch_rows: 70000}", "rules: {t2_mode: other}", "rules: {t1_threshold_fen: [1, 2, 3]}",
 		"rules: {t2_drop: 3}", "gates: {reject_share_max: 1.5}", "policy: {holdout_pct: 101}", "policy: {risk_band_cut: [0.1, 0.2, 0.3, 2]}", "run: {work: 5}", "run: fast",

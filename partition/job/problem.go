@@ -33,6 +33,9 @@ type Problem struct {
 	Path    string `json:"path"`             // input.columns.fee.unit; "" for the file as a whole
 	Message string `json:"message"`
 	Remedy  string `json:"remedy"`
+	// Excerpt is the line of the file and, below it, a caret under the place;
+	// "" where the message says enough.
+	Excerpt string `json:"excerpt,omitempty"`
 }
 
 // String returns the problem on one line: where, which key, what, and the remedy.

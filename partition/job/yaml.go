@@ -94,7 +94,11 @@ func (s Spec) Values() []Value {
 		default:
 			if formulas, ok := v.Interface().([]Formula); ok {
 				for _, f := range formulas {
-					list = append(list, Value{join(path, f.Name), strings.TrimSpace(string(encode(f.node(path))))})
+					n := f.node(path)
+					if strings.Contains(f.Text, "\n") && n.Kind == yaml.ScalarNode {
+						n.Style = yaml.DoubleQuotedStyle // on one line
+					}
+					list = append(list, Value{join(path, f.Name), strings.TrimSpace(string(encode(n)))})
 				}
 				return
 			}

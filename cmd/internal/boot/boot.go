@@ -2,9 +2,9 @@
 // from flags, environment, job file and defaults; the log; signals; and the exit
 // code of an error.
 //
-//	defaults ◄── job file ◄── environment ◄── flags ◄── --set     later wins
-//	                │               │            │         │
-//	                └── every value remembers where it came from ──► config view --origin
+//	defaults ◄── files beside it ◄── job file ◄── environment ◄── flags ◄── --set     later wins
+//	                   │                │               │            │         │
+//	                   └── every value remembers where it came from ──► config view --origin
 //
 // # Why there is no configuration library here
 //
@@ -44,11 +44,12 @@ func Bind(fs *pflag.FlagSet, flag, path string) {
 	}
 }
 
-// Load decodes a job file with the environment ("NAME=value", as os.Environ
-// gives it), the bound flags that were given, and the --set values laid over it
-// in that order. The error is job.Problems, or a usage error for a --set without
-// a value.
-func Load(file string, data []byte, environ []string, flags *pflag.FlagSet, sets []string) (job.Decoded, error) {
+// Load decodes a job file with the files it names, in folder, laid under it, and
+// the environment ("NAME=value", as os.Environ gives it), the bound flags that
+// were given, and the --set values laid over it, in that order; and it checks the
+// users' own features and rules. The error is job.Problems, or a usage error for
+// a --set without a value.
+func Load(file string, data []byte, folder string, environ []string, flags *pflag.FlagSet, sets []string) (job.Decoded, error) {
 	overlays := fromEnviron(environ)
 	if flags != nil {
 		overlays = append(overlays, fromFlags(flags)...)
@@ -60,7 +61,11 @@ func Load(file string, data []byte, environ []string, flags *pflag.FlagSet, sets
 		}
 		overlays = append(overlays, job.Overlay{Path: path, Text: text, Source: "flag --set " + path})
 	}
-	return job.Decode(file, data, overlays...)
+	main := job.Text{Name: file, Data: data}
+	first, _ := job.DecodeBeside(main, job.Beside{}, overlays...) // for the files it names; what is wrong is found again
+	beside := open(folder, first.Spec.Files)
+	d, err := job.DecodeBeside(main, beside, overlays...)
+	return d, check(d.Spec, err, &main, beside.Rules, beside.Policy, beside.Features)
 }
 
 // fromEnviron turns RESCORE_RUN__WORKERS=4 into run.workers. A variable that is

@@ -53,7 +53,7 @@ func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
 			if err := fs.Parse(c.args); err != nil {
 				t.Fatal(err)
 			}
-			d, err := Load("job.yaml", []byte(c.file), c.environ, fs, c.sets)
+			d, err := Load("job.yaml", []byte(c.file), t.TempDir(), c.environ, fs, c.sets)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestUnknownVariablesAndKeysAreErrors(t *testing.T) {
 		{nil, []string{"run.workers"}, "--set run.workers has no key and value"},
 		{nil, []string{"=3"}, "--set =3 has no key and value"},
 	} {
-		_, err := Load("job.yaml", []byte(file), c.environ, nil, c.sets)
+		_, err := Load("job.yaml", []byte(file), t.TempDir(), c.environ, nil, c.sets)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) || ExitCode(t.Context(), err) != Usage {
 			t.Errorf("%v %v: got %v, want %s", c.environ, c.sets, err, c.want)
 		}

@@ -140,9 +140,14 @@ func Report(ctx context.Context, w io.Writer, asJSON bool, err error) int {
 	}
 	if errors.As(err, &p) {
 		r.Problems = p
-		r.Message = fmt.Sprintf("the job file has %d problems", len(p))
+		what := "the job file"
+		var n named
+		if errors.As(err, &n) {
+			what = n.file
+		}
+		r.Message = fmt.Sprintf("%s has %d problems", what, len(p))
 		if len(p) == 1 {
-			r.Message = "the job file has a problem"
+			r.Message = what + " has a problem"
 		}
 		if r.Hint == "" {
 			r.Hint = "every problem names its place and its remedy; nothing was started"
@@ -159,6 +164,9 @@ func Report(ctx context.Context, w io.Writer, asJSON bool, err error) int {
 	_, _ = fmt.Fprintf(w, "rescore: %s\n", r.Message)
 	for _, q := range r.Problems {
 		_, _ = fmt.Fprintf(w, "  %s\n", q)
+		if q.Excerpt != "" {
+			_, _ = fmt.Fprintf(w, "      %s\n", strings.ReplaceAll(q.Excerpt, "\n", "\n      "))
+		}
 	}
 	if r.Hint != "" && len(p) == 0 {
 		_, _ = fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(r.Hint, "\n", "\n  "))

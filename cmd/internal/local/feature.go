@@ -21,8 +21,8 @@ import (
 
 // ExportFeatures writes what a model is trained on: msisdn, then the features
 // as float64 with NaN for missing, computed by the kernels that will score. The
-// features are those named, or every one of the dictionary and every extra
-// column when none is. Rows that a job would not score are left out. The file is
+// features are those named, or every one of the dictionary, of the job's own and
+// every extra column when none is. Rows that a job would not score are left out. The file is
 // Parquet and must not exist.
 //
 // It carries real numbers, as the base does.
@@ -35,6 +35,9 @@ func ExportFeatures(ctx context.Context, o Options, path string, features []stri
 	if len(features) == 0 {
 		for _, e := range feature.Dictionary {
 			features = append(features, e.Name)
+		}
+		for _, f := range o.Spec.Features {
+			features = append(features, f.Name)
 		}
 		for _, x := range o.Spec.Input.Extra {
 			features = append(features, x.Name)
