@@ -3031,6 +3031,1093 @@ loop:
 	VZEROUPPER
 	RET
 
+TEXT stepAddFloatInt8<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVSXBD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVSXBD    8(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVSXBD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVSXBD    24(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVSXBD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVSXBD    40(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVSXBD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVSXBD    56(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $64, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatInt16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVSXWD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVSXWD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVSXWD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVSXWD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVSXWD    64(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVSXWD    80(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVSXWD    96(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVSXWD    112(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $128, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatInt32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTDQ2PD    0(SI), Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTDQ2PD    32(SI), Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTDQ2PD    64(SI), Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTDQ2PD    96(SI), Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTDQ2PD    128(SI), Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTDQ2PD    160(SI), Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTDQ2PD    192(SI), Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTDQ2PD    224(SI), Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $256, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatInt64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTQQ2PD    0(SI), Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTQQ2PD    64(SI), Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTQQ2PD    128(SI), Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTQQ2PD    192(SI), Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTQQ2PD    256(SI), Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTQQ2PD    320(SI), Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTQQ2PD    384(SI), Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTQQ2PD    448(SI), Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatUint8<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVZXBD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVZXBD    8(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVZXBD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVZXBD    24(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVZXBD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVZXBD    40(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVZXBD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVZXBD    56(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $64, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatUint16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVZXWD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVZXWD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVZXWD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVZXWD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVZXWD    64(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVZXWD    80(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVZXWD    96(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVZXWD    112(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $128, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatUint32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTUDQ2PD   0(SI), Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTUDQ2PD   32(SI), Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTUDQ2PD   64(SI), Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTUDQ2PD   96(SI), Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTUDQ2PD   128(SI), Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTUDQ2PD   160(SI), Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTUDQ2PD   192(SI), Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTUDQ2PD   224(SI), Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $256, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddFloatUint64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTUQQ2PD   0(SI), Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTUQQ2PD   64(SI), Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTUQQ2PD   128(SI), Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTUQQ2PD   192(SI), Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTUQQ2PD   256(SI), Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTUQQ2PD   320(SI), Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTUQQ2PD   384(SI), Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTUQQ2PD   448(SI), Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesInt8<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVSXBD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVSXBD    8(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVSXBD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVSXBD    24(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVSXBD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVSXBD    40(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVSXBD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVSXBD    56(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $64, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesInt16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVSXWD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVSXWD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVSXWD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVSXWD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVSXWD    64(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVSXWD    80(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVSXWD    96(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVSXWD    112(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $128, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesInt32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTDQ2PD    0(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTDQ2PD    32(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTDQ2PD    64(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTDQ2PD    96(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTDQ2PD    128(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTDQ2PD    160(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTDQ2PD    192(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTDQ2PD    224(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $256, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesInt64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTQQ2PD    0(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTQQ2PD    64(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTQQ2PD    128(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTQQ2PD    192(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTQQ2PD    256(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTQQ2PD    320(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTQQ2PD    384(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTQQ2PD    448(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesUint8<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVZXBD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVZXBD    8(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVZXBD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVZXBD    24(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVZXBD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVZXBD    40(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVZXBD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVZXBD    56(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $64, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesUint16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VPMOVZXWD    0(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VPMOVZXWD    16(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VPMOVZXWD    32(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VPMOVZXWD    48(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VPMOVZXWD    64(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VPMOVZXWD    80(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VPMOVZXWD    96(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VPMOVZXWD    112(SI), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $128, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesUint32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTUDQ2PD   0(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTUDQ2PD   32(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTUDQ2PD   64(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTUDQ2PD   96(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTUDQ2PD   128(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTUDQ2PD   160(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTUDQ2PD   192(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTUDQ2PD   224(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $256, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepTimesUint64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+	VPBROADCASTQ c+48(FP), Z0
+
+loop:
+	KMOVB        0(R8), K1
+	VCVTUQQ2PD   0(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VCVTUQQ2PD   64(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VCVTUQQ2PD   128(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VCVTUQQ2PD   192(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VCVTUQQ2PD   256(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VCVTUQQ2PD   320(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VCVTUQQ2PD   384(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VCVTUQQ2PD   448(SI), Z2
+	VMULPD       Z2, Z0, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepAddSquareFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         m+40(FP), R8
+
+loop:
+	KMOVB        0(R8), K1
+	VMOVUPD      0(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      0(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 0(DI)
+	KMOVB        1(R8), K1
+	VMOVUPD      64(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      64(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 64(DI)
+	KMOVB        2(R8), K1
+	VMOVUPD      128(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      128(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 128(DI)
+	KMOVB        3(R8), K1
+	VMOVUPD      192(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      192(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 192(DI)
+	KMOVB        4(R8), K1
+	VMOVUPD      256(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      256(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 256(DI)
+	KMOVB        5(R8), K1
+	VMOVUPD      320(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      320(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 320(DI)
+	KMOVB        6(R8), K1
+	VMOVUPD      384(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      384(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 384(DI)
+	KMOVB        7(R8), K1
+	VMOVUPD      448(SI), Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVUPD      448(DI), Z8
+	VADDPD       Z2, Z8, Z2
+	VPBLENDMQ    Z2, Z8, K1, Z2
+	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	ADDQ         $8, R8
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 DATA steps<>+0(SB)/8, $stepLess8<>(SB)
 DATA steps<>+8(SB)/8, $stepLess16<>(SB)
 DATA steps<>+16(SB)/8, $stepLess32<>(SB)
@@ -3114,7 +4201,24 @@ DATA steps<>+632(SB)/8, $stepMaxFloat<>(SB)
 DATA steps<>+640(SB)/8, $stepMulAddFloat<>(SB)
 DATA steps<>+648(SB)/8, $stepAbsFloat<>(SB)
 DATA steps<>+656(SB)/8, $stepSqrtFloat<>(SB)
-GLOBL steps<>(SB), RODATA, $664
+DATA steps<>+664(SB)/8, $stepAddFloatInt8<>(SB)
+DATA steps<>+672(SB)/8, $stepAddFloatInt16<>(SB)
+DATA steps<>+680(SB)/8, $stepAddFloatInt32<>(SB)
+DATA steps<>+688(SB)/8, $stepAddFloatInt64<>(SB)
+DATA steps<>+696(SB)/8, $stepAddFloatUint8<>(SB)
+DATA steps<>+704(SB)/8, $stepAddFloatUint16<>(SB)
+DATA steps<>+712(SB)/8, $stepAddFloatUint32<>(SB)
+DATA steps<>+720(SB)/8, $stepAddFloatUint64<>(SB)
+DATA steps<>+728(SB)/8, $stepTimesInt8<>(SB)
+DATA steps<>+736(SB)/8, $stepTimesInt16<>(SB)
+DATA steps<>+744(SB)/8, $stepTimesInt32<>(SB)
+DATA steps<>+752(SB)/8, $stepTimesInt64<>(SB)
+DATA steps<>+760(SB)/8, $stepTimesUint8<>(SB)
+DATA steps<>+768(SB)/8, $stepTimesUint16<>(SB)
+DATA steps<>+776(SB)/8, $stepTimesUint32<>(SB)
+DATA steps<>+784(SB)/8, $stepTimesUint64<>(SB)
+DATA steps<>+792(SB)/8, $stepAddSquareFloat<>(SB)
+GLOBL steps<>(SB), RODATA, $800
 
 // func run512(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
 TEXT ·run512(SB), NOSPLIT, $0-64

@@ -215,6 +215,22 @@ func integer[T Integer](t *testing.T) {
 				}
 				return otherwise
 			})
+			sum, c := column[float64](b, r, n), draw[float64](r)
+			before := slices.Clone(sum)
+			AddFloat(sum, x, known)
+			same(t, "AddFloat", sum, func(i int) float64 {
+				if known.Get(i) {
+					return before[i] + float64(x[i])
+				}
+				return before[i]
+			})
+			Times(f, x, known, c)
+			same(t, "Times", f, func(i int) float64 {
+				if known.Get(i) {
+					return float64(x[i]) * c
+				}
+				return 0
+			})
 			w, other := take[int64](b, n), draw[int64](r)
 			Int(w, x, known, other)
 			same(t, "Int", w, func(i int) int64 {
@@ -229,12 +245,12 @@ func integer[T Integer](t *testing.T) {
 				}
 				return 0
 			}
-			c := take[T](b, n)
-			Code(c, x, known)
-			same(t, "Code", c, code)
-			copy(c, x)
-			Code(c, c, known)
-			same(t, "Code in place", c, code)
+			codes := take[T](b, n)
+			Code(codes, x, known)
+			same(t, "Code", codes, code)
+			copy(codes, x)
+			Code(codes, codes, known)
+			same(t, "Code in place", codes, code)
 		})
 	})
 }
@@ -292,6 +308,25 @@ func TestArithmeticIsOneOperationARow(t *testing.T) {
 		dst := mask(b, r)
 		Known(dst, x)
 		sameMask(t, "Known", dst, n, func(i int) bool { return !math.IsNaN(x[i]) })
+	})
+}
+
+func TestSquaresAreRoundedAndAddedWhereAMaskIsSet(t *testing.T) {
+	onEachPath(t, func(t *testing.T, b *bed, r *rand.Rand, n int) {
+		x, sum, m := column[float64](b, r, n), column[float64](b, r, n), mask(b, r)
+		for i := range x {
+			if i%2 == 0 { // a fused step would not give 0
+				x[i], sum[i] = 1+0x1p-30, -(1 + 0x1p-29)
+			}
+		}
+		before := slices.Clone(sum)
+		AddSquare(sum, x, m)
+		same(t, "AddSquare", sum, func(i int) float64 {
+			if m.Get(i) {
+				return before[i] + float64(x[i]*x[i])
+			}
+			return before[i]
+		})
 	})
 }
 

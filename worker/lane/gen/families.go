@@ -66,6 +66,9 @@ var families = []family{
 	{"MulAdd", floats, mulAdd},
 	{"Abs", floats, abs},
 	{"Sqrt", floats, sqrt},
+	{"AddFloat", kinds, addFloat},
+	{"Times", kinds, times},
+	{"AddSquare", floats, addSquare},
 }
 
 // against asks q of x and c.
@@ -124,6 +127,60 @@ func turn(how func(m machine, p *page, kind, x, to string)) func(machine, string
 				})
 			},
 		}
+	}
+}
+
+func addFloat(m machine, kind string) kernel {
+	return kernel{
+		dst: 64 * 8, x: 64 * kindBytes(kind), m: 8,
+		prepare: func(p *page) {
+			m.read(p, 64)
+			m.prepareConvert(p, kind)
+		},
+		rows: func(p *page) {
+			vectors(m, 64, func(row, off int) {
+				m.mask(p, 64, row, "(R8)")
+				m.convert(p, kind, at(row*kindBytes(kind), "(SI)"), m.reg(2))
+				addWhere(p, m, off)
+			})
+		},
+	}
+}
+
+// addWhere adds register 2 to dst where the fetched bits are set.
+func addWhere(p *page, m machine, off int) {
+	p.op("VMOVUPD", "%s, %s", at(off, "(DI)"), m.reg(8))
+	p.op("VADDPD", "%[1]s, %[2]s, %[1]s", m.reg(2), m.reg(8))
+	m.choose(p, 64, m.reg(2), m.reg(8), m.reg(2))
+	p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+}
+
+func times(m machine, kind string) kernel {
+	k := turn(machine.convert)(m, kind)
+	k.rows = func(p *page) {
+		vectors(m, 64, func(row, off int) {
+			m.mask(p, 64, row, "(R8)")
+			m.convert(p, kind, at(row*kindBytes(kind), "(SI)"), m.reg(2))
+			p.op("VMULPD", "%[1]s, %[2]s, %[1]s", m.reg(2), m.reg(0))
+			m.only(p, 64, m.reg(2), m.reg(2))
+			p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
+		})
+	}
+	return k
+}
+
+func addSquare(m machine, _ string) kernel {
+	return kernel{
+		dst: 512, x: 512, m: 8,
+		prepare: func(p *page) { m.read(p, 64) },
+		rows: func(p *page) {
+			vectors(m, 64, func(row, off int) {
+				m.mask(p, 64, row, "(R8)")
+				p.op("VMOVUPD", "%s, %s", at(off, "(SI)"), m.reg(2))
+				p.op("VMULPD", "%[1]s, %[1]s, %[1]s", m.reg(2))
+				addWhere(p, m, off)
+			})
+		},
 	}
 }
 
