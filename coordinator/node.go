@@ -209,11 +209,15 @@ func (n *Node) heard(leases []ledger.Lease) {
 func assignment(s *ledger.State, l ledger.Lease) wire.Assignment {
 	j := s.Job(l.Job)
 	stage := &j.Stages[l.Stage]
-	return wire.Assignment{
+	a := wire.Assignment{
 		Job: l.Job, Stage: l.Stage, Kind: stage.Kind, Index: l.Task, Token: l.Token, Epoch: j.Epoch,
 		Spec: j.Spec, SpecBase: j.SpecBase, Task: stage.Tasks[l.Task].Task,
 		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules,
 	}
+	if stage.Kind == job.StageSelect {
+		a.Files = nil // it reads what was staged, not the input
+	}
+	return a
 }
 
 // Report implements bus.Handler.

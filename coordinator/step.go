@@ -2,8 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -103,17 +101,24 @@ func (n *Node) advance(ctx context.Context, seen map[job.ID]time.Time) error {
 }
 
 // plan gives the next stage its tasks: one for the survey; number ranges of even
-// weight, cut from the survey's answer, for the score stage.
+// weight, cut from the survey's answer, for the score stage; the same ranges, with
+// what was staged of each, for the select stage.
 func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 	stage := j.Stage()
 	kind := j.Stages[stage].Kind
 	tasks := []job.Task{{Range: partition.Whole}}
 	var facts ledger.Facts
-	if kind == job.StageScore {
-		spec, err := job.ParseCanonical(j.Spec)
-		if err != nil {
+	spec, err := job.ParseCanonical(j.Spec)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case job.StageSurvey: // the whole input, which nobody knows yet
+	case job.StageSelect:
+		if tasks, err = n.planSelect(ctx, j, spec); err != nil {
 			return err
 		}
+	case job.StageScore:
 		survey, err := n.readSurvey(ctx, j, spec)
 		if err != nil {
 			return err
@@ -157,7 +162,6 @@ func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
 
 // readSurvey reads what the survey's worker staged, and checks that it is that.
 func (n *Node) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (job.Survey, error) {
-	const surveyMax = 1 << 30
 	st, err := n.cfg.Output(j.SpecBase, spec.Output.Path)
 	if err != nil {
 		return job.Survey{}, err
@@ -167,12 +171,9 @@ func (n *Node) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 			continue
 		}
 		for _, f := range j.Stages[i].Tasks[0].Result.Files {
-			data, err := st.Get(ctx, f.Path, surveyMax)
+			data, err := getStaged(ctx, st, f)
 			if err != nil {
-				return job.Survey{}, fmt.Errorf("read survey: %w", err)
-			}
-			if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != f.SHA256 {
-				return job.Survey{}, fmt.Errorf("read survey %s: %w", f.Path, publish.ErrDamaged)
+				return job.Survey{}, fmt.Errorf("survey: %w", err)
 			}
 			return wire.DecodeSurvey(data)
 		}
@@ -214,7 +215,11 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	m := publish.NewManifest(j, spec, schema.Fingerprint(schema.Score))
+	record := schema.Published
+	if j.Select() == nil {
+		record = schema.Score
+	}
+	m := publish.NewManifest(j, spec, schema.Fingerprint(record))
 	digest, err := publish.Write(ctx, st, m)
 	if err != nil {
 		return err

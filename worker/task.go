@@ -31,6 +31,7 @@ type prepared struct {
 	output  store.Store
 	dataset *source.Dataset
 	model   program.Model
+	ranks   ranking
 }
 
 // prepare opens a job's input and model once per worker, and holds the model to

@@ -220,6 +220,8 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 		return w.survey(ctx, a, p, rows)
 	case job.StageScore:
 		return w.score(ctx, a, p, rows)
+	case job.StageSelect:
+		return w.place(ctx, a, p, rows)
 	}
 	return job.Result{}, fatal(fmt.Errorf("this worker does not know stage %s: it is older than the coordinator", a.Kind))
 }

@@ -98,7 +98,7 @@ type Assignment struct {
 	Spec     []byte          `cbor:"7,keyasint"` // canonical JSON of the job's spec
 	SpecBase string          `cbor:"8,keyasint"` // folder that the spec's relative paths resolve against
 	Task     job.Task        `cbor:"9,keyasint"`
-	Files    []job.InputFile `cbor:"10,keyasint"` // of the survey; Task.Slices index it; empty in a survey
+	Files    []job.InputFile `cbor:"10,keyasint"` // of the survey; Task.Slices index it; empty but in a score task
 	Model    string          `cbor:"11,keyasint"` // SHA-256 the model file must have; "" in a survey
 	Rules    string          `cbor:"12,keyasint"` // SHA-256 of the rules; "" in a survey
 }

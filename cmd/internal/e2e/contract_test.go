@@ -270,7 +270,7 @@ func TestPublishedFilesKeepTheirPromises(t *testing.T) {
 			columns = append(columns, c.Name())
 		}
 		var record []string
-		for _, c := range schema.Score {
+		for _, c := range schema.Published {
 			record = append(record, c.Name)
 		}
 		if !slices.Equal(columns, record) {
@@ -440,8 +440,8 @@ func TestAnInterruptStopsQuicklyAndResumes(t *testing.T) {
 		}
 		gone := make(chan error, 1)
 		go func() { gone <- cmd.Wait() }()
-		staged := len(files(t, filepath.Join(dir, "out", "_staging"), "part-*"))
-		for len(files(t, filepath.Join(dir, "out", "_staging"), "part-*")) < staged+5 {
+		staged := len(files(t, filepath.Join(dir, "out", "_staging"), "scores-*"))
+		for len(files(t, filepath.Join(dir, "out", "_staging"), "scores-*")) < staged+5 {
 			select {
 			case err := <-gone:
 				t.Fatalf("it ended before it was stopped: %v\n%s", err, errs.String())

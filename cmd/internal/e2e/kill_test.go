@@ -33,7 +33,8 @@ func kills(t *testing.T) int {
 // sights are the traces a run leaves as it goes on, in their order: a kill waits
 // for a new one, so that short steps are hit as often as long ones.
 var sights = []string{
-	"work/LOCK", "work/raft/raft.db", "out/_DATASET.json", "out/_published/epoch-*", "out/_staging/*/survey-*", "out/_staging/*/part-*",
+	"work/LOCK", "work/raft/raft.db", "out/_DATASET.json", "out/_published/epoch-*", "out/_staging/*/survey-*", "out/_staging/*/scores-*",
+	"out/_staging/*/ranks-????????????????.bin", "out/_staging/*/part-*",
 	"out/month=*/version=*", "out/month=*/version=*/_rejects", "out/month=*/version=*/_MANIFEST.json", "out/month=*/version=*/_SUCCESS", "out/_published/0*",
 }
 
@@ -60,7 +61,7 @@ type executioner struct {
 
 // moment waits in one of three ways, each of which other steps are short for, and
 // returns false when the run ended first: some time in the whole run; some time
-// in the start-up; a new sight, publishing ones above all, and a moment more.
+// in the start-up; a new sight, those after scoring above all, and a moment more.
 func (e executioner) moment(dir string, gone <-chan struct{}) bool {
 	switch e.IntN(10) {
 	case 0, 1, 2:
@@ -205,10 +206,12 @@ func TestAKilledRunEndsAsAnUndisturbedOne(t *testing.T) {
 			t.Fatalf("after %d kills: digest %s and rows %+v, want %s and %+v", inRound, got.Digest, got.Rows, want.Digest, want.Rows)
 		}
 		whole(dir, inRound)
-		// I6: a kill costs at most the attempts in flight.
-		staged := len(files(t, filepath.Join(dir, "out", "_staging"), "part-*.parquet"))
-		if most := partitions + inRound*workers; staged > most {
-			t.Fatalf("after %d kills %d attempts were staged for %d partitions; at most %d can be", inRound, staged, partitions, most)
+		// I6: a kill costs at most the attempts in flight, in either stage.
+		for _, stage := range []string{"scores-*.parquet", "part-*.parquet"} {
+			staged := len(files(t, filepath.Join(dir, "out", "_staging"), stage))
+			if most := partitions + inRound*workers; staged > most {
+				t.Fatalf("after %d kills %d attempts at %s were staged for %d partitions; at most %d can be", inRound, staged, stage, partitions, most)
+			}
 		}
 		if again := must(t, args...); !again.Already || again.Digest != want.Digest {
 			t.Fatalf("run after success: already %t, digest %s", again.Already, again.Digest)
@@ -220,15 +223,18 @@ func TestAKilledRunEndsAsAnUndisturbedOne(t *testing.T) {
 	took := time.Since(began)
 	t.Logf("%d kills in %d rounds and %.0f s, %.1f a second; %d partitions found done; %d rivals, %d of them locked out",
 		dealt, rounds, took.Seconds(), float64(dealt)/took.Seconds(), resumed, rivals, lockedOut)
-	publishing := 0
+	publishing, selecting := 0, 0
 	for _, sight := range slices.Sorted(maps.Keys(died)) {
 		t.Logf("%4d died having reached %s", died[sight], sight)
 		if strings.HasPrefix(sight, "out/month=") {
 			publishing += died[sight]
 		}
+		if sight == "out/_staging/*/ranks-????????????????.bin" || sight == "out/_staging/*/part-*" {
+			selecting += died[sight]
+		}
 	}
-	if dealt >= 150 && (resumed == 0 || publishing == 0 || lockedOut == 0) {
-		t.Errorf("%d partitions found done, %d deaths while publishing, %d rivals locked out: the kills prove too little", resumed, publishing, lockedOut)
+	if dealt >= 150 && (resumed == 0 || selecting == 0 || publishing == 0 || lockedOut == 0) {
+		t.Errorf("%d partitions found done, %d deaths while selecting, %d while publishing, %d rivals locked out: the kills prove too little", resumed, selecting, publishing, lockedOut)
 	}
 }
 

@@ -45,7 +45,7 @@ type Options struct {
 
 // Progress is how far a job is.
 type Progress struct {
-	Stage               string // survey, score or publish
+	Stage               string // survey, score, select or publish
 	RowsDone, RowsTotal int64  // RowsTotal is 0 while it is not known
 	TasksDone           int
 	TasksTotal          int
@@ -317,7 +317,7 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	}
 	if _, err := h.node.Propose(ctx, ledger.Submit{
 		Job: q.id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), SpecBase: o.Base,
-		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1),
+		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1),
 	}); errors.Is(err, ledger.ErrConflict) {
 		return conflict{fmt.Errorf("work folder %s already holds this job for other folders; give the job another run.work: %w", q.spec.Run.Work, err)}
 	} else if err != nil {
@@ -362,12 +362,15 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 			if resumed < 0 {
 				resumed = total.Done
 			}
-			p = Progress{RowsDone: total.DoneRows, RowsTotal: total.PlannedRows, TasksDone: total.Done, TasksTotal: total.Tasks}
 			stage = j.Stage()
 			p.Stage = "publish"
 			if stage < len(j.Stages) {
 				p.Stage = j.Stages[stage].Kind.String()
+				if j.Stages[stage].Kind == job.StageSelect {
+					total = j.Stages[stage].Totals()
+				}
 			}
+			p.RowsDone, p.RowsTotal, p.TasksDone, p.TasksTotal = total.DoneRows, total.PlannedRows, total.Done, total.Tasks
 			switch j.State {
 			case job.Published:
 				end = func() (Outcome, error) { return h.finished(ctx, q, watch, resumed) }

@@ -45,8 +45,11 @@ var Triggers = [14]string{
 var Decisions = [12]string{"", "RETAIN", "GIVE_UP_LOW_VALUE", "GIVE_UP_BAD_DEBT", "NO_CONTACT_DATA", "INVOLUNTARY",
 	"GROUP_HANDLED", "MIGRANT", "DO_NOT_CONTACT", "HOLDOUT", "GONE", "NO_VALUE"}
 
+// Priorities are the words of action_priority, by code.
+var Priorities = [6]string{"NO_VALUE", "P1", "P2", "P3", "P4", "X"}
+
 // Write renders the summary for people: rows by outcome, warnings by trigger,
-// risk bands, decisions, time by stage. color adds bold headings.
+// risk bands, decisions, action priorities, time by stage. color adds bold headings.
 func (s Summary) Write(w io.Writer, color bool) error {
 	var b strings.Builder
 	title := func(text string) {
@@ -115,6 +118,15 @@ func (s Summary) Write(w io.Writer, color bool) error {
 		}
 	})
 
+	if priorities := s.Tally.Priority; priorities != ([6]int64{}) {
+		title("action priorities")
+		table(func(t *tabwriter.Writer) {
+			for _, class := range []int{1, 2, 3, 4, 5, 0} {
+				_, _ = fmt.Fprintf(t, "  %-8s\t%s\t%s\t\n", Priorities[class], group(priorities[class]), percent(priorities[class], s.Rows.Scored))
+			}
+		})
+	}
+
 	title("time")
 	table(func(t *tabwriter.Writer) {
 		for _, stage := range s.Stages {
@@ -123,7 +135,7 @@ func (s Summary) Write(w io.Writer, color bool) error {
 		_, _ = fmt.Fprintf(t, "  %-10s\t%.2f s\t\n", "total", s.Seconds)
 	})
 	if total := s.Timing.Read + s.Timing.Score + s.Timing.Write + s.Timing.Verify; total > 0 {
-		fmt.Fprintf(&b, "  of the scoring: read %s, compute %s, write %s, verify %s\n",
+		fmt.Fprintf(&b, "  of the work: read %s, compute %s, write %s, verify %s\n",
 			percent(s.Timing.Read, total), percent(s.Timing.Score, total), percent(s.Timing.Write, total), percent(s.Timing.Verify, total))
 	}
 	if s.RowsPerSecond > 0 {
@@ -154,16 +166,22 @@ type Report struct {
 	BadValues int64            `json:"bad_values"`
 	Stages    []Stage          `json:"stages"`
 	Timing    job.Timing       `json:"timing_nanoseconds"`
+	Priority  map[string]int64 `json:"priorities"` // by action_priority
 }
 
 // Report returns the tables.
 func (s Summary) Report() Report {
 	r := Report{Warn: s.Tally.Warn, Fired: s.Tally.Fired, Unknown: s.Tally.Unknown, BadValues: s.Tally.BadValues, Timing: s.Timing,
-		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}}
+		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}}
 	copy(r.Risk[:], s.Tally.Risk[1:])
 	for code := 1; code < len(Decisions); code++ {
 		if n := s.Tally.Decision[code]; n > 0 {
 			r.Decisions[Decisions[code]] = n
+		}
+	}
+	for class, n := range s.Tally.Priority {
+		if n > 0 {
+			r.Priority[Priorities[class]] = n
 		}
 	}
 	for reason, n := range s.Tally.Reason {

@@ -1,0 +1,114 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"rescore/coordinator/ledger"
+	"rescore/coordinator/publish"
+	"rescore/partition/ecdf"
+	"rescore/partition/job"
+	"rescore/partition/store"
+)
+
+// planSelect plans the select stage: a task for each scored partition, over its
+// score file and the ranks of the whole base. All of it follows from the ledger and
+// from files that never change, so whoever leads plans the same.
+func (n *Node) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]job.Task, error) {
+	st, err := n.cfg.Output(j.SpecBase, spec.Output.Path)
+	if err != nil {
+		return nil, err
+	}
+	ranks, err := mergeRanks(ctx, st, j)
+	if err != nil {
+		return nil, err
+	}
+	score := j.Score()
+	tasks := make([]job.Task, len(score.Tasks))
+	for i := range score.Tasks {
+		t := &score.Tasks[i]
+		scores, err := fileOf(t, job.FileScores)
+		if err != nil {
+			return nil, err
+		}
+		tasks[i] = job.Task{Range: t.Range, Rows: t.Result.Counts.Scored, Staged: []job.File{scores, ranks}}
+	}
+	return tasks, nil
+}
+
+// mergeRanks adds up the partitions' histograms and stages the base's, under a name
+// that follows from its content.
+func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job) (job.File, error) {
+	const readers = 16 // at once: a partition's histogram is small, and an object store far away
+	var base ecdf.Histogram
+	var adding sync.Mutex
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	score := j.Score()
+	for i := range score.Tasks {
+		file, err := fileOf(&score.Tasks[i], job.FileRanks)
+		if err != nil {
+			return job.File{}, errors.Join(err, group.Wait())
+		}
+		group.Go(func() error {
+			data, err := getStaged(reading, st, file)
+			if err != nil {
+				return err
+			}
+			part, err := ecdf.Decode(data)
+			if err != nil {
+				return fmt.Errorf("read ranks %s: %w", file.Path, err)
+			}
+			adding.Lock()
+			defer adding.Unlock()
+			base.Merge(part)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return job.File{}, err
+	}
+	data := base.Encode()
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	file := job.File{
+		Kind: job.FileRanks, Path: j.ID.StagingPrefix() + "ranks-" + digest[:16] + ".bin",
+		Rows: base.Total(), Bytes: int64(len(data)), SHA256: digest, Content: digest,
+	}
+	err := st.Put(ctx, file.Path, data)
+	if errors.Is(err, store.ErrExist) { // an earlier leader's, or ours before a restart
+		_, err = getStaged(ctx, st, file)
+	}
+	if err != nil {
+		return job.File{}, fmt.Errorf("stage the ranks of the base: %w", err)
+	}
+	return file, nil
+}
+
+// fileOf returns the file of a kind that a done task staged.
+func fileOf(t *ledger.Task, kind job.FileKind) (job.File, error) {
+	for _, f := range t.Result.Files {
+		if f.Kind == kind {
+			return f, nil
+		}
+	}
+	return job.File{}, fmt.Errorf("partition %s was scored by a release that staged no file of kind %d; delete run.work and run the job again", t.Range, kind)
+}
+
+// getStaged reads a small staged file and checks that it is the one reported.
+func getStaged(ctx context.Context, st store.Store, file job.File) ([]byte, error) {
+	data, err := st.Get(ctx, file.Path, file.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file.Path, err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != file.SHA256 {
+		return nil, fmt.Errorf("read %s: %w", file.Path, publish.ErrDamaged)
+	}
+	return data, nil
+}

@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition/ecdf"
+	"rescore/partition/job"
+	"rescore/partition/store"
+	"rescore/partition/wire"
+	"rescore/worker/program"
+	"rescore/worker/sink"
+)
+
+// place puts a scored partition into the whole base: score file and the base's
+// ranks → program → published file → verified file.
+func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
+	if len(a.Task.Staged) != 2 || a.Task.Staged[0].Kind != job.FileScores || a.Task.Staged[1].Kind != job.FileRanks {
+		return result, fatal(errors.New("a select task needs a score file and the ranks of the base"))
+	}
+	clock := stopwatch(time.Now())
+	base, err := p.ranks.get(ctx, p.output, a.Task.Staged[1])
+	clock.lap(&result.Timing.Read)
+	if err != nil {
+		return result, err
+	}
+	plan, err := program.ForSelect(p.spec, base)
+	if err != nil {
+		return result, fatal(err)
+	}
+	const batchRows = 1 << 14
+	prog := plan.Program(batchRows, memory.NewGoAllocator())
+	defer prog.Release()
+	numbers := make([]uint64, batchRows) // no kernel here reads them
+	clock.lap(&result.Timing.Score)
+	written, err := sink.Select(ctx, p.output, sink.Attempt{
+		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Compression: p.spec.Output.Compression,
+	}, sink.Selection{
+		Scores: a.Task.Staged[0], Columns: plan.Columns(), BatchRows: batchRows,
+		Eval: func(r arrow.Record) (arrow.Record, error) {
+			clock.lap(&result.Timing.Write)
+			defer clock.lap(&result.Timing.Score)
+			rows.Add(r.NumRows())
+			return prog.Eval(r, numbers[:r.NumRows()], nil)
+		},
+	})
+	clock.lap(&result.Timing.Write)
+	if err != nil {
+		return result, err
+	}
+	err = written.Verify(ctx, p.output)
+	clock.lap(&result.Timing.Verify)
+	if err != nil {
+		return result, err
+	}
+	result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
+	return result, nil
+}
+
+// ranking is the histogram of a job's base: every task of the select stage needs it.
+type ranking struct {
+	mu     sync.Mutex
+	digest string // of the file it was read from
+	base   *ecdf.Histogram
+}
+
+// get reads the histogram, or gives the one read before.
+func (r *ranking) get(ctx context.Context, st store.Store, file job.File) (*ecdf.Histogram, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.base != nil && r.digest == file.SHA256 {
+		return r.base, nil
+	}
+	data, err := st.Get(ctx, file.Path, ecdf.BytesMax)
+	if err != nil {
+		return nil, fmt.Errorf("read the base's ranks: %w", err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != file.SHA256 {
+		return nil, fmt.Errorf("read the base's ranks %s: %w", file.Path, sink.ErrDamaged)
+	}
+	base, err := ecdf.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("read the base's ranks %s: %w", file.Path, err)
+	}
+	r.base, r.digest = base, file.SHA256
+	return base, nil
+}
