@@ -2,12 +2,12 @@ package score
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/job"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 	"rescore/worker/model"
 )
 
@@ -27,7 +27,7 @@ type propensity struct {
 	model *model.Ensemble
 	trees *forest
 	beta  float64
-	cut   [4]float32
+	*grading
 }
 
 // NewPropensity returns the kernel that writes
@@ -71,15 +71,13 @@ func NewPropensity(e *model.Ensemble, features []string, beta float64, policy jo
 				{Name: "risk_band", Type: arrow.PrimitiveTypes.Uint8},
 			},
 		},
-		model: e,
-		trees: trees,
-		beta:  beta,
+		model:   e,
+		trees:   trees,
+		beta:    beta,
+		grading: newGrading(policy),
 	}
 	for _, name := range features {
 		k.spec.In = append(k.spec.In, kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
-	}
-	for i, cut := range policy.RiskBandCut {
-		k.cut[i] = float32(cut) // as the propensity is rounded, so that 0.05 reaches 0.05
 	}
 	return k, nil
 }
@@ -97,7 +95,7 @@ func (k *propensity) Eval(n int, in, out []kernel.Vector) {
 			p[first+i] = publish(AtBaseRate(k.model.Transform(raw), k.beta))
 		}
 	}
-	grade(score, band, p, k.cut)
+	k.grade(score, band, p)
 }
 
 // AtBaseRate corrects a probability learned on undersampled data, in which a
@@ -113,17 +111,38 @@ func publish(p float64) float32 {
 	return float32(min(max(p, propensityMin), propensityMax))
 }
 
-// grade works out score and band from the published propensity.
-func grade(score []uint16, band []uint8, p []float32, cut [4]float32) {
-	score, band = score[:len(p)], band[:len(p)]
-	for i, x := range p {
-		score[i] = uint16(math.RoundToEven(1000 * float64(x))) // the product is exact
-		b := uint8(1)
-		for _, c := range cut {
-			if x >= c {
-				b++
-			}
+// grading works out score and band from the published propensity.
+type grading struct {
+	cut         [4]float64
+	x           [lane.Rows]float64
+	thousandths [lane.Rows]int64
+	all, m      lane.Mask
+}
+
+func newGrading(policy job.Policy) *grading {
+	g := new(grading)
+	for i, cut := range policy.RiskBandCut {
+		g.cut[i] = float64(float32(cut)) // as the propensity is rounded, so that 0.05 reaches 0.05
+	}
+	g.all.Fill(true)
+	return g
+}
+
+func (g *grading) grade(score []uint16, band []uint8, p []float32) {
+	for lo := 0; lo < len(p); lo += lane.Rows {
+		hi := min(lo+lane.Rows, len(p))
+		x, thousandths := g.x[:hi-lo], g.thousandths[:hi-lo]
+		lane.Widen(x, p[lo:hi])
+		lane.Flag(band[lo:hi], &g.all)
+		for _, cut := range g.cut {
+			lane.Less(&g.m, x, cut)
+			g.m.Not(&g.m)
+			lane.Count(band[lo:hi], &g.m)
 		}
-		band[i] = b
+		lane.Scale(x, x, 1000) // exact
+		lane.Round(thousandths, x)
+		for i, v := range thousandths {
+			score[lo+i] = uint16(v)
+		}
 	}
 }

@@ -70,11 +70,7 @@ func TestPropensityIsClippedAndGraded(t *testing.T) {
 	} {
 		p := []float32{publish(c.p)}
 		score, band := make([]uint16, 1), make([]uint8, 1)
-		var cut [4]float32
-		for i, x := range bands.RiskBandCut {
-			cut[i] = float32(x)
-		}
-		grade(score, band, p, cut)
+		newGrading(bands).grade(score, band, p)
 		if p[0] != c.published || score[0] != c.score || band[0] != c.band {
 			t.Errorf("%v publishes %v, score %d, band %d; want %v, %d, %d", c.p, p[0], score[0], band[0], c.published, c.score, c.band)
 		}
