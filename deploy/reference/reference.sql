@@ -114,21 +114,28 @@ SELECT *,
   END AS decision
 FROM priced;
 
--- C04. Silent is no call in m.
+-- C04. Silent is no call in m. Bills are compared between full months. A
+-- cancellation is the operator's where the state before it was the way there from
+-- arrears; a handset that is not known, or shared, does not explain a silence.
 CREATE VIEW parts AS
 SELECT *,
+  own - coalesce((day(activation_date) <> 1)::INT, 0) AS whole,
+  list_filter([mine(status_m1, 1, own), mine(status_m2, 2, own), mine(status_m3, 3, own), mine(status_m4, 4, own), mine(status_m5, 5, own)],
+    LAMBDA s : s <> 6)[1] AS state_before,
   mine(out_cnt_m0 > 0 OR in_cnt_m0 > 0, 0, own) AS called,
   list_filter([mine(brand_m1, 1, own), mine(brand_m2, 2, own), mine(brand_m3, 3, own), mine(brand_m4, 4, own), mine(brand_m5, 5, own)],
     LAMBDA b : b IS NOT NULL)[1] AS brand_before,
   mine(brand_m0, 0, own) AS brand_now,
-  f3 + f4 + f5 AS a, f0 + f1 + f2 AS b
+  mine(fee_m3, 3, whole) + mine(fee_m4, 4, whole) + mine(fee_m5, 5, whole) AS a,
+  mine(fee_m0, 0, whole) + mine(fee_m1, 1, whole) + mine(fee_m2, 2, whole) AS b
 FROM history;
 
 CREATE MACRO tier(sum3) AS (sum3 >= 3 * $churn_tier_fen[1])::INT + (sum3 >= 3 * $churn_tier_fen[2])::INT;
 
 CREATE VIEW kinds_of AS
 SELECT msisdn,
-  state IN (6, 7) OR (NOT called AND silent_class = 6) AS k1,
+  CASE state WHEN 7 THEN true WHEN 6 THEN state_before NOT IN (4, 5)
+       ELSE NOT called AND CASE WHEN silent_class < 7 THEN silent_class = 6 END END AS k1,
   CASE WHEN brand_now = 0 OR brand_before = 0 THEN false ELSE brand_now < brand_before END AS k2,
   CASE WHEN a + b IS NULL THEN NULL WHEN a <= 0 THEN false
        ELSE tier(b) < tier(a) AND 100 * (a - b)::HUGEINT >= $arpu_drop_pct * a::HUGEINT END AS k3

@@ -107,7 +107,7 @@ func (k *kinds) Eval(n int, in, out []kernel.Vector) {
 // leaving works out who is gone, and whether of their own will.
 func (k *kinds) leaving(status []kernel.Vector, lo, hi int) {
 	now := status[0].U8[lo:hi]
-	k.own.known(&k.seen, 0, &status[0], lo, hi)
+	k.seen.Valid(status[0].Valid, lo, hi-lo)
 	lane.Equal(&k.confirmed, now, portedOut)
 	k.confirmed.And(&k.confirmed, &k.seen)
 	lane.Equal(&k.open, now, cancelled)

@@ -153,7 +153,7 @@ func scalarKinds(rules job.Rules) func(*kerneltest.In, *kerneltest.Out) {
 		var answer [3]int
 		state := 0
 
-		status := value(in, "history", "status", 0)
+		status := in.Int("status_m0")
 		switch {
 		case status != nil && *status == 7:
 			state = 2

@@ -26,7 +26,7 @@ type offer struct {
 	held  []lane.Mask // by condition
 	lines []line
 
-	known, x, y  lane.Mask
+	known, x     lane.Mask
 	offer, match codes
 	voice, roam  [lane.Rows]int64
 }
