@@ -1,12 +1,16 @@
-// Package rule judges: the fourteen early-warning triggers (domain C03), status
-// and silence (C05), who is a new subscriber, and who of an earlier base has left
-// (C07).
+// Package rule judges: the fourteen early-warning triggers (domain C03), the kinds
+// of churn (C04), status and silence (C05), who is a new subscriber, who of an
+// earlier base has left (C07), the stage of the lifecycle (C18) and the change of
+// traffic (C19).
 //
 //	canonical columns ─┐
 //	history columns ───┼─► triggers ─► trg_fired, trg_unknown, trg_reason, warn …
 //	                   ├─► status ───► silent, silent_run, account_state …
 //	                   ├─► new_sub
-//	                   └─► label ────► churn_label
+//	                   ├─► label ────► churn_label
+//	                   ├─► kinds ────► churn_kind, churn_primary, switch_state …
+//	                   ├─► change ───► traffic_class, traffic_steps
+//	triggers, status ──┴─► lifecycle ► lifecycle_stage
 //
 // # Three values
 //
