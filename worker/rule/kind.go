@@ -27,8 +27,12 @@ const (
 // A number ported out has left of its own will. A cancelled one has too, unless
 // it went the operator's own way from arrears: the last state known before the
 // cancellation is then arrears suspended or pre-cancelled, and leaving is not
-// switching. Where no earlier state is known, neither is the will. A number that
-// is silent without an explanation from its handset is suspected.
+// switching. Where no earlier state is known, neither is the will. A month
+// without a status is no cancellation.
+//
+// A number that is silent and not cancelled is suspected when its handset does
+// not explain the silence. Where the silence is not known, or not classified, or
+// the handset is unknown or shared, neither is the suspicion.
 //
 // # Brand
 //
@@ -37,8 +41,9 @@ const (
 //
 // # Bill
 //
-// The bills of m-2..m are compared with those of m-5..m-3. All six are needed,
-// so means are compared as sums of three.
+// The bills of m-2..m are compared with those of m-5..m-3, as they were billed.
+// All six are needed, of full months by the rules, so means are compared as sums
+// of three.
 type kinds struct {
 	spec kernel.Spec
 	mid  int64 // three bills from here on are of the middle tier
