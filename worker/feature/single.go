@@ -57,7 +57,6 @@ var sums = []sumOf{
 type sum struct {
 	spec  kernel.Spec
 	there presence
-	x     [chunk]float64
 	none  lane.Mask
 }
 
@@ -82,15 +81,12 @@ func (s *sum) Eval(n int, in, out []kernel.Vector) {
 	for lo := 0; lo < n; lo += chunk {
 		hi := min(lo+chunk, n)
 		s.there.read(history[lo:hi], in, lo, &s.none)
-		total, x := out[0].F64[lo:hi], s.x[:hi-lo]
-		load(total, &in[0], lo, s.there[0], 0)
-		s.none.Not(s.there[0])
-		for k, there := range s.there[1:] {
-			load(x, &in[k+1], lo, there, 0)
-			lane.Add(total, total, x)
+		total(out[0].F64[lo:hi], in, lo, s.there)
+		s.none.Fill(true)
+		for _, there := range s.there {
 			s.none.AndNot(&s.none, there)
 		}
-		lane.Put(total, &s.none, nan)
+		lane.Put(out[0].F64[lo:hi], &s.none, nan)
 	}
 }
 

@@ -39,12 +39,8 @@ func avg6(out []float64, w *window) { w.mean(out, w.there[:6], 3) }
 
 // mean is that of the months, NaN for fewer than least.
 func (w *window) mean(out []float64, months presence, least uint8) {
+	total(out, w.column, w.lo, months)
 	t := w.t[:w.n]
-	load(out, &w.column[0], w.lo, months[0], 0)
-	for k := 1; k < len(months); k++ {
-		load(t, &w.column[k], w.lo, months[k], 0)
-		lane.Add(out, out, t)
-	}
 	w.number(t, months, least)
 	lane.Div(out, out, t)
 }
@@ -106,20 +102,12 @@ func slope(out []float64, w *window) {
 // cv adds up squares of n·y − sum, n times the deviation from the mean and an
 // integer.
 func cv(out []float64, w *window) {
-	n, sum := w.count[:w.n], w.sum[:w.n]
+	n, t, sum := w.count[:w.n], w.t[:w.n], w.sum[:w.n]
+	clear(out)
 	for k, known := range w.compared {
-		d := w.t[:w.n]
-		if k == 0 {
-			d = out
-		}
-		lane.Mul(d, n, w.y[k][:w.n])
-		lane.Sub(d, d, sum)
-		lane.Mul(d, d, d)
-		w.a.Not(known)
-		lane.Put(d, &w.a, 0)
-		if k > 0 {
-			lane.Add(out, out, d)
-		}
+		lane.Mul(t, n, w.y[k][:w.n])
+		lane.Sub(t, t, sum)
+		lane.AddSquare(out, t, known)
 	}
 	lane.Div(out, out, n)
 	lane.Sqrt(out, out)

@@ -35,6 +35,14 @@ func (p presence) read(history []uint8, columns []kernel.Vector, lo int, scratch
 	}
 }
 
+// total writes the sum of the months that are there, one column a month.
+func total(dst []float64, columns []kernel.Vector, lo int, months presence) {
+	load(dst, &columns[0], lo, months[0], 0)
+	for k := 1; k < len(months); k++ {
+		add(dst, &columns[k], lo, months[k])
+	}
+}
+
 // window is one chunk of a metric.
 type window struct {
 	column []kernel.Vector // the months, newest first, as many as are read
@@ -73,11 +81,7 @@ func (w *window) open(lo int, history, compare []uint8) {
 		}
 	}
 	for k, known := range w.compared {
-		y := w.y[k][:w.n]
-		load(y, &w.column[k], lo, known, 0)
-		if w.w[k] != 1 {
-			lane.Scale(y, y, w.w[k])
-		}
+		times(w.y[k][:w.n], &w.column[k], lo, known, w.w[k])
 	}
 	if len(w.compared) < schema.Months {
 		return

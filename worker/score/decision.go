@@ -208,13 +208,12 @@ func (d *decision) indebted(in []kernel.Vector, lo, hi int) {
 	if d.a.Count(hi-lo) == 0 {
 		return
 	}
-	times, x := d.x[:hi-lo], d.y[:hi-lo]
+	times := d.x[:hi-lo]
 	clear(times)
 	for k := 1; k < schema.Months; k++ {
 		c := inSuspend + k - 1
 		d.b.And(&d.known[c], d.history[k])
-		lane.Float(x, in[c].I16[lo:hi], &d.b, 0)
-		lane.Add(times, times, x)
+		lane.AddFloat(times, in[c].I16[lo:hi], &d.b)
 	}
 	lane.Less(&d.b, times, float64(d.policy.BadDebtSuspends))
 	d.a.AndNot(&d.a, &d.b)

@@ -59,18 +59,14 @@ func (v *value) mean(arpu []int64, in []kernel.Vector, lo int) {
 	n := len(arpu)
 	bills, x, sum := v.bills[:n], v.x[:n], v.sum[:n]
 	clear(bills)
+	clear(sum)
 	v.billed.Fill(false)
 	for k, there := range v.months {
 		v.m.Valid(in[k].Valid, lo, n)
 		there.And(there, &v.m)
 		v.billed.Or(&v.billed, there)
 		lane.Count(bills, there)
-		if k == 0 {
-			lane.Float(sum, in[k].I64[lo:lo+n], there, 0)
-			continue
-		}
-		lane.Float(x, in[k].I64[lo:lo+n], there, 0)
-		lane.Add(sum, sum, x)
+		lane.AddFloat(sum, in[k].I64[lo:lo+n], there)
 	}
 	lane.Less(&v.m, sum, 0)
 	lane.Put(sum, &v.m, 0)
