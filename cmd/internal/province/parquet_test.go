@@ -2,11 +2,13 @@ package province
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/schema"
@@ -67,6 +69,9 @@ func TestParquetKeepsEveryValue(t *testing.T) {
 		{"i64_near", types.Int64, func(n int, null float64, _ int) any {
 			return vectorOf(r, n, null, func() int64 { return -50 + int64(r.IntN(100)) })
 		}},
+		{"other_ld_sec", types.Int64, func(n int, null float64, group int) any { // places; plain in the second row group
+			return vectorOf(r, n, null, func() int64 { return int64(r.Uint64N(4096)) >> (r.IntN(20)) << (40 * (group & 1)) })
+		}},
 		{"u64", types.Uint64, func(n int, null float64, _ int) any {
 			return vectorOf(r, n, null, func() uint64 { return r.Uint64() >> 1 })
 		}},
@@ -105,6 +110,51 @@ func TestParquetKeepsEveryValue(t *testing.T) {
 				}
 				same(t, "read back", readParquet(t, file.Bytes()), want)
 			})
+		}
+	}
+}
+
+// TestTheKeyAloneHasBounds: they are what readers skip row groups by.
+func TestTheKeyAloneHasBounds(t *testing.T) {
+	t.Parallel()
+	const n = 150_000 // two row groups
+	m := newMemory()
+	write(t, m, Options{Province: dirty(n)})
+	b := m.objects["base/part-00000.parquet"]
+	f, err := parquet.OpenFile(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := synth.New(dirty(n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var numbers []uint64 // 0 for null
+	for batch, at := synth.NewBatch(), int64(0); at < n; at += 1000 {
+		base.Fill(batch, at, 1000)
+		numbers = append(numbers, batch.Columns[0].Vector.(*synth.Vector[uint64]).Values...)
+	}
+	if len(f.Metadata().RowGroups) != 2 {
+		t.Fatalf("%d row groups", len(f.Metadata().RowGroups))
+	}
+	for _, g := range f.Metadata().RowGroups {
+		var low, high uint64
+		for _, x := range numbers[:g.NumRows] {
+			if x != 0 && (low == 0 || x < low) {
+				low = x
+			}
+			high = max(high, x)
+		}
+		numbers = numbers[g.NumRows:]
+		for _, c := range g.Columns {
+			s := c.MetaData.Statistics
+			if c.MetaData.PathInSchema[0] != schema.Key {
+				if s.MinValue != nil || s.MaxValue != nil {
+					t.Fatalf("%s has bounds", c.MetaData.PathInSchema[0])
+				}
+			} else if binary.LittleEndian.Uint64(s.MinValue) != low || binary.LittleEndian.Uint64(s.MaxValue) != high {
+				t.Fatal("wrong bounds of the key")
+			}
 		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 )
 
 // Subscribers of a batch, rows of a page and pages of a row group. A batch is
-// 1.5 MB of columns: between synth and the encoder it stays in a core's own
+// 0.8 MB of columns: between synth and the encoder it stays in a core's own
 // cache. A row group waits encoded, about 25 MB.
 const (
-	batchSubscribers  = 2048
+	batchSubscribers  = 1024
 	pageRows          = 8192
 	rowGroupPages     = 16
 	compressionNone   = "none"
