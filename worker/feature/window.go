@@ -8,8 +8,9 @@ import (
 	"rescore/worker/lane"
 )
 
-// chunk is how many rows a kernel works through at a time. The six months of a
-// metric and what is worked out from them stay in the first-level cache.
+// chunk is how many rows a kernel works through at a time: few enough that the
+// six months of a metric and what is worked out from them stay in the caches
+// next to the core, enough that starting a step costs next to nothing.
 const chunk = lane.Rows
 
 var nan = math.NaN()

@@ -20,3 +20,16 @@ func BenchmarkLoss(b *testing.B) { kerneltest.Benchmark(b, NewLoss(), typical) }
 func BenchmarkDecision(b *testing.B) {
 	kerneltest.Benchmark(b, NewDecision(policy()), typical)
 }
+
+func BenchmarkGrading(b *testing.B) {
+	const n = kerneltest.BatchRows
+	g, p, out := newGrading(bands), make([]float32, n), outputs(n)
+	for i := range p {
+		p[i] = float32(i*7919%n) / n
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		g.grade(out[1].U16, out[2].U8, p)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+}
