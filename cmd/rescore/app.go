@@ -21,6 +21,7 @@ import (
 	"rescore/cmd/internal/local"
 	"rescore/cmd/internal/progress"
 	"rescore/cmd/internal/province"
+	"rescore/cmd/internal/whatif"
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/synth"
@@ -51,11 +52,12 @@ type work struct {
 	export   func(ctx context.Context, o local.Options, path string, features []string) (rows int64, err error)
 	synth    func(ctx context.Context, dir string, o province.Options) (province.Summary, error)
 	explain  func(ctx context.Context, v *local.Version, n partition.Number, o explain.Options) (*explain.Answer, error)
+	whatif   func(ctx context.Context, v *local.Version, o whatif.Options) (*whatif.Answer, error)
 }
 
 // ours is the work itself.
 func ours() work {
-	return work{local.Run, local.Plan, local.Versions, local.ExportFeatures, writeProvince, explain.Ask}
+	return work{local.Run, local.Plan, local.Versions, local.ExportFeatures, writeProvince, explain.Ask, whatif.Ask}
 }
 
 // execute runs one command and returns its exit code.

@@ -74,6 +74,7 @@ var table = []row{
 	{"cmd/rescore", list(anything), list(anything)},
 	{"cmd/internal/arch", nil, list("golang.org/x/mod/...")},
 	{"cmd/internal/explain", list(anything), list(anything)},
+	{"cmd/internal/whatif", list(anything), list(anything)},
 	{"cmd/internal/boot", list(anything), list(anything)},
 	{"cmd/internal/local", list(anything), list(anything)},
 	{"cmd/internal/progress", list(anything), list(anything)},

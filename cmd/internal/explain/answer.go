@@ -197,8 +197,8 @@ func (r *row) dictionary(w words) []Feature {
 // scores lists the published row.
 func (r *row) scores(w words) []Score {
 	var list []Score
-	for _, c := range schema.Score {
-		if c.Name != schema.Key && (len(r.spec.Custom) > 0 || c.Name != formula.Fired && c.Name != formula.Unknown) {
+	for _, c := range schema.Published {
+		if _, there := r.score[c.Name]; there && c.Name != schema.Key && (len(r.spec.Custom) > 0 || c.Name != formula.Fired && c.Name != formula.Unknown) {
 			list = append(list, Score{Column: c.Name, Title: w.title(c.Name), Unit: c.Unit, Value: r.score[c.Name].value(c), Text: w.text(c, r.score[c.Name])})
 		}
 	}
@@ -335,6 +335,6 @@ func (r *row) compared(w words, flat string) Compared {
 	if c, ok := schema.Find(schema.Subscriber, base); ok {
 		return Compared{flat, r.record[flat].value(c), w.text(c, r.record[flat])}
 	}
-	c, _ := schema.Find(schema.Score, flat)
+	c, _ := schema.Find(schema.Published, flat)
 	return Compared{flat, r.made[flat].value(c), w.text(c, r.made[flat])}
 }

@@ -94,7 +94,8 @@ func (w words) text(column schema.Column, c cell) string {
 		}
 		return strings.Join(names, " ")
 	case column.Unit == schema.Fen && c.whole == -1 && strings.HasPrefix(column.Null, "-1"),
-		column.Name == "silent_run" && c.whole == -1, column.Name == "last_active_month" && c.whole == 0, column.Name == "value_tier" && c.whole == 255:
+		column.Name == "silent_run" && c.whole == -1, column.Name == "last_active_month" && c.whole == 0, column.Name == "value_tier" && c.whole == 255,
+		column.Name == "action_priority_score" && c.whole == 65535:
 		return w.say("null")
 	}
 	return w.amount(column.Unit, c)

@@ -67,7 +67,7 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 	if v.Manifest, err = publish.ReadManifest(ctx, st, pointers[at]); err != nil {
 		return nil, err
 	}
-	if v.Manifest.Schema != schema.Fingerprint(schema.Score) {
+	if record := v.Manifest.Schema; record != schema.Fingerprint(schema.Published) && record != schema.Fingerprint(schema.Score) {
 		return nil, fmt.Errorf("version %s was written by another release of rescore, whose score record has other columns; use that release, or run the job again", v.Manifest.Version)
 	}
 	if v.Spec, err = job.ParseCanonical(v.Manifest.Spec); err != nil {
@@ -171,11 +171,11 @@ func (v *Version) Model() (program.Model, error) {
 // version has none.
 func (v *Version) Row(ctx context.Context, n partition.Number) (_ arrow.Record, file string, err error) {
 	for _, p := range v.Manifest.Partitions {
-		var first, last partition.Segment
-		if _, err := fmt.Sscanf(p.Range, "%d-%d", &first, &last); err != nil {
-			return nil, "", fmt.Errorf("version %s: partition %q is no range of segments: %w", v.Manifest.Version, p.Range, publish.ErrDamaged)
+		within, err := PartitionRange(p)
+		if err != nil {
+			return nil, "", fmt.Errorf("version %s: %w", v.Manifest.Version, err)
 		}
-		if n.Segment() < first || n.Segment() > last || p.Rows.Scored == 0 {
+		if !within.Contains(n) || p.Rows.Scored == 0 {
 			continue
 		}
 		row, from, err := sink.Find(ctx, v.files, p.Files[0].Path, n) // the scores come first
@@ -188,4 +188,14 @@ func (v *Version) Row(ctx context.Context, n partition.Number) (_ arrow.Record, 
 		return row, p.Files[0].Path, nil
 	}
 	return nil, "", nil
+}
+
+// PartitionRange reads a partition's range from the manifest, which has it by
+// segments.
+func PartitionRange(p publish.Partition) (partition.Range, error) {
+	var first, last partition.Segment
+	if _, err := fmt.Sscanf(p.Range, "%d-%d", &first, &last); err != nil || first > last {
+		return partition.Range{}, fmt.Errorf("partition %q is no range of segments: %w", p.Range, publish.ErrDamaged)
+	}
+	return partition.Range{First: first.First(), Past: last.Past()}, nil
 }

@@ -1,0 +1,455 @@
+// Package whatif counts whom other rules would warn, from a published version
+// and the input it was made from, without its model and without scoring again.
+//
+//	manifest ─► partitions, their rows and sums, the tally before
+//	input ────► numbers counted again ─► the same partitions, or some segments
+//	            └─► the columns the rules read ─┬─► triggers as published ─┐
+//	                                            └─► triggers as asked ─────┴─► before, after, newly, no longer
+//
+// # Exact
+//
+// Every row goes through the triggers twice. What the published rules say must
+// be the published tally, row counts too, or the answer is an error: it is worth
+// what the numbers behind it are.
+//
+// # Sampled
+//
+// Whole segments are read, drawn by a keyed hash: the same ones every time. What
+// was published is known exactly, so only the change is estimated, by the ratio
+// of changes to rows. Segments are clusters (a city's, an age's), and the
+// interval is that of a sample of clusters.
+//
+// # Rows that were not scored
+//
+// A row is left out here for the reasons it was left out there. One reason needs
+// more than the rules' columns: a value that cannot be read in any column of the
+// job. Partitions that rejected a row are therefore read with all the job's
+// columns, when the version has such rejects at all.
+package whatif
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
+
+	"rescore/cmd/internal/local"
+	"rescore/coordinator/plan"
+	"rescore/coordinator/publish"
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/schema"
+	"rescore/worker/program"
+	"rescore/worker/source"
+)
+
+// ErrDiffers is returned when the published rules do not give the published
+// tally.
+var ErrDiffers = errors.New("the published rules do not give the published figures on this input; this must not happen, please report it with the version's manifest")
+
+// Options say what to ask.
+type Options struct {
+	Spec     job.Spec // the rules asked about: Changed makes it
+	Share    float64  // of the rows to look at; 0 is all of them
+	Workers  int
+	Progress func(local.Progress) // nil for none
+}
+
+// batchRows is how many rows are looked at at a time.
+const batchRows = 2048
+
+// Ask answers for one version.
+func Ask(ctx context.Context, v *local.Version, o Options) (_ *Answer, err error) {
+	start := time.Now()
+	if o.Progress == nil {
+		o.Progress = func(local.Progress) {}
+	}
+	p := &pass{v: v, o: o, rules: rulesOf(v.Spec, o.Spec)}
+	if err := p.plans(); err != nil {
+		return nil, err
+	}
+	if p.dataset, err = v.Input(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.dataset.Close()) }()
+	total := int64(0)
+	for _, f := range v.Manifest.Input {
+		total += f.Rows
+	}
+	survey, err := p.dataset.Recount(ctx, v.Manifest.Input, o.Workers, func(rows int64) {
+		o.Progress(local.Progress{Stage: "count", RowsDone: rows, RowsTotal: total, Elapsed: time.Since(start)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	drawn := draw(survey.Segments[0], o.Share)
+	p.files = survey.Files
+	ranges := drawn
+	if drawn == nil {
+		for _, part := range v.Manifest.Partitions {
+			r, err := local.PartitionRange(part)
+			if err != nil {
+				return nil, err
+			}
+			ranges = append(ranges, r)
+		}
+	}
+	tasks, err := plan.Within(survey, ranges)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := p.run(ctx, tasks, start)
+	if err != nil {
+		return nil, err
+	}
+	a := p.answer(counts)
+	if drawn != nil {
+		a.sampled(counts, v.Manifest.Rows.Scored, segments(survey.Segments[0]))
+		return a, nil
+	}
+	return a, p.check(counts)
+}
+
+// pass is one going over the input.
+type pass struct {
+	v             *local.Version
+	o             Options
+	rules         []string // users' own, of both specs, in order
+	before, after func() (*program.Plan, error)
+	columns       []string // the rules'
+	whole         []string // the job's, where a reject may hide in one; nil when none can
+	dataset       *source.Dataset
+	files         []job.InputFile
+}
+
+func (p *pass) plans() error {
+	p.before = func() (*program.Plan, error) { return program.ForRules(p.v.Spec, batchRows) }
+	p.after = func() (*program.Plan, error) { return program.ForRules(p.o.Spec, batchRows) }
+	before, err := p.before()
+	if err != nil {
+		return fmt.Errorf("the version's rules: %w", err)
+	}
+	after, err := p.after()
+	if err != nil {
+		return fmt.Errorf("the rules asked about cannot be judged without the model: %w", err)
+	}
+	p.columns = union(before.Columns(), after.Columns())
+	if p.v.Manifest.Tally.Reason[job.BadValue] == 0 {
+		return nil
+	}
+	model, err := p.v.Model()
+	if err != nil {
+		return fmt.Errorf("the version rejected values that cannot be read, and which columns it looked at depends on its model: %w", err)
+	}
+	whole, err := program.ForJob(p.v.Spec, model, batchRows)
+	if err != nil {
+		return err
+	}
+	p.whole = union(p.columns, whole.Columns())
+	return nil
+}
+
+// union joins lists of columns in the order readers want them: canonical ones as
+// in the record, then extra ones.
+func union(a, b []string) []string {
+	place := map[string]int{}
+	for _, c := range schema.Subscriber {
+		for _, name := range c.Names() {
+			place[name] = len(place) - 1<<20 // before every extra column, whose place is 0
+		}
+	}
+	all := slices.Clone(a)
+	for _, name := range b {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	slices.SortStableFunc(all, func(x, y string) int { return place[x] - place[y] })
+	return all
+}
+
+// count is what one task adds.
+type count struct {
+	rows  job.Counts
+	lines []line // triggers, users' rules, any
+}
+
+// line counts the rows of one rule.
+type line struct{ before, after, newly, noLonger, unknownBefore, unknownAfter int64 }
+
+func (l line) add(o line) line {
+	return line{l.before + o.before, l.after + o.after, l.newly + o.newly, l.noLonger + o.noLonger, l.unknownBefore + o.unknownBefore, l.unknownAfter + o.unknownAfter}
+}
+
+// run goes over the tasks, as many at a time as there are workers.
+func (p *pass) run(ctx context.Context, tasks []job.Task, start time.Time) ([]count, error) {
+	out := make([]count, len(tasks))
+	var total, done, running atomic.Int64
+	var finished atomic.Int64
+	for _, t := range tasks {
+		total.Add(t.Rows)
+	}
+	var showing sync.Mutex // one call of Progress at a time
+	show := func() {
+		showing.Lock()
+		defer showing.Unlock()
+		p.o.Progress(local.Progress{
+			Stage: "judge", RowsDone: done.Load(), RowsTotal: total.Load(), TasksDone: int(finished.Load()), TasksTotal: len(tasks),
+			TasksRunning: int(running.Load()), Elapsed: time.Since(start),
+		})
+	}
+	show()
+	group, gctx := errgroup.WithContext(ctx)
+	next := atomic.Int64{}
+	for range max(p.o.Workers, 1) {
+		group.Go(func() error {
+			j, err := newJudge(p)
+			if err != nil {
+				return err
+			}
+			defer j.release()
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(tasks) {
+					return nil
+				}
+				running.Add(1)
+				err := j.task(gctx, tasks[i], &out[i], func(rows int64) { done.Add(rows); show() })
+				running.Add(-1)
+				finished.Add(1)
+				if err != nil {
+					return err
+				}
+			}
+		})
+	}
+	if err := group.Wait(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
+	show()
+	return out, nil
+}
+
+// judge is both programs, for one goroutine.
+type judge struct {
+	pass          *pass
+	before, after *side
+}
+
+func newJudge(p *pass) (*judge, error) {
+	j := &judge{pass: p}
+	for _, s := range []struct {
+		side **side
+		make func() (*program.Plan, error)
+		spec job.Spec
+	}{{&j.before, p.before, p.v.Spec}, {&j.after, p.after, p.o.Spec}} {
+		plan, err := s.make()
+		if err != nil {
+			return nil, err
+		}
+		*s.side = newSide(plan, s.spec, p.rules)
+	}
+	return j, nil
+}
+
+func (j *judge) release() {
+	j.before.prog.Release()
+	j.after.prog.Release()
+}
+
+// rest lets go of the reader's memory.
+func (j *judge) rest() {
+	j.before.rest()
+	j.after.rest()
+}
+
+func (j *judge) task(ctx context.Context, task job.Task, out *count, done func(rows int64)) (err error) {
+	out.lines = make([]line, 14+len(j.pass.rules)+1)
+	if task.Rows == 0 {
+		return nil
+	}
+	columns := j.pass.columns
+	if j.pass.whole != nil && j.pass.rejected(task.Range) {
+		columns = j.pass.whole
+	}
+	reader, err := j.pass.dataset.Reader(task, j.pass.files, columns, batchRows, memory.NewGoAllocator())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	defer j.rest() // the reader's last record goes with the reader
+	for rows := int64(0); ; {
+		b, err := reader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			out.rows = reader.Counts()
+			done(rows)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		was, err := j.before.eval(b)
+		if err != nil {
+			return err
+		}
+		is, err := j.after.eval(b)
+		if err != nil {
+			return err
+		}
+		tally(out.lines, b, was, is)
+		if rows += int64(b.Len); rows >= 1<<17 {
+			done(rows)
+			rows = 0
+		}
+	}
+}
+
+// rejected reports whether a partition that meets a range rejected a row.
+func (p *pass) rejected(within partition.Range) bool {
+	return slices.ContainsFunc(p.v.Manifest.Partitions, func(part publish.Partition) bool {
+		r, err := local.PartitionRange(part)
+		return err != nil || part.Rows.Rejected > 0 && !r.Intersect(within).Empty()
+	})
+}
+
+// side is the program of one set of rules.
+type side struct {
+	plan  *program.Plan
+	prog  *program.Program
+	at    []int // bit of rule_fired by user rule, -1 where this set has none of that name
+	from  arrow.Record
+	input arrow.Record // the plan's columns of from
+}
+
+func newSide(plan *program.Plan, spec job.Spec, rules []string) *side {
+	s := &side{plan: plan, prog: plan.Program(batchRows, memory.NewGoAllocator())}
+	for _, name := range rules {
+		s.at = append(s.at, slices.IndexFunc(spec.Custom, func(f job.Formula) bool { return f.Name == name }))
+	}
+	return s
+}
+
+func (s *side) rest() {
+	if s.input != nil {
+		s.input.Release()
+	}
+	s.from, s.input = nil, nil
+}
+
+// verdicts are a batch's: bits of triggers, and of users' rules.
+type verdicts struct {
+	fired, unknown       []uint16
+	ownFired, ownUnknown []uint64
+	at                   []int
+}
+
+func (s *side) eval(b *source.Batch) (verdicts, error) {
+	if b.Record != s.from { // readers hand over the same record again and again
+		s.rest()
+		var fields []arrow.Field
+		var columns []arrow.Array
+		for _, name := range s.plan.Columns() {
+			i := b.Record.Schema().FieldIndices(name)[0]
+			fields, columns = append(fields, b.Record.Schema().Field(i)), append(columns, b.Record.Column(i))
+		}
+		s.from, s.input = b.Record, array.NewRecord(arrow.NewSchema(fields, nil), columns, int64(b.Len))
+	}
+	out, err := s.prog.Eval(s.input, b.Key, b.Bad)
+	if err != nil {
+		return verdicts{}, err
+	}
+	v := verdicts{fired: out.Column(0).(*array.Uint16).Uint16Values(), unknown: out.Column(1).(*array.Uint16).Uint16Values(), at: s.at}
+	if out.NumCols() > 2 {
+		v.ownFired, v.ownUnknown = out.Column(2).(*array.Uint64).Uint64Values(), out.Column(3).(*array.Uint64).Uint64Values()
+	}
+	return v, nil
+}
+
+// own moves the users' rules to the places they have in both sets.
+func (v *verdicts) own(i int) (fired, unknown uint64) {
+	for k, at := range v.at {
+		if at >= 0 {
+			fired |= v.ownFired[i] >> at & 1 << k
+			unknown |= v.ownUnknown[i] >> at & 1 << k
+		}
+	}
+	return fired, unknown
+}
+
+// tally counts a batch's rows that are scored.
+func tally(lines []line, b *source.Batch, was, is verdicts) {
+	own := lines[14 : len(lines)-1]
+	warn := &lines[len(lines)-1]
+	for i := range b.Len {
+		if b.Drop != nil && b.Drop[i] != 0 {
+			continue
+		}
+		spread(lines[:14], uint64(was.fired[i]), uint64(is.fired[i]), uint64(was.unknown[i]), uint64(is.unknown[i]))
+		if len(own) > 0 {
+			wasFired, wasUnknown := was.own(i)
+			isFired, isUnknown := is.own(i)
+			spread(own, wasFired, isFired, wasUnknown, isUnknown)
+		}
+		warned := func(fired uint16) uint64 {
+			if fired != 0 {
+				return 1
+			}
+			return 0
+		}
+		one := [1]line{*warn}
+		spread(one[:], warned(was.fired[i]), warned(is.fired[i]), 0, 0)
+		*warn = one[0]
+	}
+}
+
+// spread adds a row's bits to the lines, one a bit.
+func spread(lines []line, was, is, wasUnknown, isUnknown uint64) {
+	if was|is|wasUnknown|isUnknown == 0 {
+		return
+	}
+	for k := range lines {
+		l := &lines[k]
+		w, n := int64(was>>k&1), int64(is>>k&1)
+		l.before += w
+		l.after += n
+		l.newly += n &^ w
+		l.noLonger += w &^ n
+		l.unknownBefore += int64(wasUnknown >> k & 1)
+		l.unknownAfter += int64(isUnknown >> k & 1)
+	}
+}
+
+// check holds the pass to what was published.
+func (p *pass) check(counts []count) error {
+	m := p.v.Manifest
+	lines := make([]line, 14+len(p.rules)+1)
+	for i, c := range counts {
+		if c.rows != m.Partitions[i].Rows {
+			return fmt.Errorf("partition %s has %+v rows and %+v were published: %w", m.Partitions[i].Range, c.rows, m.Partitions[i].Rows, ErrDiffers)
+		}
+		for k, l := range c.lines {
+			lines[k] = lines[k].add(l)
+		}
+	}
+	for t := range 14 {
+		if l := lines[t]; l.before != m.Tally.Fired[t] || l.unknownBefore != m.Tally.Unknown[t] {
+			return fmt.Errorf("T%d warns %d and is unknown for %d; %d and %d were published: %w", t+1, l.before, l.unknownBefore, m.Tally.Fired[t], m.Tally.Unknown[t], ErrDiffers)
+		}
+	}
+	if warn := lines[len(lines)-1].before; warn != m.Tally.Warn {
+		return fmt.Errorf("%d are warned and %d were published: %w", warn, m.Tally.Warn, ErrDiffers)
+	}
+	return nil
+}
