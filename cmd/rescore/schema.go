@@ -80,8 +80,9 @@ func formulas(section string) *jsonschema.Schema {
 	}
 	keys.Set("doc", &jsonschema.Schema{Type: "string", Description: job.Doc("Formula", "Doc")})
 	return &jsonschema.Schema{
-		Type:          "object",
-		PropertyNames: &jsonschema.Schema{Pattern: `^[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*$`},
+		Type: "object",
+		// No ASCII character but letters, digits and _, in every dialect of patterns.
+		PropertyNames: &jsonschema.Schema{Pattern: `^[^0-9\s!-/:-@\[-\^\x60{-~][^\s!-/:-@\[-\^\x60{-~]*$`},
 		MaxProperties: &count,
 		AdditionalProperties: &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			text,

@@ -214,11 +214,11 @@ func (d *decoder) formulaText(n, where *yaml.Node, f *Formula, path string) bool
 		}
 		d.kind(where, n, path, "a formula", remedy)
 		return false
-	case n.Value == "":
-		d.problem(where, path, "the formula is missing", "write it after the colon, or remove the name")
-		return false
 	case n.Style&yaml.TaggedStyle != 0:
 		d.problem(where, path, fmt.Sprintf("YAML takes %s for a tag", strconv.Quote(clip(n.Tag))), "put the formula in quotes, or write not instead of !")
+		return false
+	case n.Value == "":
+		d.problem(where, path, "the formula is missing", "write it after the colon, or remove the name")
 		return false
 	}
 	f.Text, f.At = n.Value, Place{source: d.source}

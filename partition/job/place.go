@@ -26,10 +26,10 @@ func (p Place) At(offset int) Origin {
 	if !exact {
 		i--
 	}
-	if i < 0 {
+	if len(p.runs) == 0 {
 		return Origin{Source: p.source}
 	}
-	r := p.runs[i]
+	r := p.runs[max(i, 0)]
 	return Origin{Source: p.source, Line: r.line, Column: r.column + max(offset-r.offset, 0)}
 }
 
@@ -107,6 +107,14 @@ func (p page) place(source string, n *yaml.Node) Place {
 	if !ok {
 		return start
 	}
+	for c.peek() == '&' || c.peek() == '!' { // an anchor, a tag
+		for r := c.peek(); r >= 0 && !unicode.IsSpace(r); r = c.peek() {
+			c.next()
+		}
+		for unicode.IsSpace(c.peek()) {
+			c.next()
+		}
+	}
 	quote := rune(0)
 	switch {
 	case n.Style&yaml.DoubleQuotedStyle != 0:
@@ -135,10 +143,9 @@ func (p page) place(source string, n *yaml.Node) Place {
 				at.offset = offset
 				found.runs = append(found.runs, at)
 			}
-			next = run{line: c.line, column: c.column}
-		} else if next.column++; quote == '"' {
-			next = run{} // an escape may have made it
+			next = run{line: at.line, column: at.column}
 		}
+		next.column++
 		offset++
 	}
 	if len(found.runs) == 0 {
