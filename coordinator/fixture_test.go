@@ -165,7 +165,9 @@ func (h *house) propose(cmd ledger.Command) ledger.Reply {
 	return reply
 }
 
-func (h *house) submit() {
+func (h *house) submit() { h.submitStages(job.StageSurvey, job.StageScore) }
+
+func (h *house) submitStages(stages ...job.StageKind) {
 	h.t.Helper()
 	s := spec()
 	epoch, err := publish.Claim(h.t.Context(), h.out, s.Name, h.replica.ID())
@@ -174,7 +176,7 @@ func (h *house) submit() {
 	}
 	h.propose(ledger.Submit{
 		Job: theJob, Name: s.Name, Spec: s.Canonical(), SpecDigest: s.Digest(), Epoch: epoch, MaxAttempts: 2,
-		Stages: []job.StageKind{job.StageSurvey, job.StageScore},
+		Stages: stages,
 	})
 }
 

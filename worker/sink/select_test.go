@@ -106,9 +106,8 @@ func TestSelectedFilesAreTheScoreFilesAndTheColumnsAdded(t *testing.T) {
 			same(t, "name", file.Path, "jobs/j/staging/part-00007-0003-00000000000000000077-n3w.parquet")
 			same(t, "files", len(out.Files), 1)
 			same(t, "counts", out.Counts, job.Counts{In: int64(c.rows), Scored: int64(c.rows)})
-			keys, scoredSum, _ := sums(rows)
+			_, scoredSum, _ := sums(rows)
 			sum, tally := addedSums(rows)
-			same(t, "keys", out.Keys, keys)
 			same(t, "row sum", out.Rows, sum)
 			same(t, "tally", out.Tally, tally)
 
@@ -290,7 +289,6 @@ func TestEveryFlippedBitOfASelectedFileIsFound(t *testing.T) {
 	// Sums that differ are found when every byte is as it was written.
 	for what, change := range map[string]func(o *Output){
 		"rows": func(o *Output) { o.Counts.Scored++ },
-		"keys": func(o *Output) { o.Keys.Lo++ },
 		"sum":  func(o *Output) { o.Rows.Hi++ },
 	} {
 		other := out

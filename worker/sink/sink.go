@@ -128,7 +128,7 @@ type Sink struct {
 type Output struct {
 	Files  []job.File    // scores, then rejects where there are any, then ranks; of Select the scores alone
 	Counts job.Counts    // In is the rows given to Write
-	Keys   partition.Sum // over the numbers of the scored rows
+	Keys   partition.Sum // over the numbers of the scored rows; of Select empty
 	Rows   partition.Sum // over every column of the scored rows, see rowSum
 	Tally  job.Tally
 

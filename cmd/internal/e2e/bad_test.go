@@ -509,7 +509,7 @@ func TestAFullDiskIsSaidAndOutlived(t *testing.T) {
 		room               int64 // left on the disk, bytes
 		says               string
 	}{
-		{"output", "disk/out", "work", 150_000, `part-.*\.parquet`},
+		{"output", "disk/out", "work", 150_000, `(scores|part)-.*\.parquet`},
 		{"output, from the start", "disk/out", "work", 0, "_DATASET|put-"},
 		{"work, from the start", "out", "disk/work", 0, "disk/work"},
 		{"work, for a page", "out", "disk/work", 4096, `raft\.db`},
