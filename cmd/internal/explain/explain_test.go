@@ -276,3 +276,31 @@ func TestADifferenceFromThePublishedRowIsAnIncident(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestTheUsersFeaturesAndRulesAreExplained(t *testing.T) {
+	t.Parallel()
+	b := scored(t, 1000, "csv", "wide", func(s *job.Spec) {
+		s.Features = []job.Formula{{Name: "drop", Text: "1 - fee[0] / mean(fee[1:3])"}}
+		s.Custom = []job.Formula{{Name: "never", Text: "fee[0] < -1000000"}, {Name: "always", Text: "fee[0] >= -1000000 or fee[0] < 0", Doc: "everybody with a bill"}}
+	})
+	found := map[string]int{}
+	for _, n := range numbers(t, b.dir, "*.csv", 97) {
+		a := ask(t, b.version, n, Options{})
+		for i, r := range a.UserRules {
+			found[fmt.Sprint(i, r.Rule, r.Verdict)]++
+		}
+		own := a.Features[len(a.Features)-1]
+		if own.Feature != "drop" || own.Formula != "1 - fee[0] / mean(fee[1:3])" {
+			t.Fatalf("the last feature is %+v", own)
+		}
+		if own.Value != nil {
+			found["drop"]++
+		}
+		if text := a.Text(); !strings.Contains(text, "always  fee[0] >= -1000000") {
+			t.Fatal(text)
+		}
+	}
+	if found["0neverFALSE"] == 0 || found["0neverTRUE"] != 0 || found["1alwaysTRUE"] == 0 || found["drop"] == 0 {
+		t.Errorf("%v", found)
+	}
+}
