@@ -33,9 +33,25 @@ type checker struct {
 	mistakes []mistake
 }
 
+// mistakesMax is how many mistakes are reported of one formula: past it nobody
+// mends one by one.
+const mistakesMax = 10
+
 func (c *checker) wrong(n *node, message, remedy string) term {
-	c.mistakes = append(c.mistakes, mistake{n.at, message, remedy})
+	if len(c.mistakes) < mistakesMax {
+		c.mistakes = append(c.mistakes, mistake{n.at, brief(message), brief(remedy)})
+	}
 	return term{}
+}
+
+// brief keeps a formula that is quoted from filling the screen.
+func brief(s string) string {
+	runes := []rune(s)
+	const most = 240
+	if len(runes) <= most {
+		return s
+	}
+	return string(runes[:most/2]) + " … " + string(runes[len(runes)-most/2:])
 }
 
 // of returns what n is.
@@ -120,6 +136,9 @@ func field(name string) kernel.Field {
 }
 
 func (c *checker) stranger(n *node) term {
+	if len(c.mistakes) >= mistakesMax {
+		return term{} // looking for what was meant takes its time
+	}
 	if base, k, ok := strings.Cut(n.text, "_m"); ok && len(k) == 1 && k[0] >= '0' && k[0] <= '5' {
 		if col, found := c.names[base]; found && col.monthly {
 			return c.wrong(n, fmt.Sprintf("there is no column %s", n.text), fmt.Sprintf("write %s[%s]", base, k))

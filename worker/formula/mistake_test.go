@@ -156,3 +156,19 @@ func TestADeclaredUnitIsTheFormulas(t *testing.T) {
 		}
 	}
 }
+
+func TestAFormulaThatIsAllWrongIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	var many []string
+	for range 200 {
+		many = append(many, "stranger_than_strange")
+	}
+	got := Check(spec(nil, []string{"r", strings.Join(many, " + ")[:job.FormulaBytesMax-1] + "1"}))
+	if len(got) != mistakesMax {
+		t.Errorf("%d problems", len(got))
+	}
+	long := Check(spec(nil, []string{"r", "fee[0]" + strings.Repeat(" + fee[0]", 300)}))
+	if len(long) != 1 || len(long[0].String()) > 700 {
+		t.Errorf("%v", long)
+	}
+}
