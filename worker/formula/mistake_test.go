@@ -85,7 +85,7 @@ func TestAMistakeSaysWhatItIsAndWhatToDo(t *testing.T) {
 		{"fee[0] > 1 ? t1 : 3", "needed", ""},
 		{"   ", "the formula is empty", ""},
 		{strings.Repeat("(", 80) + "fee[0]" + strings.Repeat(")", 80) + " > 1 and fee[0] > \"x", "literal not terminated", ""},
-		{strings.Repeat("abs(", 80) + "fee[0]" + strings.Repeat(")", 80) + " > 1", "nested deeper than 64", "features"},
+		{strings.Repeat("abs(", 260) + "fee[0]" + strings.Repeat(")", 260) + " > 1", "nested deeper than 250", "features"},
 	} {
 		got := wrongIn(c.text, true)
 		if !strings.Contains(got, c.message) || !strings.Contains(got, c.remedy) || strings.Count(got, "\n") > 0 {
@@ -167,7 +167,7 @@ func TestAFormulaThatIsAllWrongIsRefusedAtOnce(t *testing.T) {
 	if len(got) != mistakesMax {
 		t.Errorf("%d problems", len(got))
 	}
-	long := Check(spec(nil, []string{"r", "fee[0]" + strings.Repeat(" + fee[0]", 300)}))
+	long := Check(spec(nil, []string{"r", "fee[0]" + strings.Repeat(" + fee[0]", 200)}))
 	if len(long) != 1 || len(long[0].String()) > 700 {
 		t.Errorf("%v", long)
 	}

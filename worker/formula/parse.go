@@ -16,9 +16,9 @@ import (
 	"rescore/partition/schema"
 )
 
-// DepthMax is how deep a formula may be nested. The parser itself recurses as
+// DepthMax is how deep a formula may be nested; a sum of n parts is n deep. The parser itself recurses as
 // deep as a text of job.FormulaBytesMax lets it, a few megabytes of stack.
-const DepthMax = 64
+const DepthMax = 250
 
 // numberMax bounds the numbers in a formula: whole numbers up to it are exact,
 // and no sum of columns and numbers leaves them.
@@ -56,6 +56,9 @@ type reading struct {
 }
 
 func (p *reading) wrong(at int, message, remedy string) *node {
+	if len(p.mistakes) == mistakesMax {
+		return nil
+	}
 	last := max(utf8.RuneCountInString(p.text)-1, 0)
 	p.mistakes = append(p.mistakes, mistake{min(max(at, 0), last), message, remedy})
 	return nil
