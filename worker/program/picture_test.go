@@ -113,7 +113,6 @@ type keeps struct {
 	noKernel
 	scratch []float64
 	shared  *[]uint8
-	table   [4]int64
 	months  [2][]uint16
 	nested  struct{ lists [][]uint8 }
 }

@@ -108,7 +108,7 @@ func ask(t *testing.T, v *local.Version, n partition.Number, o Options) *Answer 
 // form of input; Ask itself holds each to the published row.
 func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 	t.Parallel()
-	const subscribers = 3000
+	const subscribers = 2000
 	texts := map[partition.Number]map[string]string{}
 	for _, c := range []struct{ format, layout string }{{"csv", "wide"}, {"csv", "months"}, {"parquet", "wide"}, {"parquet", "months"}} {
 		b := scored(t, subscribers, c.format, c.layout)
@@ -117,7 +117,7 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 			if c.layout == "months" {
 				pattern = "month=202610/*.csv"
 			}
-			for _, n := range numbers(t, b.dir, pattern, 67) {
+			for _, n := range numbers(t, b.dir, pattern, 53) {
 				if texts[n] == nil {
 					texts[n] = map[string]string{}
 				}
