@@ -29,7 +29,6 @@ SELECT *,
   mine(out_sec_m0 > 0 OR in_sec_m0 > 0, 0, own) AS talk0,
   mine(out_sec_m1 > 0 OR in_sec_m1 > 0, 1, own) AS talk1,
   mine(out_sec_m2 > 0 OR in_sec_m2 > 0, 2, own) AS talk2,
-  mine(out_cnt_m0 > 0 OR in_cnt_m0 > 0, 0, own) AS call0,
   coalesce(event_flags, 0) AS flags,
   coalesce(vip_class, 0) AS class,
   nullif(coalesce(pay_mode, 0), 0) AS pay,
@@ -74,7 +73,7 @@ FROM history;
 CREATE VIEW triggers AS
 SELECT *, CASE WHEN coalesce(service, 3) = 3 AND depth < 1 THEN NULL ELSE t5_raw END AS t5 FROM judged;
 
-CREATE MACRO bits(a) AS list_sum(list_transform(range(1, 15), LAMBDA i : CASE WHEN a[i] THEN 1 << (i - 1) ELSE 0 END))::BIGINT;
+CREATE MACRO bits(a) AS list_sum(list_transform(range(1, len(a) + 1), LAMBDA i : CASE WHEN a[i] THEN 1 << (i - 1) ELSE 0 END))::BIGINT;
 
 -- SplitMix64's finaliser, in 128 bits because SQL does not wrap.
 CREATE MACRO mul64(a, b) AS ((a::UHUGEINT * b::UHUGEINT) & 18446744073709551615::UHUGEINT)::UBIGINT;
@@ -82,8 +81,6 @@ CREATE MACRO mix1(x) AS mul64(xor(x, x >> 30), 13787848793156543929::UBIGINT);
 CREATE MACRO mix2(x) AS mul64(xor(x, x >> 27), 10723151780598845931::UBIGINT);
 CREATE MACRO mix3(x) AS xor(x, x >> 31);
 CREATE MACRO mix(x) AS mix3(mix2(mix1(x)));
-
-CREATE MACRO seen(k, own) AS own > k;
 
 CREATE VIEW valued AS
 SELECT t.*, s.propensity::DOUBLE AS p,
@@ -114,34 +111,40 @@ SELECT *,
   END AS decision
 FROM priced;
 
--- C04. Silent is no call in m. Bills are compared between full months. A
--- cancellation is the operator's where the state before it was the way there from
--- arrears; a handset that is not known, or shared, does not explain a silence.
+-- C04. A month before the first full one is not compared: bills of the month
+-- somebody joined in are partial.
 CREATE VIEW parts AS
 SELECT *,
-  own - coalesce((day(activation_date) <> 1)::INT, 0) AS whole,
-  list_filter([mine(status_m1, 1, own), mine(status_m2, 2, own), mine(status_m3, 3, own), mine(status_m4, 4, own), mine(status_m5, 5, own)],
-    LAMBDA s : s <> 6)[1] AS state_before,
+  CASE WHEN activation_date IS NULL THEN 6
+       ELSE month_index($asof) - month_index(activation_date) + (day(activation_date) = 1)::INT END AS whole,
   mine(out_cnt_m0 > 0 OR in_cnt_m0 > 0, 0, own) AS called,
-  list_filter([mine(brand_m1, 1, own), mine(brand_m2, 2, own), mine(brand_m3, 3, own), mine(brand_m4, 4, own), mine(brand_m5, 5, own)],
-    LAMBDA b : b IS NOT NULL)[1] AS brand_before,
-  mine(brand_m0, 0, own) AS brand_now,
+  [mine(brand_m1, 1, own), mine(brand_m2, 2, own), mine(brand_m3, 3, own), mine(brand_m4, 4, own), mine(brand_m5, 5, own)] AS brands,
+  [mine(status_m1, 1, own), mine(status_m2, 2, own), mine(status_m3, 3, own), mine(status_m4, 4, own), mine(status_m5, 5, own)] AS states,
+  mine(brand_m0, 0, own) AS brand_now
+FROM history;
+
+CREATE VIEW compared AS
+SELECT *,
+  list_filter(brands, LAMBDA b : b IS NOT NULL)[1] AS brand_before,
+  list_filter(states, LAMBDA b : b <> 6)[1] AS state_before,
   mine(fee_m3, 3, whole) + mine(fee_m4, 4, whole) + mine(fee_m5, 5, whole) AS a,
   mine(fee_m0, 0, whole) + mine(fee_m1, 1, whole) + mine(fee_m2, 2, whole) AS b
-FROM history;
+FROM parts;
 
 CREATE MACRO tier(sum3) AS (sum3 >= 3 * $churn_tier_fen[1])::INT + (sum3 >= 3 * $churn_tier_fen[2])::INT;
 
+-- A cancelled number whose last state was arrears suspended or pre-cancelled did
+-- not switch; a silent one is suspected where its handset gives no explanation,
+-- and classes above 6 say that the handset cannot tell.
 CREATE VIEW kinds_of AS
 SELECT msisdn,
   CASE state WHEN 7 THEN true WHEN 6 THEN state_before NOT IN (4, 5)
-       ELSE NOT called AND CASE WHEN silent_class < 7 THEN silent_class = 6 END END AS k1,
-  CASE WHEN brand_now = 0 OR brand_before = 0 THEN false ELSE brand_now < brand_before END AS k2,
-  CASE WHEN a + b IS NULL THEN NULL WHEN a <= 0 THEN false
-       ELSE tier(b) < tier(a) AND 100 * (a - b)::HUGEINT >= $arpu_drop_pct * a::HUGEINT END AS k3
-FROM parts;
+    ELSE NOT called AND CASE WHEN silent_class <= 6 THEN silent_class = 6 END END AS k1,
+  CASE WHEN brand_now NOT BETWEEN 1 AND 3 OR brand_before NOT BETWEEN 1 AND 3 THEN false
+    ELSE brand_now < brand_before END AS k2,
+  tier(b) < tier(a) AND 100 * (a - b)::HUGEINT >= $arpu_drop_pct * a::HUGEINT AS k3
+FROM compared;
 
 CREATE VIEW kinds AS
-SELECT msisdn, bits([k1, k2, k3, false, false, false, false, false, false, false, false, false, false, false]) AS kind,
-  bits([k1 IS NULL, k2 IS NULL, k3 IS NULL, false, false, false, false, false, false, false, false, false, false, false]) AS kind_unknown
+SELECT msisdn, bits([k1, k2, k3]) AS kind, bits([k1 IS NULL, k2 IS NULL, k3 IS NULL]) AS kind_unknown
 FROM kinds_of;
