@@ -190,7 +190,7 @@ func (m *machine) emitMask(v *value, dst *lane.Mask) {
 func (m *machine) emitKnown(v *value, dst *lane.Mask) {
 	a := v.args[0]
 	field := a.field
-	if a.column.zero {
+	if a.column.zero && v.n == 0 {
 		m.then(func(*frame) { dst.Fill(true) })
 	} else {
 		m.then(func(f *frame) { dst.Valid(f.in[field].Valid, f.lo, f.n) })

@@ -110,3 +110,14 @@ func TestAJobWithoutRulesHasNoneThatFired(t *testing.T) {
 		}
 	}
 }
+
+// Null means no class and no flags; what stands behind it does not count.
+func TestAColumnWhoseNullIsZeroIsNeverNull(t *testing.T) {
+	k := oneRule(t, `vip_grade == grade and vip_class == "none" and "student" not in event_flags and not is_null(vip_class)`)
+	row := func(mine, theirs, class, flags any) kerneltest.Row {
+		return kerneltest.Row{"vip_grade": mine, "grade": theirs, "vip_class": class, "event_flags": flags}
+	}
+	kerneltest.Run(t, k,
+		[]kerneltest.Row{row(nil, uint8(0), nil, nil), row(uint8(2), uint8(2), uint8(0), uint32(128)), row(nil, uint8(1), nil, nil), row(nil, uint8(0), uint8(1), nil), row(nil, uint8(0), nil, uint32(256))},
+		[]kerneltest.Row{{Fired: uint64(1), Unknown: uint64(0)}, {Fired: uint64(1), Unknown: uint64(0)}, {Fired: uint64(0), Unknown: uint64(0)}, {Fired: uint64(0), Unknown: uint64(0)}, {Fired: uint64(0), Unknown: uint64(0)}})
+}

@@ -11,8 +11,8 @@ import (
 	"rescore/worker/lane"
 )
 
-// features computes users' own features: float64 columns, NaN is null.
-type features struct {
+// featuresKernel computes users' own features: float64 columns, NaN is null.
+type featuresKernel struct {
 	spec    kernel.Spec
 	machine *machine
 }
@@ -36,7 +36,7 @@ func NewFeatures(spec job.Spec, names []string) (kernel.Kernel, error) {
 	}
 	g := newGraph()
 	b.lower(g, slices.DeleteFunc(slices.Clone(b.ordered), func(f *formula) bool { return !wanted[f.Name] }))
-	k := &features{spec: kernel.Spec{Name: "formula.features"}}
+	k := &featuresKernel{spec: kernel.Spec{Name: "formula.features"}}
 	var roots []*value
 	for _, f := range b.features {
 		if !slices.Contains(names, f.Name) {
@@ -61,13 +61,13 @@ func NewFeatures(spec job.Spec, names []string) (kernel.Kernel, error) {
 }
 
 // Spec implements kernel.Kernel.
-func (k *features) Spec() kernel.Spec { return k.spec }
+func (k *featuresKernel) Spec() kernel.Spec { return k.spec }
 
 // Eval implements kernel.Kernel.
-func (k *features) Eval(n int, in, out []kernel.Vector) { k.machine.run(n, in, out) }
+func (k *featuresKernel) Eval(n int, in, out []kernel.Vector) { k.machine.run(n, in, out) }
 
-// rules computes rule_fired and rule_unknown.
-type rules struct {
+// rulesKernel computes rule_fired and rule_unknown.
+type rulesKernel struct {
 	spec    kernel.Spec
 	machine *machine
 }
@@ -86,7 +86,7 @@ func NewRules(spec job.Spec) (kernel.Kernel, error) {
 		roots = append(roots, f.term.values[0])
 	}
 	u64 := arrow.PrimitiveTypes.Uint64
-	k := &rules{spec: kernel.Spec{Name: "formula.rules", Out: []kernel.Field{{Name: Fired, Type: u64}, {Name: Unknown, Type: u64}}}}
+	k := &rulesKernel{spec: kernel.Spec{Name: "formula.rules", Out: []kernel.Field{{Name: Fired, Type: u64}, {Name: Unknown, Type: u64}}}}
 	fired, unknown := make([]*lane.Mask, len(roots)), make([]*lane.Mask, len(roots))
 	k.machine = newMachine(g, roots, func(m *machine, root int) {
 		t := m.truth[roots[root]]
@@ -97,6 +97,13 @@ func NewRules(spec job.Spec) (kernel.Kernel, error) {
 			t.Unknown(not)
 		})
 	})
+	if len(roots) == 0 {
+		k.machine.then(func(f *frame) {
+			clear(f.out[0].U64[f.lo : f.lo+f.n])
+			clear(f.out[1].U64[f.lo : f.lo+f.n])
+		})
+		return k, nil
+	}
 	k.machine.then(func(f *frame) {
 		lane.Pack(f.out[0].U64[f.lo:f.lo+f.n], fired)
 		lane.Pack(f.out[1].U64[f.lo:f.lo+f.n], unknown)
@@ -106,7 +113,7 @@ func NewRules(spec job.Spec) (kernel.Kernel, error) {
 }
 
 // Spec implements kernel.Kernel.
-func (k *rules) Spec() kernel.Spec { return k.spec }
+func (k *rulesKernel) Spec() kernel.Spec { return k.spec }
 
 // Eval implements kernel.Kernel.
-func (k *rules) Eval(n int, in, out []kernel.Vector) { k.machine.run(n, in, out) }
+func (k *rulesKernel) Eval(n int, in, out []kernel.Vector) { k.machine.run(n, in, out) }

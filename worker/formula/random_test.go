@@ -124,7 +124,7 @@ func (w *writer) condition(depth int) string {
 			"tenure_months > 3",
 		}
 		if w.rule {
-			list = append(list, "propensity > 0.3", "value_tier > 2", "drop > 0.4", "calm", "not calm or t2", "risk_band == 5", `is_null(silent)`)
+			list = append(list, "propensity > 0.3", "value_tier > 2", "drop > 0.4", "calm", "not calm or t2", "risk_band == 5", `is_null(silent)`, "vip_grade == grade", "grade != vip_grade")
 		}
 		return w.one(list...)
 	}
@@ -157,7 +157,7 @@ var edges = map[string][]int64{
 	"fee": {0, 3500, 12000}, "brand": {0, 1, 2, 3}, "status": {1, 6}, "pay_mode": {0, 1, 2}, "vip_class": {0, 1, 2, 3}, "event_flags": {0, 128, 256}, "plan": {0, 1},
 	"contract_end": {20757}, "activation_date": {20392}, "silent": {0, 1, 2}, "account_state": {0, 1}, "silent_run": {-1, 2}, "arpu3_fen": {-1, 3500}, "city_code": {512},
 	"trg_fired": {0, 1, 2, 255}, "trg_unknown": {0, 2, 4}, "birth_year": {1990}, "tenure_months": {3}, "risk_band": {5}, "imei": {1, 2}, "cell_city_code": {512},
-	"formula(calm)": {0, 1}, "propensity": {0, 1}, "history": {63, 7}, "value_tier": {2, 255},
+	"formula(calm)": {0, 1}, "propensity": {0, 1}, "history": {63, 7}, "value_tier": {2, 255}, "grade": {0, 1, 2, 3}, "vip_grade": {0, 1, 2, 3},
 }
 
 // given leaves out the edges of columns that k does not read.
@@ -179,7 +179,7 @@ func given(k kernel.Kernel) map[string][]int64 {
 }
 
 // fromKernels are inputs that other kernels made, so that they are never null.
-var fromKernels = []string{"history", "history_compare", "trg_fired", "trg_unknown", "silent", "silent_run", "account_state", "arpu3_fen", "risk_band", "value_tier"}
+var fromKernels = []string{"history", "history_compare", "trg_fired", "trg_unknown", "silent", "silent_run", "account_state", "arpu3_fen", "risk_band", "value_tier", "grade"}
 
 // kernels is how many random programs are tried, of perKernel formulas each on a
 // pool of rows: more than a million evaluations.

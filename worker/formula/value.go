@@ -18,7 +18,7 @@ const (
 	opConst               // c
 
 	// A mask: a bit a row.
-	opKnown     // args[0] is a field: not null
+	opKnown     // args[0] is a field: not null; with n = 1 by its bitmap alone, where null means 0
 	opHas       // args[0] is a number: not NaN
 	opRemembers // bit n of the history column: the month is not before activation
 
@@ -178,6 +178,9 @@ func (g *graph) float(v *value) *value {
 	if v.column.typ.ID() == arrow.FLOAT32 {
 		return g.make(value{op: opFloat, args: []*value{v}, c: math.NaN()})
 	}
+	if v.column.zero {
+		return g.make(value{op: opFloat, args: []*value{v, g.make(value{op: opKnown, args: []*value{v}, n: 1})}})
+	}
 	return g.make(value{op: opFloat, args: []*value{v, g.known(v)}, c: math.NaN()})
 }
 
@@ -279,7 +282,7 @@ func (g *graph) compare(rel int, a, b *value) *value {
 	case b.op == opConst:
 		a = g.float(a)
 		return g.make(value{op: opCompareF, args: []*value{a, g.known(a)}, n: rel, c: b.c})
-	case a.op == opField && b.op == opField && a.column.typ.ID() == b.column.typ.ID() && !isFloat(a.column.typ):
+	case a.op == opField && b.op == opField && a.column.typ.ID() == b.column.typ.ID() && !isFloat(a.column.typ) && !a.column.zero && !b.column.zero:
 		return g.make(value{op: opMatch, args: []*value{a, b, g.known(a), g.known(b)}, n: rel})
 	}
 	a, b = g.float(a), g.float(b)
