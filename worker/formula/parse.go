@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -165,6 +166,7 @@ func (p *reading) node(from ast.Node, depth int) *node {
 	return p.wrong(at, "this is not of this language", "use names, numbers, texts, + - * /, comparisons, and, or, not, in, ??, ? : and the functions")
 }
 
+// spelling is our word for an operator of the parser; its own where we have none.
 func spelling(op string) string {
 	if mine, ok := operators[op]; ok {
 		return mine
@@ -233,18 +235,12 @@ func (p *reading) chain(from *ast.BinaryNode, depth int) *node {
 		n.ops = append(n.ops, right.Operator)
 		from = left
 	}
-	reverse(operands)
-	reverse(n.ops)
+	slices.Reverse(operands)
+	slices.Reverse(n.ops)
 	if p.with(n, depth, operands...) == nil {
 		return &node{form: list} // refused already: the mistakes say why
 	}
 	return n
-}
-
-func reverse[T any](s []T) {
-	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
-		s[i], s[j] = s[j], s[i]
-	}
 }
 
 // month reads fee[0], and fee[1..3] for fee[1:3].
