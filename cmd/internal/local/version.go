@@ -32,7 +32,6 @@ type Version struct {
 	Manifest publish.Manifest
 	Spec     job.Spec
 	Dir      string // its folder
-	Current  bool   // it is what a reader of the dataset gets
 	base     string // folder that the spec's relative paths resolve against, "" when nobody knows
 	files    store.Store
 }
@@ -63,7 +62,7 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 		}
 		return nil, fmt.Errorf("no version %s is published in %s: %w", id, outputDir, fs.ErrNotExist)
 	}
-	v := &Version{Dir: filepath.Join(outputDir, filepath.FromSlash(pointers[at].Path)), Current: at == len(pointers)-1}
+	v := &Version{Dir: filepath.Join(outputDir, filepath.FromSlash(pointers[at].Path))}
 	if v.Manifest, err = publish.ReadManifest(ctx, st, pointers[at]); err != nil {
 		return nil, err
 	}

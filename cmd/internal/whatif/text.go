@@ -39,7 +39,11 @@ func (a *Answer) Text() string {
 	}
 	row(a.Warn)
 	_ = t.Flush() // a strings.Builder takes everything
-	return strings.ReplaceAll(b.String(), " \n", "\n")
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ") // the table fills its last column
+	}
+	return strings.Join(lines, "\n")
 }
 
 // String writes a figure with half the width of its interval, when it has one.
