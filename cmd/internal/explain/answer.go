@@ -96,7 +96,8 @@ type Offer struct {
 	Offer string `json:"offer"`
 	Title string `json:"title"`
 	Line  int64  `json:"line"` // from 1; 0 when no line holds
-	When  string `json:"when"`
+	When  string `json:"when"` // the line's condition, as the policy has it
+	Why   string `json:"why"`  // the same in words
 }
 
 // Score is a published column.
@@ -215,8 +216,17 @@ func (r *row) offer(w words) *Offer {
 	}
 	if line > 0 && int(line) <= len(r.spec.Policy.Offers) {
 		o.When = r.spec.Policy.Offers[line-1].When
+		o.Why = w.condition(o.When)
 	}
 	return o
+}
+
+// condition words a condition of the matrix: a trigger's is called as the trigger.
+func (w words) condition(when string) string {
+	if trigger := strings.ToUpper(when); table[trigger][0] != "" {
+		return trigger + " " + w.say(trigger)
+	}
+	return w.say("when." + when)
 }
 
 // value returns a cell as JSON has it.

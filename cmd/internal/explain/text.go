@@ -82,7 +82,7 @@ func (a *Answer) Text() string {
 	if a.Offer.Line == 0 {
 		line("  %s", w.say("offer none"))
 	} else {
-		line("  %s", w.say("offer line", a.Offer.Line, a.Offer.When, a.Offer.Title))
+		line("  %s", w.say("offer line", a.Offer.Line, a.Offer.Why, a.Offer.Title))
 	}
 	title("scores")
 	names = 0

@@ -192,5 +192,9 @@ var table = map[string][2]string{
 	"decision.9":  {"drawn for the control group, %d %% of those left", "抽入对照组（其余用户的 %d %%）"},
 	"decision.1":  {"nothing above applies", "以上均不适用"},
 	"applies":     {"applies", "适用"}, "applies not": {"no", "否"}, "taken": {"taken", "采用"},
+	"when.not_retained": {"not to be retained", "不予挽留"}, "when.vip": {"VIP grade or large customer", "VIP 或大客户"}, "when.network_cause": {"the cause is the network", "原因为网络"},
+	"when.price_cause": {"the cause is the price", "原因为资费"}, "when.student": {"student", "学生"}, "when.traveller": {"traveller", "商旅用户"}, "when.employer_pays": {"the employer pays", "企业报销"},
+	"when.bill_shock": {"the bill jumped", "账单突增"}, "when.low_balance": {"prepaid with a low balance", "预付费余额低"}, "when.stage_early": {"early churn stage", "流失前期"},
+	"when.stage_middle": {"middle churn stage", "流失中期"}, "when.stage_late": {"late churn stage", "流失后期"}, "when.stage_complete": {"complete churn", "完全流失"}, "when.always": {"everybody else", "其余用户"},
 	"offer line": {"line %d of the matrix, %s: %s", "措施表第 %d 行，%s：%s"}, "offer none": {"no line of the matrix holds", "措施表无匹配行"},
 }

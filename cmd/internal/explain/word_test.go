@@ -69,6 +69,11 @@ func TestEveryRuleOptionAndDecisionHasItsWords(t *testing.T) {
 		for reason := job.Reason(1); reason < job.Reasons; reason++ {
 			w.say(reason.String()) // panics without words
 		}
+		for _, when := range schema.OfferConditions {
+			if text := w.condition(when); text == "" || lang == English && strings.Contains(text, "!") {
+				t.Errorf("condition %s is %q", when, text)
+			}
+		}
 		for _, c := range schema.Subscriber {
 			if c.Unit != schema.None {
 				w.amount(c.Unit, cell{known: true, whole: 1})
