@@ -21,28 +21,51 @@
 // A child is written as LightGBM writes it: a node by its number, a leaf by the
 // complement of its number (^leaf, a negative number).
 //
+// A node of XGBoost's asks whether float32(x) < t. Rounding to float32 never
+// falls as x grows, so that there is a largest float64 for which it holds: that is
+// the threshold here, and the question is x <= threshold again, exactly. XGBoost
+// sends what is in a set right; here the children have changed sides. Its nodes
+// are numbered anew, breadth first, as if they had been split in that order, and
+// the weights of dart are multiplied into the leaves.
+//
 // # Whose numbers these are
 //
 // Raw is the plain walk: the specification that every faster path must equal
-// bit for bit. It sums in float64, in the order of the file, as LightGBM does.
+// bit for bit. It sums in the order of the file, from Base on: in float64, as
+// LightGBM does, or in float32 (Single), as XGBoost does.
 package model
 
-// Ensemble is a frozen tree ensemble. It is immutable: nothing it returns or
-// holds may be written to. Any number of goroutines may use it.
+import "fmt"
+
+// Ensemble is a frozen tree ensemble, or a linear model. It is immutable: nothing
+// it returns or holds may be written to. Any number of goroutines may use it.
 type Ensemble struct {
-	Version   string   // of the format: v2, v3 or v4
+	Library   string   // that trained it: LightGBM or XGBoost
+	Version   string   // of the format: v2, v3 or v4; of XGBoost: 1.7.4
 	Objective string   // as the file names it, without parameters; "" when trained with one of the user's own
 	Link      Link     // what turns a raw score into a prediction
 	Sigmoid   float64  // slope of Link Logistic; 1 for every other link
 	Average   bool     // predictions use the mean over iterations, not the sum (random forest)
+	Single    bool     // sums and predictions are float32s, as are the values of sets asked of
 	Classes   int      // raw scores a row: 1, or the number of classes
 	Features  []string // names, by column
-	Ranges    []string // what training saw of each column: [min:max], 1:2:3 (categories) or none
+	Ranges    []string // what training saw of each column: [min:max], 1:2:3 (categories) or none; nil for XGBoost
+	Types     []string // of each column, in XGBoost's words: float, int, i, q, c; nil when the file has none
 	// Pandas lists the categories of each column that was a pandas category, in
 	// column order: category i has code i. Nil when the file has none.
 	Pandas [][]Category
+	Base   []float64 // raw score of each class before the first tree; nil for zeroes
+	// Best is the iteration that early stopping found, -1 when the file does not say.
+	// Nothing here heeds it; Between(0, Best+1) does.
+	Best int
+	// Weight is the weight of feature f for class k at f·Classes+k, in a linear
+	// model, which has no trees. Nil in all others.
+	Weight []float64
 
 	spans []span // one more than trees
+	first int    // number of the first tree in the shared arrays
+	round int    // trees an iteration
+	class []int32
 
 	feature   []int32
 	threshold []float64
@@ -54,6 +77,13 @@ type Ensemble struct {
 	word      []uint32
 	nodeCount []int32
 	leafCount []int32
+	nodeCover []float32
+	leafCover []float32
+
+	constant    []float64
+	termBound   []int32
+	termFeature []int32
+	termCoef    []float64
 }
 
 // Category is a value of a pandas category column, as text.
@@ -72,7 +102,8 @@ type Decision uint8
 // Categorical reports whether the node asks for membership of a set.
 func (d Decision) Categorical() bool { return d&1 != 0 }
 
-// DefaultLeft reports whether a missing value goes left at a numerical node.
+// DefaultLeft reports whether a missing value goes left. At a categorical node, NaN
+// is missing and nothing else.
 func (d Decision) DefaultLeft() bool { return d&2 != 0 }
 
 // Missing returns what a numerical node takes for missing.
@@ -102,6 +133,9 @@ type Tree struct {
 	Right     []int32    // child: node, or ^leaf
 	Leaf      []float64  // value of each leaf
 
+	// Single is Ensemble.Single.
+	Single bool
+
 	// Set s is the categories whose bit is set in Word[Bound[s]:Bound[s+1]], 32 a word.
 	Bound []int32
 	Word  []uint32
@@ -110,17 +144,73 @@ type Tree struct {
 	// file does not say so for every tree.
 	NodeCount []int32
 	LeafCount []int32
+	// The same, in sums of hessians; nil when the file does not say so for every tree.
+	NodeCover []float32
+	LeafCover []float32
+
+	// In linear trees a leaf's value is Const + TermCoef·feature + …, over terms
+	// TermBound[leaf] to TermBound[leaf+1]; it is Leaf where one of those features is
+	// NaN. Const is nil when the ensemble has no linear tree.
+	Const       []float64
+	TermBound   []int32
+	TermFeature []int32
+	TermCoef    []float64
 }
 
 // Trees returns the number of trees.
 func (e *Ensemble) Trees() int { return len(e.spans) - 1 }
 
-// Iterations returns the number of trees each raw score sums.
-func (e *Ensemble) Iterations() int { return e.Trees() / e.Classes }
+// Iterations returns how often every class was given trees.
+func (e *Ensemble) Iterations() int { return e.Trees() / e.round }
 
-// Tree returns tree t. It belongs to class t modulo Classes.
+// Class returns the class whose raw score tree t adds to.
+func (e *Ensemble) Class(t int) int {
+	if e.class != nil {
+		return int(e.class[e.first+t])
+	}
+	return t % e.Classes
+}
+
+// Linear reports whether a score depends on more than which leaves a row reaches.
+func (e *Ensemble) Linear() bool { return e.Weight != nil || e.constant != nil }
+
+// Between returns the model of iterations from up to, but not including, past. It
+// shares e's memory. Iterations after the last, and past 0, mean the last, as they
+// do in LightGBM and XGBoost.
+func (e *Ensemble) Between(from, past int) (*Ensemble, error) {
+	all := e.Iterations()
+	if past <= 0 || past > all {
+		past = all
+	}
+	switch {
+	case e.Weight != nil:
+		return nil, fmt.Errorf("take iterations %d to %d: a linear model has no iterations; take all", from, past)
+	case from < 0 || from >= past:
+		return nil, fmt.Errorf("take iterations %d to %d: the model has iterations 0 to %d", from, past, all)
+	}
+	part := *e
+	part.first += from * e.round
+	part.spans = e.spans[from*e.round : past*e.round+1]
+	return &part, nil
+}
+
+// make makes the arrays of a model of known size.
+func (e *Ensemble) make(s shape) {
+	nodes := s.leaves - s.trees
+	e.spans = make([]span, 1, s.trees+1)
+	e.feature, e.threshold, e.decision = make([]int32, nodes), make([]float64, nodes), make([]Decision, nodes)
+	e.left, e.right, e.leaf = make([]int32, nodes), make([]int32, nodes), make([]float64, s.leaves)
+	e.bound, e.word = make([]int32, s.bounds), make([]uint32, s.words)
+	if s.linear {
+		e.constant, e.termBound = make([]float64, s.leaves), make([]int32, s.leaves+1)
+		e.termFeature, e.termCoef = make([]int32, s.terms), make([]float64, s.terms)
+	}
+}
+
+// Tree returns tree t.
 func (e *Ensemble) Tree(t int) Tree {
 	at, past := e.spans[t], e.spans[t+1]
+	t += e.first
 	node, pastNode := int(at.leaf)-t, int(past.leaf)-t-1
 	tree := Tree{
 		Feature:   e.feature[node:pastNode:pastNode],
@@ -129,6 +219,7 @@ func (e *Ensemble) Tree(t int) Tree {
 		Left:      e.left[node:pastNode:pastNode],
 		Right:     e.right[node:pastNode:pastNode],
 		Leaf:      e.leaf[at.leaf:past.leaf:past.leaf],
+		Single:    e.Single,
 		Bound:     e.bound[at.bound:past.bound:past.bound],
 		Word:      e.word[at.word:past.word:past.word],
 	}
@@ -136,35 +227,77 @@ func (e *Ensemble) Tree(t int) Tree {
 		tree.NodeCount = e.nodeCount[node:pastNode:pastNode]
 		tree.LeafCount = e.leafCount[at.leaf:past.leaf:past.leaf]
 	}
+	if e.nodeCover != nil {
+		tree.NodeCover = e.nodeCover[node:pastNode:pastNode]
+		tree.LeafCover = e.leafCover[at.leaf:past.leaf:past.leaf]
+	}
+	if e.constant != nil {
+		tree.Const = e.constant[at.leaf:past.leaf:past.leaf]
+		tree.TermBound = e.termBound[at.leaf : past.leaf+1 : past.leaf+1]
+		tree.TermFeature, tree.TermCoef = e.termFeature, e.termCoef
+	}
 	return tree
 }
 
 // Raw returns the raw score of a row that holds a value for every feature, NaN
 // where it is missing. It panics when the model has more than one class.
 //
-// It decides as LightGBM's trees do. LightGBM's readers moreover turn x with
+// It decides as the library's trees do. LightGBM's readers moreover turn x with
 // |x| <= ZeroMax into 0 before a tree sees it; that differs only where x and the
-// threshold both lie that close to zero, and it is not copied.
+// threshold both lie that close to zero, and it is not copied. XGBoost's readers
+// refuse infinite values, and so see none.
+//
+// The score is finite, unless the model is linear and the row's values are so
+// large that products overflow.
 func (e *Ensemble) Raw(row []float64) float64 {
 	if e.Classes != 1 {
 		panic("model: Raw of a model with several classes; use RawInto")
 	}
-	sum := 0.0
-	for t := range e.Trees() {
-		tree := e.Tree(t)
-		sum += tree.Leaf[tree.Find(row)]
-	}
-	return sum
+	var dst [1]float64
+	e.RawInto(dst[:], row)
+	return dst[0]
 }
 
 // RawInto writes the raw score of each class to dst[:Classes].
 func (e *Ensemble) RawInto(dst, row []float64) {
 	dst = dst[:e.Classes]
 	clear(dst)
+	copy(dst, e.Base)
 	for t := range e.Trees() {
-		tree := e.Tree(t)
-		dst[t%e.Classes] += tree.Leaf[tree.Find(row)]
+		k := e.Class(t)
+		dst[k] = e.add(dst[k], e.Tree(t).Value(row))
 	}
+	for i, w := range e.Weight {
+		if x := float32(row[i/e.Classes]); x == x {
+			k := i % e.Classes
+			dst[k] = e.add(dst[k], float64(x*float32(w)))
+		}
+	}
+}
+
+// add adds a value to a sum.
+func (e *Ensemble) add(sum, value float64) float64 {
+	if e.Single {
+		return float64(float32(sum) + float32(value))
+	}
+	return sum + value
+}
+
+// Value returns the value of the leaf that a row reaches.
+func (tree Tree) Value(row []float64) float64 {
+	leaf := tree.Find(row)
+	if tree.Const == nil {
+		return tree.Leaf[leaf]
+	}
+	value := tree.Const[leaf]
+	for i := tree.TermBound[leaf]; i < tree.TermBound[leaf+1]; i++ {
+		x := row[tree.TermFeature[i]]
+		if x != x {
+			return tree.Leaf[leaf]
+		}
+		value += float64(tree.TermCoef[i] * x)
+	}
+	return value
 }
 
 // Find returns the number of the leaf that a row reaches.
@@ -186,6 +319,9 @@ func (tree Tree) Find(row []float64) int {
 func (tree Tree) goesLeft(node int32, x float64) bool {
 	d := tree.Decision[node]
 	if d.Categorical() {
+		if x != x {
+			return d.DefaultLeft()
+		}
 		return tree.Member(int(tree.Threshold[node]), x)
 	}
 	missing := d.Missing()
@@ -199,13 +335,23 @@ func (tree Tree) goesLeft(node int32, x float64) bool {
 }
 
 // Member reports whether category x is in set s. A fraction is cut off towards
-// zero; NaN, negative numbers and numbers no set reaches are in none.
+// zero; NaN, negative numbers and numbers no set reaches are in none. Of a Single
+// tree's sets, x is rounded to float32 first, and a negative fraction is in none.
 func (tree Tree) Member(s int, x float64) bool {
-	if !(x > -1 && x < 1<<31) {
+	c, ok := tree.Category(x)
+	if !ok {
 		return false
 	}
-	c := uint32(x)
 	words := tree.Word[tree.Bound[s]:tree.Bound[s+1]]
 	i := c / 32
 	return int(i) < len(words) && words[i]>>(c%32)&1 != 0
+}
+
+// Category returns the category that a value names, if it names one.
+func (tree Tree) Category(x float64) (uint32, bool) {
+	if tree.Single {
+		x = float64(float32(x))
+		return uint32(x), x >= 0 && x < categoriesEnd
+	}
+	return uint32(x), x > -1 && x < 1<<31
 }

@@ -17,9 +17,12 @@ var (
 )
 
 // Supported says what the loaders of this package read.
-const Supported = "supported: LightGBM text models (Booster.save_model), versions v2 to v4, without linear trees, " +
-	"trained for binary, cross_entropy, multiclass, multiclassova, regression, regression_l1, huber, fair, quantile, mape, " +
-	"poisson, gamma, tweedie or an objective of your own"
+const Supported = "supported: LightGBM text models (Booster.save_model), versions v2 to v4, trained for binary, cross_entropy, " +
+	"cross_entropy_lambda, multiclass, multiclassova, regression, regression_l1, huber, fair, quantile, mape, poisson, gamma, tweedie, " +
+	"lambdarank, rank_xendcg or an objective of your own; XGBoost JSON and UBJSON models (Booster.save_model since 1.0, as .json or .ubj), " +
+	"boosters gbtree, dart and gblinear, trained for reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:quantileerror, " +
+	"reg:pseudohubererror, reg:logistic, reg:gamma, reg:tweedie, binary:logistic, binary:logitraw, binary:hinge, count:poisson, " +
+	"multi:softmax, multi:softprob, rank:pairwise, rank:ndcg, rank:map, survival:cox or survival:aft"
 
 // Header is the Tree of an Error about no tree in particular.
 const Header = -1
@@ -27,6 +30,7 @@ const Header = -1
 // Error says why a file was refused. It wraps ErrMalformed or ErrUnsupported.
 // It never quotes a file that is no model: that file may hold subscribers.
 type Error struct {
+	Format  string // what the file was read as; "" when it is none that is known
 	Tree    int    // number of the tree, or Header
 	Field   string // key in the file, "" when no field is to blame
 	Problem string
@@ -36,7 +40,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var s strings.Builder
-	s.WriteString("read LightGBM model: ")
+	s.WriteString("read " + strings.TrimLeft(e.Format+" model: ", " "))
 	if e.Tree != Header {
 		fmt.Fprintf(&s, "tree %d: ", e.Tree)
 	}
@@ -53,9 +57,9 @@ func (e *Error) Unwrap() error { return e.kind }
 const exportAgain = "the file is damaged or was edited: export it again with Booster.save_model and copy it in binary mode"
 
 func malformed(tree int, field, format string, args ...any) *Error {
-	return &Error{Tree: tree, Field: field, Problem: fmt.Sprintf(format, args...), Remedy: exportAgain, kind: ErrMalformed}
+	return &Error{Format: lightGBM, Tree: tree, Field: field, Problem: fmt.Sprintf(format, args...), Remedy: exportAgain, kind: ErrMalformed}
 }
 
 func unsupported(tree int, field, format string, args ...any) *Error {
-	return &Error{Tree: tree, Field: field, Problem: fmt.Sprintf(format, args...), Remedy: Supported, kind: ErrUnsupported}
+	return &Error{Format: lightGBM, Tree: tree, Field: field, Problem: fmt.Sprintf(format, args...), Remedy: Supported, kind: ErrUnsupported}
 }

@@ -23,8 +23,12 @@ const (
 // The file is read twice: once to prove every length, so that the arrays can be
 // made at their exact size, and once for the values.
 func LightGBM(data []byte) (*Ensemble, error) {
-	if err := recognise(data); err != nil {
+	format, err := recognise(data)
+	if err != nil {
 		return nil, err
+	}
+	if format != lightGBM {
+		return nil, notThis(format)
 	}
 	h, rest, err := readHeader(data)
 	if err != nil {
@@ -44,54 +48,13 @@ func LightGBM(data []byte) (*Ensemble, error) {
 	if size.trees == 0 {
 		return nil, malformed(Header, "tree_sizes", "the model has no trees")
 	}
-	if size.trees%e.Classes != 0 {
+	if e.round = e.Classes; size.trees%e.round != 0 {
 		return nil, malformed(Header, "num_tree_per_iteration", "%d trees cannot be dealt to %d classes", size.trees, e.Classes)
 	}
 	if err := e.fill(h, rest, size); err != nil {
 		return nil, err
 	}
 	return e, nil
-}
-
-// recognise refuses what is plainly another thing, by name where it can.
-func recognise(data []byte) error {
-	name := ""
-	start := data[:min(len(data), 4096)]
-	switch {
-	case len(data) > bytesMax:
-		return unsupported(Header, "", "the file is larger than 1 GiB")
-	case bytes.HasPrefix(data, []byte("tree\r\n")):
-		e := malformed(Header, "", "the lines end in CR LF, so the byte counts of tree_sizes no longer hold")
-		e.Remedy = "copy the file again in binary mode"
-		return e
-	case bytes.HasPrefix(data, []byte("tree\n")):
-		return nil
-	case len(data) == 0:
-		name = "the file is empty"
-	case bytes.HasPrefix(data, []byte("Tree=")):
-		name = "this is one tree of a LightGBM text model without the model's header"
-	case bytes.HasPrefix(data, []byte{'{', 'L'}):
-		name = "this is an XGBoost UBJSON model"
-	case data[0] == '{' && bytes.Contains(start, []byte(`"learner"`)):
-		name = "this is an XGBoost JSON model"
-	case data[0] == '{' && (bytes.Contains(start, []byte(`"tree_info"`)) || bytes.Contains(start, []byte(`"tree_structure"`)) || bytes.Contains(start, []byte(`"num_tree_per_iteration"`))):
-		name = "this is a LightGBM JSON dump (dump_model), which loses digits"
-	case data[0] == '{' || data[0] == '[':
-		name = "this is a JSON file"
-	case bytes.HasPrefix(data, []byte("ccopy_reg\n")) || data[0] == 0x80 && len(data) > 1 && data[1] <= 5:
-		name = "this is a Python pickle, which could run any code"
-	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
-		name = "this is a gzip file"
-	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
-		name = "this is a zip file"
-	case bytes.HasPrefix(data, []byte("binf")) || bytes.IndexByte(start, 0) >= 0:
-		name = "this is a binary file, such as an XGBoost model of the old format"
-	default:
-		e := malformed(Header, "", "the file does not start with the line \"tree\", so it is no LightGBM text model")
-		e.Remedy = Supported
-		return e
-	}
-	return unsupported(Header, "", "%s", name)
 }
 
 // header is the part before the first tree: text, not yet checked.
@@ -199,7 +162,7 @@ func (h header) names(name string, want int) ([]string, error) {
 
 // ensemble checks the header and returns a model without trees.
 func (h header) ensemble() (*Ensemble, error) {
-	e := &Ensemble{Version: h.version}
+	e := &Ensemble{Library: "LightGBM", Version: h.version, Best: -1}
 	last, err := h.number("max_feature_idx", 0, featuresMax-1)
 	if err != nil {
 		return nil, err
@@ -266,7 +229,9 @@ func (e *Ensemble) readObjective(value []byte) error {
 		e.Link, several, needs = Softmax, true, "num_class"
 	case "multiclassova":
 		e.Link, several, needs = Logistic, true, "sigmoid"
-	case "regression", "regression_l1", "huber", "fair", "quantile", "mape":
+	case "cross_entropy_lambda", "xentlambda":
+		e.Link = Softplus
+	case "regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank", "rank_xendcg":
 		e.Link = Identity
 	case "poisson", "gamma", "tweedie":
 		e.Link = Exponential

@@ -159,8 +159,7 @@ func TestDamageIsRefusedByTreeAndField(t *testing.T) {
 	}{
 		{"stump_v2.txt", "version=v2", "version=v5", Header, "version", "v5", ErrUnsupported},
 		{"stump_v2.txt", "version=v2\n", "", Header, "version", "missing", ErrUnsupported},
-		{"stump_v2.txt", "objective=regression", "objective=lambdarank", Header, "objective", "lambdarank", ErrUnsupported},
-		{"stump_v2.txt", "objective=regression", "objective=cross_entropy_lambda", Header, "objective", "cross_entropy_lambda", ErrUnsupported},
+		{"stump_v2.txt", "objective=regression", "objective=lambdarunk", Header, "objective", "lambdarunk", ErrUnsupported},
 		{"stump_v2.txt", "objective=regression", "objective=", Header, "objective", "empty", ErrMalformed},
 		{"categorical_v3.txt", "sigmoid:0.7", "sigmoid:-1", Header, "objective", "sigmoid", ErrMalformed},
 		{"categorical_v3.txt", " sigmoid:0.7", "", Header, "objective", "lacks its parameter sigmoid", ErrMalformed},
@@ -212,8 +211,9 @@ func TestDamageIsRefusedByTreeAndField(t *testing.T) {
 		{"stump_v2.txt", "left_child=-1", "left_child=-2147483648", 1, "left_child", "leaf 2147483647 of 2", ErrMalformed},
 		{"stump_v2.txt", "left_child=-1", "left_child=99999999999999999999", 1, "left_child", "integer", ErrMalformed},
 		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nleft_child=-1\n", 1, "left_child", "twice", ErrMalformed},
-		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nis_linear=1\n", 1, "is_linear", "linear trees", ErrUnsupported},
-		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nleaf_coeff=1\n", 1, "leaf_coeff", "linear trees", ErrUnsupported},
+		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nis_linear=1\n", 1, "leaf_const", "missing", ErrMalformed},
+		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nis_linear=2\n", 1, "is_linear", "neither", ErrMalformed},
+		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nleaf_coeff=1\n", 1, "leaf_coeff", "1 values", ErrMalformed},
 		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\ncat_threshold=1\n", 1, "cat_threshold", "1 values", ErrMalformed},
 		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nleft_cihld=-1\n", 1, "left_cihld", "known", ErrMalformed},
 		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nnoise\n", 1, "", "key=value", ErrMalformed},
@@ -267,7 +267,7 @@ func TestOtherFilesAreRefusedByNameAndNeverQuoted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ data, says string }{
 		{"", "empty"},
-		{"tree", "does not start"},
+		{"tree", "starts as no model"},
 		{"tree\r\nversion=v4\r\n", "CR LF"},
 		{"tree\n", "version"},
 		{"Tree=0\nnum_leaves=1\n", "one tree"},
@@ -279,7 +279,7 @@ func TestOtherFilesAreRefusedByNameAndNeverQuoted(t *testing.T) {
 		{"\x1f\x8b\x08", "gzip"},
 		{"PK\x03\x04", "zip"},
 		{"PAR1\x00", "binary"},
-		{"13800138000,1,2\n", "does not start"},
+		{"13800138000,1,2\n", "starts as no model"},
 		{"tree\n13800138000=13800138000\n", "unreadable"},
 		{"tree\nversion=13800138000\n", "unreadable"},
 	} {

@@ -27,16 +27,22 @@ const (
 	internalWeight
 	isLinear
 	shrinkage
+	leafConst
+	numFeatures
+	leafFeatures
+	leafCoeff
 	treeFields
 )
 
 var treeFieldNames = []string{
 	"num_leaves", "num_cat", "split_feature", "threshold", "decision_type", "left_child", "right_child", "leaf_value",
 	"cat_boundaries", "cat_threshold", "leaf_count", "internal_count", "split_gain", "leaf_weight", "internal_value",
-	"internal_weight", "is_linear", "shrinkage",
+	"internal_weight", "is_linear", "shrinkage", "leaf_const", "num_features", "leaf_features", "leaf_coeff",
 }
 
-var linearFieldNames = []string{"leaf_const", "num_features", "leaf_features", "leaf_coeff"}
+// termsMax is how many terms the leaves of all linear trees may have: one takes 12
+// bytes and is written in as few as 4.
+const termsMax = 1 << 22
 
 // treeText is one tree's fields as text; nil is absent.
 type treeText struct {
@@ -62,8 +68,6 @@ func readTree(tree int, block []byte) (treeText, error) {
 			field++
 		}
 		switch {
-		case field == treeFields && known(linearFieldNames, key) != "":
-			return t, unsupported(tree, known(linearFieldNames, key), "linear trees (linear_tree=true)")
 		case field == treeFields:
 			return t, malformed(tree, printable(key), "no field of that name is known in a tree")
 		case t.fields[field] != nil:
@@ -78,7 +82,12 @@ type shape struct {
 	trees, leaves, bounds, words int
 	leavesMax                    int  // of one tree
 	counts                       bool // every tree says how many training rows it saw
+	linear                       bool // a tree's leaves are linear functions
+	terms                        int  // of all of them
 }
+
+// linear reports whether a tree's leaves are linear functions.
+func (t treeText) linear() bool { return string(t.fields[isLinear]) == "1" }
 
 // measure proves every length of every tree and returns their sums, and the
 // text after the trees.
@@ -112,8 +121,8 @@ func (s *shape) add(t treeText) error {
 	if err != nil {
 		return err
 	}
-	if value := t.fields[isLinear]; value != nil && string(value) != "0" {
-		return unsupported(t.tree, "is_linear", "linear trees (linear_tree=true)")
+	if value := string(t.fields[isLinear]); value != "" && value != "0" && value != "1" {
+		return malformed(t.tree, "is_linear", "neither 0 nor 1")
 	}
 	nodes := leaves - 1
 	for _, f := range []treeField{splitFeature, threshold, decisionType, leftChild, rightChild} {
@@ -153,10 +162,55 @@ func (s *shape) add(t treeText) error {
 			}
 		}
 	}
+	if err := s.addTerms(t, leaves); err != nil {
+		return err
+	}
 	s.trees++
 	s.leaves += leaves
 	s.leavesMax = max(s.leavesMax, leaves)
 	s.counts = s.counts && len(t.fields[leafCount]) > 0 && t.fields[internalCount] != nil
+	return nil
+}
+
+// addTerms proves the lengths of a linear tree's leaves.
+func (s *shape) addTerms(t treeText, leaves int) error {
+	if !t.linear() {
+		for _, f := range []treeField{leafConst, numFeatures, leafFeatures, leafCoeff} {
+			if err := t.length(f, 0, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, f := range []treeField{leafConst, numFeatures} {
+		if err := t.length(f, leaves, true); err != nil {
+			return err
+		}
+	}
+	terms, rest := 0, t.fields[numFeatures]
+	for i := range leaves {
+		var token []byte
+		token, rest = cutToken(rest)
+		n, ok := parseCount(token)
+		if !ok {
+			return malformed(t.tree, "num_features", "value %d is not a count", i)
+		}
+		if terms += int(n); terms > termsMax {
+			return unsupported(t.tree, "num_features", "the leaves of linear trees have more than %d terms", termsMax)
+		}
+	}
+	for _, f := range []treeField{leafFeatures, leafCoeff} {
+		if t.fields[f] == nil {
+			return malformed(t.tree, treeFieldNames[f], "the field is missing: the tree is cut short")
+		}
+		if n := countTokens(t.fields[f]); n != terms {
+			return malformed(t.tree, treeFieldNames[f], "%d values where num_features asks for %d", n, terms)
+		}
+	}
+	s.linear = true
+	if s.terms += terms; s.terms > termsMax {
+		return unsupported(t.tree, "num_features", "the leaves of linear trees have more than %d terms", termsMax)
+	}
 	return nil
 }
 
@@ -203,13 +257,9 @@ func list[T any](t treeText, f treeField, dst []T, parse func([]byte) (T, bool),
 
 // fill makes the arrays and reads the trees into them.
 func (e *Ensemble) fill(h header, text []byte, s shape) error {
-	nodes := s.leaves - s.trees
-	e.spans = make([]span, 1, s.trees+1)
-	e.feature, e.threshold, e.decision = make([]int32, nodes), make([]float64, nodes), make([]Decision, nodes)
-	e.left, e.right, e.leaf = make([]int32, nodes), make([]int32, nodes), make([]float64, s.leaves)
-	e.bound, e.word = make([]int32, s.bounds), make([]uint32, s.words)
+	e.make(s)
 	if s.counts {
-		e.nodeCount, e.leafCount = make([]int32, nodes), make([]int32, s.leaves)
+		e.nodeCount, e.leafCount = make([]int32, len(e.feature)), make([]int32, len(e.leaf))
 	}
 	check := topology{seen: make([]bool, 2*s.leavesMax), queue: make([]int32, 0, s.leavesMax)}
 	total := 0.0 // the largest raw score the trees so far can give
@@ -234,6 +284,11 @@ func (e *Ensemble) fill(h header, text []byte, s shape) error {
 		tree := e.Tree(i)
 		if err := tree.read(t, len(e.Features)); err != nil {
 			return err
+		}
+		if s.linear {
+			if err := tree.readTerms(t, len(e.Features)); err != nil {
+				return err
+			}
 		}
 		if err := check.prove(t.tree, tree.Left, tree.Right); err != nil {
 			return err
@@ -295,11 +350,48 @@ func (tree Tree) read(t treeText, features int) error {
 			return malformed(t.tree, "split_feature", "value %d names no feature of the %d", i, features)
 		}
 		x := tree.Threshold[i]
+		if tree.Decision[i].Categorical() {
+			tree.Decision[i] &^= 2 // LightGBM sends a missing category right
+		}
 		if tree.Decision[i].Categorical() && (x != math.Trunc(x) || x < 0 || x >= float64(sets)) {
 			return malformed(t.tree, "threshold", "value %d names no category set of the %d", i, sets)
 		}
 	}
 	return nil
+}
+
+// readTerms fills the linear functions of a tree's leaves. Those of a tree that is
+// not linear are its leaves' values.
+func (tree Tree) readTerms(t treeText, features int) error {
+	first := tree.TermBound[0]
+	if !t.linear() {
+		copy(tree.Const, tree.Leaf)
+		for i := range tree.Leaf {
+			tree.TermBound[i+1] = first
+		}
+		return nil
+	}
+	const integer, finite = "an integer in range", "a finite number"
+	if err := list(t, leafConst, tree.Const, parseFloat, finite); err != nil {
+		return err
+	}
+	if err := list(t, numFeatures, tree.TermBound[1:], parseCount, "a count"); err != nil {
+		return err
+	}
+	for i := range tree.Leaf {
+		tree.TermBound[i+1] += tree.TermBound[i]
+	}
+	last := tree.TermBound[len(tree.Leaf)]
+	feature := tree.TermFeature[first:last]
+	if err := list(t, leafFeatures, feature, parseInt, integer); err != nil {
+		return err
+	}
+	for i, f := range feature {
+		if f < 0 || int(f) >= features {
+			return malformed(t.tree, "leaf_features", "value %d names no feature of the %d", i, features)
+		}
+	}
+	return list(t, leafCoeff, tree.TermCoef[first:last], parseFloat, finite)
 }
 
 func parseDecision(token []byte) (Decision, bool) {

@@ -12,6 +12,9 @@ const (
 	Logistic     Link = 3 // 1/(1+exp(-Sigmoid·x)), one class or each class by itself
 	Exponential  Link = 4 // exp(x)
 	Softmax      Link = 5 // over all classes
+	Softplus     Link = 6 // ln(1+exp(x))
+	Step         Link = 7 // 1 above 0, else 0
+	Choice       Link = 8 // 1 for the class of the largest raw score, the first of equals, 0 for the others; XGBoost itself gives that class's number
 )
 
 // Probability reports whether the prediction is the probability of the one
@@ -39,8 +42,27 @@ func (e *Ensemble) TransformInto(dst, raw []float64) {
 			dst[i] /= float64(e.Iterations())
 		}
 	}
+	switch {
+	case e.Link == Identity:
+	case e.Link == Step:
+		for i, x := range dst {
+			dst[i] = 0
+			if x > 0 {
+				dst[i] = 1
+			}
+		}
+	case e.Link == Choice:
+		choose(dst)
+	case e.Single:
+		e.transformSingle(dst)
+	default:
+		e.transform(dst)
+	}
+}
+
+// transform applies the links of LightGBM, which computes in float64.
+func (e *Ensemble) transform(dst []float64) {
 	switch e.Link {
-	case Identity:
 	case SignedSquare:
 		for i, x := range dst {
 			if x < 0 {
@@ -57,10 +79,61 @@ func (e *Ensemble) TransformInto(dst, raw []float64) {
 		for i, x := range dst {
 			dst[i] = exp(x)
 		}
+	case Softplus:
+		for i, x := range dst {
+			dst[i] = log1p(exp(x))
+		}
 	case Softmax:
 		softmax(dst)
 	default:
 		panic(fmt.Sprintf("model: link %d", e.Link))
+	}
+}
+
+// transformSingle applies the links of XGBoost, which computes in float32.
+func (e *Ensemble) transformSingle(dst []float64) {
+	switch e.Link {
+	case Logistic:
+		for i, x := range dst {
+			dst[i] = float64(1 / (expSingle(min(float32(-x), 88.7)) + 1)) // no exponential overflows
+		}
+	case Exponential:
+		for i, x := range dst {
+			dst[i] = float64(expSingle(float32(x)))
+		}
+	case Softmax:
+		softmaxSingle(dst)
+	default:
+		panic(fmt.Sprintf("model: link %d", e.Link))
+	}
+}
+
+// choose writes 1 in the place of the largest, the first of equals, and 0 in all
+// others.
+func choose(x []float64) {
+	best := 0
+	for i, v := range x {
+		if v > x[best] {
+			best = i
+		}
+	}
+	clear(x)
+	x[best] = 1
+}
+
+// softmaxSingle sums in float64, and does all else in float32.
+func softmaxSingle(x []float64) {
+	top := x[0]
+	for _, v := range x {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for i, v := range x {
+		x[i] = float64(expSingle(float32(v) - float32(top)))
+		sum += x[i]
+	}
+	for i := range x {
+		x[i] = float64(float32(x[i]) / float32(sum))
 	}
 }
 

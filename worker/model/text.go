@@ -84,16 +84,21 @@ func parseThreshold(token []byte) (float64, bool) {
 // parseFloat reads a finite decimal number. What strconv reads beside those
 // (inf, nan, hexadecimal, underscores) LightGBM never writes there.
 func parseFloat(token []byte) (float64, bool) {
-	if len(token) > 64 {
+	if len(token) > 64 || !decimal(token) {
 		return 0, false
-	}
-	for _, c := range token {
-		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
-			return 0, false
-		}
 	}
 	x, err := strconv.ParseFloat(string(token), 64)
 	return x, err == nil
+}
+
+// decimal reports whether a token has only what decimal numbers are written in.
+func decimal(token []byte) bool {
+	for _, c := range token {
+		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
+			return false
+		}
+	}
+	return true
 }
 
 // parseWord reads a bitset word.
