@@ -12,6 +12,7 @@ import (
 // to a plane for each category that is in a set; the planes of a set are joined.
 type topic struct {
 	feature    int32
+	single     bool // values are rounded to float32 first, and negative ones are no categories
 	sets       []answer
 	categories []uint32    // in sets, sorted
 	at         uint32      // plane of the first category; after the last one, that of all others
@@ -22,6 +23,7 @@ type topic struct {
 // which go right.
 type answer struct {
 	at      uint32
+	missing bool     // missing values are in the set
 	members []uint32 // categories, sorted; places in topic.categories once settled
 }
 
@@ -54,8 +56,11 @@ func members(words []uint32) []uint32 {
 }
 
 // setKey tells the sets of a model apart.
-func setKey(feature int32, words []uint32) string {
+func setKey(feature int32, words []uint32, missing bool) string {
 	key := binary.LittleEndian.AppendUint32(nil, uint32(feature))
+	if missing {
+		key = append(key, 1) // no whole word: no other set's key is as long
+	}
 	for _, w := range words {
 		key = binary.LittleEndian.AppendUint32(key, w)
 	}
@@ -96,7 +101,10 @@ func (t *topic) answer(planes []plane, x []float64) {
 	category := planes[t.at:][:len(t.categories)+1]
 	clear(category)
 	for i, v := range x {
-		if !(v > -1 && v < 1<<31) {
+		if t.single {
+			v = float64(float32(v))
+		}
+		if !(v > -1 && v < 1<<31) || t.single && v < 0 {
 			continue
 		}
 		c := uint32(v)
@@ -111,6 +119,11 @@ func (t *topic) answer(planes []plane, x []float64) {
 		for _, place := range s.members {
 			for w, rows := range &category[place] {
 				in[w] |= rows
+			}
+		}
+		if s.missing {
+			for w := 0; w*64 < len(x); w++ {
+				in[w] |= missing(x[w*64:min(w*64+64, len(x))], false)
 			}
 		}
 		for w, rows := range in {

@@ -37,6 +37,8 @@ func TestTrainedModelsEqualRawBitForBit(t *testing.T) {
 			models[name] = append(models[name], filepath.Join(oracles, "generated", c.Input))
 		}
 		for _, name := range []string{
+			"generated/xgboost/logistic_internet_nan.json", "generated/xgboost/logistic_mlc_basescore02_spw3.ubj", "generated/xgboost/cat_mlc_partition.json",
+			"generated/xgboost/dart_mlc.json", "ankane_xgboost/model.json", "leaves/xg_dart_agaricus.converted_by_xgboost174.ubj",
 			"ankane_lightgbm/model.txt", "ankane_lightgbm/categorical.txt", "treelite_toy_categorical/toy_categorical_model.txt",
 			"leaves/lg_breast_cancer.txt", "leaves/lg_dart_breast_cancer.model", "leaves/model_simple.txt",
 			"leaves/genlin_fmtp_poisson_Frequency.model", "leaves/genlin_fmtp_gamma_AvgClaimAmount.model", "leaves/genlin_fmtp_tweedie_PurePremium.model",
@@ -51,7 +53,7 @@ func TestTrainedModelsEqualRawBitForBit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e, err := model.LightGBM(text)
+			e, err := model.Load(text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +87,7 @@ func drawn(e *model.Ensemble, rows int) [][]float64 {
 		for i, f := range tree.Feature {
 			if tree.Decision[i].Categorical() {
 				for _, c := range members(words(tree, i)) {
-					asked[f] = append(asked[f], float64(c))
+					asked[f] = append(asked[f], float64(c), math.Nextafter(float64(c), -1), float64(c)+0.5)
 				}
 			} else if x := tree.Threshold[i]; x-x == 0 {
 				asked[f] = append(asked[f], x, math.Nextafter(x, math.Inf(1)), math.Nextafter(x, math.Inf(-1)))
@@ -101,7 +103,9 @@ func drawn(e *model.Ensemble, rows int) [][]float64 {
 			case pick == 0:
 				row[k] = math.NaN()
 			case pick < 3 || len(values) == 0:
-				row[k] = float64(r.IntN(200) - 20)
+				row[k] = float64(r.IntN(200)-20) / 2
+			case pick == 3:
+				row[k] = math.Copysign(1e300, float64(r.IntN(2))-0.5)
 			default:
 				row[k] = values[r.IntN(len(values))]
 			}

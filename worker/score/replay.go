@@ -114,14 +114,28 @@ func sum(score *[blockRows]float64, leaf [][blockRows]uint8, value []float64, tr
 	}
 }
 
+// sumSingle adds as sum does, in float32.
+func sumSingle(score *[blockRows]float64, leaf [][blockRows]uint8, value []float64, trees []grown) {
+	for i := range leaf {
+		v, l := (*[leavesMax]float64)(value[trees[i].value:]), &leaf[i]
+		for r := range score {
+			score[r] = float64(float32(score[r]) + float32(v[l[r]]))
+		}
+	}
+}
+
 // spread adds the leaves' values of one tree, however many it has, to the scores
-// of the rows in their masks.
-func spread(score *[blockRows]float64, masks []plane, value []float64) {
+// of the rows in their masks. To round the sum of two float32s twice, to float64
+// and then to float32, gives what rounding it once does.
+func spread(score *[blockRows]float64, masks []plane, value []float64, single bool) {
 	for i := range masks {
 		v := value[i]
 		for w, rows := range masks[i] {
 			for ; rows != 0; rows &= rows - 1 {
-				score[w*64+bits.TrailingZeros64(rows)] += v
+				r := w*64 + bits.TrailingZeros64(rows)
+				if score[r] += v; single {
+					score[r] = float64(float32(score[r]))
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -65,6 +66,8 @@ type forest struct {
 	nodes  []node
 	trees  []grown
 	value  []float64 // of the leaves, in the order of the replay, tree after tree
+	base   float64   // every sum's start
+	single bool      // sums are float32s
 
 	// For vectors to look values up in: of each tree of few leaves, the low words of
 	// its leaves' values, padded to tableSize, and then the high ones.
@@ -103,12 +106,21 @@ type grown struct {
 
 func (g grown) leaves() int { return int(g.nodes) + 1 }
 
-// newForest compiles an ensemble of one class. It is an error when the scratch
-// would not be bounded.
+// newForest compiles an ensemble of one class. It is an error when a score is no
+// sum of leaves, and when the scratch would not be bounded.
 func newForest(e *model.Ensemble) (*forest, error) { return newForestOn(e, paths()[len(paths())-1]) }
 
 func newForestOn(e *model.Ensemble, p path) (*forest, error) {
-	f := &forest{path: p}
+	switch {
+	case e.Classes != 1:
+		return nil, fmt.Errorf("the model has %d classes; a propensity needs a model of one", e.Classes)
+	case e.Linear():
+		return nil, errors.New("the model is linear, or has linear trees (linear_tree=true, gblinear); train trees with constant leaves")
+	}
+	f := &forest{path: p, single: e.Single}
+	if e.Base != nil {
+		f.base = e.Base[0]
+	}
 	layout, err := f.lay(e)
 	if err != nil {
 		return nil, err
@@ -157,7 +169,7 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 		for i, d := range tree.Decision {
 			if d.Categorical() {
 				set := words(tree, i)
-				key := setKey(tree.Feature[i], set)
+				key := setKey(tree.Feature[i], set, d.DefaultLeft())
 				if _, known := l.sets[key]; known {
 					continue
 				}
@@ -168,10 +180,10 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 				if !known {
 					at = len(f.topics)
 					topics[tree.Feature[i]] = at
-					f.topics = append(f.topics, topic{feature: tree.Feature[i]})
+					f.topics = append(f.topics, topic{feature: tree.Feature[i], single: e.Single})
 				}
 				l.sets[key] = uint32(planes)
-				f.topics[at].sets = append(f.topics[at].sets, answer{at: uint32(planes), members: members(set)})
+				f.topics[at].sets = append(f.topics[at].sets, answer{at: uint32(planes), missing: d.DefaultLeft(), members: members(set)})
 				planes++
 				continue
 			}
@@ -274,8 +286,8 @@ func (f *forest) tabulate() {
 
 // ask returns the planes that answer node i.
 func (f *forest) ask(tree model.Tree, i int, l layout) node {
-	if tree.Decision[i].Categorical() {
-		return node{at: l.sets[setKey(tree.Feature[i], words(tree, i))] * planeSize, low: never * planeSize}
+	if d := tree.Decision[i]; d.Categorical() {
+		return node{at: l.sets[setKey(tree.Feature[i], words(tree, i), d.DefaultLeft())] * planeSize, low: never * planeSize}
 	}
 	t := limit(tree.Threshold[i])
 	for _, at := range l.scales[axisOf(tree, i)] {
@@ -310,7 +322,9 @@ func (f *forest) quantise(in []kernel.Vector, first, n int) {
 
 // sum sums the trees over the planes.
 func (f *forest) sum() {
-	*f.scores = [blockRows]float64{}
+	for i := range f.scores {
+		f.scores[i] = f.base
+	}
 	for trees := f.trees; len(trees) > 0; {
 		n := 0
 		for n < min(grouped, len(trees)) && trees[n].leaves() <= leavesMax {
@@ -318,12 +332,15 @@ func (f *forest) sum() {
 			f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()], f.bits)
 			n++
 		}
-		if n > 0 {
-			f.path.sum(f.scores, f.leaves, f, trees[:n])
-		} else { // more leaves than a byte tells apart: rare, and slower
+		switch {
+		case n == 0: // more leaves than a byte tells apart: rare, and slower
 			f.replay(trees[0])
-			spread(f.scores, f.masks[:trees[0].leaves()], f.value[trees[0].value:])
+			spread(f.scores, f.masks[:trees[0].leaves()], f.value[trees[0].value:], f.single)
 			n = 1
+		case f.single:
+			sumSingle(f.scores, f.leaves[:n], f.value, trees)
+		default:
+			f.path.sum(f.scores, f.leaves, f, trees[:n])
 		}
 		trees = trees[n:]
 	}
