@@ -93,7 +93,7 @@ func extraName(column string) (string, bool) {
 // cannot be bound are all reported.
 func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	sum := sha256.Sum256(data)
-	e, err := model.LightGBM(data)
+	e, err := model.Load(data)
 	if err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
