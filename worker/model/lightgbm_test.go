@@ -267,7 +267,7 @@ func TestOtherFilesAreRefusedByNameAndNeverQuoted(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ data, says string }{
 		{"", "empty"},
-		{"tree", "starts as no model"},
+		{"tree", "no LightGBM text model"},
 		{"tree\r\nversion=v4\r\n", "CR LF"},
 		{"tree\n", "version"},
 		{"Tree=0\nnum_leaves=1\n", "one tree"},
@@ -279,7 +279,7 @@ func TestOtherFilesAreRefusedByNameAndNeverQuoted(t *testing.T) {
 		{"\x1f\x8b\x08", "gzip"},
 		{"PK\x03\x04", "zip"},
 		{"PAR1\x00", "binary"},
-		{"13800138000,1,2\n", "starts as no model"},
+		{"13800138000,1,2\n", "no LightGBM text model"},
 		{"tree\n13800138000=13800138000\n", "unreadable"},
 		{"tree\nversion=13800138000\n", "unreadable"},
 	} {

@@ -64,7 +64,7 @@ func recognise(data []byte) (string, error) {
 	case bytes.HasPrefix(data, []byte("binf")) || bytes.IndexByte(start, 0) >= 0:
 		name = "this is a binary file, such as an XGBoost model of the old format (load it with XGBoost before 3.1 and save it as .json)"
 	default:
-		e := malformed(Header, "", "the file starts as no model does: with the line \"tree\" (LightGBM text) or a brace (XGBoost JSON and UBJSON)")
+		e := malformed(Header, "", "the file starts neither with the line \"tree\" nor with a brace, so it is no LightGBM text model, and none of XGBoost")
 		e.Format, e.Remedy = "", Supported
 		return "", e
 	}

@@ -470,8 +470,9 @@ func (x *xgboost) linear(e *Ensemble) error {
 	for i := range e.Weight {
 		e.Weight[i] = float64(x.weight[i])
 	}
+	base := float32(e.Base[0]) // of all classes, as XGBoost has it even where base_score has one for each
 	for k, bias := range x.weight[len(e.Weight):] {
-		if e.Base[k] = float64(bias + float32(e.Base[k])); math.IsInf(e.Base[k], 0) {
+		if e.Base[k] = float64(bias + base); math.IsInf(e.Base[k], 0) {
 			return x.blame("weights", "the bias is so large that a score can overflow")
 		}
 	}
