@@ -46,7 +46,7 @@ func row(page, name string) ([]string, bool) {
 type leaf struct {
 	path string
 	enum []string
-	// table is set for a map: it is empty, and Values lists none of its keys.
+	// table is set for a map: Values lists its keys, if there are any.
 	table bool
 }
 
@@ -88,10 +88,10 @@ func TestJobFilePageHasEveryKeyWithItsDefaultAndItsWords(t *testing.T) {
 			}
 			// A key without a default of its own says in words what happens.
 			value, given := defaults[l.path]
-			if l.table {
+			if l.table && !keyed(defaults, l.path) {
 				value, given = "{}", true
 			}
-			inWords := !given || value == `""` || l.path == "month" || l.path == "run.workers"
+			inWords := !given || value == `""` || l.path == "month" || l.path == "run.workers" || l.path == "policy.offers" // the matrix is on the kernels' page
 			if want := "`" + value + "`"; cells[1] != want && (!inWords || strings.Contains(cells[1], "`")) {
 				t.Errorf("%s: the default of %s is %s, the page says %s", file, l.path, want, cells[1])
 			}
@@ -109,6 +109,16 @@ func TestJobFilePageHasEveryKeyWithItsDefaultAndItsWords(t *testing.T) {
 			}
 		}
 	}
+}
+
+// keyed reports whether the table at path has keys by default.
+func keyed(defaults map[string]string, path string) bool {
+	for other := range defaults {
+		if strings.HasPrefix(other, path+".") {
+			return true
+		}
+	}
+	return false
 }
 
 func TestJobFilePageHasEveryCanonicalColumnWithItsUnit(t *testing.T) {
@@ -179,6 +189,47 @@ func TestKernelsPageNamesEveryFeatureTriggerAndDecision(t *testing.T) {
 			if !regexp.MustCompile(`\n\| \d+ \| ` + found[2] + `\b`).MatchString(page) {
 				t.Errorf("%s has no row for decision %s", file, found[2])
 			}
+		}
+	}
+}
+
+func TestKernelsPageHasTheOfferMatrixAndEveryCause(t *testing.T) {
+	t.Parallel()
+	causes, _ := schema.Find(schema.Score, "cause")
+	for file, page := range document(t, "kernels") {
+		for i, o := range job.Default().Policy.Offers {
+			if !strings.Contains(page, fmt.Sprintf("\n| %d | `%s` | %s", i+1, o.When, o.Offer)) {
+				t.Errorf("%s does not have line %d of the matrix: %s when %s", file, i+1, o.Offer, o.When)
+			}
+		}
+		for _, code := range enumeration.FindAllStringSubmatch(causes.Doc, -1) {
+			if !regexp.MustCompile(`\b` + code[1] + `\b.* ` + code[2] + `\b`).MatchString(page) {
+				t.Errorf("%s does not mention cause %s, %s", file, code[1], code[2])
+			}
+		}
+	}
+}
+
+// The files of features and rules on the rules' page, which a job file names before, are
+// ones that can be used.
+func TestRulesPageShowsFilesThatAreValid(t *testing.T) {
+	t.Parallel()
+	for file, page := range document(t, "rules") {
+		blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page, -1)
+		if len(blocks) != 3 {
+			t.Errorf("%s shows %d files, want 3", file, len(blocks))
+			continue
+		}
+		spec := job.Default()
+		spec.Month = 202610
+		for i, kind := range []string{"features", "rules"} {
+			var err error
+			if spec, err = boot.LoadAlone(kind, file, []byte(blocks[i+1][1]), spec); err != nil {
+				t.Errorf("%s, %s: %v", file, kind, err)
+			}
+		}
+		if len(spec.Features) == 0 || len(spec.Custom) == 0 {
+			t.Errorf("%s shows %d features and %d rules", file, len(spec.Features), len(spec.Custom))
 		}
 	}
 }
