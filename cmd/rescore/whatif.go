@@ -27,7 +27,8 @@ func (a *app) whatifCommand() *cobra.Command {
 		Short: "Count whom other rules would warn, without scoring again",
 		Long: `Whatif takes a published version and its input and counts, trigger by trigger,
 how many subscribers changed rules would warn: before, after, newly, no longer.
-It reads only the columns the triggers need, and no model.
+It reads only the columns the triggers need, and the model only when a rule of
+your own reads what it makes.
 
 An exact answer judges every row by the old rules and by the new, and is given
 only when the old ones make the published figures. With --sample it reads some

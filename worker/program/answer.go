@@ -1,6 +1,8 @@
 package program
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -39,22 +41,31 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 
 // ForRules plans the program of the fourteen triggers and the users' own rules
 // alone: trg_fired, trg_unknown and, where there are rules, rule_fired and
-// rule_unknown. It has no model, so a rule that reads what the model makes is an
-// error.
-func ForRules(spec job.Spec, batchRows int) (*Plan, error) {
+// rule_unknown. model is called only when a rule reads what a model makes.
+func ForRules(spec job.Spec, model func() (Model, error), batchRows int) (*Plan, error) {
 	u16, u64 := arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint64
 	want := []kernel.Field{{Name: "trg_fired", Type: u16}, {Name: "trg_unknown", Type: u16}}
 	rules, err := formula.NewRules(spec)
 	if err != nil {
 		return nil, err
 	}
+	if len(spec.Custom) > 0 {
+		want = append(want, kernel.Field{Name: formula.Fired, Type: u64}, kernel.Field{Name: formula.Unknown, Type: u64})
+	}
 	list, err := common(spec, inputs(rules), batchRows)
 	if err != nil {
 		return nil, err
 	}
-	if len(spec.Custom) > 0 {
-		want = append(want, kernel.Field{Name: formula.Fired, Type: u64}, kernel.Field{Name: formula.Unknown, Type: u64})
-		list = append(list, rules)
+	p, err := Select(append(list, rules), want, input(spec))
+	if !errors.Is(err, errNoMaker) {
+		return p, err
+	}
+	m, err := model()
+	if err != nil {
+		return nil, fmt.Errorf("a rule reads what the model makes: %w", err)
+	}
+	if list, err = catalogue(spec, m, nil, batchRows); err != nil {
+		return nil, err
 	}
 	return Select(list, want, input(spec))
 }

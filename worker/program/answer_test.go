@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"errors"
 	"math/bits"
 	"math/rand/v2"
 	"slices"
@@ -28,7 +29,7 @@ func TestEverythingSaysWhatTheJobSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	triggers, err := ForRules(spec, size)
+	triggers, err := ForRules(spec, func() (Model, error) { return Model{}, errors.New("no rule asks for the model") }, size)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -58,5 +59,31 @@ func TestRulesBringTheFeaturesTheyReadAndNoMore(t *testing.T) {
 	}
 	if unknown, err = Unknowns(spec, m, []string{"fee_m0"}); err != nil || !slices.ContainsFunc(unknown, func(u Unknown) bool { return u.Output == "model feature drop" }) {
 		t.Errorf("%+v, %v", unknown, err)
+	}
+}
+
+func TestTheModelIsAskedForWhereARuleReadsWhatItMakes(t *testing.T) {
+	t.Parallel()
+	spec := own()
+	m, err := LoadModel(spec, lightGBM(1, 3, []string{"drop", "fee_last"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ForRules(spec, func() (Model, error) { return m, nil }, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := p.Inputs("propensity"); !ok || len(p.Wanted()) != 4 {
+		t.Errorf("the plan of a rule that reads the propensity:\n%s", p)
+	}
+	gone := errors.New("the model is gone")
+	if _, err := ForRules(spec, func() (Model, error) { return Model{}, gone }, 8); !errors.Is(err, gone) {
+		t.Errorf("without the model: %v", err)
+	}
+	spec.Custom[0].Text = "fast and fee_cv > 0"
+	if p, err = ForRules(spec, func() (Model, error) { return Model{}, gone }, 8); err != nil {
+		t.Error(err)
+	} else if _, ok := p.Inputs("propensity"); ok {
+		t.Error("a rule that does not read it has the propensity made")
 	}
 }

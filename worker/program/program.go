@@ -27,6 +27,9 @@ import (
 // BadValues is the input column that carries source.Batch.Bad.
 const BadValues = "dq_bad_values"
 
+// errNoMaker marks a column that cannot be had.
+var errNoMaker = errors.New("is neither in the input record nor made by a kernel")
+
 // Plan is a program before it has memory: what runs, in order, and what is read.
 type Plan struct {
 	kernels []kernel.Kernel
@@ -82,7 +85,7 @@ func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name stri
 		typ, ok := input(f.Name)
 		switch {
 		case !ok:
-			problems = append(problems, fmt.Errorf("column %s, read by %s, is neither in the input record nor made by a kernel", f.Name, by))
+			problems = append(problems, fmt.Errorf("column %s, read by %s, %w", f.Name, by, errNoMaker))
 		case mistyped(f, typ, by) || seen[f.Name]:
 		case f.Name == schema.Key || f.Name == BadValues:
 			p.handed = append(p.handed, f)

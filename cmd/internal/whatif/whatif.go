@@ -1,5 +1,6 @@
 // Package whatif counts whom other rules would warn, from a published version
-// and the input it was made from, without its model and without scoring again.
+// and the input it was made from, without scoring again. The model is read only
+// when a rule of the users' own asks what it says.
 //
 //	manifest ─► partitions, their rows and sums, the tally before
 //	input ────► numbers counted again ─► the same partitions, or some segments
@@ -126,25 +127,26 @@ type pass struct {
 }
 
 func (p *pass) plans() error {
-	p.before = func() (*program.Plan, error) { return program.ForRules(p.v.Spec, batchRows) }
-	p.after = func() (*program.Plan, error) { return program.ForRules(p.o.Spec, batchRows) }
+	model := sync.OnceValues(p.v.Model)
+	p.before = func() (*program.Plan, error) { return program.ForRules(p.v.Spec, model, batchRows) }
+	p.after = func() (*program.Plan, error) { return program.ForRules(p.o.Spec, model, batchRows) }
 	before, err := p.before()
 	if err != nil {
 		return fmt.Errorf("the version's rules: %w", err)
 	}
 	after, err := p.after()
 	if err != nil {
-		return fmt.Errorf("the rules asked about cannot be judged without the model: %w", err)
+		return fmt.Errorf("the rules asked about: %w", err)
 	}
 	p.columns = union(before.Columns(), after.Columns())
 	if p.v.Manifest.Tally.Reason[job.BadValue] == 0 {
 		return nil
 	}
-	model, err := p.v.Model()
+	m, err := model()
 	if err != nil {
 		return fmt.Errorf("the version rejected values that cannot be read, and which columns it looked at depends on its model: %w", err)
 	}
-	whole, err := program.ForJob(p.v.Spec, model, batchRows)
+	whole, err := program.ForJob(p.v.Spec, m, batchRows)
 	if err != nil {
 		return err
 	}

@@ -251,6 +251,19 @@ func TestUsersRulesAreTriedFromAFile(t *testing.T) {
 	}
 }
 
+// TestRulesMayReadWhatTheModelMakes asks about a version with a rule that reads
+// the risk band: it must count as many as the version has in those bands.
+func TestRulesMayReadWhatTheModelMakes(t *testing.T) {
+	t.Parallel()
+	dir := base(t, 3000, "parquet", "wide")
+	was := run(t, dir, "wide", "out", func(s *job.Spec) { s.Custom = []job.Formula{{Name: "risky", Text: "risk_band >= 4"}} })
+	a := ask(t, version(t, dir), 0, "t8.faults=1")
+	risky := was.Tally.Risk[4] + was.Tally.Risk[5]
+	if l := a.Rules[14]; len(a.Rules) != 15 || l.Rule != "risky" || l.Before != risky || l.After.Count != risky || risky == 0 {
+		t.Errorf("%d rules, the last %+v; %d are of bands 4 and 5", len(a.Rules), a.Rules[14], risky)
+	}
+}
+
 func TestKeysAreTakenInEveryFormAndOthersRefusedWithTheNearest(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"t2.drop_pct", "t2_drop_pct", "rules.t2_drop_pct"} {
