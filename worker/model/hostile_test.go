@@ -14,10 +14,11 @@ import (
 	"testing"
 )
 
-func samples(t testing.TB) [][]byte {
+// samples reads the models of testdata whose names end so.
+func samples(t testing.TB, end string, atLeast int) [][]byte {
 	t.Helper()
-	names, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(names) < 5 {
+	names, err := filepath.Glob("testdata/*" + end)
+	if err != nil || len(names) < atLeast {
 		t.Fatalf("testdata holds %d models: %v", len(names), err)
 	}
 	var list [][]byte
@@ -31,10 +32,10 @@ func samples(t testing.TB) [][]byte {
 // whose every walk ends in a leaf and whose every score is a number.
 func sound(t testing.TB, data []byte) (accepted bool) {
 	t.Helper()
-	e, err := LightGBM(data)
+	e, err := Load(data)
 	if err != nil {
 		var typed *Error
-		if e != nil || !errors.As(err, &typed) || typed.Problem == "" || typed.Remedy == "" || errors.Is(err, ErrMalformed) == errors.Is(err, ErrUnsupported) {
+		if e != nil || !errors.As(err, &typed) || typed.Problem == "" || typed.Remedy == "" || errors.Is(err, ErrMalformed) == errors.Is(err, ErrUnsupported) || len(err.Error()) > 1500 {
 			t.Fatalf("refused with %v and model %v:\n%q", err, e, data)
 		}
 		return false
@@ -49,13 +50,13 @@ func sound(t testing.TB, data []byte) (accepted bool) {
 	for _, row := range rows {
 		e.RawInto(raw, row)
 		for k, x := range raw {
-			if math.IsNaN(x) || math.IsInf(x, 0) {
+			if !e.Linear() && (math.IsNaN(x) || math.IsInf(x, 0)) {
 				t.Fatalf("row %v scores %v for class %d:\n%q", row, x, k, data)
 			}
 		}
 		e.TransformInto(again, raw)
 		for _, x := range again {
-			if x != x {
+			if !e.Linear() && x != x {
 				t.Fatalf("row %v predicts NaN:\n%q", row, data)
 			}
 		}
@@ -66,14 +67,28 @@ func sound(t testing.TB, data []byte) (accepted bool) {
 			}
 		}
 	}
-	if e.Trees()%e.Classes != 0 || len(e.Ranges) != len(e.Features) {
-		t.Fatalf("%d trees, %d classes, %d ranges, %d features", e.Trees(), e.Classes, len(e.Ranges), len(e.Features))
+	if e.Trees()%e.Classes != 0 || e.Ranges != nil && len(e.Ranges) != len(e.Features) || e.Types != nil && len(e.Types) > 0 && len(e.Types) != len(e.Features) {
+		t.Fatalf("%d trees, %d classes, %d ranges, %d types, %d features", e.Trees(), e.Classes, len(e.Ranges), len(e.Types), len(e.Features))
 	}
 	return true
 }
 
 func FuzzLightGBM(f *testing.F) {
-	for _, data := range samples(f) {
+	for _, data := range samples(f, ".txt", 6) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { sound(t, data) })
+}
+
+func FuzzXGBoostJSON(f *testing.F) {
+	for _, data := range samples(f, ".json", 5) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { sound(t, data) })
+}
+
+func FuzzXGBoostUBJSON(f *testing.F) {
+	for _, data := range samples(f, ".ubj", 2) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) { sound(t, data) })
@@ -133,7 +148,7 @@ func TestMutantsAreRefusedOrSound(t *testing.T) {
 	if os.Getenv("RESCORE_LONG") != "" {
 		mutants = 400_000
 	}
-	list := samples(t)
+	list := samples(t, ".txt", 6)
 	r := rand.New(rand.NewPCG(20, 26))
 	accepted := 0
 	for range mutants {

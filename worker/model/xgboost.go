@@ -375,7 +375,10 @@ func (x *xgboost) assemble() (*Ensemble, error) {
 	}
 	e := &Ensemble{
 		Library: "XGBoost", Version: x.version, Objective: x.objective, Sigmoid: 1, Single: true, Best: x.best,
-		Classes: max(x.classes, x.targets, 1), Types: x.types,
+		Classes: max(x.classes, x.targets, 1),
+	}
+	if len(x.types) > 0 {
+		e.Types = x.types
 	}
 	if len(x.types) > 0 && len(x.types) != x.features {
 		return nil, x.blame("feature_types", "%d values for the %d features of num_feature", len(x.types), x.features)

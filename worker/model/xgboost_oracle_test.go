@@ -91,13 +91,17 @@ func (j judgeTree) find(row []float64) int {
 
 func (j *judge) margins(row []float64, trees int) []float32 {
 	classes, _ := strconv.Atoi(j.Learner.Param.Classes)
-	base, _ := strconv.ParseFloat(strings.Trim(j.Learner.Param.Base, "[]"), 32)
-	if j.Learner.Objective.Name == "binary:logistic" {
-		base = -math.Log(1/base - 1)
+	parsed, _ := strconv.ParseFloat(strings.Trim(j.Learner.Param.Base, "[]"), 32)
+	base := float32(parsed)
+	switch j.Learner.Objective.Name {
+	case "binary:logistic":
+		base = -float32(math.Log(float64(1/base - 1)))
+	case "reg:gamma":
+		base = float32(math.Log(parsed))
 	}
 	sum := make([]float32, max(classes, 1))
 	for k := range sum {
-		sum[k] = float32(base)
+		sum[k] = base
 	}
 	b := j.Learner.Booster
 	for t, tree := range b.Model.Trees[:min(trees, len(b.Model.Trees))] {
