@@ -106,7 +106,7 @@ given. --number - reads it from stdin, which leaves it out of the shell's histor
 An input that has changed since is refused.`,
 		Example: `  rescore explain --number 13800138000 province/job.yaml
   echo 13800138000 | rescore explain --number - province/out --lang zh
-  rescore explain --number 13800138000 v0001-00000000000000000012 --path province/out --output json`,
+  rescore explain --number 13800138000 v0001-0000000014 --path province/out --output json`,
 		Args: exactly(1),
 	}
 	v := a.versionFlags(cmd)

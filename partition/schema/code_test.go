@@ -14,7 +14,7 @@ import (
 func TestCodesAreNamedOnceInEachLanguage(t *testing.T) {
 	t.Parallel()
 	word := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-	for _, record := range [][]Column{Subscriber, Score} {
+	for _, record := range [][]Column{Subscriber, Published} {
 		for _, c := range record {
 			seen := map[string]bool{}
 			for _, code := range append(append([]Code{}, c.Codes...), c.Flags...) {
@@ -43,7 +43,7 @@ func TestCodesAreNamedOnceInEachLanguage(t *testing.T) {
 // could not be explained to anybody.
 func TestEveryColumnWhoseLineListsCodesNamesThem(t *testing.T) {
 	t.Parallel()
-	for _, record := range [][]Column{Subscriber, Score} {
+	for _, record := range [][]Column{Subscriber, Published} {
 		for _, c := range record {
 			lists := strings.Contains(c.Doc, "1 ") && strings.Contains(c.Doc, ", 2 ") || strings.Contains(c.Doc, "bit 0 ")
 			if lists && len(c.Codes)+len(c.Flags) == 0 && c.Type.ID() == arrow.UINT8 && c.Unit == None {

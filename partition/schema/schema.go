@@ -149,7 +149,7 @@ var Published = slices.Concat(Score, Selected)
 // (domain dossier C10). They are known only when every partition is scored.
 var Selected = []Column{
 	{Name: "action_priority_score", Type: u16, Null: "65535: NO_VALUE, no bill in three months", Doc: "行动优先级评分, 0 to 1000: 1000 × the share of the eligible base (RETAIN and HOLDOUT) with a lower expected_loss_fen, equal ones counted half; 0 when nothing would be lost"},
-	{Name: "action_priority", Type: u8, Doc: "0 NO_VALUE, 1 P1 the eligible base's top 1 %, 2 P2 the next 4 %, 3 P3 the next 15 %, 4 P4 the rest, 5 X excluded: neither RETAIN nor HOLDOUT"},
+	{Name: "action_priority", Type: u8, Doc: "0 NO_VALUE, 1 P1 the eligible base's top 1 %, 2 P2 the next 4 %, 3 P3 the next 15 %, 4 P4 the rest, 5 X excluded: neither RETAIN nor HOLDOUT", Codes: priorities},
 }
 
 // Score is what the score stage makes of each subscriber. Names and

@@ -168,9 +168,10 @@ func (r *row) columns(w words, unmask bool) []Column {
 }
 
 // maskHandset keeps the model of a handset, which many have, and hides which one
-// it is.
+// it is, however many digits the base has of it.
 func maskHandset(imei int64) string {
-	return fmt.Sprintf("%08d******", imei/1_000_000)
+	text := fmt.Sprintf("%014d", imei)
+	return text[:8] + strings.Repeat("*", len(text)-8)
 }
 
 // dictionary lists every feature, the users' own after the house's.

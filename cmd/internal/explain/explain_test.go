@@ -281,7 +281,7 @@ func TestTheUsersFeaturesAndRulesAreExplained(t *testing.T) {
 	t.Parallel()
 	b := scored(t, 1000, "csv", "wide", func(s *job.Spec) {
 		s.Features = []job.Formula{{Name: "drop", Text: "1 - fee[0] / mean(fee[1:3])"}}
-		s.Custom = []job.Formula{{Name: "never", Text: "fee[0] < -1000000"}, {Name: "always", Text: "fee[0] >= -1000000 or fee[0] < 0", Doc: "everybody with a bill"}}
+		s.Custom = []job.Formula{{Name: "never", Text: "fee[0] < -1000000"}, {Name: "always", Text: "fee[0] >= -1000000\n\tor fee[0] < 0", Doc: "everybody with a bill"}}
 	})
 	found := map[string]int{}
 	for _, n := range numbers(t, b.dir, "*.csv", 97) {
@@ -296,7 +296,7 @@ func TestTheUsersFeaturesAndRulesAreExplained(t *testing.T) {
 		if own.Value != nil {
 			found["drop"]++
 		}
-		if text := a.Text(); !strings.Contains(text, "always  fee[0] >= -1000000") {
+		if text := a.Text(); !strings.Contains(text, "always  fee[0] >= -1000000 or fee[0] < 0\n") {
 			t.Fatal(text)
 		}
 	}

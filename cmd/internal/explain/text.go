@@ -40,7 +40,7 @@ func (a *Answer) Text() string {
 		if f.Model {
 			mark = "*"
 		}
-		line(" %s%s  %s  %s", mark, pad(f.Feature, names), left(f.Text, values), f.Formula)
+		line(" %s%s  %s  %s", mark, pad(f.Feature, names), left(f.Text, values), strings.Join(strings.Fields(f.Formula), " "))
 	}
 	title("triggers")
 	for _, t := range a.Triggers {
@@ -61,7 +61,7 @@ func (a *Answer) Text() string {
 	if len(a.UserRules) > 0 {
 		title("user rules")
 		for _, r := range a.UserRules {
-			line("  %s%s  %s", pad(w.say(r.Verdict), 8), r.Rule, r.Text)
+			line("  %s%s  %s", pad(w.say(r.Verdict), 8), r.Rule, strings.Join(strings.Fields(r.Text), " "))
 		}
 	}
 	title("decision")

@@ -117,6 +117,9 @@ func (w words) amount(unit schema.Unit, c cell) string {
 	if unit == schema.None || unit == schema.Ratio || unit == schema.Count {
 		return text
 	}
+	if one := "one." + string(unit); text == "1" && table[one][0] != "" {
+		return text + " " + w.say(one)
+	}
 	return text + " " + w.say("unit."+string(unit))
 }
 
@@ -136,6 +139,7 @@ var table = map[string][2]string{
 	"null": {"–", "–"}, "none": {"none", "无"}, "comma": {", ", "、"}, "yuan": {"%s yuan", "%s 元"}, "days": {"%d days", "%d 天"},
 	"unit.second": {"s", "秒"}, "unit.minute": {"min", "分钟"}, "unit.kb": {"KB", "KB"}, "unit.mb": {"MB", "MB"}, "unit.gb": {"GB", "GB"}, "unit.byte": {"B", "字节"},
 	"unit.month": {"months", "个月"}, "unit.day": {"days", "天"}, "unit.yuan": {"yuan", "元"},
+	"one.month": {"month", "个月"}, "one.day": {"day", "天"},
 
 	"head":    {"%s   month %d, version %s, job %s", "%s   评分月 %d，版本 %s，作业 %s"},
 	"scored":  {"scored", "已评分"},

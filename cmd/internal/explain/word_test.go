@@ -96,3 +96,32 @@ func TestLangOf(t *testing.T) {
 		t.Error("French is known")
 	}
 }
+
+func TestAHandsetsSerialNumberIsHiddenWhateverItsLength(t *testing.T) {
+	t.Parallel()
+	for imei, want := range map[int64]string{35729413123456: "35729413******", 357294131234567: "35729413*******", 1234567890123456: "12345678********", 7: "00000000******"} {
+		if got := maskHandset(imei); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestCodesAndAmountsAreWords(t *testing.T) {
+	t.Parallel()
+	priority, _ := schema.Find(schema.Published, "action_priority")
+	run, _ := schema.Find(schema.Published, "silent_run")
+	for _, c := range []struct {
+		column schema.Column
+		value  int64
+		words  [2]string
+	}{
+		{priority, 1, [2]string{"p1", "P1"}}, {priority, 5, [2]string{"excluded", "排除"}},
+		{run, 1, [2]string{"1 month", "1 个月"}}, {run, 2, [2]string{"2 months", "2 个月"}},
+	} {
+		for _, lang := range []Lang{English, Chinese} {
+			if got := (words{lang}).text(c.column, cell{known: true, whole: c.value}); got != c.words[lang] {
+				t.Errorf("%s %d: %q, want %q", c.column.Name, c.value, got, c.words[lang])
+			}
+		}
+	}
+}
