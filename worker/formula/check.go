@@ -157,7 +157,7 @@ func (c *checker) stranger(n *node) term {
 	if _, ok := schema.Find(schema.Score, n.text); ok && !slices.Contains(late, n.text) {
 		return c.wrong(n, fmt.Sprintf("a feature cannot read %s", n.text), "the model reads features, and this is worked out from the model; rules can read it")
 	}
-	return c.wrong(n, fmt.Sprintf("there is no column %s", n.text), "rescore features list prints what there is; put a text in quotes")
+	return c.wrong(n, fmt.Sprintf("there is no column %s", n.text), "rescore features list prints what there is, with --job what the job adds; put a text in quotes")
 }
 
 // number returns n as a number.

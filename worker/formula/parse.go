@@ -93,11 +93,16 @@ func (p *reading) syntax(err error) {
 		message, remedy = "the formula is empty", "write it after the colon"
 	case strings.HasPrefix(after, "=") && !strings.HasPrefix(after, "=="):
 		message, remedy = "= does not compare", "write =="
+	case strings.HasPrefix(message, "invalid") && strings.Contains(message, "out of range"):
+		message, remedy = "the number is too large", "write it with fewer digits"
 	case strings.Contains(message, "EOF") || strings.Contains(message, "end of expression"):
 		message, remedy = "the formula ends too soon", "write what is missing, or close the parentheses"
 	}
-	p.wrong(at, message, remedy)
+	p.wrong(at, tokenKind.ReplaceAllString(message, "$1"), remedy)
 }
+
+// tokenKind finds the parser's own way to name a token, as in Operator(">").
+var tokenKind = regexp.MustCompile(`\b[A-Z][A-Za-z]+\(("[^"]*")\)`)
 
 // operators are the parser's spellings of ours.
 var operators = map[string]string{
