@@ -106,6 +106,9 @@ func annotate(s *jsonschema.Schema, v reflect.Value) {
 		case value.Kind() == reflect.Array:
 			n := uint64(value.Len())
 			p.MinItems, p.MaxItems = &n, &n
+		case value.Type() == reflect.TypeFor[[]job.Offer]():
+			restrict(p.Items, "when", schema.OfferConditions)
+			restrict(p.Items, "offer", job.OfferNames())
 		case value.Type() == reflect.TypeFor[[]uint8]():
 			// The generator takes bytes for base64; the job file lists numbers.
 			p.Type, p.ContentEncoding = "array", ""
@@ -121,6 +124,17 @@ func annotate(s *jsonschema.Schema, v reflect.Value) {
 		default:
 			p.Default = value.Interface()
 		}
+	}
+}
+
+// restrict lists what a property of s may be.
+func restrict(s *jsonschema.Schema, property string, list []string) {
+	p, ok := s.Properties.Get(property)
+	if !ok {
+		panic("rescore: the schema has no property for " + property)
+	}
+	for _, w := range list {
+		p.Enum = append(p.Enum, w)
 	}
 }
 

@@ -24,13 +24,13 @@ func decoded(t *testing.T, text string) Spec {
 func TestDigestOfTheSmallestJobNeverChanges(t *testing.T) {
 	t.Parallel()
 	s := decoded(t, small)
-	if got, want := s.Digest(), "67bf48b3a557900c9a1701da291e661d7aea4b4d165a9c54fdebad7ec71fde22"; got != want {
+	if got, want := s.Digest(), "78a42cf4c7d920eadba20d4a7ec8356340cb187e77545bc062083d76642e2ae8"; got != want {
 		t.Errorf("digest %s, want %s of\n%s", got, want, s.Canonical())
 	}
-	if got, want := s.RulesDigest(), "c1344fb511ba9e474d5b2eb6ff68ff1c00561eda7ce37fecb8391a20995c91c2"; got != want {
+	if got, want := s.RulesDigest(), "9f62af6c6dfcf400e2ffb580c06552b1924b2190fdd17acad570aaea89c3ba02"; got != want {
 		t.Errorf("rules digest %s, want %s", got, want)
 	}
-	if got, want := NewID(s, "m", "i"), ID("202610-5407e058f67e"); got != want {
+	if got, want := NewID(s, "m", "i"), ID("202610-28a56fc092f7"); got != want {
 		t.Errorf("job %s, want %s", got, want)
 	}
 }

@@ -41,6 +41,7 @@ func Default() Spec {
 			NewSubMonths:             3,
 			T5ServiceTypes:           []uint32{3},
 			T8Window:                 "calendar_month",
+			SilentActivity:           "calls",
 			ChurnTierFen:             [2]int64{3500, 12_000},
 			ArpuDropPct:              20,
 			LabelRule:                "status_or_silent",
@@ -68,6 +69,10 @@ func Default() Spec {
 			GroupHandled:    true,
 			VIPGradeFen:     [3]int64{30_000, 70_000, 170_000},
 			PriorityCutPct:  [3]float64{1, 5, 20},
+			Priority:        "expected_loss",
+			PriorityWeight:  0.5,
+			ClvChurn:        [7]float64{0.055, 0.028, 0.040, 0.026, 0.018, 0.010, 0.030},
+			UpliftSaveRate:  [5]float64{0.20, 0.25, 0.25, 0.20, 0.10},
 			Offers: []Offer{
 				{"not_retained", "NONE"},
 				{"vip", "PERSONAL_VISIT"},

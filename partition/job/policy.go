@@ -31,6 +31,9 @@ func (c *checker) rules(r Rules) {
 	if r.TrialMonths > r.StableMonths {
 		c.add("rules.stable_months", fmt.Sprintf("%d is below trial_months, %d: a subscriber cannot be stable and on trial", r.StableMonths, r.TrialMonths), "write trial_months or more")
 	}
+	if r.SilentActivity == "any" && r.DeclineSilentMonths > 1 && r.DeclineSilentMonths <= schema.Months {
+		c.add("rules.decline_silent_months", fmt.Sprintf("%d silent months are counted by calls alone, and silent_activity is any", r.DeclineSilentMonths), "write 1, or 7 for never, or silent_activity: calls")
+	}
 	if r.StableSlopePct > r.DeclineSlopePct {
 		c.add("rules.decline_slope_pct", fmt.Sprintf("%g is below stable_slope_pct, %g: a fee cannot fall slowly enough for one and too fast for the other", r.DeclineSlopePct, r.StableSlopePct), "write stable_slope_pct or more")
 	}
@@ -58,15 +61,20 @@ func rising[T cmp.Ordered](c *checker, path, what string, list []T) {
 	}
 }
 
+// OfferNames lists the offers as job files write them.
+func OfferNames() []string {
+	names := make([]string, len(schema.Offers))
+	for i, o := range schema.Offers {
+		names[i] = strings.ToUpper(o.Name)
+	}
+	return names
+}
+
 // offers checks the matrix. A line that can never be the first to hold is a
 // mistake too.
 func (c *checker) offers(offers []Offer) {
 	if n := len(offers); n < 1 || n > OffersMax {
 		c.add("policy.offers", fmt.Sprintf("the matrix has %d lines", n), fmt.Sprintf("write 1 to %d", OffersMax))
-	}
-	names := make([]string, len(schema.Offers))
-	for i, o := range schema.Offers {
-		names[i] = strings.ToUpper(o.Name)
 	}
 	line := make(map[string]int)
 	for i, o := range offers {
@@ -84,7 +92,7 @@ func (c *checker) offers(offers []Offer) {
 			line[o.When] = i
 		}
 		if _, ok := schema.FindOffer(o.Offer); !ok {
-			c.add(at+".offer", fmt.Sprintf("there is no offer %q", clip(o.Offer)), writeOneOf(o.Offer, names))
+			c.add(at+".offer", fmt.Sprintf("there is no offer %q", clip(o.Offer)), writeOneOf(o.Offer, OfferNames()))
 		}
 	}
 }

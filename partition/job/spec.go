@@ -184,6 +184,10 @@ type Rules struct {
 	T5ServiceTypes           []uint32 `yaml:"t5_service_types" json:"t5_service_types" jsonschema:"minimum=1,maximum=5"`                              // 3: service types that are campus phones
 	T8Window                 string   `yaml:"t8_window" json:"t8_window" jsonschema:"enum=calendar_month,enum=rolling_30d"`                           // calendar_month (default) or rolling_30d, from fault_cnt_30d
 
+	// Who is silent to the kinds of churn and to the lifecycle: whoever made no call,
+	// or whoever did not use the network at all.
+	SilentActivity string `yaml:"silent_activity" json:"silent_activity" jsonschema:"enum=calls,enum=any"` // calls (default) or any: silent or silent_any is read
+
 	// The three kinds of churn (C04).
 	ChurnTierFen [2]int64 `yaml:"churn_tier_fen" json:"churn_tier_fen" jsonschema:"minimum=0,maximum=1000000000000"` // 3500, 12000: from here middle, from here high
 	ArpuDropPct  int64    `yaml:"arpu_drop_pct" json:"arpu_drop_pct" jsonschema:"minimum=0,maximum=100"`             // 20, inclusive
@@ -220,6 +224,14 @@ type Policy struct {
 	GroupHandled    bool       `yaml:"group_handled" json:"group_handled"`                                                    // true: group members on a company-paid plan are GROUP_HANDLED
 	VIPGradeFen     [3]int64   `yaml:"vip_grade_fen" json:"vip_grade_fen" jsonschema:"minimum=0,maximum=1000000000000"`       // 30000, 70000, 170000: silver, gold, diamond, where the record has no grade
 	PriorityCutPct  [3]float64 `yaml:"priority_cut_pct" json:"priority_cut_pct" jsonschema:"minimum=0,maximum=100"`           // 1, 5, 20: P1 is the top 1 %, P2 to 5 %, P3 to 20 %
+	// Priority is what subscribers are ranked by (C10): expected_loss (default), the
+	// loss p·ARPU of a month; clv, the margin lost over the months the subscriber
+	// would else stay; uplift, what retaining brings beyond its cost; or weighted, the
+	// ranks of p and of ARPU, weighed.
+	Priority       string     `yaml:"priority" json:"priority" jsonschema:"enum=expected_loss,enum=weighted,enum=clv,enum=uplift"`
+	PriorityWeight float64    `yaml:"priority_weight" json:"priority_weight" jsonschema:"minimum=0,maximum=1"`   // weighted: w = 0.5, the weight of p's rank; the ARPU's has 1 - w
+	ClvChurn       [7]float64 `yaml:"clv_churn" json:"clv_churn" jsonschema:"exclusiveMinimum=0,maximum=1"`      // clv: monthly churn of those on network for up to 3, 6, 12, 24, 60 full months, for longer, and for unknown time
+	UpliftSaveRate [5]float64 `yaml:"uplift_save_rate" json:"uplift_save_rate" jsonschema:"minimum=0,maximum=1"` // uplift: save rate by risk_band, lowest first: 0.20, 0.25, 0.25, 0.20, 0.10; assumptions, to be measured against the holdout
 	// Offers is the retention offer matrix (C12): the first line whose condition holds.
 	Offers       []Offer  `yaml:"offers" json:"offers" jsonschema:"minItems=1,maxItems=255"`
 	StudentAge   [2]int64 `yaml:"student_age" json:"student_age" jsonschema:"minimum=0,maximum=150"`       // 18, 24

@@ -184,7 +184,9 @@ func (c *checker) output(s Spec) {
 		{"rules.t3_pay_modes", s.Rules.T3PayModes},
 		{"rules.t8_window", s.Rules.T8Window},
 		{"rules.t11_mode", s.Rules.T11Mode},
+		{"rules.silent_activity", s.Rules.SilentActivity},
 		{"rules.label_rule", s.Rules.LabelRule},
+		{"policy.priority", s.Policy.Priority},
 	} {
 		if key.value == "" {
 			c.add(key.path, "the value is empty", "leave the key out for its default")

@@ -61,6 +61,12 @@ func needs(spec job.Spec) []need {
 		payMode = "UNKNOWN but for three months without traffic"
 		silence = "UNKNOWN unless the balance is low or a month has traffic"
 	}
+	calls := slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0))
+	use := slices.Concat(calls, months("sms_cnt", 0, 0), months("data_kb", 0, 0))
+	suspected := calls // who is silent by these
+	if rules.SilentActivity == "any" {
+		suspected = use
+	}
 	var stopped, suspensions []string // needed by an option
 	if rules.T6RequireStopped {
 		stopped = []string{"bb_status"}
@@ -92,18 +98,18 @@ func needs(spec job.Spec) []need {
 		{output: "T14", columns: []string{"event_flags"}, effect: neverFires},
 		{output: "T14", columns: []string{"vip_class", "group_id"}, every: true, effect: neverFires},
 		{output: "tenure: T1, T2, new_sub", columns: []string{"tenure_months", "activation_date"}, every: true, effect: "history is taken as long enough; new_sub is 2"},
-		{output: "silent", columns: slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0)), effect: "2 unless a call is known; never 1"},
-		{output: "silent_any", columns: slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0), months("sms_cnt", 0, 0), months("data_kb", 0, 0)), effect: "2 unless some use is known; never 1"},
-		{output: "recent_silent", columns: slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0)), effect: "2 unless it is known not to be; never 1"},
+		{output: "silent", columns: calls, effect: "2 unless a call is known; never 1"},
+		{output: "silent_any", columns: use, effect: "2 unless some use is known; never 1"},
+		{output: "recent_silent", columns: calls, effect: "2 unless it is known not to be; never 1"},
 		{output: "recent_silent", columns: slices.Concat(months("out_cnt", 1, 1), months("in_cnt", 1, 1)), every: true, effect: "2 unless a call in the month is known; never 1"},
-		{output: "silent_run, last_active_month", columns: slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0)), effect: "-1 and 0 unless a call in the month is known"},
+		{output: "silent_run, last_active_month", columns: calls, effect: "-1 and 0 unless a call in the month is known"},
 		{output: "account_state", columns: months("status", 0, 0), effect: "0 in every row"},
 		{output: "arpu3_fen, value_tier, expected_loss_fen", columns: months("fee", 0, 2), effect: "from the months there are; NO_VALUE when there is none"},
 		{output: "retain_decision MIGRANT", columns: slices.Concat([]string{"city_code"}, months("cell_city_code", 0, 1)), effect: "never taken"},
 		{output: "retain_decision GIVE_UP_BAD_DEBT", columns: []string{"arrears_fen"}, effect: "by the mark of malicious arrears alone"},
 		{output: "retain_decision GIVE_UP_BAD_DEBT", columns: suspensions, every: true, effect: "by the mark of malicious arrears alone"},
 		{output: "churn_kind SWITCH", columns: []string{"silent_class"}, effect: "never suspected"},
-		{output: "churn_kind SWITCH", columns: slices.Concat(months("out_cnt", 0, 0), months("in_cnt", 0, 0)), effect: "never suspected"},
+		{output: "churn_kind SWITCH", columns: suspected, effect: "never suspected"},
 		{output: "churn_kind SWITCH", columns: months("status", 0, 0), effect: "never confirmed"},
 		{output: "churn_kind SWITCH", columns: months("status", 1, schema.Months-1), every: true, effect: "confirmed for numbers ported out alone"},
 		{output: "churn_kind BRAND_DOWN", columns: months("brand", 0, 0), effect: "never found"},

@@ -181,8 +181,11 @@ func TestNeedsAreWhatKernelsDo(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for name, change := range map[string]func(*job.Spec){
-		"default":      func(*job.Spec) {},
-		"three_point":  func(s *job.Spec) { s.Rules.T2Mode, s.Rules.T3Activity = "three_point", "any" },
+		"default": func(*job.Spec) {},
+		"three_point": func(s *job.Spec) {
+			s.Rules.T2Mode, s.Rules.T3Activity = "three_point", "any"
+			s.Rules.SilentActivity = "any"
+		},
 		"non_monotone": func(s *job.Spec) { s.Rules.T2Mode, s.Rules.T2BaseMonths = "non_monotone", "mean3" },
 		"sum_of_mom":   func(s *job.Spec) { s.Rules.T2Mode, s.Rules.T3PayModes = "sum_of_mom", "all" },
 		"no stop": func(s *job.Spec) {

@@ -30,7 +30,7 @@ const (
 // switching. Where no earlier state is known, neither is the will. A month
 // without a status is no cancellation.
 //
-// A number that is silent and not cancelled is suspected when its handset does
+// A number that is silent, by the rules' silent_activity, and not cancelled is suspected when its handset does
 // not explain the silence. Where the silence is not known, or not classified, or
 // the handset is unknown or shared, neither is the suspicion.
 //
@@ -75,7 +75,7 @@ func NewKinds(rules job.Rules) kernel.Kernel {
 		k.spec.In = append(k.spec.In, fields(name, schema.Months)...)
 	}
 	k.spec.In = append(k.spec.In, fields("silent_class", 1)...)
-	k.spec.In = append(k.spec.In, kernel.Field{Name: "silent", Type: u8}, kernel.History, kernel.HistoryCompare)
+	k.spec.In = append(k.spec.In, silence(rules), kernel.History, kernel.HistoryCompare)
 	k.own.bind()
 	k.compare.bind()
 	k.bits = [4][]*lane.Mask{

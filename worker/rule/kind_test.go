@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"maps"
 	"testing"
 
 	"rescore/partition/job"
@@ -65,6 +66,27 @@ func TestC04ASilenceWithoutExplanationIsASuspectedSwitch(t *testing.T) {
 		{"switch_state": 1, "churn_kind": 1, "churn_kind_unknown": 6, "churn_primary": 1}, {"switch_state": 1}, {"switch_state": 0}, {"switch_state": 0}, {"switch_state": 3, "churn_kind_unknown": 7}, {"switch_state": 3}, {"switch_state": 3},
 		{"switch_state": 0}, {"switch_state": 0}, {"switch_state": 0}, {"switch_state": 0}, {"switch_state": 3}, {"switch_state": 3}, {"switch_state": 0}, {"switch_state": 0},
 	})
+}
+
+func TestAmbiguity12_ASwitchIsSuspectedOfWhoMadeNoCallOrOfWhoUsedNothing(t *testing.T) {
+	row := func(calls, use any) kerneltest.Row {
+		return kerneltest.Row{"history": 63, "history_compare": 63, "status_m0": 1, "silent": calls, "silent_any": use, "silent_class": 6}
+	}
+	rows := []kerneltest.Row{row(1, 0), row(1, 1), row(0, 0), row(1, 2)}
+	for activity, states := range map[string][4]int{"calls": {1, 1, 0, 1}, "any": {0, 1, 0, 3}} {
+		rules := job.Default().Rules
+		rules.SilentActivity = activity
+		var given, want []kerneltest.Row
+		for i, r := range rows {
+			k, unread := maps.Clone(r), map[string]string{"calls": "silent_any", "any": "silent"}[activity]
+			delete(k, unread)
+			given, want = append(given, k), append(want, kerneltest.Row{"switch_state": states[i]})
+		}
+		kerneltest.Run(t, NewKinds(rules), given, want)
+	}
+	if job.Default().Rules.SilentActivity != "calls" {
+		t.Error("the default is not calls")
+	}
 }
 
 func TestC04ABrandIsComparedWithTheLastOneKnown(t *testing.T) {
@@ -166,7 +188,7 @@ func scalarKinds(rules job.Rules) func(*kerneltest.In, *kerneltest.Out) {
 				state = 2
 			}
 		default:
-			silent, class := *in.Int("silent"), in.Int("silent_class")
+			silent, class := *in.Int(map[string]string{"calls": "silent", "any": "silent_any"}[rules.SilentActivity]), in.Int("silent_class")
 			switch {
 			case silent == 0 || class != nil && *class < 6:
 			case silent == 1 && class != nil && *class == 6:
@@ -241,14 +263,14 @@ func TestKindsEqualTheirReference(t *testing.T) {
 
 func TestKindsFollowTheirRules(t *testing.T) {
 	rules := job.Default().Rules
-	rules.ChurnTierFen, rules.ArpuDropPct = [2]int64{1000, 2000}, 0
+	rules.ChurnTierFen, rules.ArpuDropPct, rules.SilentActivity = [2]int64{1000, 2000}, 0, "any"
 	kerneltest.Random{
 		New:       func(int) kernel.Kernel { return NewKinds(rules) },
 		Reference: scalarKinds(rules),
 		Rows:      100_000,
 		Edges:     map[string][]int64{"fee": {999, 1000, 2000}, "history_compare": {63}},
-		Max:       map[string]int64{"brand": 4, "status": 8, "silent_class": 9, "silent": 2, "history": 63, "history_compare": 63, "fee": 4000},
-		NeverNull: []string{"silent", "history", "history_compare"},
+		Max:       map[string]int64{"brand": 4, "status": 8, "silent_class": 9, "silent_any": 2, "history": 63, "history_compare": 63, "fee": 4000},
+		NeverNull: []string{"silent_any", "history", "history_compare"},
 	}.Run(t)
 }
 

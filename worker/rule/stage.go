@@ -45,7 +45,7 @@ type lifecycle struct {
 func NewLifecycle(rules job.Rules) kernel.Kernel {
 	l := &lifecycle{rules: rules}
 	u8 := arrow.PrimitiveTypes.Uint8
-	silence := kernel.Field{Name: "silent", Type: u8}
+	silence := silence(rules)
 	if rules.DeclineSilentMonths > 1 {
 		silence = kernel.Field{Name: "silent_run", Type: arrow.PrimitiveTypes.Int8}
 	}

@@ -51,6 +51,19 @@ func TestC18ALifecycleHasFourStages(t *testing.T) {
 	}
 }
 
+func TestAmbiguity12_DeclineIsAMonthWithoutCallsOrWithoutAnyUse(t *testing.T) {
+	rules := job.Default().Rules
+	rules.SilentActivity = "any"
+	row := func(column string, silent int) kerneltest.Row {
+		return kerneltest.Row{"history_tenure": 40, "fee_slope": 0.0, "trg_count": 0, column: silent, "lifecycle_prev": 3}
+	}
+	for silent, stage := range []int{3, 4, 0} {
+		want := []kerneltest.Row{{"lifecycle_stage": stage}}
+		kerneltest.Run(t, NewLifecycle(job.Default().Rules), []kerneltest.Row{row("silent", silent)}, want)
+		kerneltest.Run(t, NewLifecycle(rules), []kerneltest.Row{row("silent_any", silent)}, want)
+	}
+}
+
 // scalarLifecycle is C18 a subscriber at a time.
 func scalarLifecycle(r job.Rules) func(*kerneltest.In, *kerneltest.Out) {
 	return func(in *kerneltest.In, out *kerneltest.Out) {
@@ -77,7 +90,7 @@ func scalarLifecycle(r job.Rules) func(*kerneltest.In, *kerneltest.Out) {
 		switch n := int64(r.DeclineSilentMonths); {
 		case n == 7:
 		case n == 1:
-			arms[2] = []string{"no", "yes", "unknown"}[*in.Int("silent")]
+			arms[2] = []string{"no", "yes", "unknown"}[*in.Int(map[string]string{"calls": "silent", "any": "silent_any"}[r.SilentActivity])]
 		default:
 			if run := *in.Int("silent_run"); run < 0 {
 				arms[2] = "unknown"
@@ -115,6 +128,7 @@ func TestLifecycleEqualsItsReference(t *testing.T) {
 		"three silent months": {200_000, "silent_run", func(r *job.Rules) { r.DeclineSilentMonths = 3 }},
 		"never for silence":   {100_000, "silent_run", func(r *job.Rules) { r.DeclineSilentMonths = 7 }},
 		"other months":        {100_000, "silent", func(r *job.Rules) { r.TrialMonths, r.StableMonths, r.DeclineTriggers = 6, 24, 4 }},
+		"any use":             {200_000, "silent_any", func(r *job.Rules) { r.SilentActivity = "any" }},
 		"slopes of zero":      {100_000, "silent", func(r *job.Rules) { r.StableSlopePct, r.DeclineSlopePct = 0, 0 }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +139,7 @@ func TestLifecycleEqualsItsReference(t *testing.T) {
 				Reference: scalarLifecycle(rules),
 				Rows:      c.rows,
 				Edges:     map[string][]int64{"history_tenure": {0, 3, 6, 12, 24}, "trg_count": {0, 0, 2, 4}, "lifecycle_prev": {1, 2, 3, 4}},
-				Max:       map[string]int64{"history_tenure": 40, "trg_count": 14, "silent": 2, "silent_run": 6, "lifecycle_prev": 5},
+				Max:       map[string]int64{"history_tenure": 40, "trg_count": 14, "silent": 2, "silent_any": 2, "silent_run": 6, "lifecycle_prev": 5},
 				NeverNull: []string{"history_tenure", "trg_count", c.silent},
 			}.Run(t)
 		})

@@ -3,6 +3,7 @@ package rule
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/kernel"
 	"rescore/worker/lane"
@@ -143,6 +144,15 @@ const (
 	yes     = 1
 	unknown = 2
 )
+
+// silence is the column that says who is silent (domain §11, 12).
+func silence(rules job.Rules) kernel.Field {
+	name := "silent"
+	if rules.SilentActivity == "any" {
+		name = "silent_any"
+	}
+	return kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Uint8}
+}
 
 // answer writes a truth as a column of answers.
 func answer(dst []uint8, t *lane.Truth) {
