@@ -166,15 +166,14 @@ func (s *side) eval(b *source.Batch) (verdicts, error) {
 	return v, nil
 }
 
-// own moves the users' rules to the places they have in both sets.
-func (v *verdicts) own(i int) (fired, unknown uint64) {
-	for k, at := range v.at {
-		if at >= 0 {
-			fired |= v.ownFired[i] >> at & 1 << k
-			unknown |= v.ownUnknown[i] >> at & 1 << k
-		}
+// own returns row i's verdict of a user rule, one of those of both sets: two sets
+// can have more rules than a word has bits.
+func (v *verdicts) own(i, rule int) (fired, unknown uint64) {
+	at := v.at[rule]
+	if at < 0 {
+		return 0, 0
 	}
-	return fired, unknown
+	return v.ownFired[i] >> at & 1, v.ownUnknown[i] >> at & 1
 }
 
 // tally counts a batch's rows that are scored.
@@ -186,10 +185,10 @@ func tally(lines []line, b *source.Batch, was, is verdicts) {
 			continue
 		}
 		spread(lines[:14], uint64(was.fired[i]), uint64(is.fired[i]), uint64(was.unknown[i]), uint64(is.unknown[i]))
-		if len(own) > 0 {
-			wasFired, wasUnknown := was.own(i)
-			isFired, isUnknown := is.own(i)
-			spread(own, wasFired, isFired, wasUnknown, isUnknown)
+		for k := range own {
+			wasFired, wasUnknown := was.own(i, k)
+			isFired, isUnknown := is.own(i, k)
+			spread(own[k:k+1], wasFired, isFired, wasUnknown, isUnknown)
 		}
 		warned := func(fired uint16) uint64 {
 			if fired != 0 {

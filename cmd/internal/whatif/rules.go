@@ -44,10 +44,11 @@ func key(text string) (string, error) {
 	return "", fmt.Errorf("no trigger goes by %s: %w; %s", text, ErrRules, hint)
 }
 
-// Changed lays a file of rules and then single keys over the rules of a version.
-// The error is ErrRules, or job.Problems with file and line.
+// Changed puts the rules of a file in place of those the users of a version wrote,
+// and lays the file's thresholds and then single keys over the version's. The error is ErrRules, or job.Problems with file and line.
 func Changed(spec job.Spec, file *job.Text, sets []string) (job.Spec, error) {
 	if file != nil {
+		spec.Custom = nil
 		d, err := job.DecodeAlone(job.Beside{Rules: file}, spec)
 		if err != nil {
 			return spec, err

@@ -264,6 +264,50 @@ func TestRulesMayReadWhatTheModelMakes(t *testing.T) {
 	}
 }
 
+func TestAFileOfRulesStandsInPlaceOfTheVersions(t *testing.T) {
+	t.Parallel()
+	dir := base(t, 3000, "parquet", "wide")
+	run(t, dir, "wide", "out", func(s *job.Spec) {
+		s.Custom = []job.Formula{{Name: "old", Text: "fee[0] >= 0"}, {Name: "both", Text: "fee[0] < 2000"}}
+	})
+	v := version(t, dir)
+	spec, err := Changed(v.Spec, &job.Text{Name: "rules.yaml", Data: []byte("both: fee[0] < 1000\nnew: fee[0] < 500\n")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Ask(t.Context(), v, Options{Spec: spec, Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Rules) != 17 {
+		t.Fatalf("%d rules: %+v", len(a.Rules), a.Rules[14:])
+	}
+	var many strings.Builder
+	for k := range job.RulesMax {
+		fmt.Fprintf(&many, "r%d: fee[0] >= 0\n", k)
+	}
+	if spec, err = Changed(v.Spec, &job.Text{Name: "rules.yaml", Data: []byte(many.String())}, nil); err != nil {
+		t.Fatal(err)
+	}
+	full, err := Ask(t.Context(), v, Options{Spec: spec, Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := full.Rules[len(full.Rules)-1]; len(full.Rules) != 14+2+job.RulesMax || last.After.Count != a.Rules[14].Before {
+		t.Errorf("%d rules, the last %+v", len(full.Rules), last)
+	}
+	for _, l := range a.Rules[14:] {
+		want := map[string]bool{
+			"old":  l.Before > 0 && l.After.Count == 0 && l.NoLonger.Count == l.Before && l.UnknownAfter.Count == 0,
+			"both": l.Before > l.After.Count && l.After.Count > 0 && l.Newly.Count == 0,
+			"new":  l.Before == 0 && l.After.Count > 0 && l.UnknownBefore == 0,
+		}
+		if !want[l.Rule] {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
 func TestKeysAreTakenInEveryFormAndOthersRefusedWithTheNearest(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"t2.drop_pct", "t2_drop_pct", "rules.t2_drop_pct"} {
