@@ -203,6 +203,10 @@ func TestMemoryIsBoundedByTheFile(t *testing.T) {
 	}{
 		{"trees of one leaf", []byte(stumps.String()), true},
 		{"one long tree", []byte(chain.String()), true},
+		{"linear leaves of many terms", []byte(head + "Tree=0\nnum_leaves=1\nnum_cat=0\nis_linear=1\nleaf_value=1\nleaf_const=1\n" +
+			fmt.Sprintf("num_features=%d\nleaf_features=%s\nleaf_coeff=%s\n", termsMax, strings.Repeat("0 ", termsMax), strings.Repeat("1 ", termsMax))), true},
+		{"linear leaves of too many terms", []byte(head + "Tree=0\nnum_leaves=1\nnum_cat=0\nis_linear=1\nleaf_value=1\nleaf_const=1\n" +
+			fmt.Sprintf("num_features=%d\nleaf_features=%s\nleaf_coeff=%s\n", termsMax+1, strings.Repeat("0 ", termsMax+1), strings.Repeat("1 ", termsMax+1))), false},
 		{"a set of many words", fill(head+"Tree=0\nnum_leaves=2\nnum_cat=1\nsplit_feature=0\nthreshold=0\ndecision_type=1\nleft_child=-1\nright_child=-2\nleaf_value=1 2\n"+
 			fmt.Sprintf("cat_boundaries=0 %d\ncat_threshold=", (size-205)/2), "0 ", "\n"), false},
 		{"many names", fill("tree\nversion=v2\nnum_class=1\nmax_feature_idx=65535\nfeature_infos=\nfeature_names=", "x ", "\n"), false},

@@ -71,6 +71,13 @@ func TestRawWalksAsLightGBMDoes(t *testing.T) {
 		{"categorical_v3.txt", "2**31 goes right", []float64{0, 1 << 31}, -0.25},
 		{"categorical_v3.txt", "infinity goes right", []float64{0, inf}, -0.25},
 		{"categorical_v3.txt", "negative infinity goes right", []float64{0, -inf}, -0.25},
+		// Tree 0: 0.5. Tree 1: fee<=4.5 (NaN left) → 0.25+3·fee, else 1 | calls<=2.5 → -2 | 8-fee+calls/2, else 3
+		{"linear_v4.txt", "a leaf of one term", []float64{2, 9}, 0.5 + 6.25},
+		{"linear_v4.txt", "NaN falls back to the leaf's value", []float64{nan, 9}, 0.5 + 1},
+		{"linear_v4.txt", "a leaf without terms", []float64{5, 1}, 0.5 - 2},
+		{"linear_v4.txt", "a leaf of two terms", []float64{5, 4}, 0.5 + 5},
+		{"linear_v4.txt", "one NaN of two is enough", []float64{5, nan}, 0.5 + 3},
+		{"linear_v4.txt", "infinity is a number", []float64{-inf, 0}, -inf},
 		{"stump_v2.txt", "a tree of one leaf adds its leaf", []float64{5}, -1.75 + 0.5},
 		{"stump_v2.txt", "and so on the other side", []float64{5.5}, -1.75 - 0.5},
 		{"forest_v4.txt", "raw scores of a forest are sums", []float64{35.5, -1, 5}, -1.5 + 0.2},
@@ -148,6 +155,31 @@ func TestForestAveragesAndClassesShareTrees(t *testing.T) {
 	e.Raw([]float64{0, 0})
 }
 
+func TestEveryObjectiveHasItsLink(t *testing.T) {
+	t.Parallel()
+	text := string(read(t, "stump_v2.txt"))
+	for objective, link := range map[string]Link{
+		"lambdarank": Identity, "rank_xendcg": Identity, "regression": Identity, "regression sqrt": SignedSquare, "quantile": Identity,
+		"cross_entropy": Logistic, "cross_entropy_lambda": Softplus, "poisson": Exponential, "tweedie": Exponential, "gamma": Exponential,
+	} {
+		e, err := LightGBM([]byte(strings.Replace(text, "objective=regression", "objective="+objective, 1)))
+		if err != nil {
+			t.Errorf("%s: %v", objective, err)
+		} else if e.Link != link || e.Single {
+			t.Errorf("%s: link %d, want %d", objective, e.Link, link)
+		}
+	}
+	e, err := LightGBM([]byte(strings.Replace(text, "objective=regression", "objective=cross_entropy_lambda", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range []float64{-700, -40, -1, 0, 1, 40, 700} {
+		if got, want := e.Transform(raw), math.Log1p(math.Exp(raw)); ulps(got, want) > 2 {
+			t.Errorf("cross_entropy_lambda of %v is %v, want %v", raw, got, want)
+		}
+	}
+}
+
 // Each case edits a sound model in one place.
 func TestDamageIsRefusedByTreeAndField(t *testing.T) {
 	t.Parallel()
@@ -218,6 +250,17 @@ func TestDamageIsRefusedByTreeAndField(t *testing.T) {
 		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nleft_cihld=-1\n", 1, "left_cihld", "known", ErrMalformed},
 		{"stump_v2.txt", "left_child=-1\n", "left_child=-1\nnoise\n", 1, "", "key=value", ErrMalformed},
 		{"stump_v2.txt", "leaf_value=0.5 -0.5", "leaf_value=1.7e308 1\n\nTree=2\nnum_leaves=1\nnum_cat=0\nleaf_value=1.7e308", 2, "leaf_value", "overflow", ErrMalformed},
+		{"linear_v4.txt", "num_features=1 0 2", "num_features=1 0 1", 1, "leaf_features", "3 values where num_features asks for 2", ErrMalformed},
+		{"linear_v4.txt", "num_features=1 0 2", "num_features=1 0", 1, "num_features", "2 values", ErrMalformed},
+		{"linear_v4.txt", "num_features=1 0 2", "num_features=1 -1 3", 1, "num_features", "value 1 is not a count", ErrMalformed},
+		{"linear_v4.txt", "num_features=1 0 2", "num_features=1 0 2147483647", 1, "num_features", "terms", ErrUnsupported},
+		{"linear_v4.txt", "leaf_features=0   0 1", "leaf_features=0   0 2", 1, "leaf_features", "value 2 names no feature", ErrMalformed},
+		{"linear_v4.txt", "leaf_coeff=3   -1 0.5", "leaf_coeff=3   -1 nan", 1, "leaf_coeff", "value 2 is not a finite", ErrMalformed},
+		{"linear_v4.txt", "leaf_coeff=3   -1 0.5", "leaf_coeff=3   -1", 1, "leaf_coeff", "2 values", ErrMalformed},
+		{"linear_v4.txt", "leaf_const=0.25 -2 8", "leaf_const=0.25 -2", 1, "leaf_const", "2 values", ErrMalformed},
+		{"linear_v4.txt", "leaf_const=0.25 -2 8\n", "", 1, "leaf_const", "missing", ErrMalformed},
+		{"linear_v4.txt", "leaf_features=0   0 1  \n", "", 1, "leaf_features", "missing", ErrMalformed},
+		{"linear_v4.txt", "is_linear=1", "is_linear=0", 1, "leaf_const", "3 values", ErrMalformed},
 		{"categorical_v3.txt", "cat_boundaries=0 1 3", "cat_boundaries=0 3 1", 0, "cat_boundaries", "value 2", ErrMalformed},
 		{"categorical_v3.txt", "cat_boundaries=0 1 3", "cat_boundaries=1 1 3", 0, "cat_boundaries", "value 0", ErrMalformed},
 		{"categorical_v3.txt", "cat_boundaries=0 1 3", "cat_boundaries=0 1 4", 0, "cat_boundaries", "value 2", ErrMalformed},
