@@ -97,30 +97,3 @@ func add(dst []float64, v *kernel.Vector, lo int, known *lane.Mask) {
 		lane.AddFloat(dst, v.I16[lo:hi], known)
 	}
 }
-
-// times writes the rows from lo on of a monthly column times c where known, and
-// 0 where not.
-func times(dst []float64, v *kernel.Vector, lo int, known *lane.Mask, c float64) {
-	hi := lo + len(dst)
-	switch {
-	case v.I64 != nil:
-		lane.Times(dst, v.I64[lo:hi], known, c)
-	case v.I32 != nil:
-		lane.Times(dst, v.I32[lo:hi], known, c)
-	default:
-		lane.Times(dst, v.I16[lo:hi], known, c)
-	}
-}
-
-// zero sets dst where a monthly column holds 0 in the n rows from lo on. Behind
-// nulls it may be set or not.
-func zero(dst *lane.Mask, v *kernel.Vector, lo, n int) {
-	switch {
-	case v.I64 != nil:
-		lane.Equal(dst, v.I64[lo:lo+n], 0)
-	case v.I32 != nil:
-		lane.Equal(dst, v.I32[lo:lo+n], 0)
-	default:
-		lane.Equal(dst, v.I16[lo:lo+n], 0)
-	}
-}

@@ -10,20 +10,20 @@
 // # Which kernels exist
 //
 // One kernel per metric, which fills only the outputs asked for, and one small
-// kernel for each family of single features. Six months are six columns to
-// convert and six masks of what is there; ten features share that work, so a
-// kernel per feature would do it ten times. A kernel reads only the months its
-// outputs need: asking for fee_last alone reads fee_m0 alone.
+// kernel for each family of single features. Six months are six columns to bring
+// near the core and twelve masks of what is there; ten features share that work,
+// so a kernel per feature would do it ten times. A kernel reads only the months
+// its outputs need: asking for fee_last alone reads fee_m0 alone.
 //
 // # How a chunk is worked through
 //
-//	validity of each month ─┬─► and ──► mask a month ──► x·w, or 0 where missing ──► sums
-//	history, compare bytes ─┘             └─► pattern byte a row ──► look ──► n, Σi, …, or NaN
+//	validity of each month ─┬─► and ──► mask a month ─┬─► a statistic
+//	history, compare bytes ─┘   the months' columns ──┘
 //
 // A kernel is a sequence of steps of package lane, each over a whole chunk, with
-// no question asked of a single row. A missing month adds 0 to every sum; how
-// many months a sum is of, a byte of the row's pattern tells. Where a pattern
-// leaves a statistic undefined that number is NaN, and so is the result.
+// no question asked of a single row. A statistic is one such step: it loads the
+// months once, adds 0 for a missing one and counts the others, and is NaN where
+// what is there leaves it undefined.
 //
 // # Months of different length
 //

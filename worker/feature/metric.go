@@ -50,6 +50,7 @@ func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric 
 	}
 	m.spec.In = append(m.spec.In, kernel.History, kernel.HistoryCompare)
 
+	m.window.months = newMonthly(column.Type)
 	m.window.there, m.window.compared = newPresence(there), newPresence(compared)
 	factors := raw()
 	if of.usage || column.Unit == schema.Fen && rules.FeeNormaliseDays {
@@ -70,10 +71,9 @@ func (m *metric) Spec() kernel.Spec { return m.spec }
 
 func (m *metric) Eval(n int, in, out []kernel.Vector) {
 	history, compare := in[m.months].U8, in[m.months+1].U8
-	m.window.column = in[:m.months]
 	for lo := 0; lo < n; lo += chunk {
 		hi := min(lo+chunk, n)
-		m.window.open(lo, history[lo:hi], compare[lo:hi])
+		m.window.open(in[:m.months], lo, history[lo:hi], compare[lo:hi])
 		for j, s := range m.stats {
 			s.fill(out[j].F64[lo:hi], &m.window)
 		}

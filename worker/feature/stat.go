@@ -31,89 +31,19 @@ var stats6 = []stat{
 	{"appeared", 2, true, appeared, schema.None, false, "1 when x[m-1] is 0 and x[m] is above 0, otherwise 0", "a month is missing"},
 }
 
-func last(out []float64, w *window) { load(out, &w.column[0], w.lo, w.there[0], nan) }
+func last(out []float64, w *window) { w.months.load(out, 0, w.there[0]) }
 
-func avg3(out []float64, w *window) { w.mean(out, w.there[:3], 2) }
+func avg3(out []float64, w *window) { w.months.mean(out, w.there[:3], 2) }
 
-func avg6(out []float64, w *window) { w.mean(out, w.there[:6], 3) }
+func avg6(out []float64, w *window) { w.months.mean(out, w.there[:6], 3) }
 
-// mean is that of the months, NaN for fewer than least.
-func (w *window) mean(out []float64, months presence, least uint8) {
-	total(out, w.column, w.lo, months)
-	t := w.t[:w.n]
-	w.number(t, months, least)
-	lane.Div(out, out, t)
-}
+func chg1(out []float64, w *window) { w.months.change(out, w.compared, &w.w) }
 
-// The changes below must come out as NaN where they are not defined, and as 0,
-// never -0, where nothing has changed, be it from a base of 0 or below it.
+func chg3(out []float64, w *window) { w.months.meanChange(out, w.compared, &w.w) }
 
-func chg1(out []float64, w *window) {
-	now, base := w.y[0][:w.n], w.y[1][:w.n]
-	lane.Sub(out, now, base)
-	lane.Div(out, out, base)
-	w.b.And(w.compared[0], w.compared[1])
-	lane.Equal(&w.a, base, 0)
-	w.a.AndNot(&w.b, &w.a)
-	w.a.Not(&w.a)
-	lane.Put(out, &w.a, nan)
-	lane.EqualTo(&w.a, now, base)
-	w.a.And(&w.a, &w.b)
-	lane.Put(out, &w.a, 0)
-}
+func slope(out []float64, w *window) { w.months.slope(out, w.compared, &w.w) }
 
-// chg3 is recent/a ÷ earlier/b − 1, over a common denominator: one rounding.
-func chg3(out []float64, w *window) {
-	t := w.t[:w.n]
-	w.number(out, w.compared[:3], 2)
-	lane.Mul(out, out, w.earlier[:w.n])
-	w.number(t, w.compared[3:], 2)
-	lane.Mul(t, t, w.recent[:w.n])
-	lane.Sub(t, t, out)
-	lane.Div(out, t, out)
-	lane.Equal(&w.a, w.earlier[:w.n], 0)
-	lane.Put(out, &w.a, nan)
-	lane.Equal(&w.a, t, 0)
-	lane.Put(out, &w.a, 0)
-}
-
-// slope is Σ(n·i − Σi)·y ÷ spread, the slope a month over n, divided by sum/n.
-func slope(out []float64, w *window) {
-	n, t, sum := w.count[:w.n], w.t[:w.n], w.sum[:w.n]
-	lane.Scale(out, w.y[0][:w.n], 5)
-	for k := 1; k < schema.Months-1; k++ {
-		lane.MulAdd(out, w.y[k][:w.n], float64(schema.Months-1-k), out)
-	}
-	lane.Mul(out, out, n)
-	pattern, bytes := w.pattern[:w.n], w.bytes[:w.n]
-	lane.Pack(pattern, w.compared)
-	lane.Look(bytes, pattern, &positions)
-	w.atLeast(t, bytes, 1)
-	lane.Mul(t, t, sum)
-	lane.Sub(out, out, t)
-	lane.Mul(out, out, n)
-	lane.Look(bytes, pattern, &spread)
-	w.atLeast(t, bytes, 1)
-	lane.Mul(t, t, sum)
-	lane.Div(out, out, t)
-	lane.AddTo(out, out, 0) // -0 becomes 0
-}
-
-// cv adds up squares of n·y − sum, n times the deviation from the mean and an
-// integer.
-func cv(out []float64, w *window) {
-	n, t, sum := w.count[:w.n], w.t[:w.n], w.sum[:w.n]
-	clear(out)
-	for k, known := range w.compared {
-		lane.Mul(t, n, w.y[k][:w.n])
-		lane.Sub(t, t, sum)
-		lane.AddSquare(out, t, known)
-	}
-	lane.Div(out, out, n)
-	lane.Sqrt(out, out)
-	lane.Div(out, out, sum)
-	lane.AddTo(out, out, 0) // -0 becomes 0
-}
+func cv(out []float64, w *window) { w.months.variation(out, w.compared, &w.w) }
 
 // zeroRun counts, month by month, the rows whose run goes on; a row whose run
 // meets a missing month has none.
@@ -125,7 +55,7 @@ func zeroRun(out []float64, w *window) {
 	for k, there := range w.there[:schema.Months] {
 		w.a.AndNot(&w.b, there)
 		lost.Or(lost, &w.a)
-		zero(&w.a, &w.column[k], w.lo, w.n)
+		w.months.zero(&w.a, k)
 		w.a.And(&w.a, there)
 		w.b.And(&w.b, &w.a)
 		lane.Count(run, &w.b)
@@ -135,14 +65,14 @@ func zeroRun(out []float64, w *window) {
 }
 
 func baseZero(out []float64, w *window) {
-	lane.Equal(&w.a, w.y[1][:w.n], 0)
+	w.months.zero(&w.a, 1)
 	w.flag(out, &w.a, w.compared[1])
 }
 
 func appeared(out []float64, w *window) {
-	lane.AtMost(&w.a, w.y[0][:w.n], 0)
-	lane.Equal(&w.b, w.y[1][:w.n], 0)
-	w.a.AndNot(&w.b, &w.a)
+	w.months.zero(&w.a, 1)
+	w.months.positive(&w.b, 0)
+	w.a.And(&w.a, &w.b)
 	w.b.And(w.compared[0], w.compared[1])
 	w.flag(out, &w.a, &w.b)
 }

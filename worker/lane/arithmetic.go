@@ -75,6 +75,19 @@ func MulAdd(dst, x []float64, c float64, y []float64) {
 	}
 }
 
+// AddFloat adds x, as float64, where known and leaves the other rows: for sums
+// over columns, in one pass.
+func AddFloat[T Integer](dst []float64, x []T, known *Mask) {
+	x = x[:len(dst)]
+	for i := vector(stepAddFloat+kind[T](), len(dst), at(dst), at(x), nil, known, 0, 0); i < uint(len(dst)); i += 64 {
+		d, w := word(dst, i), known[i>>6]
+		for k, v := range x[i:][:len(d)] {
+			d[k] = math.Float64frombits(pick(w, math.Float64bits(d[k]+float64(v)), math.Float64bits(d[k])))
+			w >>= 1
+		}
+	}
+}
+
 // Abs writes the absolute value.
 func Abs(dst, x []float64) {
 	x = x[:len(dst)]

@@ -30,6 +30,7 @@ func BenchmarkStep(b *testing.B) {
 	for k := range masks {
 		masks[k] = &Mask{uint64(k)}
 	}
+	months, factor := [][]int64{i64, w64, i64, w64, i64, w64}, [6]float64{1, 1, 1, 1, 1, 1}
 	nan := math.NaN()
 	for _, step := range []struct {
 		name string
@@ -89,8 +90,12 @@ func BenchmarkStep(b *testing.B) {
 		{"Sqrt", func() { Sqrt(h, f) }},
 		{"AddFloat/int32", func() { AddFloat(h, i32, &m) }},
 		{"AddFloat/int64", func() { AddFloat(h, i64, &m) }},
-		{"Times/int32", func() { Times(h, i32, &m, 0.5) }},
-		{"AddSquare", func() { AddSquare(h, f, &m) }},
+		{"Mean/3", func() { Mean(h, months[:3], masks[:3], 2) }},
+		{"Mean/6", func() { Mean(h, months, masks[:6], 3) }},
+		{"Change", func() { Change(h, months[:2], masks[:2], &factor) }},
+		{"MeanChange", func() { MeanChange(h, months, masks[:6], &factor, 2) }},
+		{"Slope", func() { Slope(h, months, masks[:6], &factor, 3) }},
+		{"Variation", func() { Variation(h, months, masks[:6], &factor) }},
 		{"Valid", func() { o.Valid(bitmap, 2, Rows) }},
 		{"And", func() { o.And(&m, &n) }},
 		{"Truth.And", func() { s.And(&s, &t) }},

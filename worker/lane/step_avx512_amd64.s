@@ -55,6 +55,24 @@ GLOBL sign<>(SB), RODATA|NOPTR, $8
 DATA magnitude<>+0(SB)/8, $0x7fffffffffffffff
 GLOBL magnitude<>(SB), RODATA|NOPTR, $8
 
+DATA nan<>+0(SB)/8, $0x7ff8000000000001
+GLOBL nan<>(SB), RODATA|NOPTR, $8
+
+DATA one<>+0(SB)/8, $0x3ff0000000000000
+GLOBL one<>(SB), RODATA|NOPTR, $8
+
+DATA two<>+0(SB)/8, $0x4000000000000000
+GLOBL two<>(SB), RODATA|NOPTR, $8
+
+DATA three<>+0(SB)/8, $0x4008000000000000
+GLOBL three<>(SB), RODATA|NOPTR, $8
+
+DATA four<>+0(SB)/8, $0x4010000000000000
+GLOBL four<>(SB), RODATA|NOPTR, $8
+
+DATA five<>+0(SB)/8, $0x4014000000000000
+GLOBL five<>(SB), RODATA|NOPTR, $8
+
 DATA two52<>+0(SB)/8, $0x4330000000000000
 GLOBL two52<>(SB), RODATA|NOPTR, $8
 
@@ -3567,552 +3585,1806 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepTimesInt8<>(SB), NOSPLIT, $0-64
+TEXT stepMean3Int16<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VPMOVSXBD    0(SI), Y2
+	VXORPD       Z9, Z9, Z9
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VPMOVSXBD    8(SI), Y2
+	VMOVDQU64.Z  Z2, K1, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VPMOVSXBD    16(SI), Y2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VPMOVSXBD    24(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VPMOVSXBD    32(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VPMOVSXBD    40(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VPMOVSXBD    48(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VPMOVSXBD    56(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $64, SI
-	ADDQ         $8, R8
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	VCMPPD       $0x11, Z0, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z9, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $16, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesInt16<>(SB), NOSPLIT, $0-64
+TEXT stepMean3Int32<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VPMOVSXWD    0(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VXORPD       Z9, Z9, Z9
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VMOVDQU64.Z  Z2, K1, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VPMOVSXWD    16(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VPMOVSXWD    32(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VPMOVSXWD    48(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VPMOVSXWD    64(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VPMOVSXWD    80(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VPMOVSXWD    96(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VPMOVSXWD    112(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $128, SI
-	ADDQ         $8, R8
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	VCMPPD       $0x11, Z0, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z9, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $32, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesInt32<>(SB), NOSPLIT, $0-64
+TEXT stepMean3Int64<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VCVTDQ2PD    0(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VXORPD       Z9, Z9, Z9
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VMOVDQU64.Z  Z2, K1, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VCVTDQ2PD    32(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VCVTDQ2PD    64(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VCVTDQ2PD    96(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VCVTDQ2PD    128(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VCVTDQ2PD    160(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VCVTDQ2PD    192(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VCVTDQ2PD    224(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $256, SI
-	ADDQ         $8, R8
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	VCMPPD       $0x11, Z0, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z9, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $64, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesInt64<>(SB), NOSPLIT, $0-64
+TEXT stepMean6Int16<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VCVTQQ2PD    0(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VXORPD       Z9, Z9, Z9
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VMOVDQU64.Z  Z2, K1, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VCVTQQ2PD    64(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VCVTQQ2PD    128(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VCVTQQ2PD    192(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VCVTQQ2PD    256(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VCVTQQ2PD    320(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VCVTQQ2PD    384(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VCVTQQ2PD    448(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $512, SI
-	ADDQ         $8, R8
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	VCMPPD       $0x11, Z0, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z9, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $16, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesUint8<>(SB), NOSPLIT, $0-64
+TEXT stepMean6Int32<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VPMOVZXBD    0(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VXORPD       Z9, Z9, Z9
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VMOVDQU64.Z  Z2, K1, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VPMOVZXBD    8(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VPMOVZXBD    16(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VPMOVZXBD    24(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VPMOVZXBD    32(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VPMOVZXBD    40(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VPMOVZXBD    48(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VPMOVZXBD    56(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $64, SI
-	ADDQ         $8, R8
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	VCMPPD       $0x11, Z0, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z9, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $32, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesUint16<>(SB), NOSPLIT, $0-64
+TEXT stepMean6Int64<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VPMOVZXWD    0(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VXORPD       Z9, Z9, Z9
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VMOVDQU64.Z  Z2, K1, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VPMOVZXWD    16(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VPMOVZXWD    32(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VPMOVZXWD    48(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VPMOVZXWD    64(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VPMOVZXWD    80(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VPMOVZXWD    96(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VPMOVZXWD    112(SI), Y2
-	VCVTDQ2PD    Y2, Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $128, SI
-	ADDQ         $8, R8
+	VADDPD       Z2, Z8, Z8
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z9, Z9
+	VCMPPD       $0x11, Z0, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z9, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $64, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesUint32<>(SB), NOSPLIT, $0-64
+TEXT stepChangeInt16<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VCVTUDQ2PD   0(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VCVTUDQ2PD   32(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VCVTUDQ2PD   64(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VCVTUDQ2PD   96(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VCVTUDQ2PD   128(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VCVTUDQ2PD   160(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VCVTUDQ2PD   192(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VCVTUDQ2PD   224(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $256, SI
-	ADDQ         $8, R8
+	VMOVUPD      Z2, Z17
+	VXORPD       Z11, Z11, Z11
+	VMOVUPD      Z16, Z9
+	VMOVUPD      Z17, Z10
+	VSUBPD       Z10, Z9, Z8
+	VDIVPD       Z10, Z8, Z8
+	VCMPPD       $0x0, Z11, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z10, Z9, K1
+	VPBLENDMQ    Z11, Z8, K1, Z8
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $16, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepTimesUint64<>(SB), NOSPLIT, $0-64
+TEXT stepChangeInt32<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
 	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VCVTUQQ2PD   0(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VCVTUQQ2PD   64(SI), Z2
-	VMULPD       Z2, Z0, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
 	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VCVTUQQ2PD   128(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VCVTUQQ2PD   192(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VCVTUQQ2PD   256(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VCVTUQQ2PD   320(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VCVTUQQ2PD   384(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VCVTUQQ2PD   448(SI), Z2
-	VMULPD       Z2, Z0, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $512, SI
-	ADDQ         $8, R8
+	VMOVUPD      Z2, Z17
+	VXORPD       Z11, Z11, Z11
+	VMOVUPD      Z16, Z9
+	VMOVUPD      Z17, Z10
+	VSUBPD       Z10, Z9, Z8
+	VDIVPD       Z10, Z8, Z8
+	VCMPPD       $0x0, Z11, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z10, Z9, K1
+	VPBLENDMQ    Z11, Z8, K1, Z8
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $32, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepAddSquareFloat<>(SB), NOSPLIT, $0-64
+TEXT stepChangeInt64<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
 	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
 
 loop:
-	KMOVB        0(R8), K1
-	VMOVUPD      0(SI), Z2
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	VXORPD       Z11, Z11, Z11
+	VMOVUPD      Z16, Z9
+	VMOVUPD      Z17, Z10
+	VSUBPD       Z10, Z9, Z8
+	VDIVPD       Z10, Z8, Z8
+	VCMPPD       $0x0, Z11, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z10, Z9, K1
+	VPBLENDMQ    Z11, Z8, K1, Z8
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $64, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepMeanChangeInt16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VCMPPD       $0x11, Z0, Z12, K1
+	VPBLENDMQ    Z1, Z12, K1, Z12
+	VMULPD       Z10, Z11, Z11
+	VMULPD       Z9, Z12, Z12
+	VSUBPD       Z11, Z12, Z12
+	VDIVPD       Z11, Z12, Z8
+	VXORPD       Z13, Z13, Z13
+	VCMPPD       $0x0, Z13, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z13, Z12, K1
+	VPBLENDMQ    Z13, Z8, K1, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $16, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepMeanChangeInt32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VCMPPD       $0x11, Z0, Z12, K1
+	VPBLENDMQ    Z1, Z12, K1, Z12
+	VMULPD       Z10, Z11, Z11
+	VMULPD       Z9, Z12, Z12
+	VSUBPD       Z11, Z12, Z12
+	VDIVPD       Z11, Z12, Z8
+	VXORPD       Z13, Z13, Z13
+	VCMPPD       $0x0, Z13, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z13, Z12, K1
+	VPBLENDMQ    Z13, Z8, K1, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $32, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepMeanChangeInt64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z12, Z12
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VCMPPD       $0x11, Z0, Z12, K1
+	VPBLENDMQ    Z1, Z12, K1, Z12
+	VMULPD       Z10, Z11, Z11
+	VMULPD       Z9, Z12, Z12
+	VSUBPD       Z11, Z12, Z12
+	VDIVPD       Z11, Z12, Z8
+	VXORPD       Z13, Z13, Z13
+	VCMPPD       $0x0, Z13, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z13, Z12, K1
+	VPBLENDMQ    Z13, Z8, K1, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $64, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepSlopeInt16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VPBROADCASTQ five<>(SB), Z3
+	VMULPD       Z16, Z3, Z3
+	VMOVUPD      Z3, Z8
+	VPBROADCASTQ four<>(SB), Z3
+	VMULPD       Z17, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ three<>(SB), Z3
+	VMULPD       Z18, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ two<>(SB), Z3
+	VMULPD       Z19, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VADDPD       Z20, Z8, Z8
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+	VXORPD       Z13, Z13, Z13
+	VXORPD       Z14, Z14, Z14
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z13, Z13, Z13
+	VSUBPD       Z12, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VMULPD       Z12, Z12, Z10
+	VSUBPD       Z10, Z13, Z13
+	VCMPPD       $0x0, Z14, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z12, Z9, Z12
+	VSUBPD       Z12, Z8, Z8
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z13, Z9, Z9
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $16, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepSlopeInt32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VPBROADCASTQ five<>(SB), Z3
+	VMULPD       Z16, Z3, Z3
+	VMOVUPD      Z3, Z8
+	VPBROADCASTQ four<>(SB), Z3
+	VMULPD       Z17, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ three<>(SB), Z3
+	VMULPD       Z18, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ two<>(SB), Z3
+	VMULPD       Z19, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VADDPD       Z20, Z8, Z8
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+	VXORPD       Z13, Z13, Z13
+	VXORPD       Z14, Z14, Z14
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z13, Z13, Z13
+	VSUBPD       Z12, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VMULPD       Z12, Z12, Z10
+	VSUBPD       Z10, Z13, Z13
+	VCMPPD       $0x0, Z14, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z12, Z9, Z12
+	VSUBPD       Z12, Z8, Z8
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z13, Z9, Z9
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $32, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepSlopeInt64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VPBROADCASTQ five<>(SB), Z3
+	VMULPD       Z16, Z3, Z3
+	VMOVUPD      Z3, Z8
+	VPBROADCASTQ four<>(SB), Z3
+	VMULPD       Z17, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ three<>(SB), Z3
+	VMULPD       Z18, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ two<>(SB), Z3
+	VMULPD       Z19, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VADDPD       Z20, Z8, Z8
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z12, Z12, Z12
+	VXORPD       Z13, Z13, Z13
+	VXORPD       Z14, Z14, Z14
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z11, Z12, Z12
+	VADDPD       Z12, Z13, Z13
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	VADDPD       Z13, Z13, Z13
+	VSUBPD       Z12, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VMULPD       Z12, Z12, Z10
+	VSUBPD       Z10, Z13, Z13
+	VCMPPD       $0x0, Z14, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z12, Z9, Z12
+	VSUBPD       Z12, Z8, Z8
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z13, Z9, Z9
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $64, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepVariationInt16<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VPMOVSXWD    0(AX)(R12*1), Y2
+	VCVTDQ2PD    Y2, Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z8, Z8, Z8
+	VXORPD       Z12, Z12, Z12
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z16, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      0(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 0(DI)
-	KMOVB        1(R8), K1
-	VMOVUPD      64(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z17, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      64(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 64(DI)
-	KMOVB        2(R8), K1
-	VMOVUPD      128(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z18, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      128(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 128(DI)
-	KMOVB        3(R8), K1
-	VMOVUPD      192(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z19, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      192(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 192(DI)
-	KMOVB        4(R8), K1
-	VMOVUPD      256(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z20, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      256(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 256(DI)
-	KMOVB        5(R8), K1
-	VMOVUPD      320(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z21, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      320(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 320(DI)
-	KMOVB        6(R8), K1
-	VMOVUPD      384(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	VCMPPD       $0x0, Z12, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z11, Z8, Z8
+	VSQRTPD      Z8, Z8
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z12, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $16, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepVariationInt32<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTDQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z8, Z8, Z8
+	VXORPD       Z12, Z12, Z12
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z16, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      384(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 384(DI)
-	KMOVB        7(R8), K1
-	VMOVUPD      448(SI), Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z17, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVUPD      448(DI), Z8
-	VADDPD       Z2, Z8, Z2
-	VPBLENDMQ    Z2, Z8, K1, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $512, SI
-	ADDQ         $8, R8
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z18, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z19, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z20, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z21, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	VCMPPD       $0x0, Z12, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z11, Z8, Z8
+	VSQRTPD      Z8, Z8
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z12, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $32, R12
+	ADDQ         $64, DI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepVariationInt64<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	SHLQ         $3, CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	MOVQ         y+32(FP), DX
+	MOVQ         m+40(FP), R8
+	XORL         R10, R10
+	XORL         R12, R12
+	VPBROADCASTQ c+48(FP), Z0
+	VPBROADCASTQ nan<>(SB), Z1
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         0(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 0(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z16
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         24(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 8(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z17
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         48(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 16(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z18
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         72(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 24(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z19
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         96(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 32(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z20
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	MOVQ         120(SI), AX
+	VCVTQQ2PD    0(AX)(R12*1), Z2
+	VPBROADCASTQ 40(DX), Z3
+	VMULPD       Z3, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VMOVUPD      Z2, Z21
+	VMOVUPD      Z16, Z9
+	VADDPD       Z17, Z9, Z9
+	VADDPD       Z18, Z9, Z9
+	VMOVUPD      Z19, Z10
+	VADDPD       Z20, Z10, Z10
+	VADDPD       Z21, Z10, Z10
+	VADDPD       Z10, Z9, Z9
+	VXORPD       Z11, Z11, Z11
+	VXORPD       Z8, Z8, Z8
+	VXORPD       Z12, Z12, Z12
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMOVDQU64.Z  Z15, K1, Z3
+	VADDPD       Z3, Z11, Z11
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z16, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z17, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         16(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z18, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         24(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z19, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         32(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z20, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	MOVQ         40(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VMULPD       Z21, Z11, Z2
+	VSUBPD       Z9, Z2, Z2
+	VMULPD       Z2, Z2, Z2
+	VMOVDQU64.Z  Z2, K1, Z2
+	VADDPD       Z2, Z8, Z8
+	VCMPPD       $0x0, Z12, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VDIVPD       Z11, Z8, Z8
+	VSQRTPD      Z8, Z8
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z12, Z8, Z8
+	VMOVUPD      Z8, 0(DI)
+	INCQ         R10
+	ADDQ         $64, R12
+	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
@@ -4209,16 +5481,25 @@ DATA steps<>+696(SB)/8, $stepAddFloatUint8<>(SB)
 DATA steps<>+704(SB)/8, $stepAddFloatUint16<>(SB)
 DATA steps<>+712(SB)/8, $stepAddFloatUint32<>(SB)
 DATA steps<>+720(SB)/8, $stepAddFloatUint64<>(SB)
-DATA steps<>+728(SB)/8, $stepTimesInt8<>(SB)
-DATA steps<>+736(SB)/8, $stepTimesInt16<>(SB)
-DATA steps<>+744(SB)/8, $stepTimesInt32<>(SB)
-DATA steps<>+752(SB)/8, $stepTimesInt64<>(SB)
-DATA steps<>+760(SB)/8, $stepTimesUint8<>(SB)
-DATA steps<>+768(SB)/8, $stepTimesUint16<>(SB)
-DATA steps<>+776(SB)/8, $stepTimesUint32<>(SB)
-DATA steps<>+784(SB)/8, $stepTimesUint64<>(SB)
-DATA steps<>+792(SB)/8, $stepAddSquareFloat<>(SB)
-GLOBL steps<>(SB), RODATA, $800
+DATA steps<>+728(SB)/8, $stepMean3Int16<>(SB)
+DATA steps<>+736(SB)/8, $stepMean3Int32<>(SB)
+DATA steps<>+744(SB)/8, $stepMean3Int64<>(SB)
+DATA steps<>+752(SB)/8, $stepMean6Int16<>(SB)
+DATA steps<>+760(SB)/8, $stepMean6Int32<>(SB)
+DATA steps<>+768(SB)/8, $stepMean6Int64<>(SB)
+DATA steps<>+776(SB)/8, $stepChangeInt16<>(SB)
+DATA steps<>+784(SB)/8, $stepChangeInt32<>(SB)
+DATA steps<>+792(SB)/8, $stepChangeInt64<>(SB)
+DATA steps<>+800(SB)/8, $stepMeanChangeInt16<>(SB)
+DATA steps<>+808(SB)/8, $stepMeanChangeInt32<>(SB)
+DATA steps<>+816(SB)/8, $stepMeanChangeInt64<>(SB)
+DATA steps<>+824(SB)/8, $stepSlopeInt16<>(SB)
+DATA steps<>+832(SB)/8, $stepSlopeInt32<>(SB)
+DATA steps<>+840(SB)/8, $stepSlopeInt64<>(SB)
+DATA steps<>+848(SB)/8, $stepVariationInt16<>(SB)
+DATA steps<>+856(SB)/8, $stepVariationInt32<>(SB)
+DATA steps<>+864(SB)/8, $stepVariationInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $872
 
 // func run512(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
 TEXT ·run512(SB), NOSPLIT, $0-64

@@ -215,7 +215,7 @@ func integer[T Integer](t *testing.T) {
 				}
 				return otherwise
 			})
-			sum, c := column[float64](b, r, n), draw[float64](r)
+			sum := column[float64](b, r, n)
 			before := slices.Clone(sum)
 			AddFloat(sum, x, known)
 			same(t, "AddFloat", sum, func(i int) float64 {
@@ -223,13 +223,6 @@ func integer[T Integer](t *testing.T) {
 					return before[i] + float64(x[i])
 				}
 				return before[i]
-			})
-			Times(f, x, known, c)
-			same(t, "Times", f, func(i int) float64 {
-				if known.Get(i) {
-					return float64(x[i]) * c
-				}
-				return 0
 			})
 			w, other := take[int64](b, n), draw[int64](r)
 			Int(w, x, known, other)
@@ -308,25 +301,6 @@ func TestArithmeticIsOneOperationARow(t *testing.T) {
 		dst := mask(b, r)
 		Known(dst, x)
 		sameMask(t, "Known", dst, n, func(i int) bool { return !math.IsNaN(x[i]) })
-	})
-}
-
-func TestSquaresAreRoundedAndAddedWhereAMaskIsSet(t *testing.T) {
-	onEachPath(t, func(t *testing.T, b *bed, r *rand.Rand, n int) {
-		x, sum, m := column[float64](b, r, n), column[float64](b, r, n), mask(b, r)
-		for i := range x {
-			if i%2 == 0 { // a fused step would not give 0
-				x[i], sum[i] = 1+0x1p-30, -(1 + 0x1p-29)
-			}
-		}
-		before := slices.Clone(sum)
-		AddSquare(sum, x, m)
-		same(t, "AddSquare", sum, func(i int) float64 {
-			if m.Get(i) {
-				return before[i] + float64(x[i]*x[i])
-			}
-			return before[i]
-		})
 	})
 }
 
@@ -545,6 +519,9 @@ func TestStepsAllocateNothing(t *testing.T) {
 			Add(x64, x64, y64)
 			Scale(f, f, 2)
 			MulAdd(f, f, 2, g)
+			months, known := [][]int64{x64, y64, x64}, []*Mask{&a, &b, &c}
+			Mean(f, months, known, 2)
+			Change(f, months[:2], known, &[6]float64{1, 1})
 		})
 		if allocs != 0 {
 			t.Errorf("%v: %v allocations, want none", p, allocs)

@@ -13,6 +13,7 @@ type family struct {
 // does not walk), what it does first, and what it does with 64 rows.
 type kernel struct {
 	dst, x, y, m int
+	byEight      bool // rows does eight rows instead, one byte of masks
 	prepare      func(p *page)
 	rows         func(p *page)
 }
@@ -23,6 +24,7 @@ var (
 	kinds   = []string{"Int8", "Int16", "Int32", "Int64", "Uint8", "Uint16", "Uint32", "Uint64"}
 	floats  = []string{"Float"}
 	sums    = []string{"64", "Float"}
+	monthly = []string{"Int16", "Int32", "Int64"}
 )
 
 func widthOf(variant string) int {
@@ -67,8 +69,13 @@ var families = []family{
 	{"Abs", floats, abs},
 	{"Sqrt", floats, sqrt},
 	{"AddFloat", kinds, addFloat},
-	{"Times", kinds, times},
-	{"AddSquare", floats, addSquare},
+
+	{"Mean3", monthly, mean(3)},
+	{"Mean6", monthly, mean(6)},
+	{"Change", monthly, statistic(2, change)},
+	{"MeanChange", monthly, statistic(6, meanChange)},
+	{"Slope", monthly, statistic(6, slope)},
+	{"Variation", monthly, statistic(6, variation)},
 }
 
 // against asks q of x and c.
@@ -153,35 +160,6 @@ func addWhere(p *page, m machine, off int) {
 	p.op("VADDPD", "%[1]s, %[2]s, %[1]s", m.reg(2), m.reg(8))
 	m.choose(p, 64, m.reg(2), m.reg(8), m.reg(2))
 	p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
-}
-
-func times(m machine, kind string) kernel {
-	k := turn(machine.convert)(m, kind)
-	k.rows = func(p *page) {
-		vectors(m, 64, func(row, off int) {
-			m.mask(p, 64, row, "(R8)")
-			m.convert(p, kind, at(row*kindBytes(kind), "(SI)"), m.reg(2))
-			p.op("VMULPD", "%[1]s, %[2]s, %[1]s", m.reg(2), m.reg(0))
-			m.only(p, 64, m.reg(2), m.reg(2))
-			p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
-		})
-	}
-	return k
-}
-
-func addSquare(m machine, _ string) kernel {
-	return kernel{
-		dst: 512, x: 512, m: 8,
-		prepare: func(p *page) { m.read(p, 64) },
-		rows: func(p *page) {
-			vectors(m, 64, func(row, off int) {
-				m.mask(p, 64, row, "(R8)")
-				p.op("VMOVUPD", "%s, %s", at(off, "(SI)"), m.reg(2))
-				p.op("VMULPD", "%[1]s, %[1]s, %[1]s", m.reg(2))
-				addWhere(p, m, off)
-			})
-		},
-	}
 }
 
 func code(m machine, variant string) kernel {

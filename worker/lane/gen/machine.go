@@ -36,6 +36,13 @@ type machine interface {
 	scale(p *page, x, to string)
 
 	quarter(p *page, from, to string) // repeats 16 bytes
+
+	// where asks q of the floats in two registers, for the next choose. month is
+	// where month k of a window is kept, in memory of so many local bytes where
+	// there are no registers left.
+	where(p *page, q question, x, y string)
+	month(k int) string
+	local() int
 }
 
 // question is what truth finds out.

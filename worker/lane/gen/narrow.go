@@ -100,10 +100,9 @@ func (narrow) mask(p *page, w, row int, base string) {
 	case 32:
 		p.op("VPBROADCASTB", "%s, Y4", at(row/8, base))
 	case 64:
-		if row%8 == 0 {
-			p.op("VPBROADCASTB", "%s, Y4", at(row/8, base))
-		} else {
-			own = "Y7" // the same byte's upper half
+		p.op("VPBROADCASTB", "%s, Y4", at(row/8, base))
+		if row%8 != 0 {
+			own = "Y7" // the byte's upper half
 		}
 	}
 	p.op("VPAND", "%s, Y4, Y5", own)
@@ -208,3 +207,10 @@ func (narrow) scale(p *page, x, to string) {
 }
 
 func (narrow) quarter(p *page, from, to string) { p.op("VBROADCASTI128", "%s, %s", from, to) }
+
+func (narrow) where(p *page, q question, x, y string) {
+	p.op("VCMPPD", "$%#x, %s, %s, Y5", floatTest[q], y, x)
+}
+
+func (narrow) month(k int) string { return at(32*k, "(SP)") }
+func (narrow) local() int         { return 6 * 32 }

@@ -46,11 +46,18 @@ const (
 )
 
 // step writes one function: what the family prepares, and a loop that does 64
-// rows a turn. DI walks dst, SI x, DX y and R8 m; CX counts the words left.
+// rows a turn, or eight. DI walks dst, SI x, DX y and R8 m; CX counts the turns left.
 func (p *page) step(name string, f family, variant string) {
-	p.raw(fmt.Sprintf("TEXT %s<>(SB), NOSPLIT, $0-%d", name, frame))
-	p.op("MOVQ", "%s, CX", argWords)
 	k := f.build(p.machine, variant)
+	local := 0
+	if k.byEight {
+		local = p.machine.local()
+	}
+	p.raw(fmt.Sprintf("TEXT %s<>(SB), NOSPLIT, $%d-%d", name, local, frame))
+	p.op("MOVQ", "%s, CX", argWords)
+	if k.byEight {
+		p.op("SHLQ", "$3, CX")
+	}
 	walks := []struct {
 		arg, reg string
 		stride   int
@@ -112,6 +119,12 @@ func (p *page) constants() {
 	for _, c := range []struct{ name, value string }{
 		{"sign", "0x8000000000000000"},
 		{"magnitude", "0x7fffffffffffffff"},
+		{"nan", "0x7ff8000000000001"},
+		{"one", "0x3ff0000000000000"},
+		{"two", "0x4000000000000000"},
+		{"three", "0x4008000000000000"},
+		{"four", "0x4010000000000000"},
+		{"five", "0x4014000000000000"},
 		{"two52", "0x4330000000000000"},   // 2^52 as a float64
 		{"three51", "0x4338000000000000"}, // 2^52 + 2^51
 		{"up32", "0x41f0000000000000"},    // 2^32

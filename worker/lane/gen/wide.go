@@ -79,6 +79,13 @@ func (wide) scale(p *page, x, to string) { p.op("VPMULLQ", "%s, Z0, %s", x, to) 
 
 func (wide) quarter(p *page, from, to string) { p.op("VBROADCASTI32X4", "%s, %s", from, to) }
 
+func (wide) where(p *page, q question, x, y string) {
+	p.op("VCMPPD", "$%#x, %s, %s, K1", floatTest[q], y, x)
+}
+
+func (wide) month(k int) string { return fmt.Sprintf("Z%d", 16+k) }
+func (wide) local() int         { return 0 }
+
 // extension is the instruction that makes int64 of a kind.
 func extension(kind string) string {
 	return map[string]string{
