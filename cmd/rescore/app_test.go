@@ -291,7 +291,7 @@ func TestViewSaysWhereEveryValueComesFrom(t *testing.T) {
 	for path, want := range map[string]string{"name": "flag --set name", "run.workers": "flag --workers", "month": file + ":2:8", "rules.t2_mode": "default"} {
 		found := false
 		for line := range strings.Lines(got.out) {
-			found = found || strings.HasPrefix(line, path+" ") && strings.HasSuffix(line, want+"\n")
+			found = found || strings.HasPrefix(line, path+" ") && strings.HasSuffix(line, want+"\n") && len(strings.TrimSuffix(line, want+"\n")) < 100
 		}
 		if !found {
 			t.Errorf("no line for %s from %s in\n%s", path, want, got.out)

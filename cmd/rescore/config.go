@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +22,10 @@ func (a *app) configCommand() *cobra.Command {
 	cmd.AddCommand(a.configView(), a.configValidate(), a.configSchema(), a.configDefault())
 	return cmd
 }
+
+// originTextMax is the longest value that the column of values makes room for: a
+// matrix of offers in one line would push every origin off the screen.
+const originTextMax = 48
 
 func (a *app) configView() *cobra.Command {
 	var origin bool
@@ -59,12 +62,18 @@ func (a *app) configView() *cobra.Command {
 		if !origin {
 			return a.print("%s", d.Spec.YAML(false))
 		}
-		var b strings.Builder
-		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-		for _, v := range d.Spec.Values() {
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\n", v.Path, v.Text, d.Origin(v.Path))
+		values := d.Spec.Values()
+		paths, texts := 0, 0
+		for _, v := range values {
+			paths = max(paths, len(v.Path))
+			if n := len(v.Text); n <= originTextMax {
+				texts = max(texts, n)
+			}
 		}
-		_ = t.Flush() // a strings.Builder takes everything
+		var b strings.Builder
+		for _, v := range values {
+			fmt.Fprintf(&b, "%-*s  %-*s  %s\n", paths, v.Path, texts, v.Text, d.Origin(v.Path))
+		}
 		return a.print("%s", b.String())
 	}
 	return cmd
