@@ -107,7 +107,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/tag", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/tag", "worker/formula", "worker/program",
 }
 
 func list(names ...string) []string { return names }
