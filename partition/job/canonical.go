@@ -6,8 +6,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 )
 
 // Canonical returns what is asked, as bytes that are equal exactly when the
@@ -86,13 +89,48 @@ func set(list []uint32) []uint32 {
 	return append([]uint32{}, slices.Compact(sorted)...)
 }
 
-// ParseCanonical reads what Canonical wrote. Run is left at its zero value.
+// ErrRelease is returned for a spec that another release of rescore wrote: it
+// lacks keys of this one, or has more.
+var ErrRelease = errors.New("another release of rescore wrote it; use that release, or run the job again")
+
+// ParseCanonical reads what Canonical wrote, and nothing else: a key that is not
+// there has no value, not its default, for nobody knows what a release without
+// that key did. Run is left at its zero value.
 func ParseCanonical(data []byte) (Spec, error) {
 	var s Spec
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
+		if strings.Contains(err.Error(), "unknown field") { // encoding/json has no error of its own for it
+			err = fmt.Errorf("%w: %w", err, ErrRelease)
+		}
 		return Spec{}, fmt.Errorf("read canonical spec: %w", err)
 	}
+	var was, is any
+	if err := errors.Join(json.Unmarshal(data, &was), json.Unmarshal(s.Canonical(), &is)); err != nil {
+		return Spec{}, fmt.Errorf("read canonical spec: %w", err)
+	}
+	if key, ok := lacking(was, is); ok {
+		return Spec{}, fmt.Errorf("read canonical spec: it has no %s: %w", key, ErrRelease)
+	}
 	return s, nil
+}
+
+// lacking returns the first key of is, by name, that was does not have.
+func lacking(was, is any) (key string, ok bool) {
+	table, isTable := is.(map[string]any)
+	if !isTable {
+		return "", false
+	}
+	before, _ := was.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		value, there := before[name]
+		if !there {
+			return name, true
+		}
+		if key, ok := lacking(value, table[name]); ok {
+			return join(name, key), true
+		}
+	}
+	return "", false
 }
