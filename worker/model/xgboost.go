@@ -16,7 +16,8 @@ import (
 // tree, so that the arrays can be made at their exact size, and from the trees on
 // a second time for their values.
 //
-// A row gets what Booster.predict of all trees gives it. The round that early
+// A row gets what Booster.predict of all trees gives it in every release since
+// 1.4, whichever wrote the file; earlier ones summed in another order. The round that early
 // stopping found is in Best: Booster.predict passes it over too, and only
 // scikit-learn's wrappers heed it. A category is its code.
 func XGBoost(data []byte) (*Ensemble, error) {

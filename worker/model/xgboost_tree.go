@@ -12,6 +12,9 @@ const (
 	categoriesEnd = 1 << 24 // XGBoost's own: categories are float32s
 )
 
+// deleted is the feature of a node that was pruned away.
+const deleted = math.MaxInt32
+
 // plan is a tree as the file has it: arrays by node, of inner nodes and leaves
 // alike, of which some may have been pruned away. The arrays are used again for
 // the next tree.
@@ -44,7 +47,7 @@ func (x *xgboost) readPlan() error {
 		*list = (*list)[:0]
 	}
 	p.condition, p.cover, p.defaultLeft = p.condition[:0], p.cover[:0], p.defaultLeft[:0]
-	nodes, deleted := -1, 0
+	nodes := -1
 	idle := map[string]int{} // lengths of what is not used
 	err := x.object(planFields, func(name string) (err error) {
 		whole := func(dst *[]int32) (err error) {
@@ -75,16 +78,12 @@ func (x *xgboost) readPlan() error {
 		case "categories":
 			return whole(&p.list)
 		case "tree_param":
-			return x.object([]string{"num_nodes", "num_deleted", "size_leaf_vector"}, func(name string) (err error) {
-				switch name {
-				case "num_nodes":
+			return x.object([]string{"num_nodes", "size_leaf_vector"}, func(name string) (err error) {
+				if name == "num_nodes" {
 					nodes, err = x.parameter(1, math.MaxInt32)
-				case "num_deleted":
-					deleted, err = x.parameter(0, math.MaxInt32)
-				default:
-					err = x.scalarLeaves()
+					return err
 				}
-				return err
+				return x.scalarLeaves()
 			})
 		default:
 			idle[name], err = count(x)
@@ -122,7 +121,7 @@ func (x *xgboost) readPlan() error {
 	if err := x.proveSets(); err != nil {
 		return err
 	}
-	return x.prove(deleted)
+	return x.prove()
 }
 
 // proveSets proves that the nodes' categories lie one after the other.
@@ -187,11 +186,12 @@ func (p *plan) never(node int32) bool {
 	return !p.categorical(node) && math.IsInf(float64(p.condition[node]), -1)
 }
 
-// prove proves that the nodes make a tree, and that all others were deleted. It
+// prove proves that the nodes make a tree, and that all others are marked as
+// deleted: old releases count them wrongly. It
 // leaves the inner nodes in queue, breadth first, with the leaves they split: node
 // i of the frozen tree leaves its left part the leaf's number, and its right part
 // becomes leaf i+1.
-func (x *xgboost) prove(deleted int) error {
+func (x *xgboost) prove() error {
 	p := &x.plan
 	n := len(p.left)
 	if cap(p.seen) < n {
@@ -229,8 +229,13 @@ func (x *xgboost) prove(deleted int) error {
 			return err
 		}
 	}
-	if reached+deleted != n {
-		return x.blame("left_children", "the root reaches %d of %d nodes, and %d are deleted: not a tree", reached, n, deleted)
+	if reached == n {
+		return nil
+	}
+	for i, seen := range p.seen {
+		if !seen && p.feature[i] != deleted {
+			return x.blame("left_children", "the root does not reach node %d, which is not deleted: not a tree", i)
+		}
 	}
 	return nil
 }
