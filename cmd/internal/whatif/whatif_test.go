@@ -366,6 +366,14 @@ func TestIntervalsCoverAsOftenAsTheySay(t *testing.T) {
 	if e := ratio([]float64{50, 50}, []float64{0, 0}, 1000); e.total != 0 || e.half != 27 {
 		t.Errorf("nothing seen in a tenth: %+v", e)
 	}
+	// Residuals −1, 0, 1, 0 over clusters of 10: s² = 2/3, and half of all is seen.
+	x, y = []float64{10, 10, 10, 10}, []float64{1, 2, 3, 2}
+	if e, want := ratio(x, y, 80), student(3)*math.Sqrt(80*80/(4*10*10.0)*(1-0.5)*2/3); e.total != 16 || math.Abs(e.half-want) > 1e-9 {
+		t.Errorf("half of the base seen: %+v, want ± %f", e, want)
+	}
+	if e := ratio(x, y, 40); e.total != 8 || e.half != 0 {
+		t.Errorf("all of the base seen: %+v", e)
+	}
 	if got := student(29); math.Abs(got-2.045) > 0.001 {
 		t.Errorf("t of 29 degrees is %f", got)
 	}
