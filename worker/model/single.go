@@ -58,7 +58,7 @@ func expSingle(x float32) float32 {
 	k := math.RoundToEven(z)
 	r := z - k
 	n := int(k)
-	power := math.Ldexp(root32[n&31], n>>5)
+	power := root32[n&31] * math.Float64frombits(uint64(n>>5+1023)<<52) // exactly
 	y := float64(float64(0x1.c6af84b912394p-5/32/32/32*r) + 0x1.ebfce50fac4f3p-3/32/32)
 	y = float64(y*float64(r*r)) + (float64(0x1.62e42ff0c52d6p-1/32*r) + 1)
 	return float32(y * power)
