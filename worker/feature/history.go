@@ -122,10 +122,10 @@ func (h *history) when(dst []uint8, date []int32, first []int32, late int32) {
 func (h *history) stay(begun []uint8, full []int16, date []int32) {
 	begun, full = begun[:len(date)], full[:len(date)]
 	for i, d := range date {
-		var s stay
+		var s stay // none after asof
 		if uint32(d) < uint32(len(h.joinedOn)) {
 			s = h.joinedOn[d]
-		} else { // before 1970, or after asof
+		} else if d < 0 { // before 1970
 			s = h.since(d)
 		}
 		begun[i], full[i] = s.begun(), s.full()

@@ -7876,8 +7876,8 @@ loop:
 	MOVQ         24(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -7887,8 +7887,8 @@ loop:
 	MOVQ         48(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -7913,8 +7913,8 @@ loop:
 	MOVQ         24(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -7924,8 +7924,8 @@ loop:
 	MOVQ         48(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -7972,8 +7972,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -7982,8 +7982,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8006,8 +8006,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8016,8 +8016,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8078,8 +8078,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8093,8 +8093,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8127,8 +8127,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8142,8 +8142,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8192,8 +8192,8 @@ loop:
 	MOVQ         24(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8203,8 +8203,8 @@ loop:
 	MOVQ         48(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         24(R8), R9
@@ -8214,8 +8214,8 @@ loop:
 	MOVQ         72(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         32(R8), R9
@@ -8225,8 +8225,8 @@ loop:
 	MOVQ         96(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         40(R8), R9
@@ -8236,8 +8236,8 @@ loop:
 	MOVQ         120(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8262,8 +8262,8 @@ loop:
 	MOVQ         24(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8273,8 +8273,8 @@ loop:
 	MOVQ         48(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         24(R8), R9
@@ -8284,8 +8284,8 @@ loop:
 	MOVQ         72(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         32(R8), R9
@@ -8295,8 +8295,8 @@ loop:
 	MOVQ         96(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         40(R8), R9
@@ -8306,8 +8306,8 @@ loop:
 	MOVQ         120(SI), AX
 	VPMOVSXWD    8(AX)(R12*1), X2
 	VCVTDQ2PD    X2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8354,8 +8354,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8364,8 +8364,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         24(R8), R9
@@ -8374,8 +8374,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         72(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         32(R8), R9
@@ -8384,8 +8384,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         96(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         40(R8), R9
@@ -8394,8 +8394,8 @@ loop:
 	VPCMPEQQ     Y6, Y5, Y5
 	MOVQ         120(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8418,8 +8418,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8428,8 +8428,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         24(R8), R9
@@ -8438,8 +8438,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         72(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         32(R8), R9
@@ -8448,8 +8448,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         96(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         40(R8), R9
@@ -8458,8 +8458,8 @@ loop:
 	VPCMPEQQ     Y7, Y5, Y5
 	MOVQ         120(SI), AX
 	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8520,8 +8520,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8535,8 +8535,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         24(R8), R9
@@ -8550,8 +8550,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         32(R8), R9
@@ -8565,8 +8565,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         40(R8), R9
@@ -8580,8 +8580,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -8614,8 +8614,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         16(R8), R9
@@ -8629,8 +8629,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         24(R8), R9
@@ -8644,8 +8644,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         32(R8), R9
@@ -8659,8 +8659,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	MOVQ         40(R8), R9
@@ -8674,8 +8674,8 @@ loop:
 	VSUBPD       Y13, Y3, Y3
 	VPBLENDD     $0xaa, Y10, Y2, Y2
 	VADDPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VPAND        Y15, Y5, Y3
 	VADDPD       Y3, Y9, Y9
 	VCMPPD       $0x11, Y0, Y9, Y5
@@ -11075,8 +11075,8 @@ loop:
 	VMULPD       0(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11084,8 +11084,8 @@ loop:
 	VMULPD       32(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11093,8 +11093,8 @@ loop:
 	VMULPD       64(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11102,8 +11102,8 @@ loop:
 	VMULPD       96(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11111,8 +11111,8 @@ loop:
 	VMULPD       128(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11120,8 +11120,8 @@ loop:
 	VMULPD       160(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VCMPPD       $0x0, Y12, Y9, Y5
 	VPBLENDVB    Y5, Y1, Y9, Y9
 	VDIVPD       Y11, Y8, Y8
@@ -11248,8 +11248,8 @@ loop:
 	VMULPD       0(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11257,8 +11257,8 @@ loop:
 	VMULPD       32(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11266,8 +11266,8 @@ loop:
 	VMULPD       64(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11275,8 +11275,8 @@ loop:
 	VMULPD       96(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11284,8 +11284,8 @@ loop:
 	VMULPD       128(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11293,8 +11293,8 @@ loop:
 	VMULPD       160(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VCMPPD       $0x0, Y12, Y9, Y5
 	VPBLENDVB    Y5, Y1, Y9, Y9
 	VDIVPD       Y11, Y8, Y8
@@ -11439,8 +11439,8 @@ loop:
 	VMULPD       0(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11448,8 +11448,8 @@ loop:
 	VMULPD       32(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11457,8 +11457,8 @@ loop:
 	VMULPD       64(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11466,8 +11466,8 @@ loop:
 	VMULPD       96(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11475,8 +11475,8 @@ loop:
 	VMULPD       128(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11484,8 +11484,8 @@ loop:
 	VMULPD       160(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VCMPPD       $0x0, Y12, Y9, Y5
 	VPBLENDVB    Y5, Y1, Y9, Y9
 	VDIVPD       Y11, Y8, Y8
@@ -11606,8 +11606,8 @@ loop:
 	VMULPD       0(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11615,8 +11615,8 @@ loop:
 	VMULPD       32(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11624,8 +11624,8 @@ loop:
 	VMULPD       64(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11633,8 +11633,8 @@ loop:
 	VMULPD       96(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11642,8 +11642,8 @@ loop:
 	VMULPD       128(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11651,8 +11651,8 @@ loop:
 	VMULPD       160(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VCMPPD       $0x0, Y12, Y9, Y5
 	VPBLENDVB    Y5, Y1, Y9, Y9
 	VDIVPD       Y11, Y8, Y8
@@ -11835,8 +11835,8 @@ loop:
 	VMULPD       0(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11844,8 +11844,8 @@ loop:
 	VMULPD       32(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11853,8 +11853,8 @@ loop:
 	VMULPD       64(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11862,8 +11862,8 @@ loop:
 	VMULPD       96(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11871,8 +11871,8 @@ loop:
 	VMULPD       128(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -11880,8 +11880,8 @@ loop:
 	VMULPD       160(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VCMPPD       $0x0, Y12, Y9, Y5
 	VPBLENDVB    Y5, Y1, Y9, Y9
 	VDIVPD       Y11, Y8, Y8
@@ -12036,8 +12036,8 @@ loop:
 	VMULPD       0(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -12045,8 +12045,8 @@ loop:
 	VMULPD       32(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -12054,8 +12054,8 @@ loop:
 	VMULPD       64(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -12063,8 +12063,8 @@ loop:
 	VMULPD       96(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -12072,8 +12072,8 @@ loop:
 	VMULPD       128(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -12081,8 +12081,8 @@ loop:
 	VMULPD       160(SP), Y11, Y2
 	VSUBPD       Y9, Y2, Y2
 	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VADDPD       Y2, Y8, Y8
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
 	VCMPPD       $0x0, Y12, Y9, Y5
 	VPBLENDVB    Y5, Y1, Y9, Y9
 	VDIVPD       Y11, Y8, Y8

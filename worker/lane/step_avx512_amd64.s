@@ -3606,26 +3606,21 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	VCMPPD       $0x11, Z0, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z9, Z8, Z8
@@ -3658,24 +3653,19 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	VCMPPD       $0x11, Z0, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z9, Z8, Z8
@@ -3708,24 +3698,19 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	VCMPPD       $0x11, Z0, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z9, Z8, Z8
@@ -3759,53 +3744,42 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VMOVDQU64.Z  Z2, K1, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	VCMPPD       $0x11, Z0, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z9, Z8, Z8
@@ -3838,48 +3812,37 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	VCMPPD       $0x11, Z0, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z9, Z8, Z8
@@ -3912,48 +3875,37 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VMOVDQU64.Z  Z2, K1, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z9, Z9
+	VADDPD       Z2, Z8, K1, Z8
+	VADDPD       Z15, Z9, K1, Z9
 	VCMPPD       $0x11, Z0, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z9, Z8, Z8
@@ -3986,8 +3938,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -3995,8 +3946,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	VXORPD       Z11, Z11, Z11
 	VMOVUPD      Z16, Z9
@@ -4041,16 +3991,14 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	VXORPD       Z11, Z11, Z11
 	VMOVUPD      Z16, Z9
@@ -4095,16 +4043,14 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	VXORPD       Z11, Z11, Z11
 	VMOVUPD      Z16, Z9
@@ -4150,8 +4096,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4159,8 +4104,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4168,8 +4112,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4177,8 +4120,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4186,8 +4128,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4195,8 +4136,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -4208,28 +4148,22 @@ loop:
 	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	VCMPPD       $0x11, Z0, Z11, K1
 	VPBLENDMQ    Z1, Z11, K1, Z11
 	VCMPPD       $0x11, Z0, Z12, K1
@@ -4271,48 +4205,42 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -4324,28 +4252,22 @@ loop:
 	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	VCMPPD       $0x11, Z0, Z11, K1
 	VPBLENDMQ    Z1, Z11, K1, Z11
 	VCMPPD       $0x11, Z0, Z12, K1
@@ -4387,48 +4309,42 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -4440,28 +4356,22 @@ loop:
 	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z12, Z12
+	VADDPD       Z15, Z12, K1, Z12
 	VCMPPD       $0x11, Z0, Z11, K1
 	VPBLENDMQ    Z1, Z11, K1, Z11
 	VCMPPD       $0x11, Z0, Z12, K1
@@ -4504,8 +4414,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4513,8 +4422,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4522,8 +4430,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4531,8 +4438,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4540,8 +4446,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4549,8 +4454,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -4578,38 +4482,32 @@ loop:
 	VXORPD       Z14, Z14, Z14
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z13, Z13, Z13
 	VSUBPD       Z12, Z13, Z13
 	VMULPD       Z11, Z13, Z13
@@ -4654,48 +4552,42 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -4723,38 +4615,32 @@ loop:
 	VXORPD       Z14, Z14, Z14
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z13, Z13, Z13
 	VSUBPD       Z12, Z13, Z13
 	VMULPD       Z11, Z13, Z13
@@ -4799,48 +4685,42 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -4868,38 +4748,32 @@ loop:
 	VXORPD       Z14, Z14, Z14
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z11, Z12, Z12
 	VADDPD       Z12, Z13, Z13
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z13, Z13, Z13
 	VSUBPD       Z12, Z13, Z13
 	VMULPD       Z11, Z13, Z13
@@ -4945,8 +4819,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4954,8 +4827,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4963,8 +4835,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4972,8 +4843,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4981,8 +4851,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
@@ -4990,8 +4859,7 @@ loop:
 	VPMOVSXWD    0(AX)(R12*1), Y2
 	VCVTDQ2PD    Y2, Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -5005,70 +4873,58 @@ loop:
 	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z16, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z17, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z18, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z19, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z20, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z21, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	VCMPPD       $0x0, Z12, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z11, Z8, Z8
@@ -5103,48 +4959,42 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTDQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -5158,70 +5008,58 @@ loop:
 	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z16, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z17, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z18, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z19, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z20, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z21, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	VCMPPD       $0x0, Z12, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z11, Z8, Z8
@@ -5256,48 +5094,42 @@ loop:
 	MOVQ         0(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 0(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 8(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 16(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 24(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 32(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
 	VCVTQQ2PD    0(AX)(R12*1), Z2
 	VPBROADCASTQ 40(DX), Z3
-	VMULPD       Z3, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
+	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
@@ -5311,70 +5143,58 @@ loop:
 	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VMOVDQU64.Z  Z15, K1, Z3
-	VADDPD       Z3, Z11, Z11
+	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z16, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z17, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z18, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z19, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z20, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z21, Z11, Z2
 	VSUBPD       Z9, Z2, Z2
 	VMULPD       Z2, Z2, Z2
-	VMOVDQU64.Z  Z2, K1, Z2
-	VADDPD       Z2, Z8, Z8
+	VADDPD       Z2, Z8, K1, Z8
 	VCMPPD       $0x0, Z12, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
 	VDIVPD       Z11, Z8, Z8

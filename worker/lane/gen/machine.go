@@ -24,6 +24,12 @@ type machine interface {
 	choose(p *page, w int, from, otherwise, to string)
 	join(p *page, w int, from, to string)
 
+	// add and times are of floats: to + from, but to alone where a bit is clear,
+	// and a·b, but 0 there. They use register 3. add may add 0, which does not
+	// change a sum that is never -0.
+	add(p *page, from, to string)
+	times(p *page, a, b, to string)
+
 	// convert turns a vector's worth of integers at x into float64 and extend into
 	// int64; round turns float64 into int64, scale multiplies int64 by register 0.
 	// What is prepared once is in registers 10 to 13, by scale in register 1.

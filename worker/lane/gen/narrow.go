@@ -120,6 +120,16 @@ func (narrow) join(p *page, _ int, from, to string) {
 	p.op("VPOR", "Y2, %[1]s, %[1]s", to)
 }
 
+func (n narrow) add(p *page, from, to string) {
+	n.only(p, 64, from, "Y3")
+	p.op("VADDPD", "Y3, %[1]s, %[1]s", to)
+}
+
+func (n narrow) times(p *page, a, b, to string) {
+	p.op("VMULPD", "%s, %s, %s", a, b, to)
+	n.only(p, 64, to, to)
+}
+
 // prepareConvert loads what convert needs of kinds that AVX2 has no conversion for.
 func (narrow) prepareConvert(p *page, kind string) {
 	switch kind {

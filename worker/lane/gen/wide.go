@@ -55,6 +55,10 @@ func (wide) join(p *page, w int, from, to string) {
 	p.op("VPADD"+letter(w), "%[1]s, %[2]s, K1, %[2]s", from, to)
 }
 
+func (wide) add(p *page, from, to string) { p.op("VADDPD", "%s, %[2]s, K1, %[2]s", from, to) }
+
+func (wide) times(p *page, a, b, to string) { p.op("VMULPD.Z", "%s, %s, K1, %s", a, b, to) }
+
 func (wide) prepareConvert(*page, string) {}
 
 func (wide) convert(p *page, kind, x, to string) {

@@ -14,8 +14,7 @@ func statistic(months int, finish func(p *page, s six)) func(machine, string) ke
 			for k := range months {
 				s.load(p, k)
 				p.dup(64, at(8*k, "(DX)"), m.reg(3))
-				p.op("VMULPD", "%s, %[2]s, %[2]s", m.reg(3), m.reg(2))
-				m.only(p, 64, m.reg(2), m.reg(2))
+				m.times(p, m.reg(3), m.reg(2), m.reg(2))
 				p.op("VMOVUPD", "%s, %s", m.reg(2), m.month(k))
 			}
 			finish(p, s)
@@ -70,10 +69,7 @@ func (s six) load(p *page, k int) {
 }
 
 // count adds 1 where the fetched bits are set.
-func (s six) count(p *page, to int) {
-	s.only(p, 64, s.reg(15), s.reg(3))
-	s.do(p, "ADD", 3, to, to)
-}
+func (s six) count(p *page, to int) { s.add(p, s.reg(15), s.reg(to)) }
 
 // sum adds up three months from the first on.
 func (s six) sum(p *page, first, to int) {
@@ -106,8 +102,7 @@ func mean(months int) func(machine, string) kernel {
 				if k == 0 {
 					s.only(p, 64, s.reg(2), s.reg(result))
 				} else {
-					s.only(p, 64, s.reg(2), s.reg(2))
-					s.do(p, "ADD", 2, result, result)
+					s.add(p, s.reg(2), s.reg(result))
 				}
 				s.count(p, n)
 			}
@@ -217,8 +212,7 @@ func variation(p *page, s six) {
 		p.op("VMULPD", "%s, %s, %s", s.month(k), s.reg(n), s.reg(2))
 		s.do(p, "SUB", sum, 2, 2)
 		s.do(p, "MUL", 2, 2, 2)
-		s.only(p, 64, s.reg(2), s.reg(2))
-		s.do(p, "ADD", 2, result, result)
+		s.add(p, s.reg(2), s.reg(result))
 	}
 	s.put(p, 1, same, sum, zero, sum)
 	s.do(p, "DIV", n, result, result)
