@@ -25,7 +25,7 @@ func XGBoost(data []byte) (*Ensemble, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := xgboost{format: f, tree: Header, whole: shape{counts: true}, trees: -1}
+	x := xgboost{format: f, tree: Header, whole: shape{counts: true}, trees: -1, best: -1}
 	switch f {
 	case xgboostJSON:
 		x.cursor = newJSON(data)
@@ -215,7 +215,6 @@ func (x *xgboost) learner() error {
 		case "feature_types":
 			x.types, err = array(x, x.types, featuresMax, x.word)
 		case "attributes":
-			x.best = -1
 			return x.object([]string{"best_iteration"}, func(string) error {
 				x.best, err = x.parameter(0, math.MaxInt32)
 				return err
