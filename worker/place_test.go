@@ -53,6 +53,7 @@ func (s *site) places(t *testing.T, scores []wire.Assignment, reports []wire.Rep
 					t.Fatal(err)
 				}
 				base.Merge(part)
+			default: // rejects are not selected from
 			}
 		}
 		list = append(list, a)

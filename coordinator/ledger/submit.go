@@ -168,6 +168,7 @@ func (j *Job) checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
 		return nil
 	case job.StageSelect:
 		return checkSelect(j.Score(), tasks)
+	case job.StageScore: // as follows
 	}
 	if err := checkCover(tasks); err != nil {
 		return err

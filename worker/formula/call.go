@@ -120,8 +120,9 @@ func (c *checker) isNull(n *node) term {
 		return scalar(boolean, unit{}, c.graph.make(value{op: opIsUnknown, args: []*value{t.values[0]}}))
 	case text:
 		return c.wrong(n.args[0], "a text is never null", "write a column")
+	default:
+		return scalar(boolean, unit{}, c.graph.make(value{op: opIsNull, args: []*value{c.graph.known(t.values[0])}}))
 	}
-	return scalar(boolean, unit{}, c.graph.make(value{op: opIsNull, args: []*value{c.graph.known(t.values[0])}}))
 }
 
 // perDay turns what a month added up to into what 30 days would.

@@ -75,8 +75,9 @@ func (c *checker) of(n *node) term {
 		return c.call(n)
 	case choice:
 		return c.choice(n)
+	default:
+		return c.wrong(n, "a list stands here by itself", "write it behind in, as in brand in [\"gotone\", \"mzone\"]")
 	}
-	return c.wrong(n, "a list stands here by itself", "write it behind in, as in brand in [\"gotone\", \"mzone\"]")
 }
 
 func scalar(k kind, u unit, v *value) term { return term{kind: k, unit: u, values: []*value{v}} }
@@ -285,7 +286,8 @@ func (c *checker) arithmetic(n *node) term {
 	if !ok1 || !ok2 {
 		return term{}
 	}
-	u, ok := x.unit, true
+	var u unit
+	var ok bool
 	switch n.text {
 	case "*":
 		u, ok = x.unit.times(y.unit, 1)

@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -137,15 +138,13 @@ func (c numbers) of(f *frame) []float64 {
 
 // numbers returns where a value's numbers are.
 func (m *machine) numbers(v *value) numbers {
-	switch v.op {
-	case opField:
+	if v.op == opField {
 		return numbers{field: v.field}
-	case opConst:
-		if m.float[v] == nil {
-			m.float[v] = make([]float64, lane.Rows)
-			for i := range m.float[v] {
-				m.float[v][i] = v.c
-			}
+	}
+	if v.op == opConst && m.float[v] == nil {
+		m.float[v] = make([]float64, lane.Rows)
+		for i := range m.float[v] {
+			m.float[v][i] = v.c
 		}
 	}
 	return numbers{register: m.float[v]}
@@ -154,6 +153,7 @@ func (m *machine) numbers(v *value) numbers {
 // emit adds the steps of one value.
 func (m *machine) emit(v *value) {
 	switch v.class() {
+	case inPlace: // there is nothing to compute
 	case masks:
 		dst := m.newMask()
 		m.mask[v] = dst
@@ -182,6 +182,8 @@ func (m *machine) emitMask(v *value, dst *lane.Mask) {
 		m.then(func(f *frame) { lane.Known(dst, x.of(f)) })
 	case opKnown:
 		m.emitKnown(v, dst)
+	default:
+		panic(fmt.Sprintf("formula: operation %d makes no mask", v.op))
 	}
 }
 
@@ -398,6 +400,8 @@ func (m *machine) emitTruth(v *value, dst *lane.Truth) {
 			instead(&dst.Is, &a.Is, &b.Is, other)
 			instead(&dst.Not, &a.Not, &b.Not, other)
 		})
+	default:
+		panic(fmt.Sprintf("formula: operation %d makes no truth", v.op))
 	}
 }
 

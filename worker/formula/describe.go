@@ -79,6 +79,7 @@ func (b *book) columns(f *formula, known map[string][]string) []string {
 			add(e.Sources...)
 		case ofFeatures:
 			add(known[v.column.name]...)
+		default: // no column of the record stands behind it
 		}
 	}
 	for _, v := range f.term.values {
@@ -108,6 +109,7 @@ func reads(tree *node) []string {
 				}
 			}
 			text = fmt.Sprintf("%s = %s", n, strings.Join(months, ", "))
+		default: // it names nothing itself
 		}
 		if text != "" && !slices.Contains(list, text) {
 			list = append(list, text)
@@ -164,6 +166,7 @@ func (b *book) reasons(n *node, add func(string)) {
 			b.all(n, add)
 			return
 		}
+	default: // what is in it says it
 	}
 	for _, a := range n.args {
 		b.reasons(a, add)

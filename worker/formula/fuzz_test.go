@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -82,8 +83,8 @@ func FuzzParse(f *testing.F) {
 // into it.
 func loads(t *testing.T, data []byte, beside job.Beside) (job.Spec, bool) {
 	d, err := job.DecodeAlone(beside, spec(nil, nil))
-	problems, _ := err.(job.Problems)
-	if err != nil && problems == nil {
+	var problems job.Problems
+	if err != nil && !errors.As(err, &problems) {
 		t.Fatal(err)
 	}
 	lines := strings.FieldsFunc(strings.ReplaceAll(string(data), "\n", "\n "), func(r rune) bool { return strings.ContainsRune("\n\r\u0085\u2028\u2029", r) })

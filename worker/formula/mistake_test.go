@@ -147,7 +147,7 @@ func TestADeclaredUnitIsTheFormulas(t *testing.T) {
 	check := func(text, unit string) string {
 		s := spec([]string{"x", text}, nil)
 		s.Features[0].Unit = schema.Unit(unit)
-		return job.Problems(Check(s)).Error()
+		return Check(s).Error()
 	}
 	for _, c := range [][3]string{
 		{"fee[0]", "fen", ""}, {"fee[0] / fee[1]", "ratio", ""}, {"fee[0] / out_cnt[0]", "fen/count", ""}, {"score_x * 2", "fen", ""}, {"slope(fee[0:5])", "fen/month", ""},

@@ -166,8 +166,9 @@ func (r *row) months(n *node) []val {
 			list = append(list, apply(n, args))
 		}
 		return list
+	default:
+		return nil
 	}
-	return nil
 }
 
 // apply is arithmetic on values that are there; null when one is not.
@@ -271,8 +272,9 @@ func (r *row) eval(n *node) val {
 		return r.eval(n.args[2])
 	case binary:
 		return r.binary(n)
+	default:
+		return r.call(n)
 	}
-	return r.call(n)
 }
 
 func (r *row) name(n *node) val {

@@ -75,8 +75,9 @@ func (n *node) strength() int {
 			return defaults
 		}
 		return compares
+	default:
+		return atom
 	}
-	return atom
 }
 
 // String writes the formula in its one spelling: the parser reads it back as the

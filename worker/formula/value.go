@@ -235,11 +235,12 @@ func fold(o op, a, b float64) float64 {
 		return math.Min(a, b)
 	case opMax:
 		return math.Max(a, b)
+	default: // opDiv
+		if b == 0 {
+			return math.NaN()
+		}
+		return a / b
 	}
-	if b == 0 {
-		return math.NaN()
-	}
-	return a / b
 }
 
 // function returns an operation on one number.
@@ -253,6 +254,7 @@ func (g *graph) function(o op, a *value, c float64) *value {
 			return g.constant(math.Abs(a.c))
 		case opSqrt:
 			return g.constant(math.Sqrt(a.c))
+		default: // worked out where it runs
 		}
 	}
 	return g.make(value{op: o, args: []*value{a}, c: c})

@@ -176,12 +176,13 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 	})
 }
 
-// eval fills the group with the keys of g and what s makes of its other columns.
-func (added *group) eval(g *group, s Selection) error {
-	all := g.record() // the key first
+// eval fills the group with the keys of scores and what s makes of its other
+// columns.
+func (g *group) eval(scores *group, s Selection) error {
+	all := scores.record() // the key first
 	rest := array.NewRecord(arrow.NewSchema(all.Schema().Fields()[1:], nil), all.Columns()[1:], all.NumRows())
-	for from := 0; from < g.rows; {
-		n := min(s.BatchRows, g.rows-from)
+	for from := 0; from < scores.rows; {
+		n := min(s.BatchRows, scores.rows-from)
 		made, err := s.Eval(rest.NewSlice(int64(from), int64(from+n)))
 		if err != nil {
 			return err
@@ -195,11 +196,11 @@ func (added *group) eval(g *group, s Selection) error {
 		if made.NumRows() != int64(n) {
 			return fmt.Errorf("%w: %d rows where %d were asked for", ErrBatch, made.NumRows(), n)
 		}
-		added.columns[0].take(all.Column(0).Data(), from, from+n)
+		g.columns[0].take(all.Column(0).Data(), from, from+n)
 		for i, column := range made.Columns() {
-			added.columns[1+i].take(column.Data(), 0, n)
+			g.columns[1+i].take(column.Data(), 0, n)
 		}
-		added.rows += n
+		g.rows += n
 		from += n
 	}
 	return nil

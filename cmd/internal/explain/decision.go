@@ -60,7 +60,7 @@ func (r *row) decision(w words) *Decision {
 		score.Holdout:        {p.HoldoutPct},
 	}
 	for rank, decision := range score.Ranks() {
-		code, _ := column.Label(uint8(decision))
+		code, _ := column.Label(decision)
 		s := Step{
 			Decision: strings.ToUpper(code.Name), Title: w.code(code), Taken: decision == taken,
 			Applies:   applies>>rank&1 == 1 && (decision != score.Retain || decision == taken),

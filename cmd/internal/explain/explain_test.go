@@ -187,7 +187,7 @@ func TestNoNumberLeaksUnlessAskedFor(t *testing.T) {
 							t.Fatalf("the number, or handset %d, in the %s: %v, asked for %v", i, form, !unmask, unmask)
 						}
 					}
-					if long := digits.FindString(strings.ReplaceAll(text, string(b.version.Manifest.Version), "")); long != "" && !unmask && !strings.Contains(long, "2026") && form == "text" {
+					if long := digits.FindString(strings.ReplaceAll(text, b.version.Manifest.Version, "")); long != "" && !unmask && !strings.Contains(long, "2026") && form == "text" {
 						t.Errorf("nine digits and more in the %s", form)
 					}
 				}

@@ -17,7 +17,6 @@ import (
 type amounts[T int64 | uint64] struct {
 	pages
 	deltas
-	head []byte
 }
 
 func (c *amounts[T]) take(vector any, n int) {

@@ -315,7 +315,7 @@ func TestKeysAreTakenInEveryFormAndOthersRefusedWithTheNearest(t *testing.T) {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
 	}
-	for text, says := range map[string]string{"t2.drop_pc": "t2_drop_pct", "t2.dorp_pct": "t2_drop_pct", "hold_supresses": "hold_suppresses", "bill_shock_pct": "t1 to t14", "policy.save_rate": "t1 to t14", "": "t1 to t14"} {
+	for text, says := range map[string]string{"t2.drop_pc": "t2_drop_pct", "t2.dorp_pct": "t2_drop_pct", "hold_suppress": "hold_suppresses", "bill_shock_pct": "t1 to t14", "policy.save_rate": "t1 to t14", "": "t1 to t14"} {
 		if _, err := key(text); !errors.Is(err, ErrRules) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", text, err)
 		}
