@@ -25,7 +25,7 @@ func (n *Node) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]
 	if err != nil {
 		return nil, err
 	}
-	ranks, err := mergeRanks(ctx, st, j)
+	ranks, err := mergeRanks(ctx, st, j, ecdf.NewRanking(spec.Policy).Kind())
 	if err != nil {
 		return nil, err
 	}
@@ -44,9 +44,9 @@ func (n *Node) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]
 
 // mergeRanks adds up the partitions' histograms and stages the base's, under a name
 // that follows from its content.
-func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job) (job.File, error) {
+func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Kind) (job.File, error) {
 	const readers = 16 // at once: a partition's histogram is small, and an object store far away
-	var base ecdf.Histogram
+	base := ecdf.New(kind)
 	var adding sync.Mutex
 	group, reading := errgroup.WithContext(ctx)
 	group.SetLimit(readers)
@@ -67,7 +67,9 @@ func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job) (job.File, e
 			}
 			adding.Lock()
 			defer adding.Unlock()
-			base.Merge(part)
+			if err := base.Merge(part); err != nil {
+				return fmt.Errorf("add ranks %s: %w", file.Path, err)
+			}
 			return nil
 		})
 	}

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"bytes"
 	"path"
 	"slices"
 	"strings"
@@ -15,9 +16,9 @@ import (
 
 // ranksOf is the histogram of a task's made-up losses.
 func ranksOf(task int) *ecdf.Histogram {
-	h := new(ecdf.Histogram)
+	h := ecdf.New(ecdf.Amounts)
 	for i := range 5 + task {
-		h.Add(int64(100*task + 7*i))
+		h.Add(100*task + 7*i)
 	}
 	return h
 }
@@ -61,9 +62,11 @@ func TestTheSelectStageGetsTheRanksOfTheWholeBase(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, options{})
 	h.scored()
-	var want ecdf.Histogram
+	want := ecdf.New(ecdf.Amounts)
 	for i := range tasksEach {
-		want.Merge(ranksOf(i))
+		if err := want.Merge(ranksOf(i)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	places := h.take(8)
 	if len(places) != tasksEach {
@@ -84,7 +87,7 @@ func TestTheSelectStageGetsTheRanksOfTheWholeBase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ecdf.Decode(data); err != nil || *got != want || ranks.Rows != want.Total() {
+	if _, err := ecdf.Decode(data); err != nil || !bytes.Equal(data, want.Encode()) || ranks.Rows != want.Total() {
 		t.Errorf("the ranks of %d rows are not those of all partitions together: %v", ranks.Rows, err)
 	}
 	for _, i := range []int{1, 2, 0} {
@@ -141,8 +144,11 @@ func TestRanksThatCannotBeReadFailTheJobPlainly(t *testing.T) {
 		"none staged": {func(_ *house, _ wire.Assignment, r *job.Result) { r.Files = r.Files[:1] }, "delete run.work"},
 		"other bytes": {func(_ *house, _ wire.Assignment, r *job.Result) { r.Files[1].SHA256 = "0" }, "damaged"},
 		"no ranks": {func(h *house, a wire.Assignment, r *job.Result) {
-			r.Files[1] = h.stage(a, job.FileRanks, "odd", []byte{101, 1, 0})
+			r.Files[1] = h.stage(a, job.FileRanks, "odd", []byte{101, 2, 1, 0})
 		}, "histogram"},
+		"other ranks": {func(h *house, a wire.Assignment, r *job.Result) {
+			r.Files[1] = h.stage(a, job.FileRanks, "pairs", ecdf.New(ecdf.Pairs).Encode())
+		}, "of that kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,7 +31,7 @@ func (s *site) put(t *testing.T, kind job.FileKind, name string, data []byte) jo
 // the coordinator would plan it.
 func (s *site) places(t *testing.T, scores []wire.Assignment, reports []wire.Report) (list []wire.Assignment, base *ecdf.Histogram) {
 	t.Helper()
-	base = new(ecdf.Histogram)
+	base = ecdf.New(ecdf.Amounts)
 	for i, r := range reports {
 		if r.Failure != nil {
 			t.Fatal(r.Failure.Reason)
@@ -52,7 +52,9 @@ func (s *site) places(t *testing.T, scores []wire.Assignment, reports []wire.Rep
 				if err != nil {
 					t.Fatal(err)
 				}
-				base.Merge(part)
+				if err := base.Merge(part); err != nil {
+					t.Fatal(err)
+				}
 			default: // rejects are not selected from
 			}
 		}

@@ -5,6 +5,9 @@
 //	partition ─► Histogram ─┼─► Merge ─► one Histogram ─► where any amount stands
 //	partition ─► Histogram ─┘   integers: the order does not matter
 //
+// What subscribers are ranked by, the job's policy says, and a Ranking turns it
+// into keys: bins of amounts, or cells of pairs where two ranks are weighed.
+//
 // Amounts are counted by bins. Bin is monotone; amounts below 4096 have a bin
 // each, and above that a bin is narrower than 1/2048 of the amounts in it. Two
 // amounts of one bin count as equal: that is all that is lost against sorting
@@ -33,7 +36,11 @@ const (
 // Bin returns the bin of an amount. Amounts below zero are in the bin of zero,
 // those of 2^42 and more in the last.
 func Bin(amount int64) int {
-	a := uint64(min(max(amount, 0), amountMax))
+	return binOf(uint64(min(max(amount, 0), amountMax)), precision)
+}
+
+// binOf keeps so many leading bits.
+func binOf(a uint64, precision int) int {
 	shift := max(bits.Len64(a)-precision, 0)
 	return shift<<(precision-1) + int(a>>shift)
 }
@@ -43,35 +50,69 @@ func Bin(amount int64) int {
 // must stay comparable with those who are. All others are excluded (domain C11).
 func Eligible(decision uint8) bool { return decision == 1 || decision == 9 }
 
-// Histogram counts amounts by bin. The zero Histogram is empty.
+// Kind says what the keys of a histogram are. Written to disk.
+type Kind uint8
+
+// Kinds.
+const (
+	Amounts Kind = 1 // bins of amounts: Bin
+	Pairs   Kind = 2 // cells of a propensity score and a mean bill: Cell
+)
+
+// Keys is how many keys there are of a kind: a key is below it.
+func (k Kind) Keys() int {
+	switch k {
+	case Amounts:
+		return Bins
+	case Pairs:
+		return scores * BillBins
+	}
+	return 0
+}
+
+// Histogram counts rows by key. New makes one.
 type Histogram struct {
-	rows  [Bins]int64
+	kind  Kind
+	rows  []int64
 	total int64
 }
 
-// Add counts one amount.
-func (h *Histogram) Add(amount int64) {
-	h.rows[Bin(amount)]++
+// New returns an empty histogram: half a megabyte for amounts, four for pairs.
+func New(kind Kind) *Histogram { return &Histogram{kind: kind, rows: make([]int64, kind.Keys())} }
+
+// Kind returns what the keys are.
+func (h *Histogram) Kind() Kind { return h.kind }
+
+// Add counts one row.
+func (h *Histogram) Add(key int) {
+	h.rows[key]++
 	h.total++
 }
 
 // Merge adds what o counted.
-func (h *Histogram) Merge(o *Histogram) {
+func (h *Histogram) Merge(o *Histogram) error {
+	if h.kind != o.kind {
+		return fmt.Errorf("merge histograms of kinds %d and %d: %w of that kind", h.kind, o.kind, ErrHistogram)
+	}
 	for i, n := range o.rows {
 		h.rows[i] += n
 	}
 	h.total += o.total
+	return nil
 }
 
 // Reset empties the histogram.
-func (h *Histogram) Reset() { *h = Histogram{} }
+func (h *Histogram) Reset() {
+	clear(h.rows)
+	h.total = 0
+}
 
-// Total returns how many amounts were counted.
+// Total returns how many rows were counted.
 func (h *Histogram) Total() int64 { return h.total }
 
-// Each calls visit for every bin, lowest first, with how many amounts lie in
-// lower bins and how many in it.
-func (h *Histogram) Each(visit func(bin int, below, equal int64)) {
+// Each calls visit for every key, lowest first, with how many rows have lower
+// keys and how many have it.
+func (h *Histogram) Each(visit func(key int, below, equal int64)) {
 	var below int64
 	for i, n := range h.rows {
 		visit(i, below, n)
@@ -79,24 +120,25 @@ func (h *Histogram) Each(visit func(bin int, below, equal int64)) {
 	}
 }
 
-// A histogram as a file: number, version, then for each bin that is not empty
+// A histogram as a file: number, version, kind, then for each key that has rows
 // the distance from the one before and its rows, as varints.
 const (
 	fileNumber  = 101 // package wire's surveys are 100
-	fileVersion = 1
+	fileVersion = 2
 	// totalMax is more rows than a plan may have; within it no sum overflows.
 	totalMax = 1 << 40
 )
 
-// BytesMax is the size of the longest histogram file.
-const BytesMax = 2 + Bins*(1+6)
+// BytesMax is more than the longest histogram file: 3.6 MB. A partition's has at
+// most five bytes a row besides, for every key in it has a row.
+const BytesMax = 3 + scores*BillBins*(1+6)
 
 // ErrHistogram is returned for bytes that are not exactly one histogram.
 var ErrHistogram = errors.New("not a histogram")
 
 // Encode writes the histogram. The same histogram gives the same bytes.
 func (h *Histogram) Encode() []byte {
-	data := []byte{fileNumber, fileVersion}
+	data := []byte{fileNumber, fileVersion, byte(h.kind)}
 	last := -1
 	for i, n := range h.rows {
 		if n > 0 {
@@ -110,25 +152,25 @@ func (h *Histogram) Encode() []byte {
 
 // Decode reads what Encode wrote, and nothing else.
 func Decode(data []byte) (*Histogram, error) {
-	if len(data) < 2 || data[0] != fileNumber || data[1] != fileVersion {
+	if len(data) < 3 || data[0] != fileNumber || data[1] != fileVersion || Kind(data[2]).Keys() == 0 {
 		return nil, fmt.Errorf("decode histogram: %w of a format this build knows", ErrHistogram)
 	}
-	h := new(Histogram)
-	bin := -1
-	for rest := data[2:]; len(rest) > 0; {
+	h := New(Kind(data[2]))
+	key := -1
+	for rest := data[3:]; len(rest) > 0; {
 		var pair [2]uint64
 		for k := range pair {
 			v, n := binary.Uvarint(rest)
 			if n <= 0 || v == 0 || n > 1 && rest[n-1] == 0 { // 0 is never written, nor a longer way to write a number
-				return nil, fmt.Errorf("decode histogram after bin %d: %w", bin, ErrHistogram)
+				return nil, fmt.Errorf("decode histogram after key %d: %w", key, ErrHistogram)
 			}
 			pair[k], rest = v, rest[n:]
 		}
-		if pair[0] > uint64(Bins-1-bin) || pair[1] > uint64(totalMax-h.total) {
-			return nil, fmt.Errorf("decode histogram after bin %d: %w: more bins or rows than there can be", bin, ErrHistogram)
+		if pair[0] > uint64(len(h.rows)-1-key) || pair[1] > uint64(totalMax-h.total) {
+			return nil, fmt.Errorf("decode histogram after key %d: %w: more keys or rows than there can be", key, ErrHistogram)
 		}
-		bin += int(pair[0])
-		h.rows[bin] = int64(pair[1])
+		key += int(pair[0])
+		h.rows[key] = int64(pair[1])
 		h.total += int64(pair[1])
 	}
 	return h, nil

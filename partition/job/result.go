@@ -192,7 +192,7 @@ const (
 	FileScores  FileKind = 1
 	FileRejects FileKind = 2
 	FileSurvey  FileKind = 3
-	FileRanks   FileKind = 4 // a ecdf.Histogram of the expected losses of eligible rows: of a partition, or of the base
+	FileRanks   FileKind = 4 // an ecdf.Histogram of eligible rows, by what the policy ranks: of a partition, or of the base
 )
 
 // Tally is the mergeable summary of scored rows. All exact counts.

@@ -148,7 +148,7 @@ var Published = slices.Concat(Score, Selected)
 // Selected are the columns that say where a subscriber stands in the whole base
 // (domain dossier C10). They are known only when every partition is scored.
 var Selected = []Column{
-	{Name: "action_priority_score", Type: u16, Null: "65535: NO_VALUE, no bill in three months", Doc: "行动优先级评分, 0 to 1000: 1000 × the share of the eligible base (RETAIN and HOLDOUT) with a lower expected_loss_fen, equal ones counted half; 0 when nothing would be lost"},
+	{Name: "action_priority_score", Type: u16, Null: "65535: NO_VALUE, no bill in three months", Doc: "行动优先级评分, 0 to 1000: 1000 × the share of the eligible base (RETAIN and HOLDOUT) with a lower expected_loss_fen, or what policy.priority names instead, equal ones counted half; 0 when nothing would be lost"},
 	{Name: "action_priority", Type: u8, Doc: "0 NO_VALUE, 1 P1 the eligible base's top 1 %, 2 P2 the next 4 %, 3 P3 the next 15 %, 4 P4 the rest, 5 X excluded: neither RETAIN nor HOLDOUT", Codes: priorities},
 }
 
@@ -197,6 +197,7 @@ var Score = []Column{
 	{Name: "justified", Type: u8, Doc: "complaint_justified, justified complaint 有理投诉: 0 no, 1 yes, 2 not decided", Codes: yesNoMay},
 	{Name: "rule_fired", Type: u64, Doc: "bit i-1 = the job's own rule i fired; the manifest's spec lists them"},
 	{Name: "rule_unknown", Type: u64, Doc: "bit i-1 = the job's own rule i not evaluable; never set together with fired"},
+	{Name: "tenure_class", Type: u8, Null: "0: tenure unknown", Doc: "full months on the network: 1 below 3, 2 from 3, 3 from 6, 4 from 12, 5 from 24, 6 from 60", Codes: tenures},
 }
 
 // Find returns the column of a record by its base name.

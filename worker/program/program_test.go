@@ -116,6 +116,7 @@ func TestOutputsStayWithinWhatTheSchemaSays(t *testing.T) {
 				{"propensity_score", float64(at("propensity_score")) == math.RoundToEven(1000*float64(p))},
 				{"risk_band", at("risk_band") >= 1 && at("risk_band") <= 5},
 				{"new_sub", at("new_sub") <= 2},
+				{"tenure_class", at("tenure_class") <= 6 && (at("tenure_class") == 0) == (at("new_sub") == 2)},
 				{"dq_bad_values", at("dq_bad_values") == uint64(r.bad[i])},
 				{"expected_loss_fen", signed("expected_loss_fen") >= -1 && (signed("expected_loss_fen") == -1) == (signed("arpu3_fen") == -1)},
 				{"retain_decision", at("retain_decision") >= 1 && at("retain_decision") <= 11},
@@ -133,7 +134,7 @@ func TestOutputsStayWithinWhatTheSchemaSays(t *testing.T) {
 	}
 	for name, least := range map[string]int{
 		"trg_count": 5, "trg_first": 15, "silent": 3, "silent_any": 3, "recent_silent": 3, "silent_run": 7, "account_state": 9,
-		"value_tier": 7, "risk_band": 5, "new_sub": 3, "retain_decision": 11, "churn_label": 5,
+		"value_tier": 7, "risk_band": 5, "new_sub": 3, "tenure_class": 7, "retain_decision": 11, "churn_label": 5,
 	} {
 		if len(seen[name]) < least {
 			t.Errorf("%s took %d values, %d were to be seen", name, len(seen[name]), least)

@@ -448,7 +448,24 @@ func TestNewSubscriberEqualsTheReferenceOnRandomRows(t *testing.T) {
 	kerneltest.Random{
 		New: func(int) kernel.Kernel { return NewSubscriber(defaults()) },
 		Reference: func(in *kerneltest.In, out *kerneltest.Out) {
-			switch t := *in.Int("history_tenure"); {
+			t := *in.Int("history_tenure")
+			class := int64(0)
+			switch {
+			case t >= 60:
+				class = 6
+			case t >= 24:
+				class = 5
+			case t >= 12:
+				class = 4
+			case t >= 6:
+				class = 3
+			case t >= 3:
+				class = 2
+			case t >= 0:
+				class = 1
+			}
+			out.Int("tenure_class", class)
+			switch {
 			case t < 0:
 				out.Int("new_sub", 2)
 			case t < 3:
@@ -457,6 +474,6 @@ func TestNewSubscriberEqualsTheReferenceOnRandomRows(t *testing.T) {
 				out.Int("new_sub", 0)
 			}
 		},
-		Edges: map[string][]int64{"history_tenure": {-1, 3}}, NeverNull: []string{"history_tenure"},
+		Edges: map[string][]int64{"history_tenure": {-1, 3, 6, 12, 24, 60}}, NeverNull: []string{"history_tenure"},
 	}.Run(t)
 }

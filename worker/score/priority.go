@@ -1,6 +1,11 @@
 package score
 
 import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/ecdf"
@@ -30,61 +35,138 @@ const NoScore = 65535
 // is the one kernel that knows the whole base, and knows it by a table alone:
 // row i of the output still depends on row i of the input.
 type priority struct {
-	place [ecdf.Bins]uint32 // by bin of the loss: score, and class from bit 16 on
+	place []uint32 // by key: score, and class from bit 16 on
+	pairs bool
+	spec  kernel.Spec
 }
 
 // NewPriority returns the kernel of action_priority_score and action_priority.
-// base counts the expected losses of the eligible subscribers of the whole base.
+// base counts the eligible subscribers of the whole base by what the policy ranks.
 //
-// The score is 1000 times the mid-rank of the loss, rounded half up: the share of
-// the base whose loss is lower, and half of the share whose loss is equal. A loss
-// of nothing scores 0. The class goes by the mid-rank from above: P1 where at most
-// priority_cut_pct[0] percent of the base come first. An excluded subscriber has
-// the score its loss would have in the base, and class X.
-func NewPriority(base *ecdf.Histogram, policy job.Policy) kernel.Kernel {
-	p := new(priority)
+// The score is 1000 times the mid-rank of the amount, rounded half up: the share of
+// the base whose amount is lower, and half of the share whose amount is equal. An
+// amount of nothing scores 0. The class goes by the mid-rank from above: P1 where
+// at most priority_cut_pct[0] percent of the base come first. An excluded subscriber
+// has the score its amount would have in the base, and class X.
+//
+// Where two ranks are weighed, the score is 1000 times their weighed mean, 0 without
+// anything to lose, and the class goes by the mid-rank of that mean.
+func NewPriority(base *ecdf.Histogram, policy job.Policy) (kernel.Kernel, error) {
+	by := ecdf.NewRanking(policy)
+	if by.Kind() != base.Kind() {
+		return nil, fmt.Errorf("rank by %s: %w of that kind", policy.Priority, ecdf.ErrHistogram)
+	}
+	p := &priority{place: make([]uint32, base.Kind().Keys()), pairs: by.Kind() == ecdf.Pairs}
+	decision := kernel.Field{Name: "retain_decision", Type: arrow.PrimitiveTypes.Uint8}
+	p.spec = kernel.Spec{
+		Name: "score.priority",
+		Out:  []kernel.Field{{Name: "action_priority_score", Type: arrow.PrimitiveTypes.Uint16}, {Name: "action_priority", Type: arrow.PrimitiveTypes.Uint8}},
+	}
+	amount := func(name string) kernel.Field { return kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Int64} }
+	switch policy.Priority {
+	case "weighted":
+		p.spec.In = []kernel.Field{amount("arpu3_fen"), decision, {Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16}}
+		p.weigh(base, policy)
+		return p, nil
+	case "clv", "uplift":
+		p.spec.In = []kernel.Field{amount("priority_fen"), decision}
+	default:
+		p.spec.In = []kernel.Field{amount("expected_loss_fen"), decision}
+	}
 	total := base.Total()
 	base.Each(func(bin int, below, equal int64) {
 		// In halves of a row, so that the middle of equal ones is a whole number.
 		under, all := 2*below+equal, 2*total
-		score, class := int64(0), P4
+		score := int64(0)
 		if bin > 0 && total > 0 {
 			score = (1000*under + total) / all
 		}
-		for k := len(policy.PriorityCutPct) - 1; k >= 0; k-- {
-			if total > 0 && 100*float64(all-under) <= float64(policy.PriorityCutPct[k]*float64(all)) {
-				class = P1 + Priority(k)
-			}
-		}
-		p.place[bin] = uint32(score) | uint32(class)<<16
+		p.place[bin] = uint32(score) | uint32(classOf(under, all, policy))<<16
 	})
-	return p
+	return p, nil
 }
 
-func (*priority) Spec() kernel.Spec {
-	return kernel.Spec{
-		Name: "score.priority",
-		In:   []kernel.Field{{Name: "expected_loss_fen", Type: arrow.PrimitiveTypes.Int64}, {Name: "retain_decision", Type: arrow.PrimitiveTypes.Uint8}},
-		Out:  []kernel.Field{{Name: "action_priority_score", Type: arrow.PrimitiveTypes.Uint16}, {Name: "action_priority", Type: arrow.PrimitiveTypes.Uint8}},
+// classOf returns the class of who has under of all below.
+func classOf(under, all int64, policy job.Policy) Priority {
+	class := P4
+	for k := len(policy.PriorityCutPct) - 1; k >= 0; k-- {
+		if all > 0 && 100*float64(all-under) <= float64(policy.PriorityCutPct[k]*float64(all)) {
+			class = P1 + Priority(k)
+		}
+	}
+	return class
+}
+
+// weigh places the cells of a base of pairs. Cells nobody eligible is in have a
+// score, and the last class: who is looked up there is excluded.
+func (p *priority) weigh(base *ecdf.Histogram, policy job.Policy) {
+	type cell struct {
+		weighed float64 // in halves of a row
+		at      int
+		rows    int64
+	}
+	var there []cell
+	total := base.Total()
+	base.Cells(func(at int, rows, byScore, byBill int64) {
+		weighed := 0.0
+		if at%ecdf.BillBins > 0 {
+			weighed = float64(policy.PriorityWeight*float64(byScore)) + float64((1-policy.PriorityWeight)*float64(byBill))
+		}
+		score := uint32(0)
+		if total > 0 {
+			score = uint32(math.Floor(1000*weighed/float64(2*total) + 0.5))
+		}
+		p.place[at] = score | uint32(P4)<<16
+		if rows > 0 {
+			there = append(there, cell{weighed, at, rows})
+		}
+	})
+	slices.SortFunc(there, func(a, b cell) int { return cmp.Compare(a.weighed, b.weighed) })
+	var below int64
+	for from := 0; from < len(there); {
+		to, equal := from, int64(0)
+		for to < len(there) && there[to].weighed == there[from].weighed {
+			equal += there[to].rows
+			to++
+		}
+		class := classOf(2*below+equal, 2*total, policy)
+		for _, c := range there[from:to] {
+			p.place[c.at] = p.place[c.at]&0xffff | uint32(class)<<16
+		}
+		from, below = to, below+equal
 	}
 }
+
+func (p *priority) Spec() kernel.Spec { return p.spec }
 
 func (p *priority) Eval(n int, in, out []kernel.Vector) {
-	prioritize(out[0].U16[:n], out[1].U8[:n], in[0].I64, in[1].U8, &p.place)
+	score, class, amount, decision := out[0].U16[:n], out[1].U8[:n], in[0].I64, in[1].U8
+	if !p.pairs {
+		prioritize(score, class, amount, decision, (*[ecdf.Bins]uint32)(p.place))
+		return
+	}
+	propensity := in[2].U16[:n]
+	for i := range score {
+		set(&score[i], &class[i], p.place[ecdf.Cell(propensity[i], amount[i])], amount[i], decision[i])
+	}
 }
 
-func prioritize(score []uint16, class []uint8, loss []int64, decision []uint8, place *[ecdf.Bins]uint32) {
+func prioritize(score []uint16, class []uint8, amount []int64, decision []uint8, place *[ecdf.Bins]uint32) {
 	n := len(score)
-	class, loss, decision = class[:n], loss[:n], decision[:n]
+	class, amount, decision = class[:n], amount[:n], decision[:n]
 	for i := range score {
-		at := place[ecdf.Bin(loss[i])]
-		s, c := uint16(at), uint8(at>>16)
-		if !ecdf.Eligible(decision[i]) {
-			c = Excluded
-		}
-		if loss[i] < 0 {
-			s, c = NoScore, Unvalued
-		}
-		score[i], class[i] = s, c
+		set(&score[i], &class[i], place[ecdf.Bin(amount[i])], amount[i], decision[i])
 	}
+}
+
+// set writes a row's place, unless there is nothing to rank.
+func set(score *uint16, class *uint8, at uint32, amount int64, decision uint8) {
+	s, c := uint16(at), uint8(at>>16)
+	if !ecdf.Eligible(decision) {
+		c = Excluded
+	}
+	if amount < 0 {
+		s, c = NoScore, Unvalued
+	}
+	*score, *class = s, c
 }

@@ -65,13 +65,22 @@ func cuts() job.Policy { return job.Policy{PriorityCutPct: [3]float64{1, 5, 20}}
 
 // counted is the histogram of the base's eligible rows.
 func counted(base []subscriber) *ecdf.Histogram {
-	h := new(ecdf.Histogram)
+	h := ecdf.New(ecdf.Amounts)
 	for _, s := range base {
 		if s.loss >= 0 && ecdf.Eligible(s.decision) {
-			h.Add(s.loss)
+			h.Add(ecdf.Bin(s.loss))
 		}
 	}
 	return h
+}
+
+// prioritised is the kernel of a base counted as the policy says.
+func prioritised(base *ecdf.Histogram, p job.Policy) kernel.Kernel {
+	k, err := NewPriority(base, p)
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 // placed evaluates the kernel.
@@ -81,7 +90,7 @@ func placed(base []subscriber, p job.Policy) (score []uint16, class []uint8) {
 		loss[i], decision[i] = s.loss, s.decision
 	}
 	score, class = make([]uint16, len(base)), make([]uint8, len(base))
-	NewPriority(counted(base), p).Eval(len(base), []kernel.Vector{{I64: loss}, {U8: decision}}, []kernel.Vector{{U16: score}, {U8: class}})
+	prioritised(counted(base), p).Eval(len(base), []kernel.Vector{{I64: loss}, {U8: decision}}, []kernel.Vector{{U16: score}, {U8: class}})
 	return score, class
 }
 
@@ -199,7 +208,7 @@ func TestC10PriorityOnRandomRows(t *testing.T) {
 		}
 	}
 	kerneltest.Random{
-		New: func(int) kernel.Kernel { return NewPriority(counted(base), cuts()) },
+		New: func(int) kernel.Kernel { return prioritised(counted(base), cuts()) },
 		Reference: func(in *kerneltest.In, out *kerneltest.Out) {
 			loss, decision := *in.Int("expected_loss_fen"), *in.Int("retain_decision")
 			if loss < 0 {
@@ -232,5 +241,5 @@ func BenchmarkPriority(b *testing.B) {
 		base[i] = subscriber{int64(math.Exp(rng.NormFloat64()*1.2 + 7)), Retain}
 		losses[i%len(losses)] = base[i].loss
 	}
-	kerneltest.Benchmark(b, NewPriority(counted(base), cuts()), map[string][]int64{"expected_loss_fen": losses, "retain_decision": {1, 2, 2, 2, 8, 9, 11}})
+	kerneltest.Benchmark(b, prioritised(counted(base), cuts()), map[string][]int64{"expected_loss_fen": losses, "retain_decision": {1, 2, 2, 2, 8, 9, 11}})
 }

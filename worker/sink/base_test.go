@@ -62,6 +62,7 @@ type row struct {
 	Justified        int32   `parquet:"justified"`
 	RuleFired        int64   `parquet:"rule_fired"`
 	RuleUnknown      int64   `parquet:"rule_unknown"`
+	TenureClass      int32   `parquet:"tenure_class"`
 }
 
 // base makes n rows with numbers growing from the first of segment 1380013.
@@ -99,7 +100,7 @@ func base(seed uint64, n int, wild bool) []row {
 			ChurnKind: some(0.1, 1) | some(0.05, 4), ChurnKindUnknown: some(0.1, 2), ChurnPrimary: some(0.1, 1), SwitchState: some(0.1, 1),
 			LifecycleStage: 1 + int32(r.IntN(4)), ChurnStage: some(0.3, 1), TrafficClass: 1 + some(0.3, 2), TrafficSteps: some(0.3, 1),
 			Grade: some(0.05, 1), ProductBand: 1 | some(0.8, 6), Cause: some(0.2, 12), CauseEvidence: some(0.05, 1<<9), Offer: 15 - some(0.2, 14), OfferLine: 19 - some(0.2, 17),
-			ComplaintTopic: some(0.02, 2), Justified: 2 - some(0.02, 1), RuleFired: int64(some(0.02, 1)),
+			ComplaintTopic: some(0.02, 2), Justified: 2 - some(0.02, 1), RuleFired: int64(some(0.02, 1)), TenureClass: int32(r.IntN(7)),
 		}
 		if wild {
 			b := func() int32 { return int32(r.IntN(256)) }
@@ -109,7 +110,7 @@ func base(seed uint64, n int, wild bool) []row {
 				AccountState: b(), Arpu3Fen: int64(r.Uint64()), ValueTier: b(), Propensity: r.Float32(), PropensityScore: int32(r.IntN(1 << 16)),
 				RiskBand: 1 + int32(r.IntN(5)), NewSub: b(), DqBadValues: b(), ExpectedLossFen: int64(r.Uint64()), RetainDecision: 1 + int32(r.IntN(15)), ChurnLabel: b(),
 				ChurnKind: b(), ChurnKindUnknown: b(), ChurnPrimary: b(), SwitchState: b(), LifecycleStage: b(), ChurnStage: b(), TrafficClass: b(), TrafficSteps: b(),
-				Grade: b(), ProductBand: b(), Cause: b(), CauseEvidence: int32(r.IntN(1 << 16)), Offer: b(), OfferLine: b(), ComplaintTopic: b(), Justified: b(), RuleFired: int64(r.Uint64()), RuleUnknown: int64(r.Uint64()),
+				Grade: b(), ProductBand: b(), Cause: b(), CauseEvidence: int32(r.IntN(1 << 16)), Offer: b(), OfferLine: b(), ComplaintTopic: b(), Justified: b(), RuleFired: int64(r.Uint64()), RuleUnknown: int64(r.Uint64()), TenureClass: b(),
 			}
 		}
 	}

@@ -12,19 +12,38 @@ import (
 	"rescore/partition/store"
 )
 
-// histograms keeps empty ones, half a megabyte each, from one attempt to the next.
-var histograms = sync.Pool{New: func() any { return new(ecdf.Histogram) }}
+// histograms keeps empty ones, up to four megabytes each, from one attempt to the
+// next.
+var histograms = map[ecdf.Kind]*sync.Pool{
+	ecdf.Amounts: {New: func() any { return ecdf.New(ecdf.Amounts) }},
+	ecdf.Pairs:   {New: func() any { return ecdf.New(ecdf.Pairs) }},
+}
 
-var lossColumn, decisionColumn = scored.find("expected_loss_fen"), scored.find("retain_decision")
+// Places of the columns that subscribers are ranked by.
+var (
+	lossColumn, decisionColumn   = scored.find("expected_loss_fen"), scored.find("retain_decision")
+	billColumn, propensityColumn = scored.find("arpu3_fen"), scored.find("propensity")
+	scoreColumn, riskColumn      = scored.find("propensity_score"), scored.find("risk_band")
+	tenureColumn                 = scored.find("tenure_class")
+)
 
-// countLosses counts the expected losses of the rows that are in the base that
-// subscribers are ranked in: eligible, with a bill.
-func (g *group) countLosses(h *ecdf.Histogram) {
+// countRanks counts, by what they are ranked by, the rows that are in the base
+// that subscribers are ranked in: eligible, with a bill.
+func (g *group) countRanks(h *ecdf.Histogram, by *ecdf.Ranking) {
 	losses := g.columns[lossColumn].(*wide[int64]).values
 	decisions := g.columns[decisionColumn].(*narrow[uint8]).values[:len(losses)]
+	bills := g.columns[billColumn].(*wide[int64]).values[:len(losses)]
+	propensities := g.columns[propensityColumn].(*real).values[:len(losses)]
+	scores := g.columns[scoreColumn].(*narrow[uint16]).values[:len(losses)]
+	risks := g.columns[riskColumn].(*narrow[uint8]).values[:len(losses)]
+	tenures := g.columns[tenureColumn].(*narrow[uint8]).values[:len(losses)]
 	for i, loss := range losses {
-		if ecdf.Eligible(decisions[i]) && loss >= 0 {
-			h.Add(loss)
+		if !ecdf.Eligible(decisions[i]) {
+			continue
+		}
+		row := ecdf.Row{LossFen: loss, BillFen: bills[i], Propensity: propensities[i], Score: scores[i], RiskBand: risks[i], TenureClass: tenures[i]}
+		if key, ok := by.Key(&row); ok {
+			h.Add(key)
 		}
 	}
 }

@@ -339,7 +339,7 @@ func TestRanksCountTheLossesOfEligibleRows(t *testing.T) {
 	a.rowGroupRows = 300
 	rows := base(6, 2000, false)
 	drop := make([]job.Reason, len(rows))
-	var want ecdf.Histogram
+	want := ecdf.New(ecdf.Amounts)
 	for i := range rows {
 		rows[i].RetainDecision = int32(1 + i%11)
 		if i%7 == 0 {
@@ -348,7 +348,7 @@ func TestRanksCountTheLossesOfEligibleRows(t *testing.T) {
 		if i%5 == 0 {
 			drop[i] = job.BadValue
 		} else if d := rows[i].RetainDecision; rows[i].ExpectedLossFen >= 0 && (d == 1 || d == 9) {
-			want.Add(rows[i].ExpectedLossFen)
+			want.Add(ecdf.Bin(rows[i].ExpectedLossFen))
 		}
 	}
 	s, err := Create(t.Context(), st, a)
@@ -360,7 +360,7 @@ func TestRanksCountTheLossesOfEligibleRows(t *testing.T) {
 	file := out.Files[len(out.Files)-1]
 	got, err := ecdf.Decode(bytesOf(t, st, file.Path))
 	check(t, err)
-	if *got != want || file.Kind != job.FileRanks || file.Rows != want.Total() || want.Total() == 0 {
+	if !bytes.Equal(got.Encode(), want.Encode()) || file.Kind != job.FileRanks || file.Rows != want.Total() || want.Total() == 0 {
 		t.Errorf("%d rows in %+v, want %d", got.Total(), file, want.Total())
 	}
 }

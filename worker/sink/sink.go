@@ -87,8 +87,9 @@ type Attempt struct {
 	Month        int32           // yyyymm
 	ModelDigest  string
 	RulesDigest  string
-	Compression  string // zstd (also ""), snappy or none
-	rowGroupRows int    // 0: RowGroupRows; tests take fewer
+	Policy       job.Policy // by whose priority the rows of a score file are ranked
+	Compression  string     // zstd (also ""), snappy or none
+	rowGroupRows int        // 0: RowGroupRows; tests take fewer
 }
 
 // name returns the name of the attempt's file of that kind.
@@ -118,7 +119,8 @@ type Sink struct {
 	group   *group // rows of the row group being filled
 	schema  *arrow.Schema
 	ranks   *ecdf.Histogram
-	rejects *rejects // nil until there is something to say
+	by      *ecdf.Ranking // that ranks counts
+	rejects *rejects      // nil until there is something to say
 	result  Output
 	err     error // the first error, or ErrFinished: the sink does nothing more
 }
@@ -155,6 +157,7 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		return nil, fmt.Errorf("stage task %d of job %s: %w", a.Task, a.Job, err)
 	}
 	out := newOutput(w)
+	by := ecdf.NewRanking(a.Policy)
 	return &Sink{
 		attempt: a,
 		store:   st,
@@ -162,7 +165,8 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		out:     out,
 		enc:     newEncoder(out, codec),
 		group:   scored.full.Get().(*group),
-		ranks:   histograms.Get().(*ecdf.Histogram),
+		ranks:   histograms[by.Kind()].Get().(*ecdf.Histogram),
+		by:      by,
 		result:  Output{within: a.Range},
 	}, nil
 }
@@ -257,7 +261,7 @@ func (s *Sink) flush() error {
 	s.result.Counts.Scored += int64(s.group.rows)
 	s.result.Rows = s.result.Rows.Add(s.group.rowSum())
 	s.result.Keys = s.result.Keys.Add(s.group.keySum())
-	s.group.countLosses(s.ranks)
+	s.group.countRanks(s.ranks, s.by)
 	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
 		return err
 	}
@@ -361,7 +365,7 @@ func (s *Sink) release() {
 	if s.group != nil {
 		s.group.release()
 		s.ranks.Reset()
-		histograms.Put(s.ranks)
+		histograms[s.ranks.Kind()].Put(s.ranks)
 		s.group, s.ranks = nil, nil
 	}
 }

@@ -37,7 +37,7 @@ const (
 var table = []row{
 	{"partition", nil, nil},
 	{"partition/job", list("partition", "partition/schema"), list(yaml)},
-	{"partition/ecdf", nil, nil},
+	{"partition/ecdf", list("partition/job"), nil},
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
 	{"partition/store", nil, nil},

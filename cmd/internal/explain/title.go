@@ -22,7 +22,7 @@ var titles = map[string][2]string{
 	"trg_reason": {"why unknown", "未知原因"}, "warn": {"warned", "预警"}, "dunning": {"dunning", "催缴"}, "silent": {"silent", "无通话"}, "silent_any": {"no use at all", "无任何使用"},
 	"recent_silent": {"newly silent", "新近静默"}, "silent_run": {"silent for", "静默月数"}, "last_active_month": {"last month with calls", "最近通话月"}, "account_state": {"account", "账户状态"},
 	"arpu3_fen": {"ARPU of 3 months", "近三月 ARPU"}, "value_tier": {"value tier", "价值层级"}, "propensity": {"churn propensity", "流失倾向"}, "propensity_score": {"propensity score", "流失倾向评分"},
-	"risk_band": {"risk band", "风险等级"}, "new_sub": {"new subscriber", "新入网"}, "dq_bad_values": {"bad values", "坏值数"}, "expected_loss_fen": {"expected loss", "预期损失"},
+	"risk_band": {"risk band", "风险等级"}, "new_sub": {"new subscriber", "新入网"}, "tenure_class": {"class of tenure", "网龄段"}, "dq_bad_values": {"bad values", "坏值数"}, "expected_loss_fen": {"expected loss", "预期损失"},
 	"retain_decision": {"decision", "挽留决策"}, "churn_label": {"churn label", "流失标签"}, "churn_kind": {"kinds of churn", "流失类型"}, "churn_kind_unknown": {"kinds not known", "未知流失类型"},
 	"churn_primary": {"first kind", "主要流失类型"}, "switch_state": {"to another operator", "转网状态"}, "lifecycle_stage": {"lifecycle stage", "生命周期"}, "churn_stage": {"churn stage", "流失阶段"},
 	"traffic_class": {"traffic change", "话务变化"}, "traffic_steps": {"traffic steps", "话务变化档数"}, "grade": {"VIP grade", "VIP 级别"}, "product_band": {"services used", "所用业务"},

@@ -90,3 +90,33 @@ func TestC10PrioritiesAreThoseOfTheWholeSortedBase(t *testing.T) {
 		t.Errorf("the digest depends on how the base is cut: %.12q", digests)
 	}
 }
+
+// TestAmbiguity17_TheDigestDependsOnThePriorityAndNotOnThePartitions runs every
+// option over one base, cut in two ways.
+func TestAmbiguity17_TheDigestDependsOnThePriorityAndNotOnThePartitions(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(10_000)})
+	seen := map[string]string{}
+	for _, priority := range []string{"expected_loss", "weighted", "clv", "uplift"} {
+		var first Outcome
+		for i, rows := range []int64{1, 1_000_000} {
+			out := run(t, options(t, dir, func(s *job.Spec) {
+				s.Run.PartitionRows, s.Policy.Priority, s.Policy.HorizonMonths = rows, priority, 60
+			}))
+			if i == 0 {
+				first = out
+			}
+			if out.Digest != first.Digest || out.Tally.Priority != first.Tally.Priority {
+				t.Errorf("%s: the digest depends on how the base is cut", priority)
+			}
+		}
+		if other, taken := seen[first.Digest]; taken {
+			t.Errorf("%s and %s rank alike", priority, other)
+		}
+		seen[first.Digest] = priority
+		of := first.Tally.Priority
+		if all := of[1] + of[2] + of[3] + of[4]; of[1] == 0 || of[1] > all/50 || of[0] == 0 || of[5] == 0 {
+			t.Errorf("%s: by class %v", priority, of)
+		}
+	}
+}
