@@ -2,8 +2,8 @@ package lane
 
 import "math"
 
-// Add, Sub, Mul and Div are one IEEE operation a row; NaN is carried along and
-// x/0 is what IEEE says. Integers wrap around.
+// Add writes x + y. It, Sub, Mul and Div are one IEEE operation a row; NaN is
+// carried along and x/0 is what IEEE says. Integers wrap around.
 func Add[T int64 | float64](dst, x, y []T) {
 	x, y = x[:len(dst)], y[:len(dst)]
 	for i := vector(stepAdd+sum[T](), len(dst), at(dst), at(x), at(y), nil, 0, 0); i < uint(len(dst)); i++ {

@@ -75,7 +75,7 @@ func Select[T Number](dst []T, m *Mask, x, y []T) {
 		choose(i, as[uint16](dst), m, as[uint16](x), as[uint16](y))
 	case 2:
 		choose(i, as[uint32](dst), m, as[uint32](x), as[uint32](y))
-	case 3:
+	default:
 		choose(i, as[uint64](dst), m, as[uint64](x), as[uint64](y))
 	}
 }
@@ -101,7 +101,7 @@ func Put[T Number](dst []T, m *Mask, c T) {
 		put(i, as[uint16](dst), m, uint16(v))
 	case 2:
 		put(i, as[uint32](dst), m, uint32(v))
-	case 3:
+	default:
 		put(i, as[uint64](dst), m, v)
 	}
 }

@@ -144,7 +144,7 @@ func array[T any](c cursor, dst []T, most int, take func() (T, error)) ([]T, err
 		x, err := take()
 		if err != nil {
 			var f *fault
-			if errors.As(err, &f) && f != errCut {
+			if errors.As(err, &f) && !errors.Is(err, errCut) {
 				return nil, &fault{fmt.Sprintf("value %d: %s", len(dst), f.problem), f.unsupported}
 			}
 			return nil, err

@@ -67,7 +67,7 @@ func sound(t testing.TB, data []byte) (accepted bool) {
 			}
 		}
 	}
-	if e.Trees()%e.Classes != 0 || e.Ranges != nil && len(e.Ranges) != len(e.Features) || e.Types != nil && len(e.Types) > 0 && len(e.Types) != len(e.Features) {
+	if e.Trees()%e.Classes != 0 || e.Ranges != nil && len(e.Ranges) != len(e.Features) || len(e.Types) > 0 && len(e.Types) != len(e.Features) {
 		t.Fatalf("%d trees, %d classes, %d ranges, %d types, %d features", e.Trees(), e.Classes, len(e.Ranges), len(e.Types), len(e.Features))
 	}
 	return true
