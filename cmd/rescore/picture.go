@@ -39,7 +39,13 @@ func pictureText(p program.Picture) string {
 	}
 	fmt.Fprintf(&b, "   │\n   ▼\nwrite     %d columns, %d bytes a row\n", len(p.Write), p.WriteBytes)
 	wrap(&b, "          ", cellNames(p.Write))
-	b.WriteString("\nnot read, because nobody needs them\n")
+	return b.String()
+}
+
+// restText says what the program leaves out, and what it keeps.
+func restText(p program.Picture) string {
+	var b strings.Builder
+	b.WriteString("not read, because nobody needs them\n")
 	wrap(&b, "          ", months(p.Unread))
 	b.WriteString("not computed, because nobody needs them\n")
 	wrap(&b, "          ", p.Uncomputed)

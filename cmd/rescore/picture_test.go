@@ -34,7 +34,7 @@ func drawing(t *testing.T) program.Picture {
 func TestThePictureNamesEveryKernelAndColumn(t *testing.T) {
 	t.Parallel()
 	p := drawing(t)
-	text := pictureText(p)
+	text := pictureText(p) + restText(p)
 	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,\n", r) })
 	for _, room := range p.Rooms {
 		for _, k := range room.Kernels {
@@ -78,8 +78,9 @@ func TestThePlanForProgramsHasThePictureAsStructure(t *testing.T) {
 	var plan struct {
 		Program string           `json:"program"`
 		Picture *program.Picture `json:"program_picture"`
+		Select  *program.Picture `json:"select_picture"`
 	}
-	if err := json.Unmarshal([]byte(got.out), &plan); err != nil || plan.Program == "" || plan.Picture == nil {
+	if err := json.Unmarshal([]byte(got.out), &plan); err != nil || plan.Program == "" || plan.Picture == nil || plan.Select == nil {
 		t.Errorf("%s, %v", got.out, err)
 	}
 }

@@ -27,6 +27,7 @@ type planJSON struct {
 	Features   int             `json:"model_features"`
 	Program    string          `json:"program"`
 	Picture    program.Picture `json:"program_picture"` // the same, as structure
+	Select     program.Picture `json:"select_picture"`  // of the select stage
 }
 
 type planPart struct {
@@ -81,7 +82,7 @@ func planForJSON(r local.PlanReport) planJSON {
 	p := planJSON{
 		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...),
 		Partitions: []planPart{}, Columns: append([]string{}, r.Columns...), Absent: append([]string{}, r.Absent...),
-		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture,
+		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture, Select: r.Select,
 	}
 	for _, t := range r.Tasks {
 		p.Partitions = append(p.Partitions, planPart(t))
@@ -125,7 +126,7 @@ func planText(r local.PlanReport, partitions, picture bool) string {
 		}
 	}
 	if picture {
-		fmt.Fprintf(&b, "\n%s", pictureText(r.Picture))
+		fmt.Fprintf(&b, "\nscore, row by row\n\n%s\nselect, once the whole base is counted\n\n%s\n%s", pictureText(r.Picture), pictureText(r.Select), restText(r.Picture))
 	}
 	return b.String()
 }

@@ -274,6 +274,15 @@ func TestKindsFollowTheirRules(t *testing.T) {
 	}.Run(t)
 }
 
+func TestAmbiguity16_AnArpuDownIsAFallOf20Or40Percent(t *testing.T) {
+	rows := []kerneltest.Row{monthly("fee", 11900, 11900, 11900, 15000, 15000, 15000), monthly("fee", 7200, 7200, 7200, 12000, 12000, 12000)}
+	for pct, kinds := range map[int64][2]int{20: {4, 4}, 40: {0, 4}, 41: {0, 0}} {
+		rules := job.Default().Rules
+		rules.ArpuDropPct = pct
+		kerneltest.Run(t, NewKinds(rules), rows, []kerneltest.Row{{"churn_kind": kinds[0]}, {"churn_kind": kinds[1]}})
+	}
+}
+
 func BenchmarkKinds(b *testing.B) {
 	kerneltest.Benchmark(b, newKinds(), map[string][]int64{
 		"status": {1, 1, 1, 1, 1, 1, 2, 4, 6, 7}, "brand": {1, 1, 1, 2, 3}, "silent_class": {0, 0, 0, 1, 6}, "silent": {0, 0, 0, 1, 2},

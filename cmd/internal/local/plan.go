@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"rescore/coordinator/plan"
+	"rescore/partition/ecdf"
 	"rescore/partition/job"
 	"rescore/worker/program"
 )
@@ -26,6 +27,7 @@ type PlanReport struct {
 	Version  string // of that version
 	Program  string // the kernels, in order
 	Picture  program.Picture
+	Select   program.Picture // of the select stage
 }
 
 // PlanTask is one partition as it would be cut.
@@ -52,6 +54,10 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
+	second, err := program.ForSelect(o.Spec, ecdf.New(ecdf.NewRanking(o.Spec.Policy).Kind()))
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
 	dataset, err := openInput(ctx, o)
 	if err != nil {
 		return PlanReport{}, err
@@ -73,7 +79,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	r := PlanReport{
 		Job: q.id, Files: survey.Files, Columns: present, Absent: absent,
 		Unknown: unknown, Model: model.Digest, Features: len(model.Features), Program: steps.String(),
-		Picture: steps.Picture(o.Spec.Run.BatchRows),
+		Picture: steps.Picture(o.Spec.Run.BatchRows), Select: second.Picture(o.Spec.Run.BatchRows),
 	}
 	for _, t := range tasks {
 		r.Rows += t.Rows
