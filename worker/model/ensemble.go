@@ -307,7 +307,7 @@ func (tree Tree) Find(row []float64) int {
 	}
 	node := int32(0)
 	for node >= 0 {
-		if tree.goesLeft(node, row[tree.Feature[node]]) {
+		if tree.GoesLeft(node, row[tree.Feature[node]]) {
 			node = tree.Left[node]
 		} else {
 			node = tree.Right[node]
@@ -316,7 +316,8 @@ func (tree Tree) Find(row []float64) int {
 	return int(^node)
 }
 
-func (tree Tree) goesLeft(node int32, x float64) bool {
+// GoesLeft reports whether value x of a node's feature sends a row to its left child.
+func (tree *Tree) GoesLeft(node int32, x float64) bool {
 	d := tree.Decision[node]
 	if d.Categorical() {
 		if x != x {

@@ -63,6 +63,7 @@ var table = []row{
 	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
 	{"worker/model", nil, nil},
+	{"worker/attribution", list("worker/model"), nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
@@ -75,6 +76,7 @@ var table = []row{
 	{"cmd/internal/arch", nil, list("golang.org/x/mod/...")},
 	{"cmd/internal/explain", list(anything), list(anything)},
 	{"cmd/internal/whatif", list(anything), list(anything)},
+	{"cmd/internal/matrix", list("worker/model"), nil},
 	{"cmd/internal/boot", list(anything), list(anything)},
 	{"cmd/internal/local", list(anything), list(anything)},
 	{"cmd/internal/progress", list(anything), list(anything)},
@@ -107,7 +109,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/tag", "worker/formula", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/attribution", "worker/tag", "worker/formula", "worker/program",
 }
 
 func list(names ...string) []string { return names }

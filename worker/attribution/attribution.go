@@ -1,0 +1,135 @@
+// Package attribution says how much every feature moved a row's raw score.
+//
+// A contribution is in the units of model.Ensemble.Raw. Contributions are written
+// class by class, each class one number a feature and then the bias, the score
+// expected before anything is known of a row:
+//
+//	class 0: feature 0 … feature F-1, bias | class 1: feature 0 …
+//
+// A class's numbers add up to its raw score, to rounding. A forest's raw score
+// is the sum of its trees, not the mean (model.Ensemble.Average), and so are these.
+//
+// What is expected where a feature is not known is read off the training rows: at
+// a node that asks for it, a row goes to each child in the share of the node's
+// training rows, or sum of hessians, that went there: its cover.
+//
+// [Path] follows a row to its leaf, and credits every step's change of the expected
+// value to the feature asked for. It is cheap, but what it credits depends on the
+// order of the questions, and favours the later ones.
+//
+// [Shap] gives Shapley values, which do not: each feature's mean effect over all
+// orders in which the features could become known. It is what LightGBM calls
+// pred_contrib and XGBoost pred_contribs.
+package attribution
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"rescore/worker/model"
+)
+
+// ErrUnsupported is returned when nothing can be said about a model's scores.
+var ErrUnsupported = errors.New("model without attribution")
+
+// layout is where contributions go.
+type layout struct {
+	features int
+	bias     []float64 // of each class
+}
+
+// Len returns the number of values written for a row: one a feature and the bias,
+// for every class.
+func (l *layout) Len() int { return len(l.bias) * (l.features + 1) }
+
+// begin writes the contributions of no tree at all.
+func (l *layout) begin(dst []float64) []float64 {
+	dst = dst[:l.Len()]
+	clear(dst)
+	for k, bias := range l.bias {
+		dst[k*(l.features+1)+l.features] = bias
+	}
+	return dst
+}
+
+// class returns the part of dst that is a class's.
+func (l *layout) class(dst []float64, k int) []float64 {
+	return dst[k*(l.features+1):][:l.features]
+}
+
+// newLayout returns the layout for a model of trees, with the bias of its base only.
+func newLayout(e *model.Ensemble) (layout, error) {
+	switch {
+	case e.Weight != nil:
+		return layout{}, fmt.Errorf("explain %s's linear model: %w: it has no trees, and a feature's share is its weight times its value; explain a model of trees", e.Library, ErrUnsupported)
+	case e.Linear():
+		return layout{}, fmt.Errorf("explain %s's linear trees: %w: a leaf's value depends on the row; train with linear_tree=false", e.Library, ErrUnsupported)
+	}
+	bias := make([]float64, e.Classes)
+	copy(bias, e.Base)
+	return layout{features: len(e.Features), bias: bias}, nil
+}
+
+// step is a child of a node, or the root. The steps of a tree stand depth first, the
+// left child first, so that a step comes after its parent.
+type step struct {
+	parent int32   // step, -1 at the root
+	node   int32   // that asked, -1 at the root
+	child  int32   // node, or ^leaf
+	left   bool    // whether child is the left one
+	share  float64 // of the cover of node
+	mean   float64 // value expected here
+}
+
+// steps returns the steps of tree t with their shares and means.
+func steps(e *model.Ensemble, t int) ([]step, error) {
+	tree := e.Tree(t)
+	if tree.NodeCover == nil && tree.NodeCount == nil {
+		return nil, fmt.Errorf("explain %s's model: %w: the file does not say how many training rows passed every node; save it with its counts (leaf_count and internal_count, or sum_hessian)", e.Library, ErrUnsupported)
+	}
+	cover := func(child int32) float64 {
+		switch {
+		case child >= 0 && tree.NodeCover != nil:
+			return float64(tree.NodeCover[child])
+		case child >= 0:
+			return float64(tree.NodeCount[child])
+		case tree.LeafCover != nil:
+			return float64(tree.LeafCover[^child])
+		default:
+			return float64(tree.LeafCount[^child])
+		}
+	}
+	all := make([]step, 0, 2*len(tree.Leaf)-1)
+	root := step{parent: -1, node: -1, share: 1}
+	if len(tree.Left) == 0 {
+		root.child = ^0
+	}
+	for todo := []step{root}; len(todo) > 0; {
+		s := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		at := int32(len(all))
+		all = append(all, s)
+		if s.child < 0 {
+			continue
+		}
+		of := cover(s.child)
+		l, r := cover(tree.Left[s.child])/of, cover(tree.Right[s.child])/of
+		if !(of > 0) || !(l >= 0) || !(r >= 0) || math.IsInf(l+r, 1) {
+			return nil, fmt.Errorf("explain %s's model: tree %d, node %d: %w: no training rows passed it, or their shares are not numbers; train with min_child_weight above 0", e.Library, t, s.child, ErrUnsupported)
+		}
+		todo = append(todo,
+			step{parent: at, node: s.child, child: tree.Right[s.child], share: r},
+			step{parent: at, node: s.child, child: tree.Left[s.child], left: true, share: l})
+	}
+	for i := len(all) - 1; i >= 0; i-- {
+		s := &all[i]
+		if s.child < 0 {
+			s.mean = tree.Leaf[^s.child]
+		}
+		if i > 0 {
+			all[s.parent].mean += float64(s.share * s.mean)
+		}
+	}
+	return all, nil
+}
