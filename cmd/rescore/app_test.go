@@ -100,6 +100,10 @@ func TestEveryCommandHasItsExitCodes(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
 	good1, bad, gone := filepath.Join(dir, "job.yaml"), filepath.Join(dir, "bad.yaml"), filepath.Join(dir, "gone.yaml")
+	trees, rows := "../../worker/model/testdata/stump_v2.txt", filepath.Join(dir, "rows.csv")
+	if err := os.WriteFile(rows, []byte("1\n\n3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		want int
 		args string
@@ -118,6 +122,13 @@ func TestEveryCommandHasItsExitCodes(t *testing.T) {
 		{boot.OK, "config schema"}, {boot.Usage, "config schema x"}, {boot.OK, "config default"}, {boot.Usage, "config default x"},
 		{boot.Usage, "features"}, {boot.Usage, "features nothing"}, {boot.OK, "features list"}, {boot.Usage, "features list x"},
 		{boot.OK, "features export " + good1 + " --out f"}, {boot.Usage, "features export " + good1}, {boot.Usage, "features export --out f"}, {boot.Usage, "features export --out f " + bad}, {boot.NotFound, "features export --out f " + gone},
+		{boot.Usage, "model"}, {boot.Usage, "model nothing"}, {boot.OK, "model inspect " + trees}, {boot.Usage, "model inspect"}, {boot.NotFound, "model inspect " + gone}, {boot.Failure, "model inspect " + good1},
+		{boot.OK, "model score " + trees + " " + rows}, {boot.OK, "model score " + trees + " " + rows + " --raw --missing -1 --iterations 0:1 --format csv --header no"},
+		{boot.Usage, "model score " + trees}, {boot.NotFound, "model score " + trees + " " + gone}, {boot.NotFound, "model score " + gone + " " + rows}, {boot.Failure, "model score " + trees + " " + good1},
+		{boot.Usage, "model score " + trees + " " + rows + " --missing x"}, {boot.Usage, "model score " + trees + " " + rows + " --iterations 3"}, {boot.Usage, "model score " + trees + " " + rows + " --iterations 9:10"},
+		{boot.Usage, "model score " + trees + " " + rows + " --format xml"}, {boot.Usage, "model score " + trees + " " + rows + " --header maybe"}, {boot.Failure, "model score " + trees + " " + rows + " --label y"},
+		{boot.Usage, "bench"}, {boot.Usage, "bench nothing"}, {boot.Usage, "bench score"}, {boot.Usage, "bench score x"}, {boot.OK, "bench score --rows 600 --path go --model " + trees}, {boot.NotFound, "bench score --model " + gone},
+		{boot.Usage, "bench score --model " + trees + " --path sse9"}, {boot.Usage, "bench score --model " + trees + " --threads 2"}, {boot.Usage, "bench score --model " + trees + " --rows 0"},
 		{boot.OK, "version"}, {boot.Usage, "version x"},
 		{boot.OK, "completion bash"}, {boot.OK, "completion zsh"}, {boot.OK, "completion fish"}, {boot.OK, "completion powershell"}, {boot.Usage, "completion"}, {boot.Usage, "completion csh"},
 		{boot.Usage, "synth"}, {boot.Usage, "synth x"}, {boot.OK, "synth --out " + filepath.Join(dir, "s1") + " --subscribers 10"}, {boot.Conflict, "synth --out " + dir}, {boot.Usage, "synth --out " + filepath.Join(dir, "s2") + " --workers -1"},

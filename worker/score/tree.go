@@ -326,14 +326,9 @@ func (f *forest) sum() {
 		f.scores[i] = f.base
 	}
 	for trees := f.trees; len(trees) > 0; {
-		n := 0
-		for n < min(grouped, len(trees)) && trees[n].leaves() <= leavesMax {
-			f.replay(trees[n])
-			f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()], f.bits)
-			n++
-		}
+		n := f.find(trees)
 		switch {
-		case n == 0: // more leaves than a byte tells apart: rare, and slower
+		case n == 0: // rare, and slower
 			f.replay(trees[0])
 			spread(f.scores, f.masks[:trees[0].leaves()], f.value[trees[0].value:], f.single)
 			n = 1
@@ -344,6 +339,19 @@ func (f *forest) sum() {
 		}
 		trees = trees[n:]
 	}
+}
+
+// find writes each row's leaf in the first trees, at most grouped, to f.leaves. It
+// returns how many trees they are: 0 when the first has more leaves than a byte
+// tells apart.
+func (f *forest) find(trees []grown) int {
+	n := 0
+	for n < min(grouped, len(trees)) && trees[n].leaves() <= leavesMax {
+		f.replay(trees[n])
+		f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()], f.bits)
+		n++
+	}
+	return n
 }
 
 // replay splits the block by the nodes of a tree.

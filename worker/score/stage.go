@@ -1,0 +1,77 @@
+package score
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rescore/worker/kernel"
+	"rescore/worker/model"
+)
+
+// BlockRows is how many rows go through the trees together.
+const BlockRows = blockRows
+
+// Paths lists the ways to run trees that this processor has, the best last. All
+// give the same bits.
+func Paths() []string {
+	var names []string
+	for _, p := range paths() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Stages runs a model's trees as the propensity kernel does, and each stage by
+// itself, so that it can be timed. It is for one goroutine.
+type Stages struct{ forest *forest }
+
+// NewStages compiles an ensemble for a path of Paths, "" for the best. It is an
+// error when the processor lacks the path, and when the ensemble is none that
+// the kernel takes: one class, and leaves that are constants.
+func NewStages(e *model.Ensemble, name string) (*Stages, error) {
+	list := paths()
+	i := len(list) - 1
+	if name != "" {
+		i = slices.IndexFunc(list, func(p path) bool { return p.name == name })
+	}
+	if i < 0 {
+		return nil, fmt.Errorf("path %s: this processor does not have it; it has %s", name, strings.Join(Paths(), ", "))
+	}
+	f, err := newForestOn(e, list[i])
+	if err != nil {
+		return nil, err
+	}
+	return &Stages{f}, nil
+}
+
+// Path returns the name of the path.
+func (s *Stages) Path() string { return s.forest.path.name }
+
+// Score returns the raw scores of rows first to first+n-1, until the next call;
+// n is at most BlockRows.
+func (s *Stages) Score(in []kernel.Vector, first, n int) []float64 {
+	s.forest.raw(in, first, n)
+	return s.forest.scores[:n]
+}
+
+// Quantise is the first stage of Score: features to bins, and bins to planes.
+func (s *Stages) Quantise(in []kernel.Vector, first, n int) { s.forest.quantise(in, first, n) }
+
+// Trees is the second stage, for the block quantised last: every row's leaf in
+// every tree.
+func (s *Stages) Trees() {
+	for trees := s.forest.trees; len(trees) > 0; {
+		n := s.forest.find(trees)
+		if n == 0 {
+			s.forest.replay(trees[0])
+			n = 1
+		}
+		trees = trees[n:]
+	}
+}
+
+// TreesAndLeaves is the second stage and the third, the sum of the leaves' values:
+// four trees' leaves are summed while they are at hand, so that the third cannot
+// be run alone.
+func (s *Stages) TreesAndLeaves() { s.forest.sum() }
