@@ -64,6 +64,11 @@ func raw[T Number](v T) uint64 {
 	return uint64(v)
 }
 
+// vector is run for a step that takes one mask.
+func vector(s step, n int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64) uint {
+	return run(s, n, dst, x, y, unsafe.Pointer(m), c, d)
+}
+
 // at is where a slice begins.
 func at[T any](x []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 

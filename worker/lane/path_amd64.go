@@ -23,14 +23,14 @@ func paths() []path {
 // is nil or 0. They keep none of the pointers.
 //
 //go:noescape
-func run256(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
+func run256(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 
 //go:noescape
-func run512(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
+func run512(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 
-// vector does a step to the whole words of n rows and returns how many rows that
-// is; the caller does the others.
-func vector(s step, n int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64) uint {
+// run does a step to the whole words of n rows and returns how many rows that is;
+// the caller does the others.
+func run(s step, n int, dst, x, y, m unsafe.Pointer, c, d uint64) uint {
 	words := n >> 6
 	if words == 0 {
 		return 0

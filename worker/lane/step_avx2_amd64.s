@@ -12209,7 +12209,7 @@ DATA steps<>+856(SB)/8, $stepVariationInt32<>(SB)
 DATA steps<>+864(SB)/8, $stepVariationInt64<>(SB)
 GLOBL steps<>(SB), RODATA, $872
 
-// func run256(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)
+// func run256(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run256(SB), NOSPLIT, $0-64
 	MOVQ         s+0(FP), AX
 	LEAQ         steps<>(SB), BX

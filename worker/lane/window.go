@@ -111,8 +111,7 @@ func window[T Monthly](s step, dst []float64, x [][]T, known []*Mask, w *[6]floa
 	for k := range x {
 		x[k] = x[k][:len(dst)]
 	}
-	masks := (*Mask)(at(known[:len(x)])) // a list of masks in the place of one
-	return int(vector(s+width[T]()-1, len(dst), at(dst), at(x), unsafe.Pointer(w), masks, raw(least), 0))
+	return int(run(s+width[T]()-1, len(dst), at(dst), at(x), unsafe.Pointer(w), at(known[:len(x)]), raw(least), 0))
 }
 
 // row returns a row's months as they are compared, 0 for those not known, and how

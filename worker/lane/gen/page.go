@@ -91,7 +91,7 @@ func (p *page) table(names []string) {
 	}
 	p.raw(fmt.Sprintf("GLOBL steps<>(SB), RODATA, $%d\n", 8*len(names)))
 	run := p.machine.run()
-	p.raw(fmt.Sprintf("// func %s(s step, words int, dst, x, y unsafe.Pointer, m *Mask, c, d uint64)", run))
+	p.raw(fmt.Sprintf("// func %s(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)", run))
 	p.raw(fmt.Sprintf("TEXT ·%s(SB), NOSPLIT, $0-%d", run, frame))
 	p.op("MOVQ", "s+0(FP), AX")
 	p.op("LEAQ", "steps<>(SB), BX")
