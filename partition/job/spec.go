@@ -124,7 +124,7 @@ type Exclude struct {
 
 // Model names the propensity model.
 type Model struct {
-	Path string `yaml:"path" json:"path" jsonschema:"required"` // LightGBM text model; builtin:baseline is the one in the binary
+	Path string `yaml:"path" json:"path" jsonschema:"required"` // LightGBM text model, or XGBoost .json or .ubj; builtin:baseline is the one in the binary
 	// Features binds the model's feature names to features, canonical columns or
 	// extra columns; a name not listed is bound to the column of the same name.
 	Features map[string]string `yaml:"features" json:"features"`

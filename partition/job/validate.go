@@ -156,7 +156,7 @@ func (c *checker) extra(extra []Extra) {
 
 func (c *checker) model(m Model) {
 	if m.Path == "" {
-		c.add("model.path", "the model is missing", "write the path of a LightGBM text model, or builtin:baseline")
+		c.add("model.path", "the model is missing", "write the path of a LightGBM or XGBoost model, or builtin:baseline")
 	}
 	for _, feature := range slices.Sorted(maps.Keys(m.Features)) {
 		if m.Features[feature] == "" {

@@ -50,7 +50,7 @@ func NewPropensity(e *model.Ensemble, features []string, beta float64, policy jo
 		if objective == "" {
 			objective = "of the user's own"
 		}
-		return nil, fmt.Errorf("propensity: the model's objective is %s with %d outputs, which is no probability of churn; train it with objective=binary or cross_entropy", objective, e.Classes)
+		return nil, fmt.Errorf("propensity: the model's objective is %s with %d outputs, which is no probability of churn; train it with objective binary or cross_entropy (LightGBM), or binary:logistic or reg:logistic (XGBoost)", objective, e.Classes)
 	}
 	if len(features) != len(e.Features) {
 		return nil, fmt.Errorf("propensity: %d columns bound to the %d features of the model; bind them with model.Bind", len(features), len(e.Features))
