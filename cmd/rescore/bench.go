@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -91,7 +92,7 @@ stages need not add up to the whole.
 		}
 		stages, err := score.NewStages(e, instructions)
 		if err != nil {
-			return err
+			return fmt.Errorf("time the trees of %s: %w", path, err)
 		}
 		t, err := timeScore(cmd, stages, draw(e, rows), rows)
 		if err != nil {
