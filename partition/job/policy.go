@@ -100,12 +100,8 @@ func (c *checker) offers(offers []Offer) {
 // keywords checks the words that tag complaints.
 func (c *checker) keywords(words map[string][]string) {
 	const path = "policy.complaint_keywords"
-	tags, ok := schema.Find(schema.Subscriber, tagged)
-	if !ok {
-		panic("job: no canonical column " + tagged)
-	}
 	var topics []string
-	for _, t := range tags.Flags {
+	for _, t := range schema.Must(schema.Subscriber, tagged).Flags {
 		if t.Name != schema.OtherTopic {
 			topics = append(topics, t.Name)
 		}

@@ -200,6 +200,11 @@ var Score = []Column{
 	{Name: "tenure_class", Type: u8, Null: "0: tenure unknown", Doc: "full months on the network: 1 below 3, 2 from 3, 3 from 6, 4 from 12, 5 from 24, 6 from 60", Codes: tenures},
 }
 
+// Between returns the flat names of the months from to to, both included and
+// counted back from the scoring month; of a column that is not monthly, its name
+// for 0 to 0. It panics on months the column does not have, which is a bug.
+func (c Column) Between(from, to int) []string { return c.Names()[from : to+1 : to+1] }
+
 // Find returns the column of a record by its base name.
 func Find(record []Column, name string) (Column, bool) {
 	for _, c := range record {
@@ -208,4 +213,14 @@ func Find(record []Column, name string) (Column, bool) {
 		}
 	}
 	return Column{}, false
+}
+
+// Must is Find for names that stand in the code. It panics when the record has no
+// such column, because then the code is wrong and no input can make it right.
+func Must(record []Column, name string) Column {
+	c, ok := Find(record, name)
+	if !ok {
+		panic("schema: no column " + name)
+	}
+	return c
 }

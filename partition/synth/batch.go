@@ -192,7 +192,7 @@ func (b *Batch) column(name string) any {
 }
 
 func monthly[T Integer](b *Batch, name string) (m months[T]) {
-	c, _ := schema.Find(schema.Subscriber, name)
+	c := schema.Must(schema.Subscriber, name)
 	for k := range m {
 		m[k] = b.column(c.At(k)).(*Vector[T])
 	}

@@ -38,15 +38,11 @@ func entries() []Entry {
 		list = append(list, Entry{Name: name, Type: arrow.PrimitiveTypes.Float64, Unit: unit, Null: null, Formula: formula, Sources: sources})
 	}
 	flat := func(column string, months int, more ...string) []string {
-		c, ok := schema.Find(schema.Subscriber, column)
-		if !ok {
-			panic("feature: no canonical column " + column)
-		}
-		return append(c.Names()[:months:months], more...)
+		return append(schema.Must(schema.Subscriber, column).Between(0, months-1), more...)
 	}
 	const joined = "activation_date"
 	for _, m := range metrics {
-		column, _ := schema.Find(schema.Subscriber, m.column)
+		column := schema.Must(schema.Subscriber, m.column)
 		for _, s := range stats6 {
 			unit := s.unit
 			if s.ofX {

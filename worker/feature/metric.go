@@ -29,10 +29,7 @@ type metric struct {
 }
 
 func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric {
-	column, ok := schema.Find(schema.Subscriber, of.column)
-	if !ok {
-		panic("feature: no canonical column " + of.column)
-	}
+	column := schema.Must(schema.Subscriber, of.column)
 	m := &metric{stats: stats}
 	there, compared := 0, 0
 	for _, s := range stats {
@@ -45,9 +42,7 @@ func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric 
 		m.spec.Out = append(m.spec.Out, field(of.column+"_"+s.suffix))
 	}
 	m.spec.Name = "feature." + of.column
-	for k := range m.months {
-		m.spec.In = append(m.spec.In, kernel.Field{Name: column.At(k), Type: column.Type})
-	}
+	m.spec.In = kernel.Columns(of.column, 0, m.months-1)
 	m.spec.In = append(m.spec.In, kernel.History, kernel.HistoryCompare)
 
 	m.window.months = newMonthly(column.Type)

@@ -34,13 +34,11 @@ func newShock(rules job.Rules, month int32) *shock {
 }
 
 func (s *shock) Spec() kernel.Spec {
-	fee, _ := schema.Find(schema.Subscriber, "fee")
-	spec := kernel.Spec{Name: "feature.bill_shock", Out: []kernel.Field{field(billShock)}}
-	for k := range s.there {
-		spec.In = append(spec.In, kernel.Field{Name: fee.At(k), Type: fee.Type})
+	return kernel.Spec{
+		Name: "feature.bill_shock",
+		In:   append(kernel.Columns("fee", 0, len(s.there)-1), kernel.HistoryCompare),
+		Out:  []kernel.Field{field(billShock)},
 	}
-	spec.In = append(spec.In, kernel.HistoryCompare)
-	return spec
 }
 
 func (s *shock) Eval(n int, in, out []kernel.Vector) {

@@ -3,7 +3,6 @@ package feature
 import (
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"rescore/partition/schema"
 	"rescore/worker/kernel"
 	"rescore/worker/lane"
 )
@@ -61,16 +60,9 @@ type sum struct {
 }
 
 func newSum(of sumOf) *sum {
-	column, ok := schema.Find(schema.Subscriber, of.column)
-	if !ok {
-		panic("feature: no canonical column " + of.column)
-	}
 	s := &sum{there: newPresence(of.months)}
 	s.spec = kernel.Spec{Name: "feature." + of.name, Out: []kernel.Field{field(of.name)}}
-	for k := range of.months {
-		s.spec.In = append(s.spec.In, kernel.Field{Name: column.At(k), Type: column.Type})
-	}
-	s.spec.In = append(s.spec.In, kernel.History)
+	s.spec.In = append(kernel.Columns(of.column, 0, of.months-1), kernel.History)
 	return s
 }
 

@@ -129,11 +129,7 @@ func (c *checker) named(n *node) term {
 
 // field returns a column of the score.
 func field(name string) kernel.Field {
-	col, ok := schema.Find(schema.Score, name)
-	if !ok {
-		panic("formula: the score has no column " + name)
-	}
-	return kernel.Field{Name: name, Type: col.Type}
+	return kernel.Field{Name: name, Type: schema.Must(schema.Score, name).Type}
 }
 
 func (c *checker) stranger(n *node) term {

@@ -27,6 +27,8 @@ package kernel
 
 import (
 	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/schema"
 )
 
 // Field is a named, typed column.
@@ -40,6 +42,18 @@ type Spec struct {
 	Name string // package.kernel, as in rule.trigger
 	In   []Field
 	Out  []Field
+}
+
+// Columns lists the months from to to of a canonical column as inputs, both
+// included and counted back from the scoring month; 0 to 0 is also a column that is
+// not monthly. Names stand in the code: it panics on one that does not exist.
+func Columns(name string, from, to int) []Field {
+	c := schema.Must(schema.Subscriber, name)
+	var list []Field
+	for _, flat := range c.Between(from, to) {
+		list = append(list, Field{Name: flat, Type: c.Type})
+	}
+	return list
 }
 
 // Kernel computes output columns from input columns.

@@ -126,11 +126,7 @@ func needs(spec job.Spec) []need {
 }
 
 func months(column string, from, to int) []string {
-	c, ok := schema.Find(schema.Subscriber, column)
-	if !ok {
-		panic("program: no canonical column " + column)
-	}
-	return c.Names()[from : to+1 : to+1]
+	return schema.Must(schema.Subscriber, column).Between(from, to)
 }
 
 // Unknowns lists the outputs that absent canonical columns leave unknown,

@@ -42,7 +42,7 @@ func NewChange(rules job.Rules, month int32) kernel.Kernel {
 	u8 := arrow.PrimitiveTypes.Uint8
 	c.spec = kernel.Spec{
 		Name: "rule.change",
-		In:   append(append(fields("out_sec", 2), fields("in_sec", 2)...), kernel.HistoryCompare),
+		In:   append(append(kernel.Columns("out_sec", 0, 1), kernel.Columns("in_sec", 0, 1)...), kernel.HistoryCompare),
 		Out:  []kernel.Field{{Name: "traffic_class", Type: u8}, {Name: "traffic_steps", Type: u8}},
 	}
 	c.own.bind()

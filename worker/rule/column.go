@@ -12,7 +12,7 @@ type columns []kernel.Field
 // its place: month m's, the older months following.
 func (c *columns) read(name string, months int) int {
 	first := len(*c)
-	*c = append(*c, fields(name, months)...)
+	*c = append(*c, kernel.Columns(name, 0, months-1)...)
 	return first
 }
 

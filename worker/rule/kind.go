@@ -72,9 +72,9 @@ func NewKinds(rules job.Rules) kernel.Kernel {
 		Out:  []kernel.Field{{Name: "churn_kind", Type: u8}, {Name: "churn_kind_unknown", Type: u8}, {Name: "churn_primary", Type: u8}, {Name: "switch_state", Type: u8}},
 	}
 	for _, name := range []string{"status", "brand", "fee"} {
-		k.spec.In = append(k.spec.In, fields(name, schema.Months)...)
+		k.spec.In = append(k.spec.In, kernel.Columns(name, 0, schema.Months-1)...)
 	}
-	k.spec.In = append(k.spec.In, fields("silent_class", 1)...)
+	k.spec.In = append(k.spec.In, kernel.Columns("silent_class", 0, 0)...)
 	k.spec.In = append(k.spec.In, silence(rules), kernel.History, kernel.HistoryCompare)
 	k.own.bind()
 	k.compare.bind()

@@ -27,16 +27,3 @@ func (m *months) known(dst *lane.Mask, k int, column *kernel.Vector, lo, hi int)
 	dst.Valid(column.Valid, lo, hi-lo)
 	dst.And(dst, &m.mask[k])
 }
-
-// fields lists the first months of a canonical column, or the column itself.
-func fields(name string, months int) []kernel.Field {
-	c, ok := schema.Find(schema.Subscriber, name)
-	if !ok {
-		panic("rule: no canonical column " + name)
-	}
-	list := make([]kernel.Field, months)
-	for i, flat := range c.Names()[:months] {
-		list[i] = kernel.Field{Name: flat, Type: c.Type}
-	}
-	return list
-}

@@ -53,7 +53,7 @@ func NewLifecycle(rules job.Rules) kernel.Kernel {
 		Name: "rule.lifecycle",
 		In: append([]kernel.Field{
 			kernel.HistoryTenure, {Name: "fee_slope", Type: arrow.PrimitiveTypes.Float64}, {Name: "trg_count", Type: u8}, silence,
-		}, fields("lifecycle_prev", 1)...),
+		}, kernel.Columns("lifecycle_prev", 0, 0)...),
 		Out: []kernel.Field{{Name: "lifecycle_stage", Type: u8}},
 	}
 	l.bits = []*lane.Mask{&l.stage[0], &l.stage[1], &l.stage[2]}

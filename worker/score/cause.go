@@ -68,7 +68,7 @@ func NewCause() kernel.Kernel {
 	u8, u16 := arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Uint16
 	c.spec = kernel.Spec{
 		Name: "score.cause",
-		In: append(slices.Concat(fields("complaint_tags", 1), fields("silent_class", 1), fields("cause_confirmed", 1)),
+		In: append(slices.Concat(kernel.Columns("complaint_tags", 0, 0), kernel.Columns("silent_class", 0, 0), kernel.Columns("cause_confirmed", 0, 0)),
 			kernel.Field{Name: "trg_fired", Type: u16}, kernel.Field{Name: "bill_shock", Type: arrow.PrimitiveTypes.Float64}, kernel.Field{Name: "churn_stage", Type: u8}),
 		Out: []kernel.Field{{Name: "cause", Type: u8}, {Name: "cause_evidence", Type: u16}},
 	}

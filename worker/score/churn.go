@@ -30,7 +30,7 @@ func NewChurnStage() kernel.Kernel {
 	u8 := arrow.PrimitiveTypes.Uint8
 	c.spec = kernel.Spec{
 		Name: "score.churn_stage",
-		In:   append(fields("status", 1), kernel.Field{Name: "risk_band", Type: u8}),
+		In:   append(kernel.Columns("status", 0, 0), kernel.Field{Name: "risk_band", Type: u8}),
 		Out:  []kernel.Field{{Name: "churn_stage", Type: u8}},
 	}
 	c.stage.bind(3)

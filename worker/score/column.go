@@ -1,23 +1,8 @@
 package score
 
 import (
-	"rescore/partition/schema"
-	"rescore/worker/kernel"
 	"rescore/worker/lane"
 )
-
-// fields lists the first months of a canonical column, or the column itself.
-func fields(name string, months int) []kernel.Field {
-	c, ok := schema.Find(schema.Subscriber, name)
-	if !ok {
-		panic("score: no canonical column " + name)
-	}
-	list := make([]kernel.Field, months)
-	for i, flat := range c.Names()[:months] {
-		list[i] = kernel.Field{Name: flat, Type: c.Type}
-	}
-	return list
-}
 
 // codes gives every row of a chunk a code, a bit at a time: a row has the code
 // of the first take that it is in, and 0 where it is in none.

@@ -26,7 +26,7 @@ func NewComplaint() kernel.Kernel {
 	u8 := arrow.PrimitiveTypes.Uint8
 	c.spec = kernel.Spec{
 		Name: "score.complaint",
-		In:   append(fields("complaint_tags", 1), fields("complaint_justified", 1)...),
+		In:   append(kernel.Columns("complaint_tags", 0, 0), kernel.Columns("complaint_justified", 0, 0)...),
 		Out:  []kernel.Field{{Name: "complaint_topic", Type: u8}, {Name: "justified", Type: u8}},
 	}
 	c.topic.bind(3)

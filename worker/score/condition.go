@@ -43,24 +43,24 @@ func conditions(policy job.Policy, rules job.Rules, month int32) map[string]cond
 		"bill_shock": {fields: one("bill_shock", arrow.PrimitiveTypes.Float64), holds: func(_ *offer, dst *lane.Mask, in []kernel.Vector, lo, hi int) {
 			lane.Equal(dst, in[0].F64[lo:hi], 1)
 		}},
-		"employer_pays": {fields: fields("event_flags", 1), holds: func(o *offer, dst *lane.Mask, in []kernel.Vector, lo, hi int) {
+		"employer_pays": {fields: kernel.Columns("event_flags", 0, 0), holds: func(o *offer, dst *lane.Mask, in []kernel.Vector, lo, hi int) {
 			o.event(dst, companyPays, &in[0], lo, hi)
 		}},
-		"vip": {fields: append(one("grade", u8), fields("vip_class", 1)...), holds: (*offer).vip},
+		"vip": {fields: append(one("grade", u8), kernel.Columns("vip_class", 0, 0)...), holds: (*offer).vip},
 		"student": {
-			fields: slices.Concat(fields("birth_year", 1), fields("service_type", 1), fields("event_flags", 1)),
+			fields: slices.Concat(kernel.Columns("birth_year", 0, 0), kernel.Columns("service_type", 0, 0), kernel.Columns("event_flags", 0, 0)),
 			holds: func(o *offer, dst *lane.Mask, in []kernel.Vector, lo, hi int) {
 				o.student(dst, in, lo, hi, int64(month/100), policy.StudentAge)
 			},
 		},
 		"traveller": {
-			fields: append(slices.Concat(fields("out_sec", 1), fields("in_sec", 1), fields("roam_sec", 1), fields("city_cnt", 1)), kernel.History),
+			fields: append(slices.Concat(kernel.Columns("out_sec", 0, 0), kernel.Columns("in_sec", 0, 0), kernel.Columns("roam_sec", 0, 0), kernel.Columns("city_cnt", 0, 0)), kernel.History),
 			holds: func(o *offer, dst *lane.Mask, in []kernel.Vector, lo, hi int) {
 				o.traveller(dst, in, lo, hi, policy.RoamSharePct, policy.RoamCities)
 			},
 		},
 		"low_balance": {
-			fields: append(fields("pay_mode", 1), fields("balance_fen", 1)...),
+			fields: append(kernel.Columns("pay_mode", 0, 0), kernel.Columns("balance_fen", 0, 0)...),
 			holds: func(o *offer, dst *lane.Mask, in []kernel.Vector, lo, hi int) {
 				o.lowBalance(dst, in, lo, hi, rules.T3BalanceFen)
 			},

@@ -92,19 +92,13 @@ func NewDecision(policy job.Policy) kernel.Kernel {
 	d.all.Fill(true)
 	d.spec = kernel.Spec{Name: "score.decision", Out: []kernel.Field{{Name: "retain_decision", Type: arrow.PrimitiveTypes.Uint8}}}
 	for _, column := range []struct {
-		name        string
-		first, past int // months
+		name     string
+		from, to int // months
 	}{
-		{schema.Key, 0, 1}, {"status", 0, 1}, {"vip_class", 0, 1}, {"vip_grade", 0, 1}, {"event_flags", 0, 1}, {"group_id", 0, 1},
-		{"arrears_fen", 0, 1}, {"suspend_cnt", 1, schema.Months}, {"city_code", 0, 1}, {"cell_city_code", 0, 2},
+		{schema.Key, 0, 0}, {"status", 0, 0}, {"vip_class", 0, 0}, {"vip_grade", 0, 0}, {"event_flags", 0, 0}, {"group_id", 0, 0},
+		{"arrears_fen", 0, 0}, {"suspend_cnt", 1, schema.Months - 1}, {"city_code", 0, 0}, {"cell_city_code", 0, 1},
 	} {
-		c, ok := schema.Find(schema.Subscriber, column.name)
-		if !ok {
-			panic("score: no canonical column " + column.name)
-		}
-		for _, flat := range c.Names()[column.first:column.past] {
-			d.spec.In = append(d.spec.In, kernel.Field{Name: flat, Type: c.Type})
-		}
+		d.spec.In = append(d.spec.In, kernel.Columns(column.name, column.from, column.to)...)
 	}
 	d.spec.In = append(d.spec.In, kernel.History,
 		kernel.Field{Name: "arpu3_fen", Type: arrow.PrimitiveTypes.Int64}, kernel.Field{Name: "propensity", Type: arrow.PrimitiveTypes.Float32})

@@ -30,7 +30,7 @@ func NewGrade(policy job.Policy) kernel.Kernel {
 	g := &vip{cut: policy.VIPGradeFen}
 	g.spec = kernel.Spec{
 		Name: "score.grade",
-		In:   append(append(fields("vip_grade", 1), fields("fee", schema.Months)...), kernel.History),
+		In:   append(append(kernel.Columns("vip_grade", 0, 0), kernel.Columns("fee", 0, schema.Months-1)...), kernel.History),
 		Out:  []kernel.Field{{Name: "grade", Type: arrow.PrimitiveTypes.Uint8}},
 	}
 	return g

@@ -23,8 +23,8 @@ func NewProduct() kernel.Kernel {
 	p := &product{}
 	p.spec = kernel.Spec{
 		Name: "score.product",
-		In: append(slices.Concat(fields("out_sec", 1), fields("in_sec", 1), fields("sms_cnt", 1), fields("data_kb", 1),
-			fields("bb_flow_kb", 1), fields("roam_sec", 1), fields("elogin_cnt", 1), fields("group_id", 1)), kernel.History),
+		In: append(slices.Concat(kernel.Columns("out_sec", 0, 0), kernel.Columns("in_sec", 0, 0), kernel.Columns("sms_cnt", 0, 0), kernel.Columns("data_kb", 0, 0),
+			kernel.Columns("bb_flow_kb", 0, 0), kernel.Columns("roam_sec", 0, 0), kernel.Columns("elogin_cnt", 0, 0), kernel.Columns("group_id", 0, 0)), kernel.History),
 		Out: []kernel.Field{{Name: "product_band", Type: arrow.PrimitiveTypes.Uint8}},
 	}
 	for i := range p.used {

@@ -22,13 +22,9 @@ func (r *resolver) tagging(c schema.Column, m job.Mapping) string {
 
 // tagger makes the automaton of the policy's words.
 func (r *resolver) tagger() *tag.Tagger {
-	column, ok := schema.Find(schema.Subscriber, complaintTags)
-	if !ok {
-		panic("source: no canonical column " + complaintTags)
-	}
 	var words [8][]string
 	other := uint8(0)
-	for _, topic := range column.Flags {
+	for _, topic := range schema.Must(schema.Subscriber, complaintTags).Flags {
 		if topic.Name == schema.OtherTopic {
 			other = 1 << topic.Value
 			continue

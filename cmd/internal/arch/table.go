@@ -53,7 +53,7 @@ var table = []row{
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/job", "partition/schema", "partition/store"), nil},
 
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
-	{"worker/kernel", nil, list(arrow)},
+	{"worker/kernel", list("partition/schema"), list(arrow)},
 	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
 	{"worker/lane", list("worker/kernel"), list(cpu)},
 	{"worker/lane/gen", nil, nil}, // writes lane's assembly

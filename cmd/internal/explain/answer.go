@@ -276,6 +276,6 @@ func (r *row) compared(w words, flat string) Compared {
 	if c, ok := schema.Find(schema.Subscriber, base); ok {
 		return Compared{flat, r.record[flat].value(c), w.text(c, r.record[flat])}
 	}
-	c, _ := schema.Find(schema.Published, flat)
+	c := schema.Must(schema.Published, flat)
 	return Compared{flat, r.made[flat].value(c), w.text(c, r.made[flat])}
 }

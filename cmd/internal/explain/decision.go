@@ -45,7 +45,7 @@ var steps = map[score.Decision][]string{
 
 func (r *row) decision(w words) *Decision {
 	p := r.spec.Policy
-	column, _ := schema.Find(schema.Score, "retain_decision")
+	column := schema.Must(schema.Score, "retain_decision")
 	taken := score.Decision(r.made["retain_decision"].whole)
 	net := Net{Propensity: r.made["propensity"].real, Arpu: r.made["arpu3_fen"].whole}
 	net.Cost = float64(p.ContactCostFen) + float64(p.AcceptRate*float64(p.OfferCostFen))

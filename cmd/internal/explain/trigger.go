@@ -40,11 +40,7 @@ type look struct {
 }
 
 func flat(column string, from, to int) []string {
-	c, ok := schema.Find(schema.Subscriber, column)
-	if !ok {
-		panic("explain: no canonical column " + column)
-	}
-	return c.Names()[from : to+1 : to+1]
+	return schema.Must(schema.Subscriber, column).Between(from, to)
 }
 
 // looks says what each trigger looks at. Whether it fired, the kernel says.
