@@ -100,7 +100,7 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 // survey reads the input's layout and stages the answer as a file: counts by
 // segment are many, and rows never cross the bus.
 func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (job.Result, error) {
-	if _, err := program.ForJob(p.spec, p.model, w.cfg.BatchRows); err != nil {
+	if _, err := program.ForJob(p.spec, p.model); err != nil {
 		return job.Result{}, fatal(err)
 	}
 	start := time.Now()
@@ -129,7 +129,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 
 // score is the main road: number range → batches → program → file → verified file.
 func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
-	plan, err := program.ForJob(p.spec, p.model, w.cfg.BatchRows)
+	plan, err := program.ForJob(p.spec, p.model)
 	if err != nil {
 		return result, fatal(err)
 	}

@@ -24,7 +24,7 @@ func drawing(t *testing.T) program.Picture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := program.ForJob(spec, m, 2048)
+	p, err := program.ForJob(spec, m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 // whether the score record has it or not: all features, the history columns,
 // what rules and decisions went by. The kernels are the job's own, so its columns
 // are the ones the job would have made. The number comes first.
-func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
+func Everything(spec job.Spec, m Model) (*Plan, error) {
 	var features []string
 	for _, e := range feature.Dictionary {
 		features = append(features, e.Name)
@@ -27,7 +27,7 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 	for _, f := range spec.Features {
 		features = append(features, formula.Column(f.Name))
 	}
-	list, err := catalogue(spec, m, features, batchRows)
+	list, err := catalogue(spec, m, features)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func Everything(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 // ForRules plans the program of the fourteen triggers and the users' own rules
 // alone: trg_fired, trg_unknown and, where there are rules, rule_fired and
 // rule_unknown. model is called only when a rule reads what a model makes.
-func ForRules(spec job.Spec, model func() (Model, error), batchRows int) (*Plan, error) {
+func ForRules(spec job.Spec, model func() (Model, error)) (*Plan, error) {
 	u16, u64 := arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint64
 	want := []kernel.Field{{Name: "trg_fired", Type: u16}, {Name: "trg_unknown", Type: u16}}
 	rules, err := formula.NewRules(spec)
@@ -52,7 +52,7 @@ func ForRules(spec job.Spec, model func() (Model, error), batchRows int) (*Plan,
 	if len(spec.Custom) > 0 {
 		want = append(want, kernel.Field{Name: formula.Fired, Type: u64}, kernel.Field{Name: formula.Unknown, Type: u64})
 	}
-	list, err := common(spec, inputs(rules), batchRows)
+	list, err := common(spec, inputs(rules))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func ForRules(spec job.Spec, model func() (Model, error), batchRows int) (*Plan,
 	if err != nil {
 		return nil, fmt.Errorf("a rule reads what the model makes: %w", err)
 	}
-	if list, err = catalogue(spec, m, nil, batchRows); err != nil {
+	if list, err = catalogue(spec, m, nil); err != nil {
 		return nil, err
 	}
 	return Select(list, want, input(spec))

@@ -24,12 +24,12 @@ func TestEverythingSaysWhatTheJobSays(t *testing.T) {
 	t.Parallel()
 	const size = 500
 	spec, m := standard(t)
-	jobs := planned(t, spec, m, size)
-	all, err := Everything(spec, m, size)
+	jobs := planned(t, spec, m)
+	all, err := Everything(spec, m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	triggers, err := ForRules(spec, func() (Model, error) { return Model{}, errors.New("no rule asks for the model") }, size)
+	triggers, err := ForRules(spec, func() (Model, error) { return Model{}, errors.New("no rule asks for the model") })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func BenchmarkProgram(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	plan := planned(b, spec, m, size)
+	plan := planned(b, spec, m)
 	g := plan.Program(size, memory.DefaultAllocator)
 	defer g.Release()
 	rng := rand.New(rand.NewPCG(2, 2))

@@ -265,9 +265,9 @@ func standard(t testing.TB) (job.Spec, Model) {
 	return spec, m
 }
 
-func planned(t testing.TB, spec job.Spec, m Model, batchRows int) *Plan {
+func planned(t testing.TB, spec job.Spec, m Model) *Plan {
 	t.Helper()
-	p, err := ForJob(spec, m, batchRows)
+	p, err := ForJob(spec, m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func own() job.Spec {
 
 func TestOwnFeaturesAreExportedAndReadTheirColumnsAlone(t *testing.T) {
 	t.Parallel()
-	p, names, err := ForFeatures(own(), []string{"drop", "fast"}, 8)
+	p, names, err := ForFeatures(own(), []string{"drop", "fast"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestRulesBringTheFeaturesTheyReadAndNoMore(t *testing.T) {
 	if m.Bound[0] != "formula(drop)" {
 		t.Fatalf("the model reads %v", m.Bound)
 	}
-	p, err := ForJob(spec, m, 8)
+	p, err := ForJob(spec, m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestTheModelIsAskedForWhereARuleReadsWhatItMakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := ForRules(spec, func() (Model, error) { return m, nil }, 8)
+	p, err := ForRules(spec, func() (Model, error) { return m, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +77,11 @@ func TestTheModelIsAskedForWhereARuleReadsWhatItMakes(t *testing.T) {
 		t.Errorf("the plan of a rule that reads the propensity:\n%s", p)
 	}
 	gone := errors.New("the model is gone")
-	if _, err := ForRules(spec, func() (Model, error) { return Model{}, gone }, 8); !errors.Is(err, gone) {
+	if _, err := ForRules(spec, func() (Model, error) { return Model{}, gone }); !errors.Is(err, gone) {
 		t.Errorf("without the model: %v", err)
 	}
 	spec.Custom[0].Text = "fast and fee_cv > 0"
-	if p, err = ForRules(spec, func() (Model, error) { return Model{}, gone }, 8); err != nil {
+	if p, err = ForRules(spec, func() (Model, error) { return Model{}, gone }); err != nil {
 		t.Error(err)
 	} else if _, ok := p.Inputs("propensity"); ok {
 		t.Error("a rule that does not read it has the propensity made")

@@ -110,8 +110,8 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 }
 
 // ForJob plans the program of a job: everything the score record has.
-func ForJob(spec job.Spec, m Model, batchRows int) (*Plan, error) {
-	catalogue, err := catalogue(spec, m, nil, batchRows)
+func ForJob(spec job.Spec, m Model) (*Plan, error) {
+	catalogue, err := catalogue(spec, m, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func ForJob(spec job.Spec, m Model, batchRows int) (*Plan, error) {
 // ForFeatures plans the program that computes features alone, for training. Its
 // columns are the number, then the features in order; names are what the caller
 // called them. Names that stand for nothing are all reported.
-func ForFeatures(spec job.Spec, features []string, batchRows int) (p *Plan, names []string, err error) {
+func ForFeatures(spec job.Spec, features []string) (p *Plan, names []string, err error) {
 	known, _ := columns(spec)
 	want := []kernel.Field{{Name: schema.Key, Type: arrow.PrimitiveTypes.Uint64}}
 	names = append([]string{schema.Key}, features...)
@@ -145,7 +145,7 @@ func ForFeatures(spec job.Spec, features []string, batchRows int) (p *Plan, name
 	if len(strangers) > 0 {
 		return nil, nil, fmt.Errorf("there is no feature, canonical column or extra column %s; rescore features list prints the features", strings.Join(strangers, ", "))
 	}
-	catalogue, err := common(spec, bound, batchRows)
+	catalogue, err := common(spec, bound)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -177,16 +177,16 @@ func isExtra(spec job.Spec, name string) bool {
 
 // catalogue lists the kernels of a job, with those of more features than the
 // model's. Select leaves out what nobody needs.
-func catalogue(spec job.Spec, m Model, more []string, batchRows int) ([]kernel.Kernel, error) {
+func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	rules, err := formula.NewRules(spec)
 	if err != nil {
 		return nil, err
 	}
-	list, err := common(spec, slices.Concat(m.Bound, more, inputs(rules)), batchRows)
+	list, err := common(spec, slices.Concat(m.Bound, more, inputs(rules)))
 	if err != nil {
 		return nil, err
 	}
-	propensity, err := score.NewPropensity(m.ensemble, m.Bound, spec.Model.UndersamplingBeta, spec.Policy, batchRows)
+	propensity, err := score.NewPropensity(m.ensemble, m.Bound, spec.Model.UndersamplingBeta, spec.Policy)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ var kernelFeatures = []string{"fee_slope", "bill_shock"}
 
 // common lists the kernels that need no model: the features and the columns that
 // bound names, the triggers, status, value and decision.
-func common(spec job.Spec, bound []string, batchRows int) ([]kernel.Kernel, error) {
+func common(spec job.Spec, bound []string) ([]kernel.Kernel, error) {
 	var features, own []string
 	var list []kernel.Kernel
 	for _, name := range bound {

@@ -50,7 +50,7 @@ func TestLoadModelBindsToTheJobsWordThenToTheNearestName(t *testing.T) {
 			if !slices.Equal(m.Bound, []string{c.bound}) || !slices.Equal(m.Features, []string{c.feature}) || len(m.Digest) != 64 {
 				t.Errorf("%v is bound to %v, digest %s; want %s", m.Features, m.Bound, m.Digest, c.bound)
 			}
-			p, err := ForJob(spec, m, 16)
+			p, err := ForJob(spec, m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func TestAnExtraColumnNamedAsAFeatureIsTheOneTheModelSees(t *testing.T) {
 	spec := job.Default()
 	spec.Month = month
 	spec.Input.Extra = []job.Extra{{Name: "tenure"}}
-	p, names, err := ForFeatures(spec, []string{"tenure", "tenure_band"}, 64)
+	p, names, err := ForFeatures(spec, []string{"tenure", "tenure_band"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,14 +110,14 @@ func TestForFeaturesComputesWhatTheModelSees(t *testing.T) {
 	t.Parallel()
 	const total = 700
 	spec, m := standard(t)
-	features, names, err := ForFeatures(spec, forty, total)
+	features, names, err := ForFeatures(spec, forty)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(names[1:], forty) {
 		t.Errorf("names %v", names)
 	}
-	scores := planned(t, spec, m, total)
+	scores := planned(t, spec, m)
 	r := draw(rand.New(rand.NewPCG(3, 3)), scores, total)
 	g, f := scores.Program(total, memory.DefaultAllocator), features.Program(total, memory.DefaultAllocator)
 	defer g.Release()
@@ -150,7 +150,7 @@ func TestForFeaturesComputesWhatTheModelSees(t *testing.T) {
 func TestForFeaturesRefusesEveryNameThatIsNone(t *testing.T) {
 	t.Parallel()
 	spec, _ := standard(t)
-	_, _, err := ForFeatures(spec, []string{"fee_last", "nonsense", "region", "msisdn"}, 16)
+	_, _, err := ForFeatures(spec, []string{"fee_last", "nonsense", "region", "msisdn"})
 	if err == nil || !strings.Contains(err.Error(), `"nonsense", "msisdn"`) || strings.Contains(err.Error(), "region") {
 		t.Errorf("%v", err)
 	}
@@ -163,7 +163,7 @@ func TestEveryFeatureAndColumnCanBeExportedAtOnce(t *testing.T) {
 	if len(all) < len(feature.Dictionary)+14+len(canonical)-1 {
 		t.Fatalf("%d names", len(all))
 	}
-	p, names, err := ForFeatures(spec, all, 32)
+	p, names, err := ForFeatures(spec, all)
 	if err != nil {
 		t.Fatal(err)
 	}

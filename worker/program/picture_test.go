@@ -20,7 +20,7 @@ func drawn(t *testing.T, features ...string) Picture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return planned(t, spec, m, 64).Picture(64)
+	return planned(t, spec, m).Picture(64)
 }
 
 // TestAFeatureNobodyNeedsIsNeitherComputedNorRead plants features the model does

@@ -38,13 +38,13 @@ func TestARowDependsOnItselfAlone(t *testing.T) {
 	spec, m := standard(t)
 	rng := rand.New(rand.NewPCG(5, 5))
 	for round := range 4 {
-		plan := planned(t, spec, m, total)
+		plan := planned(t, spec, m)
 		whole := plan.Program(total, memory.DefaultAllocator)
 		r := draw(rng, plan, total)
 		want := r.eval(t, whole, 0, total)
 		width := len(want) / total
 		for _, size := range []int{1, 3, 64, 511, 512, 513, 2048} {
-			g := planned(t, spec, m, size).Program(size, memory.DefaultAllocator)
+			g := planned(t, spec, m).Program(size, memory.DefaultAllocator)
 			// Batches in any order, full and short ones mixed.
 			var cuts []int
 			for at := 0; at < total; at += 1 + rng.IntN(size) {
@@ -76,7 +76,7 @@ func TestOutputsStayWithinWhatTheSchemaSays(t *testing.T) {
 	t.Parallel()
 	const total = 4096
 	spec, m := standard(t)
-	plan := planned(t, spec, m, total)
+	plan := planned(t, spec, m)
 	g := plan.Program(total, memory.DefaultAllocator)
 	defer g.Release()
 	rng := rand.New(rand.NewPCG(6, 6))
@@ -147,7 +147,7 @@ func TestEvalAllocatesNothingAndReleaseGivesAllBack(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
 	spec, m := standard(t)
-	plan := planned(t, spec, m, size)
+	plan := planned(t, spec, m)
 	g := plan.Program(size, mem)
 	defer g.Release()
 	r := draw(rand.New(rand.NewPCG(7, 7)), plan, 2*size)
@@ -180,7 +180,7 @@ func TestTheAnswerIsOneRecordUntilItsSizeChanges(t *testing.T) {
 	t.Parallel()
 	const size = 64
 	spec, m := standard(t)
-	plan := planned(t, spec, m, size)
+	plan := planned(t, spec, m)
 	g := plan.Program(size, memory.DefaultAllocator)
 	defer g.Release()
 	r := draw(rand.New(rand.NewPCG(8, 8)), plan, size)
@@ -211,7 +211,7 @@ func TestBadValuesOfOneBatchDoNotReachTheNext(t *testing.T) {
 	t.Parallel()
 	const size = 32
 	spec, m := standard(t)
-	plan := planned(t, spec, m, size)
+	plan := planned(t, spec, m)
 	g := plan.Program(size, memory.DefaultAllocator)
 	defer g.Release()
 	r := draw(rand.New(rand.NewPCG(9, 9)), plan, size)
@@ -235,7 +235,7 @@ func TestBadValuesOfOneBatchDoNotReachTheNext(t *testing.T) {
 func TestEvalRefusesABatchThatIsNotThePlans(t *testing.T) {
 	t.Parallel()
 	spec, m := standard(t)
-	plan := planned(t, spec, m, 16)
+	plan := planned(t, spec, m)
 	g := plan.Program(16, memory.DefaultAllocator)
 	defer g.Release()
 	r := draw(rand.New(rand.NewPCG(10, 10)), plan, 32)

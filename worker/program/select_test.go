@@ -154,7 +154,7 @@ func TestAPlanPrintsItself(t *testing.T) {
 func TestTheDefaultPlanReadsWhatItNeeds(t *testing.T) {
 	t.Parallel()
 	spec, m := standard(t)
-	columns := planned(t, spec, m, 64).Columns()
+	columns := planned(t, spec, m).Columns()
 	for _, unread := range []string{schema.Key, BadValues, "imei_m0", "roam_sec_m1", "sex", "ld_sec_m0", "sms_cnt_m1"} {
 		if slices.Contains(columns, unread) {
 			t.Errorf("column %s is read and nothing needs it", unread)

@@ -197,7 +197,7 @@ func missingWithout(spec job.Spec, column string, absent []string) (bool, error)
 	} else if own, ok := ownName(column); ok {
 		name = own
 	}
-	p, _, err := ForFeatures(spec, []string{name}, 1)
+	p, _, err := ForFeatures(spec, []string{name})
 	if err != nil {
 		return false, fmt.Errorf("work out what %s needs: %w", name, err)
 	}

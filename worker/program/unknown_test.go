@@ -225,7 +225,7 @@ func TestNeedsAreWhatKernelsDo(t *testing.T) {
 
 func proveNeed(t *testing.T, spec job.Spec, m Model, away [][]string, holds func(judged) bool) {
 	const total = 512
-	plan := planned(t, spec, m, total)
+	plan := planned(t, spec, m)
 	g := plan.Program(total, memory.DefaultAllocator)
 	defer g.Release()
 	rng := rand.New(rand.NewPCG(11, 11))
@@ -336,7 +336,7 @@ func TestMissingInEveryRowIsSaidOfTheRightFeatures(t *testing.T) {
 	spec, _ := standard(t)
 	rng := rand.New(rand.NewPCG(12, 12))
 	for _, e := range feature.Dictionary {
-		p, _, err := ForFeatures(spec, []string{e.Name}, total)
+		p, _, err := ForFeatures(spec, []string{e.Name})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,12 +39,11 @@ type propensity struct {
 // features names the columns bound to e.Features, in that order: float64, NaN
 // where missing; an infinite value is missing too. beta is the share of
 // non-churners kept in training (job.Model.UndersamplingBeta), 1 for all.
-// The kernel takes batches of any size: its scratch is for blocks of 512 rows,
-// whatever the size of the largest batch, the last argument.
+// The kernel takes batches of any size: its scratch is for blocks of 512 rows.
 //
 // It is an error when the model does not predict a probability, when a feature
 // has no column, and when beta is not above 0 and at most 1.
-func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy, _ int) (kernel.Kernel, error) {
+func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy) (kernel.Kernel, error) {
 	if !e.Probability() {
 		objective := e.Objective
 		if objective == "" {

@@ -133,7 +133,7 @@ func Ask(ctx context.Context, v *local.Version, n partition.Number, o Options) (
 func (r *row) evaluate(ctx context.Context, v *local.Version, dataset *source.Dataset, task job.Task, model program.Model) error {
 	// The columns the job reads decide what becomes of the row and how many of its
 	// values are bad; the others are read apart, to be shown.
-	read, err := program.ForJob(v.Spec, model, 1)
+	read, err := program.ForJob(v.Spec, model)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (r *row) evaluate(ctx context.Context, v *local.Version, dataset *source.Da
 	if r.reason != 0 {
 		return nil
 	}
-	plan, err := program.Everything(v.Spec, model, 1)
+	plan, err := program.Everything(v.Spec, model)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func ExportFeatures(ctx context.Context, o Options, path string, features []stri
 			features = append(features, x.Name)
 		}
 	}
-	steps, names, err := program.ForFeatures(o.Spec, features, o.Spec.Run.BatchRows)
+	steps, names, err := program.ForFeatures(o.Spec, features)
 	if err != nil {
 		return 0, inputError(err)
 	}

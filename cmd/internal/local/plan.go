@@ -50,7 +50,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
-	steps, err := program.ForJob(o.Spec, model, o.Spec.Run.BatchRows)
+	steps, err := program.ForJob(o.Spec, model)
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}

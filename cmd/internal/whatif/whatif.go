@@ -128,8 +128,8 @@ type pass struct {
 
 func (p *pass) plans() error {
 	model := sync.OnceValues(p.v.Model)
-	p.before = func() (*program.Plan, error) { return program.ForRules(p.v.Spec, model, batchRows) }
-	p.after = func() (*program.Plan, error) { return program.ForRules(p.o.Spec, model, batchRows) }
+	p.before = func() (*program.Plan, error) { return program.ForRules(p.v.Spec, model) }
+	p.after = func() (*program.Plan, error) { return program.ForRules(p.o.Spec, model) }
 	before, err := p.before()
 	if err != nil {
 		return fmt.Errorf("the version's rules: %w", err)
@@ -146,7 +146,7 @@ func (p *pass) plans() error {
 	if err != nil {
 		return fmt.Errorf("the version rejected values that cannot be read, and which columns it looked at depends on its model: %w", err)
 	}
-	whole, err := program.ForJob(p.v.Spec, m, batchRows)
+	whole, err := program.ForJob(p.v.Spec, m)
 	if err != nil {
 		return err
 	}
