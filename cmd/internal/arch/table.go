@@ -38,6 +38,7 @@ var table = []row{
 	{"partition", nil, nil},
 	{"partition/job", list("partition", "partition/schema"), list(yaml)},
 	{"partition/ecdf", list("partition/job"), nil},
+	{"partition/psi", nil, nil},
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
 	{"partition/store", nil, nil},
@@ -107,7 +108,7 @@ var doors = []door{
 
 // pure lists the packages that decide or compute, and do nothing else.
 var pure = []string{
-	"partition", "partition/job", "partition/ecdf", "partition/wire", "partition/synth",
+	"partition", "partition/job", "partition/ecdf", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
 	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/attribution", "worker/tag", "worker/formula", "worker/program",
 }
