@@ -50,8 +50,13 @@ type house struct {
 	worker  *nats.Conn
 	node    *Node
 	cancel  context.CancelFunc
-	ended   chan error // what Run returned
+	ended   chan error      // what Run returned
+	ctx     context.Context // of the test's own requests and waits: patience
 }
+
+// patience bounds every wait, so that a node that does nothing fails its test,
+// which says what it waited for, and does not hang it. No wait needs a hundredth.
+const patience = 2 * time.Minute
 
 type options struct {
 	ttl   time.Duration                 // 0 is long enough for no lease to run out
@@ -67,6 +72,9 @@ func newHouse(t *testing.T, o options) *house {
 		t.Fatal(err)
 	}
 	h.out = out
+	var stop context.CancelFunc
+	h.ctx, stop = context.WithTimeout(context.Background(), patience)
+	t.Cleanup(stop)
 	h.open()
 	t.Cleanup(h.close)
 	return h
@@ -117,6 +125,8 @@ func (h *house) open() {
 		case err := <-h.ended: // a job was sealed, and publishing it fails at once
 			h.ended <- err
 			return
+		case <-h.ctx.Done():
+			h.t.Fatal("the node does not begin to listen")
 		default:
 			runtime.Gosched()
 		}
@@ -130,7 +140,7 @@ func (h *house) close() {
 		return
 	}
 	h.cancel()
-	if err := <-h.ended; err != nil { // whether that is right is for the test to judge
+	if err := h.end(); err != nil { // whether that is right is for the test to judge
 		h.t.Logf("the node ended: %v", err)
 	}
 	h.server.Close()
@@ -140,6 +150,19 @@ func (h *house) close() {
 		h.t.Error(err)
 	}
 	h.node = nil
+}
+
+// end waits until the node has ended and returns what it ended with.
+func (h *house) end() error {
+	h.t.Helper()
+	select {
+	case err := <-h.ended:
+		h.ended <- err
+		return err
+	case <-h.ctx.Done():
+		h.t.Fatal("the node does not end")
+		return nil
+	}
 }
 
 // restart is a new process over the same folders.
@@ -158,7 +181,7 @@ func spec() job.Spec {
 
 func (h *house) propose(cmd ledger.Command) ledger.Reply {
 	h.t.Helper()
-	reply, err := h.node.Propose(h.t.Context(), cmd)
+	reply, err := h.node.Propose(h.ctx, cmd)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -170,7 +193,7 @@ func (h *house) submit() { h.submitStages(job.StageSurvey, job.StageScore) }
 func (h *house) submitStages(stages ...job.StageKind) {
 	h.t.Helper()
 	s := spec()
-	epoch, err := publish.Claim(h.t.Context(), h.out, s.Name, h.replica.ID())
+	epoch, err := publish.Claim(h.ctx, h.out, s.Name, h.replica.ID())
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -180,27 +203,30 @@ func (h *house) submitStages(stages ...job.StageKind) {
 	})
 }
 
-// wait returns when the job is as asked.
+// wait returns when the job is as asked; a job that ended otherwise never will be.
 func (h *house) wait(what string, ok func(*ledger.Job) bool) {
 	h.t.Helper()
 	for {
 		changed := h.node.Changed()
-		var yes bool
+		var yes, over bool
 		var now string
 		h.node.View(func(s *ledger.State) {
 			j := s.Job(theJob)
-			yes = ok(j)
+			yes, over = ok(j), j.State == job.Published || j.State == job.Failed
 			now = fmt.Sprintf("%s, %+v, %s", j.State, j.Totals(), j.FailReason)
 		})
 		if yes {
 			return
+		}
+		if over {
+			h.t.Fatalf("waiting for %s, the job is %s", what, now)
 		}
 		select {
 		case <-changed:
 		case err := <-h.ended:
 			h.ended <- err
 			h.t.Fatalf("waiting for %s: the node ended: %v", what, err)
-		case <-h.t.Context().Done():
+		case <-h.ctx.Done():
 			h.t.Fatalf("waiting for %s, the job is %s", what, now)
 		}
 	}
@@ -222,7 +248,7 @@ func encode[M wire.Message](t *testing.T, m M) []byte {
 
 func ask[R, Q wire.Message](h *house, subject string, q Q) R {
 	h.t.Helper()
-	m, err := h.worker.RequestWithContext(h.t.Context(), subject, encode(h.t, q))
+	m, err := h.worker.RequestWithContext(h.ctx, subject, encode(h.t, q))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -243,7 +269,7 @@ func (h *house) take(slots int) []wire.Assignment {
 		}
 		select {
 		case <-changed:
-		case <-h.t.Context().Done():
+		case <-h.ctx.Done():
 			h.t.Fatal("no work comes")
 		}
 	}
@@ -274,7 +300,7 @@ func (h *house) beat(rows int64, as ...wire.Assignment) {
 func (h *house) stage(a wire.Assignment, kind job.FileKind, name string, data []byte) job.File {
 	h.t.Helper()
 	name = fmt.Sprintf("%s%s-%05d-%020d", a.Job.StagingPrefix(), name, a.Index, a.Token)
-	if err := h.out.Put(h.t.Context(), name, data); err != nil {
+	if err := h.out.Put(h.ctx, name, data); err != nil {
 		h.t.Fatal(err)
 	}
 	sum := sha256.Sum256(data)
@@ -324,12 +350,12 @@ func survey() job.Survey {
 // version checks that exactly one version is there, whole, and returns it.
 func (h *house) version() (publish.Pointer, publish.Manifest) {
 	h.t.Helper()
-	pointers, err := publish.Pointers(h.t.Context(), h.out)
+	pointers, err := publish.Pointers(h.ctx, h.out)
 	if err != nil || len(pointers) != 1 {
 		h.t.Fatalf("there are %d pointers, %v", len(pointers), err)
 	}
 	p := pointers[0]
-	m, err := publish.ReadManifest(h.t.Context(), h.out, p)
+	m, err := publish.ReadManifest(h.ctx, h.out, p)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -339,7 +365,7 @@ func (h *house) version() (publish.Pointer, publish.Manifest) {
 			want[p.Path+"/"+f.Path] = true
 		}
 	}
-	infos, err := h.out.List(h.t.Context(), "month=")
+	infos, err := h.out.List(h.ctx, "month=")
 	if err != nil || len(infos) != len(want) {
 		h.t.Errorf("the version folders hold %d objects, want %d, %v", len(infos), len(want), err)
 	}

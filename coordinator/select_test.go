@@ -162,7 +162,7 @@ func TestRanksThatCannotBeReadFailTheJobPlainly(t *testing.T) {
 				}
 				h.report(a, r)
 			}
-			h.waitState(job.Failed)
+			h.wait("the job to fail", func(j *ledger.Job) bool { return j.State == job.Failed || j.Stages[2].Planned })
 			h.node.View(func(s *ledger.State) {
 				if reason := s.Job(theJob).FailReason; !strings.Contains(reason, c.says) {
 					t.Errorf("%q does not say %q", reason, c.says)
