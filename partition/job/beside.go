@@ -55,7 +55,7 @@ func (b Beside) missing(named Files) []Problem {
 // DecodeAlone reads one of the files of b over a spec that is good already, and
 // validates what such files hold.
 func DecodeAlone(b Beside, spec Spec) (Decoded, error) {
-	d := decoder{at: map[string]Origin{}}
+	d := decoder{at: map[string]Origin{}, what: jobFile}
 	d.beside(b, reflect.ValueOf(&spec).Elem())
 	c := checker{problems: append(outOfBounds(reflect.ValueOf(spec.Rules), "rules", bounds{}), outOfBounds(reflect.ValueOf(spec.Policy), "policy", bounds{})...)}
 	c.rules(spec.Rules)

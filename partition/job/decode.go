@@ -69,7 +69,7 @@ func Decode(file string, data []byte, overlays ...Overlay) (Decoded, error) {
 // from disk. The error is Problems, all of them at once; the Decoded is then what
 // could be made out, for display only, or to find the files that it names.
 func DecodeBeside(file Text, beside Beside, overlays ...Overlay) (Decoded, error) {
-	d := decoder{at: map[string]Origin{}, files: []string{file.Name}}
+	d := decoder{at: map[string]Origin{}, files: []string{file.Name}, what: jobFile}
 	spec := Default()
 	root := reflect.ValueOf(&spec).Elem()
 	d.beside(beside, root)
@@ -85,9 +85,27 @@ func DecodeBeside(file Text, beside Beside, overlays ...Overlay) (Decoded, error
 	return d.finish(spec, append(beside.missing(spec.Files), Validate(spec)...))
 }
 
+// DecodeFile reads a file of another kind than a job file, as strictly, into what
+// into points to: a struct with yaml tags, which holds the defaults. what names such
+// a file, with its article. check says what is wrong beyond the keys' bounds, once
+// the values are there. The error is Problems, all of them at once.
+func DecodeFile(file Text, what string, into any, check func() []Problem) error {
+	d := decoder{at: map[string]Origin{}, files: []string{file.Name}, source: file.Name, what: what}
+	root := reflect.ValueOf(into).Elem()
+	if n := d.parse(file.Data); n != nil {
+		d.value(n, root, "")
+	}
+	return d.report(append(outOfBounds(root, "", bounds{}), check()...))
+}
+
 // finish adds the problems of the spec to those of its files.
 func (d *decoder) finish(spec Spec, found []Problem) (Decoded, error) {
-	decoded := Decoded{Spec: spec, Origins: d.at}
+	return Decoded{Spec: spec, Origins: d.at}, d.report(found)
+}
+
+// report adds what was found in the values to what was found in the text, each
+// where its key stands, and returns all of it as Problems; nil for none.
+func (d *decoder) report(found []Problem) error {
 	for _, p := range found {
 		if len(d.problems) == ProblemsMax {
 			break
@@ -106,7 +124,7 @@ func (d *decoder) finish(spec Spec, found []Problem) (Decoded, error) {
 		d.problems = append(d.problems, p)
 	}
 	if len(d.problems) == 0 {
-		return decoded, nil
+		return nil
 	}
 	rank := func(p Problem) int { // the job file, then those beside it, then what is no file
 		if i := slices.Index(d.files, p.File); i >= 0 {
@@ -117,7 +135,7 @@ func (d *decoder) finish(spec Spec, found []Problem) (Decoded, error) {
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
 		return cmp.Or(rank(a)-rank(b), a.Line-b.Line, a.Column-b.Column)
 	})
-	return decoded, d.problems
+	return d.problems
 }
 
 // resolve fills in what the file says by leaving it out, so that what a spec
@@ -144,6 +162,7 @@ func (s *Spec) resolve() {
 // numbers) and never stops at the first problem.
 type decoder struct {
 	source   string
+	what     string   // such a file, with its article
 	files    []string // the job file, then those beside it
 	page     page     // the file that is decoded
 	flat     bool     // source is not a file: its values have no line
@@ -153,6 +172,8 @@ type decoder struct {
 	meant    []string // keys that a misspelt key stood for
 }
 
+const jobFile = "a job file"
+
 // yamlLine finds the line in the messages of the YAML library, which has no
 // typed syntax error.
 var yamlLine = regexp.MustCompile(`line (\d+)`)
@@ -161,7 +182,7 @@ var yamlLine = regexp.MustCompile(`line (\d+)`)
 func (d *decoder) parse(data []byte) *yaml.Node {
 	whole := yaml.Node{Line: 1, Column: 1}
 	if len(data) > BytesMax {
-		d.problem(&whole, "", fmt.Sprintf("the file is larger than %d bytes", BytesMax), "a job file names data, it does not hold it")
+		d.problem(&whole, "", fmt.Sprintf("the file is larger than %d bytes", BytesMax), d.what+" names data, it does not hold it")
 		return nil
 	}
 	d.page = newPage(data)
@@ -230,7 +251,7 @@ func (d *decoder) known(path string) bool {
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	if d.nodes++; d.nodes > NodesMax {
 		if d.nodes == NodesMax+1 {
-			d.problem(n, "", fmt.Sprintf("the file has more than %d values", NodesMax), "a job file names data, it does not hold it")
+			d.problem(n, "", fmt.Sprintf("the file has more than %d values", NodesMax), d.what+" names data, it does not hold it")
 		}
 		return
 	}
@@ -364,7 +385,7 @@ func (d *decoder) unknown(n *yaml.Node, t reflect.Type, path, name string) {
 func (d *decoder) kind(where, n *yaml.Node, path, want, remedy string) {
 	got := map[yaml.Kind]string{yaml.MappingNode: "keys and values", yaml.SequenceNode: fmt.Sprintf("a list of %d values", len(n.Content)), yaml.ScalarNode: strconv.Quote(clip(n.Value))}[n.Kind]
 	if path == "" {
-		want = "a job file: " + want
+		want = d.what + ": " + want
 	}
 	d.problem(where, path, fmt.Sprintf("wants %s, not %s", want, got), remedy)
 }

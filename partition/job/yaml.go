@@ -115,6 +115,10 @@ func (s Spec) Values() []Value {
 // what it means when comments is true. Decode reads it back as it was.
 func (s Spec) YAML(comments bool) []byte { return encode(node(reflect.ValueOf(s), comments)) }
 
+// EncodeFile writes a struct with yaml tags as DecodeFile reads it back, without
+// the keys that say nothing.
+func EncodeFile(v any) []byte { return encode(node(reflect.ValueOf(v), false)) }
+
 func encode(n *yaml.Node) []byte {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
@@ -214,7 +218,13 @@ func node(v reflect.Value, comments bool) *yaml.Node {
 // omitted reports whether a field says nothing: the keys of mappings and extra
 // columns exclude one another, and an empty one would not be read back.
 func omitted(f reflect.StructField, v reflect.Value) bool {
-	return strings.HasSuffix(f.Tag.Get("json"), ",omitempty") && (v.IsZero() || v.Kind() != reflect.Pointer && v.Kind() != reflect.String && v.Len() == 0)
+	if !strings.HasSuffix(f.Tag.Get("json"), ",omitempty") {
+		return false
+	}
+	if v.Kind() == reflect.Slice || v.Kind() == reflect.Map {
+		return v.Len() == 0
+	}
+	return v.IsZero()
 }
 
 func sortedKeys(v reflect.Value) []reflect.Value {
