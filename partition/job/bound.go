@@ -107,6 +107,10 @@ func outOfBounds(v reflect.Value, path string, b bounds) []Problem {
 		for i := range v.Len() {
 			problems = append(problems, outOfBounds(v.Index(i), fmt.Sprintf("%s[%d]", path, i), b)...)
 		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			problems = outOfBounds(v.Elem(), path, b)
+		}
 	default:
 		if message, remedy := b.check(v); message != "" {
 			problems = append(problems, Problem{Path: path, Message: message, Remedy: remedy})

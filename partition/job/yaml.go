@@ -22,10 +22,19 @@ var source string
 // Doc returns what spec.go says of a type of the job file (field "") or of one
 // of its fields, by their Go names; "" when it says nothing. A comment that
 // begins with the field's name begins with the key instead, as users know it.
-func Doc(typ, field string) string { return docs()[typ+"."+field] }
+func Doc(typ, field string) string { return docs(typ, field) }
 
-var docs = sync.OnceValue(func() map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "spec.go", source, parser.ParseComments)
+var docs = Comments(source)
+
+// Comments returns what Doc is for spec.go, for the source of another file that
+// users write. The source is read when it is first asked.
+func Comments(source string) func(typ, field string) string {
+	found := sync.OnceValue(func() map[string]string { return comments(source) })
+	return func(typ, field string) string { return found()[typ+"."+field] }
+}
+
+func comments(source string) map[string]string {
+	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
 	if err != nil {
 		panic(fmt.Sprintf("job: read the comments of the source this was built from: %v", err))
 	}
@@ -64,7 +73,7 @@ var docs = sync.OnceValue(func() map[string]string {
 		}
 	}
 	return found
-})
+}
 
 // Value is one key of a spec and its value as YAML would write it on one line.
 type Value struct {

@@ -36,9 +36,10 @@ const shareMin = 1e-4
 
 // Bins cuts a column, with the share of the reference in each bin.
 type Bins struct {
-	Edges   []float64 `yaml:"edges" json:"edges" cbor:"1,keyasint"`     // increasing; bin i holds values above edge i-1 up to and with edge i, the last those above all
-	Shares  []float64 `yaml:"shares" json:"shares" cbor:"2,keyasint"`   // of the reference, one more than edges; with missing they sum to 1
-	Missing float64   `yaml:"missing" json:"missing" cbor:"3,keyasint"` // share of the reference that is missing
+	Name    string    `yaml:"name" json:"name,omitempty" cbor:"4,keyasint"` // of the column
+	Edges   []float64 `yaml:"edges" json:"edges" cbor:"1,keyasint"`         // increasing; bin i holds values above edge i-1 up to and with edge i, the last those above all
+	Shares  []float64 `yaml:"shares" json:"shares" cbor:"2,keyasint"`       // of the reference, one more than edges; with missing they sum to 1
+	Missing float64   `yaml:"missing" json:"missing" cbor:"3,keyasint"`     // share of the reference that is missing
 }
 
 // Len returns the number of bins, the last of which is for missing values.
