@@ -57,6 +57,7 @@ type Kind uint8
 const (
 	Amounts Kind = 1 // bins of amounts: Bin
 	Pairs   Kind = 2 // cells of a propensity score and a mean bill: Cell
+	Scores  Kind = 3 // cells of the propensity scores of two models: ScoreCell
 )
 
 // Keys is how many keys there are of a kind: a key is below it.
@@ -66,6 +67,8 @@ func (k Kind) Keys() int {
 		return Bins
 	case Pairs:
 		return scores * BillBins
+	case Scores:
+		return ScoreBins * ScoreBins
 	}
 	return 0
 }
@@ -77,7 +80,8 @@ type Histogram struct {
 	total int64
 }
 
-// New returns an empty histogram: half a megabyte for amounts, four for pairs.
+// New returns an empty histogram: half a megabyte for amounts, four for pairs, 0.3
+// for scores.
 func New(kind Kind) *Histogram { return &Histogram{kind: kind, rows: make([]int64, kind.Keys())} }
 
 // Kind returns what the keys are.
@@ -106,6 +110,9 @@ func (h *Histogram) Reset() {
 	clear(h.rows)
 	h.total = 0
 }
+
+// Rows returns how many rows a key has.
+func (h *Histogram) Rows(key int) int64 { return h.rows[key] }
 
 // Total returns how many rows were counted.
 func (h *Histogram) Total() int64 { return h.total }

@@ -101,8 +101,9 @@ func TestMergingIsCountingTogether(t *testing.T) {
 
 func TestDecodeTakesExactlyOneHistogram(t *testing.T) {
 	t.Parallel()
-	h, full, pairs := New(Amounts), New(Pairs), New(Pairs)
+	h, full, pairs, scores := New(Amounts), New(Pairs), New(Pairs), New(Scores)
 	pairs.Add(Cell(1000, math.MaxInt64))
+	scores.Add(ScoreCell(ScoreBin(1000), ScoreBin(1000)))
 	for _, a := range amounts(1000, 3) {
 		h.Add(Bin(a))
 	}
@@ -110,14 +111,14 @@ func TestDecodeTakesExactlyOneHistogram(t *testing.T) {
 		full.rows[i] = totalMax / int64(len(full.rows))
 	}
 	full.total = totalMax / int64(len(full.rows)) * int64(len(full.rows))
-	for _, h := range []*Histogram{New(Amounts), New(Pairs), h, full, pairs} {
+	for _, h := range []*Histogram{New(Amounts), New(Pairs), New(Scores), h, full, pairs, scores} {
 		data := h.Encode()
 		if got, err := Decode(data); err != nil || got.Kind() != h.Kind() || got.Total() != h.Total() || !slices.Equal(got.rows, h.rows) || len(data) > BytesMax {
 			t.Errorf("%d bytes: %v", len(data), err)
 		}
 	}
 	for name, data := range map[string][]byte{
-		"nothing": {}, "another number": {100, 2, 1}, "another kind": {101, 2, 3}, "no kind": {101, 2}, "another version": {101, 1, 1}, "half a pair": {101, 2, 1, 5}, "no distance": {101, 2, 1, 0, 1},
+		"nothing": {}, "another number": {100, 2, 1}, "another kind": {101, 2, 4}, "no kind": {101, 2}, "another version": {101, 1, 1}, "half a pair": {101, 2, 1, 5}, "no distance": {101, 2, 1, 0, 1},
 		"no rows": {101, 2, 1, 1, 0}, "a long zero": {101, 2, 1, 0x81, 0, 1}, "past the last bin": {101, 2, 1, 0x81, 0x80, 4, 1},
 		"too many rows": {101, 2, 1, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, "an endless number": {101, 2, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	} {

@@ -38,6 +38,7 @@ var table = []row{
 	{"partition", nil, nil},
 	{"partition/job", list("partition", "partition/schema"), list(yaml)},
 	{"partition/ecdf", list("partition/job"), nil},
+	{"partition/contest", list("partition/ecdf", "partition/psi"), nil},
 	{"partition/psi", nil, nil},
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
@@ -51,7 +52,7 @@ var table = []row{
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/replica", list("coordinator/ledger"), list(raft, raftBolt, bbolt, hclog)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/job", "partition/schema", "partition/store"), nil},
+	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/job", "partition/schema", "partition/store"), nil},
 
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
 	{"worker/kernel", list("partition/schema"), list(arrow)},
@@ -63,12 +64,14 @@ var table = []row{
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
 	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
-	{"worker/model", nil, nil},
+	{"worker/elementary", nil, nil},
+	{"worker/transform", list("worker/elementary"), nil},
+	{"worker/model", list("worker/elementary", "worker/transform"), nil},
 	{"worker/attribution", list("worker/model"), nil},
 	{"worker/program", list("worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
-	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
 	{"deploy", nil, nil},
@@ -108,9 +111,9 @@ var doors = []door{
 
 // pure lists the packages that decide or compute, and do nothing else.
 var pure = []string{
-	"partition", "partition/job", "partition/ecdf", "partition/psi", "partition/wire", "partition/synth",
+	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/model", "worker/attribution", "worker/tag", "worker/formula", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/tag", "worker/formula", "worker/program",
 }
 
 func list(names ...string) []string { return names }
