@@ -4,24 +4,30 @@ import "rescore/worker/model"
 
 // Path attributes by the path a row takes (Saabas). It is made once for a model;
 // any number of goroutines may use it.
+//
+// What a leaf credits is known beforehand: the changes along its path, added up for
+// each feature from the root on. A row's contributions are those of its leaves, added
+// up in the order of the model's trees. Whoever adds the same numbers in the
+// same order gets the same bits.
 type Path struct {
 	layout
-	trees []walked
-	moves []move // of all trees
+	trees   []walked
+	credits []Credit // of all leaves
+}
+
+// Credit is what a leaf gives a feature of its class.
+type Credit struct {
+	Feature int32
+	Change  float64 // of the expected value
 }
 
 type walked struct {
 	model.Tree
 	class int
-	leaf  []int32 // move that ends in each leaf
+	leaf  []span // of each leaf's credits
 }
 
-// move is a step on the way to a leaf, told from its end.
-type move struct {
-	before  int32 // move, -1 at the root
-	feature int32
-	change  float64 // of the expected value
-}
+type span struct{ from, past int32 }
 
 // NewPath prepares a model. The error wraps ErrUnsupported.
 func NewPath(e *model.Ensemble) (*Path, error) {
@@ -30,28 +36,51 @@ func NewPath(e *model.Ensemble) (*Path, error) {
 		return nil, err
 	}
 	p := &Path{layout: l, trees: make([]walked, e.Trees())}
+	var way []int32 // steps from the root to a leaf
 	for t := range p.trees {
 		all, err := steps(e, t)
 		if err != nil {
 			return nil, err
 		}
 		w := walked{Tree: e.Tree(t), class: e.Class(t)}
-		w.leaf = make([]int32, len(w.Leaf))
-		first := int32(len(p.moves))
+		w.leaf = make([]span, len(w.Leaf))
 		for i, s := range all {
-			m := move{before: -1}
-			if i > 0 {
-				m = move{first + s.parent, w.Feature[s.node], s.mean - all[s.parent].mean}
+			if s.child >= 0 {
+				continue
 			}
-			if s.child < 0 {
-				w.leaf[^s.child] = first + int32(i)
+			way = way[:0]
+			for at := int32(i); at > 0; at = all[at].parent {
+				way = append(way, at)
 			}
-			p.moves = append(p.moves, m)
+			from := int32(len(p.credits))
+			for k := len(way) - 1; k >= 0; k-- {
+				at := &all[way[k]]
+				p.credit(int(from), w.Feature[at.node], at.mean-all[at.parent].mean)
+			}
+			w.leaf[^s.child] = span{from, int32(len(p.credits))}
 		}
 		p.bias[w.class] += all[0].mean
 		p.trees[t] = w
 	}
 	return p, nil
+}
+
+// credit adds a change to a feature's credit among those of a leaf, which begin at
+// from.
+func (p *Path) credit(from int, feature int32, change float64) {
+	for i := from; i < len(p.credits); i++ {
+		if p.credits[i].Feature == feature {
+			p.credits[i].Change += change
+			return
+		}
+	}
+	p.credits = append(p.credits, Credit{feature, change})
+}
+
+// Leaf returns what a leaf credits, each feature once.
+func (p *Path) Leaf(tree, leaf int) []Credit {
+	s := p.trees[tree].leaf[leaf]
+	return p.credits[s.from:s.past:s.past]
 }
 
 // Into writes a row's contributions to dst[:Len()].
@@ -60,10 +89,8 @@ func (p *Path) Into(dst, row []float64) {
 	for t := range p.trees {
 		w := &p.trees[t]
 		out := p.class(dst, w.class)
-		m := &p.moves[w.leaf[w.Find(row)]]
-		for m.before >= 0 {
-			out[m.feature] += m.change
-			m = &p.moves[m.before]
+		for _, c := range p.Leaf(t, w.Find(row)) {
+			out[c.Feature] += c.Change
 		}
 	}
 }
