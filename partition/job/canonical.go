@@ -52,15 +52,19 @@ func (s Spec) RulesDigest() string {
 	}{s.Rules, s.Policy, s.Features, s.Custom}))
 }
 
-// NewID returns the name of a job: the same question (spec, SHA-256 of the
-// model, fingerprint of the input) always has the same one, wherever the files
-// lie. The paths are left out: what they lead to is in the other two, and a
+// NewID returns the name of a job: the same question (spec, SHA-256 of each
+// model, the champion's first, fingerprint of the input) always has the same one,
+// wherever the files lie. The paths are left out: what they lead to is in the others, and a
 // version's bytes must not depend on the folder it is published in (I5).
-func NewID(spec Spec, modelDigest, inputFingerprint string) ID {
+func NewID(spec Spec, models []string, inputFingerprint string) ID {
 	spec.Input.Path, spec.Model.Path, spec.Output.Path = "", "", ""
+	spec.Model.Challengers = slices.Clone(spec.Model.Challengers)
+	for i := range spec.Model.Challengers {
+		spec.Model.Challengers[i].Path = ""
+	}
 	var b bytes.Buffer
 	b.WriteString("rescore job 1\n")
-	for _, part := range []string{spec.Digest(), modelDigest, inputFingerprint} {
+	for _, part := range slices.Concat([]string{spec.Digest()}, models, []string{inputFingerprint}) {
 		b.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // lengths keep the parts apart
 		b.WriteString(part)
 	}

@@ -30,7 +30,7 @@ func TestDigestOfTheSmallestJobNeverChanges(t *testing.T) {
 	if got, want := s.RulesDigest(), "9f62af6c6dfcf400e2ffb580c06552b1924b2190fdd17acad570aaea89c3ba02"; got != want {
 		t.Errorf("rules digest %s, want %s", got, want)
 	}
-	if got, want := NewID(s, "m", "i"), ID("202610-28a56fc092f7"); got != want {
+	if got, want := NewID(s, []string{"m"}, "i"), ID("202610-28a56fc092f7"); got != want {
 		t.Errorf("job %s, want %s", got, want)
 	}
 }
@@ -154,7 +154,7 @@ func TestEveryCanonicalColumnHasASpan(t *testing.T) {
 func TestIDTellsItsPartsApart(t *testing.T) {
 	t.Parallel()
 	s := decoded(t, small)
-	ids := map[ID]bool{NewID(s, "ab", "c"): true, NewID(s, "a", "bc"): true, NewID(s, "", "abc"): true, NewID(s, "abc", ""): true}
+	ids := map[ID]bool{NewID(s, []string{"ab"}, "c"): true, NewID(s, []string{"a"}, "bc"): true, NewID(s, []string{""}, "abc"): true, NewID(s, []string{"abc"}, ""): true}
 	if len(ids) != 4 {
 		t.Errorf("got %v", ids)
 	}
@@ -207,7 +207,7 @@ func TestEveryKeyIsDocumentedAndEveryBoundIsUnderstood(t *testing.T) {
 		}
 	}
 	walk(reflect.TypeFor[Spec]())
-	if len(seen) != 15 {
+	if len(seen) != 16 {
 		t.Errorf("walked %d types", len(seen))
 	}
 }
@@ -259,13 +259,13 @@ func TestClosestPrefersTheNearerAndKnowsSwaps(t *testing.T) {
 func TestTheNameOfAJobDoesNotDependOnWhereItsFilesLie(t *testing.T) {
 	spec := Default()
 	spec.Month = 202610
-	want := NewID(spec, "model", "input")
+	want := NewID(spec, []string{"model"}, "input")
 	spec.Input.Path, spec.Model.Path, spec.Output.Path = "a", "b", "c"
-	if got := NewID(spec, "model", "input"); got != want {
+	if got := NewID(spec, []string{"model"}, "input"); got != want {
 		t.Errorf("with other paths the job is %s, not %s", got, want)
 	}
 	spec.Rules.T2DropPct++
-	if NewID(spec, "model", "input") == want {
+	if NewID(spec, []string{"model"}, "input") == want {
 		t.Error("with another threshold the job has the same name")
 	}
 }

@@ -281,6 +281,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		}
 		list := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 		for i, c := range n.Content {
+			list.Index(i).Set(element(list.Type().Elem()))
 			d.value(c, list.Index(i), fmt.Sprintf("%s[%d]", path, i))
 		}
 		v.Set(list)

@@ -131,6 +131,20 @@ type Model struct {
 	// UndersamplingBeta is the fraction of non-churners kept in training: p is
 	// corrected to β·p/(β·p − p + 1). Default 1: no correction.
 	UndersamplingBeta float64 `yaml:"undersampling_beta" json:"undersampling_beta" jsonschema:"exclusiveMinimum=0,maximum=1"`
+	// Challengers are models that score every row beside this one, the champion, in
+	// the same read: at most 8. Decisions are the champion's; propensity_<name> is
+	// published of each, and how far it agrees with the champion.
+	Challengers []Challenger `yaml:"challengers" json:"challengers,omitempty" jsonschema:"maxItems=8"`
+}
+
+// Challenger is a model beside the champion.
+type Challenger struct {
+	Name string `yaml:"name" json:"name" jsonschema:"required,maxLength=32,pattern=^[A-Za-z][A-Za-z0-9_]*$"` // names its column, propensity_<name>: letters, digits and _
+	Path string `yaml:"path" json:"path" jsonschema:"required"`                                              // as model.path
+	// Features binds the challenger's own feature names, as model.features does.
+	Features map[string]string `yaml:"features" json:"features,omitempty"`
+	// UndersamplingBeta is the challenger's own, as model.undersampling_beta. Default 1.
+	UndersamplingBeta float64 `yaml:"undersampling_beta" json:"undersampling_beta" jsonschema:"exclusiveMinimum=0,maximum=1"`
 }
 
 // Output is where versions are published.

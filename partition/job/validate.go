@@ -155,12 +155,18 @@ func (c *checker) extra(extra []Extra) {
 }
 
 func (c *checker) model(m Model) {
-	if m.Path == "" {
-		c.add("model.path", "the model is missing", "write the path of a LightGBM or XGBoost model, or builtin:baseline")
+	c.artefact("model", m.Path, m.Features)
+	c.challengers(m.Challengers)
+}
+
+// artefact checks where a model is and what its features are bound to.
+func (c *checker) artefact(at, file string, features map[string]string) {
+	if file == "" {
+		c.add(join(at, "path"), "the model is missing", "write the path of a LightGBM or XGBoost model, or builtin:baseline")
 	}
-	for _, feature := range slices.Sorted(maps.Keys(m.Features)) {
-		if m.Features[feature] == "" {
-			c.add(join("model.features", feature), "the feature is bound to nothing", "write a feature, a canonical column or an extra column, or remove the line")
+	for _, feature := range slices.Sorted(maps.Keys(features)) {
+		if features[feature] == "" {
+			c.add(join(join(at, "features"), feature), "the feature is bound to nothing", "write a feature, a canonical column or an extra column, or remove the line")
 		}
 	}
 }

@@ -145,6 +145,24 @@ var Subscriber = []Column{
 // Every column is required.
 var Published = slices.Concat(Score, Selected)
 
+// ChallengerColumn is the column of a challenger's propensity.
+func ChallengerColumn(name string) string { return "propensity_" + name }
+
+// ScoreWith is Score of a job with challengers of those names: behind the other
+// columns, what each of them says of the subscriber.
+func ScoreWith(challengers []string) []Column {
+	record := slices.Clone(Score)
+	for _, name := range challengers {
+		record = append(record, Column{Name: ChallengerColumn(name), Type: f32, Doc: "churn propensity by challenger " + name + ", as propensity by the champion"})
+	}
+	return record
+}
+
+// PublishedWith is Published of a job with challengers of those names.
+func PublishedWith(challengers []string) []Column {
+	return slices.Concat(ScoreWith(challengers), Selected)
+}
+
 // Selected are the columns that say where a subscriber stands in the whole base
 // (domain dossier C10). They are known only when every partition is scored.
 var Selected = []Column{

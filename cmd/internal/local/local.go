@@ -141,7 +141,7 @@ func ask(ctx context.Context, o Options) (_ question, err error) {
 	}
 	sum := sha256.Sum256(model)
 	return question{
-		id:   job.NewID(o.Spec, hex.EncodeToString(sum[:]), fingerprint),
+		id:   job.NewID(o.Spec, []string{hex.EncodeToString(sum[:])}, fingerprint),
 		spec: o.Spec, dir: place(o.Base, o.Spec.Output.Path),
 	}, nil
 }

@@ -131,7 +131,7 @@ func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if job.NewID(v.Spec, v.Manifest.Model, fingerprint) == v.Manifest.Job {
+	if job.NewID(v.Spec, []string{v.Manifest.Model}, fingerprint) == v.Manifest.Job {
 		return dataset, nil
 	}
 	for _, f := range v.Manifest.Input { // which one it is takes reading them all
