@@ -100,9 +100,11 @@ func TestEveryCommandHasItsExitCodes(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
 	good1, bad, gone := filepath.Join(dir, "job.yaml"), filepath.Join(dir, "bad.yaml"), filepath.Join(dir, "gone.yaml")
-	trees, rows := "../../worker/model/testdata/stump_v2.txt", filepath.Join(dir, "rows.csv")
-	if err := os.WriteFile(rows, []byte("1\n\n3\n"), 0o600); err != nil {
-		t.Fatal(err)
+	trees, rows, none := "../../worker/model/testdata/stump_v2.txt", filepath.Join(dir, "rows.csv"), filepath.Join(dir, "none.csv")
+	for file, text := range map[string]string{rows: "1\n\n3\n", none: ""} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct {
 		want int
@@ -129,6 +131,7 @@ func TestEveryCommandHasItsExitCodes(t *testing.T) {
 		{boot.Usage, "model score " + trees + " " + rows + " --format xml"}, {boot.Usage, "model score " + trees + " " + rows + " --header maybe"}, {boot.Failure, "model score " + trees + " " + rows + " --label y"},
 		{boot.Usage, "bench"}, {boot.Usage, "bench nothing"}, {boot.Usage, "bench score"}, {boot.Usage, "bench score x"}, {boot.OK, "bench score --rows 600 --path go --model " + trees}, {boot.NotFound, "bench score --model " + gone},
 		{boot.Usage, "bench score --model " + trees + " --path sse9"}, {boot.Usage, "bench score --model " + trees + " --threads 2"}, {boot.Usage, "bench score --model " + trees + " --rows 0"},
+		{boot.OK, "bench score --data " + rows + " --model " + trees}, {boot.NotFound, "bench score --data " + gone + " --model " + trees}, {boot.Failure, "bench score --data " + none + " --model " + trees},
 		{boot.OK, "version"}, {boot.Usage, "version x"},
 		{boot.OK, "completion bash"}, {boot.OK, "completion zsh"}, {boot.OK, "completion fish"}, {boot.OK, "completion powershell"}, {boot.Usage, "completion"}, {boot.Usage, "completion csh"},
 		{boot.Usage, "synth"}, {boot.Usage, "synth x"}, {boot.OK, "synth --out " + filepath.Join(dir, "s1") + " --subscribers 10"}, {boot.Conflict, "synth --out " + dir}, {boot.Usage, "synth --out " + filepath.Join(dir, "s2") + " --workers -1"},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/matrix"
 	"rescore/partition/job"
 	"rescore/worker/kernel"
 	"rescore/worker/model"
@@ -36,17 +39,18 @@ const (
 )
 
 func (a *app) benchScore() *cobra.Command {
-	var path, instructions string
+	var path, data, instructions string
 	var rows, threads int
 	known := []string{"auto", "avx512", "avx2", "go"}
 	cmd := &cobra.Command{
 		Use:   "score --model MODEL",
-		Short: "Time a model's trees on made-up rows, whole and stage by stage",
+		Short: "Time a model's trees on one thread, whole and stage by stage",
 		Long: `Score times a model on one thread as a job runs it, in batches of 2048 rows and
 blocks of 512: from a column of float64s for each feature, just written, to raw
-scores. The values are drawn evenly over the range of the feature's thresholds
-(or its categories), and 2 % are missing; the draw is the same each time. Reading files, the link, and what is
-derived from the propensity are left out.
+scores. The rows are those of --data, or made up: values are drawn evenly over the
+range of the feature's thresholds (or its categories), and 2 % are missing; the
+draw is the same each time. Reading files, the link, and what is derived from the
+propensity are left out.
 
 Every figure is nanoseconds a row. After a warm-up the rows are scored 15 times:
 ns_per_row is the best time, ns_per_row_median the median. Stages are run by
@@ -58,12 +62,13 @@ stages need not add up to the whole.
 
 --path asks for one set of instructions; all give the same bits.`,
 		Example: `  rescore bench score --model model.txt
-  rescore bench score --model model.json --rows 100000 --path go --output json`,
+  rescore bench score --model model.json --data rows.csv --path go --output json`,
 		Args: exactly(0),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&path, "model", "", "model `file`; one that a job can use, or any other of one class and constant leaves")
-	flags.IntVar(&rows, "rows", benchRows, "how many rows to make up and score")
+	flags.StringVar(&data, "data", "", "`file` of rows to score, read as rescore model score reads it; made up when left out")
+	flags.IntVar(&rows, "rows", benchRows, "how many rows to score: made up, or the first of --data")
 	flags.IntVar(&threads, "threads", 1, "how many threads; 1 is what is measured")
 	flags.StringVar(&instructions, "path", "auto", "`instructions`: "+strings.Join(known, ", "))
 	complete(cmd, "path", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp))
@@ -94,7 +99,13 @@ stages need not add up to the whole.
 		if err != nil {
 			return fmt.Errorf("time the trees of %s: %w", path, err)
 		}
-		t, err := timeScore(cmd, stages, draw(e, rows), rows)
+		var in []kernel.Vector
+		if data == "" {
+			in = draw(e, rows)
+		} else if in, rows, err = a.firstRows(cmd, data, e, rows); err != nil {
+			return err
+		}
+		t, err := timeScore(cmd, stages, in, rows)
 		if err != nil {
 			return err
 		}
@@ -165,6 +176,36 @@ func timeScore(cmd *cobra.Command, s *score.Stages, in []kernel.Vector, rows int
 	}
 	whole, trees := times[0], times[2][0]
 	return timed{s.Path(), rows, whole[0], whole[len(whole)/2], times[1][0], trees, max(0, times[3][0]-trees)}, nil
+}
+
+// firstRows reads a column of values for each feature, of at most so many rows,
+// and says how many there were.
+func (a *app) firstRows(cmd *cobra.Command, path string, e *model.Ensemble, most int) (in []kernel.Vector, n int, err error) {
+	rows, done, err := a.openRows(path, e, matrix.Options{})
+	if err != nil {
+		return nil, 0, err
+	}
+	defer done()
+	in = make([]kernel.Vector, len(e.Features))
+	for ; n < most; n++ {
+		if n%interruptRows == 0 && cmd.Context().Err() != nil {
+			return nil, 0, cmd.Context().Err()
+		}
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		for f, x := range row {
+			in[f].F64 = append(in[f].F64, x)
+		}
+	}
+	if n == 0 {
+		return nil, 0, boot.WithCode(fmt.Errorf("%s: there are no rows to score", path), boot.Failure, "give a file with a row a line, or leave --data out")
+	}
+	return in, n, nil
 }
 
 // draw makes up a column of values for each feature.

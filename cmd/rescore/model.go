@@ -122,25 +122,35 @@ training did not have is missing. All other categories are read as numbers.
 		if e, err = iterationsOf(e, iterations); err != nil {
 			return err
 		}
-		name, in := "stdin", a.in
-		if args[1] != "-" {
-			file, err := os.Open(args[1])
-			if errors.Is(err, fs.ErrNotExist) {
-				return boot.WithCode(fmt.Errorf("read rows: %w", err), boot.NotFound, "name a file of rows: CSV, TSV or libsvm")
-			}
-			if err != nil {
-				return fmt.Errorf("read rows: %w", err)
-			}
-			defer func() { _ = file.Close() }() // opened for reading only
-			name, in = args[1], file
-		}
-		rows, err := matrix.NewReader(name, in, e, o)
+		rows, done, err := a.openRows(args[1], e, o)
 		if err != nil {
 			return err
 		}
+		defer done()
 		return a.printScores(cmd, e, rows, raw)
 	}
 	return cmd
+}
+
+// openRows opens a file of rows, - for stdin, until done is called.
+func (a *app) openRows(path string, e *model.Ensemble, o matrix.Options) (rows *matrix.Reader, done func(), err error) {
+	name, in, done := "stdin", a.in, func() {}
+	if path != "-" {
+		file, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, boot.WithCode(fmt.Errorf("read rows: %w", err), boot.NotFound, "name a file of rows: CSV, TSV or libsvm")
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("read rows: %w", err)
+		}
+		name, in, done = path, file, func() { _ = file.Close() } // opened for reading only
+	}
+	rows, err = matrix.NewReader(name, in, e, o)
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return rows, done, nil
 }
 
 // iterationsOf returns the part of e that --iterations asks for, "" for all.

@@ -219,3 +219,21 @@ func TestBenchScorePrintsTheContractsObjectOnEveryPath(t *testing.T) {
 		}
 	}
 }
+
+func TestBenchScoreTimesTheRowsOfAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(file, []byte("1\n\n3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want int
+	}{{nil, 3}, {[]string{"--rows", "2"}, 2}, {[]string{"--rows", "4"}, 3}} {
+		got := call(t, good(), nil, append([]string{"bench", "score", "--model", "../../worker/model/testdata/stump_v2.txt", "--data", file, "--output", "json"}, c.args...)...)
+		var figures struct{ Rows int }
+		if err := json.Unmarshal([]byte(got.out), &figures); err != nil || figures.Rows != c.want {
+			t.Errorf("%v: %v: %s%s", c.args, err, got.out, got.errors)
+		}
+	}
+}
