@@ -35,7 +35,12 @@
 // LightGBM does, or in float32 (Single), as XGBoost does.
 package model
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+
+	"rescore/worker/transform"
+)
 
 // Ensemble is a frozen tree ensemble, or a linear model. It is immutable: nothing
 // it returns or holds may be written to. Any number of goroutines may use it.
@@ -58,9 +63,17 @@ type Ensemble struct {
 	// Best is the iteration that early stopping found, -1 when the file does not say.
 	// Nothing here heeds it; Between(0, Best+1) does.
 	Best int
-	// Weight is the weight of feature f for class k at f·Classes+k, in a linear
-	// model, which has no trees. Nil in all others.
+	// Weight is the weight of column c for class k at c·Classes+k, in a linear
+	// model, which has no trees. Nil in all others. A column is a feature, or one
+	// that Prepare made.
 	Weight []float64
+	// Prepare computes the columns that trees and weights ask for: the features, some
+	// of them replaced, and behind them those that it makes. Nil when they ask for the
+	// features as they are.
+	Prepare *transform.Program
+	// Event is the value of the target that the prediction is the probability of,
+	// where the file names the target's values; "" otherwise.
+	Event string
 
 	spans []span // one more than trees
 	first int    // number of the first tree in the shared arrays
@@ -260,19 +273,63 @@ func (e *Ensemble) Raw(row []float64) float64 {
 
 // RawInto writes the raw score of each class to dst[:Classes].
 func (e *Ensemble) RawInto(dst, row []float64) {
+	if e.Prepare != nil {
+		row = e.Prepare.Row(row)
+	}
+	e.WalkInto(dst, row)
+}
+
+// WalkInto is RawInto for a row of all columns, those that Prepare makes too. It
+// allocates nothing. Every class of a row that the model refuses gets NaN.
+func (e *Ensemble) WalkInto(dst, columns []float64) {
 	dst = dst[:e.Classes]
 	clear(dst)
 	copy(dst, e.Base)
 	for t := range e.Trees() {
 		k := e.Class(t)
-		dst[k] = e.add(dst[k], e.Tree(t).Value(row))
+		dst[k] = e.add(dst[k], e.Tree(t).Value(columns))
 	}
 	for i, w := range e.Weight {
-		if x := float32(row[i/e.Classes]); x == x {
-			k := i % e.Classes
-			dst[k] = e.add(dst[k], float64(x*float32(w)))
+		k := i % e.Classes
+		dst[k] = e.weigh(dst[k], columns[i/e.Classes], w)
+	}
+	if e.Prepare != nil {
+		if at := e.Prepare.Refusal(); at >= 0 && columns[at] > 0 {
+			for k := range dst {
+				dst[k] = math.NaN()
+			}
 		}
 	}
+}
+
+// weigh adds a column's weighted value to a sum. XGBoost passes a missing value
+// over; in PMML's regressions there is no score without it, unless its weight is 0.
+func (e *Ensemble) weigh(sum, x, w float64) float64 {
+	switch {
+	case e.Single && x == x:
+		return e.add(sum, float64(float32(x)*float32(w)))
+	case e.Single || w == 0:
+		return sum
+	}
+	return sum + float64(x*w)
+}
+
+// Columns returns how many columns trees and weights may ask for: the features, and
+// those that Prepare makes.
+func (e *Ensemble) Columns() int {
+	if e.Prepare == nil {
+		return len(e.Features)
+	}
+	return e.Prepare.Columns()
+}
+
+// Source returns the feature that a column derives from: a feature from itself,
+// what Prepare makes from its first operand; -1 when it is a constant.
+func (e *Ensemble) Source(column int) int {
+	if e.Prepare == nil {
+		return column
+	}
+	return e.Prepare.Source(column)
 }
 
 // add adds a value to a sum.

@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+
+	"rescore/worker/elementary"
+)
 
 // Link is the function from raw score to prediction.
 type Link uint8
@@ -73,15 +77,15 @@ func (e *Ensemble) transform(dst []float64) {
 		}
 	case Logistic:
 		for i, x := range dst {
-			dst[i] = 1 / (1 + exp(-float64(e.Sigmoid*x)))
+			dst[i] = 1 / (1 + elementary.Exp(-float64(e.Sigmoid*x)))
 		}
 	case Exponential:
 		for i, x := range dst {
-			dst[i] = exp(x)
+			dst[i] = elementary.Exp(x)
 		}
 	case Softplus:
 		for i, x := range dst {
-			dst[i] = log1p(exp(x))
+			dst[i] = elementary.Log1p(elementary.Exp(x))
 		}
 	case Softmax:
 		softmax(dst)
@@ -144,7 +148,7 @@ func softmax(x []float64) {
 	}
 	sum := 0.0
 	for i, v := range x {
-		x[i] = exp(v - top)
+		x[i] = elementary.Exp(v - top)
 		sum += x[i]
 	}
 	for i := range x {

@@ -6,6 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/job"
+	"rescore/partition/schema"
 	"rescore/worker/kernel"
 	"rescore/worker/lane"
 	"rescore/worker/model"
@@ -23,11 +24,11 @@ const (
 // score and the band, is worked out from that float32 and not from the float64
 // behind it, so that whoever reads the file can work them out again.
 type propensity struct {
-	spec  kernel.Spec
-	model *model.Ensemble
-	trees *forest
-	beta  float64
-	*grading
+	spec     kernel.Spec
+	model    *model.Ensemble
+	rows     *scorer
+	beta     float64
+	*grading // nil of a challenger
 }
 
 // NewPropensity returns the kernel that writes
@@ -44,6 +45,36 @@ type propensity struct {
 // It is an error when the model does not predict a probability, when a feature
 // has no column, and when beta is not above 0 and at most 1.
 func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy) (kernel.Kernel, error) {
+	k, err := newPropensity(e, features, beta)
+	if err != nil {
+		return nil, err
+	}
+	k.spec.Name = "score.propensity"
+	k.spec.Out = []kernel.Field{
+		{Name: "propensity", Type: arrow.PrimitiveTypes.Float32},
+		{Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16},
+		{Name: "risk_band", Type: arrow.PrimitiveTypes.Uint8},
+	}
+	k.grading = newGrading(policy)
+	return k, nil
+}
+
+// NewChallenger returns the kernel that writes a challenger's propensity, as the
+// champion's is written, to schema.ChallengerColumn(name). Its score and band are
+// not published, for they follow from it.
+func NewChallenger(name string, e *model.Ensemble, features []string, beta float64) (kernel.Kernel, error) {
+	k, err := newPropensity(e, features, beta)
+	if err != nil {
+		return nil, err
+	}
+	column := schema.ChallengerColumn(name)
+	k.spec.Name = "score." + column
+	k.spec.Out = []kernel.Field{{Name: column, Type: arrow.PrimitiveTypes.Float32}}
+	return k, nil
+}
+
+// newPropensity returns a kernel that writes no column yet.
+func newPropensity(e *model.Ensemble, features []string, beta float64) (*propensity, error) {
 	if !e.Probability() {
 		objective := e.Objective
 		if objective == "" {
@@ -57,24 +88,11 @@ func NewPropensity(e *model.Ensemble, features []string, beta float64, policy jo
 	if !(beta > 0 && beta <= 1) {
 		return nil, fmt.Errorf("propensity: model.undersampling_beta is %v; it is the share of non-churners kept in training, above 0 and at most 1", beta)
 	}
-	trees, err := newForest(e)
+	rows, err := newScorer(e)
 	if err != nil {
 		return nil, fmt.Errorf("propensity: %w", err)
 	}
-	k := &propensity{
-		spec: kernel.Spec{
-			Name: "score.propensity",
-			Out: []kernel.Field{
-				{Name: "propensity", Type: arrow.PrimitiveTypes.Float32},
-				{Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16},
-				{Name: "risk_band", Type: arrow.PrimitiveTypes.Uint8},
-			},
-		},
-		model:   e,
-		trees:   trees,
-		beta:    beta,
-		grading: newGrading(policy),
-	}
+	k := &propensity{model: e, rows: rows, beta: beta}
 	for _, name := range features {
 		k.spec.In = append(k.spec.In, kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
 	}
@@ -86,15 +104,16 @@ func (k *propensity) Spec() kernel.Spec { return k.spec }
 
 // Eval implements kernel.Kernel.
 func (k *propensity) Eval(n int, in, out []kernel.Vector) {
-	p, score, band := out[0].F32[:n], out[1].U16[:n], out[2].U8[:n]
+	p := out[0].F32[:n]
 	for first := 0; first < n; first += blockRows {
 		rows := min(blockRows, n-first)
-		k.trees.raw(in, first, rows)
-		for i, raw := range k.trees.scores[:rows] {
+		for i, raw := range k.rows.score(in, first, rows) {
 			p[first+i] = publish(AtBaseRate(k.model.Transform(raw), k.beta))
 		}
 	}
-	k.grade(score, band, p)
+	if k.grading != nil {
+		k.grade(out[1].U16[:n], out[2].U8[:n], p)
+	}
 }
 
 // AtBaseRate corrects a probability learned on undersampled data, in which a
@@ -105,8 +124,13 @@ func AtBaseRate(p, beta float64) float64 {
 	return kept / (kept - p + 1)
 }
 
-// publish clips a probability and rounds it to what is written.
+// publish clips a probability and rounds it to what is written. A row that the
+// model refuses has none: it is written as the lowest, so that nobody is called for
+// a score that does not exist.
 func publish(p float64) float32 {
+	if p != p {
+		return propensityMin
+	}
 	return float32(min(max(p, propensityMin), propensityMax))
 }
 

@@ -62,7 +62,7 @@ var table = []row{
 	{"worker/feature", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
-	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
+	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "worker/transform", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
 	{"worker/elementary", nil, nil},
 	{"worker/transform", list("worker/elementary"), nil},

@@ -1,20 +1,22 @@
-package model
+// Package elementary has the functions that scores are made with: exponential,
+// logarithm, power, and the distributions that link a raw score to a probability.
+//
+// Each gives the same bits on every processor (invariant I5), which the standard
+// library's do not: some processors have an assembly of their own, amd64's takes
+// another path where there is fused multiply-add, and elsewhere the compiler may
+// fuse. Here every product is rounded by an explicit conversion, so that each step
+// is one IEEE 754 operation.
+package elementary
 
 import "math"
 
-// exp returns e**x, within 0.7 units in the last place, and the same bits on
-// every processor (invariant I5).
-//
-// math.Exp does not promise the second: amd64, arm64 and s390x each have an
-// assembly of their own, amd64's takes another path where the processor has
-// fused multiply-add, and elsewhere the compiler may fuse. Here every product
-// is rounded by an explicit conversion, so each step is one IEEE 754 operation:
+// Exp returns e**x, within 0.7 units in the last place:
 //
 //	x = k·ln2 + r, |r| <= ln2/2, with ln2 in two parts so that r is good to
 //	                the last bit (hi is exact: ln2Hi ends in 32 zero bits)
 //	e**r = 1 + r + r²·(1/2! + r/3! + … + r¹¹/13!)     cut-off below 2**-57
 //	e**x = 2**k · e**r
-func exp(x float64) float64 {
+func Exp(x float64) float64 {
 	const (
 		ln2Hi = 0x1.62e42feep-01
 		ln2Lo = 0x1.a39ef35793c76p-33

@@ -1,4 +1,4 @@
-package model
+package elementary
 
 import (
 	"math"
@@ -14,9 +14,9 @@ func TestExpIsWithinTwoUnitsOfTheLibrarys(t *testing.T) {
 	worst := uint64(0)
 	differ, all := 0, 0
 	check := func(x float64) {
-		d := ulps(exp(x), math.Exp(x))
+		d := ulps(Exp(x), math.Exp(x))
 		if d > 2 {
-			t.Fatalf("exp(%v) = %v, the library says %v: %d units apart", x, exp(x), math.Exp(x), d)
+			t.Fatalf("exp(%v) = %v, the library says %v: %d units apart", x, Exp(x), math.Exp(x), d)
 		}
 		worst = max(worst, d)
 		all++
@@ -57,7 +57,7 @@ func TestExpIsWithinSevenTenthsOfAUnitOfTheTruth(t *testing.T) {
 		for range 12 {
 			truth.Mul(truth, truth)
 		}
-		got := exp(x)
+		got := Exp(x)
 		off := new(big.Float).SetPrec(precision).Sub(newFloat(got), truth)
 		unit := math.Nextafter(got, math.Inf(1)) - got
 		d, _ := off.Quo(off, newFloat(unit)).Float64()
@@ -82,19 +82,35 @@ func TestExpGivesTheseBits(t *testing.T) {
 		{-750, 0},
 		{-745.13, 5e-324},
 	} {
-		if got := exp(c.x); got != c.want {
+		if got := Exp(c.x); got != c.want {
 			t.Errorf("exp(%v) = %v, want %v", c.x, got, c.want)
 		}
 	}
-	if got := exp(math.NaN()); got == got {
+	if got := Exp(math.NaN()); got == got {
 		t.Errorf("exp(NaN) = %v", got)
 	}
 	// FNV over the bits of a sweep.
 	h := uint64(14695981039346656037)
 	for i := -60_000; i <= 60_000; i++ {
-		h = (h ^ math.Float64bits(exp(float64(i)/1000))) * 1099511628211
+		h = (h ^ math.Float64bits(Exp(float64(i)/1000))) * 1099511628211
 	}
 	if want := uint64(0xf1e27b81de6c2920); h != want {
 		t.Errorf("the sweep's bits hash to %#x, want %#x", h, want)
 	}
+}
+
+// ulps returns how many float64s lie between two.
+func ulps(a, b float64) uint64 {
+	order := func(x float64) int64 {
+		i := int64(math.Float64bits(x))
+		if i < 0 {
+			i = math.MinInt64 - i
+		}
+		return i
+	}
+	d := order(a) - order(b)
+	if d < 0 {
+		d = -d
+	}
+	return uint64(d)
 }

@@ -1,0 +1,69 @@
+package score
+
+import (
+	"math"
+
+	"rescore/worker/kernel"
+	"rescore/worker/model"
+	"rescore/worker/transform"
+)
+
+// scorer gives the raw scores of blocks of rows, the bits of model.Ensemble.Raw:
+//
+//	features ─► columns ─────────► scores
+//	            what the model     by trees (forest)
+//	            makes of them      or weights (walk)
+type scorer struct {
+	runner  *transform.Runner // nil when the model takes the features as they are
+	columns []kernel.Vector   // of the block, when there is a runner
+	refusal int               // column above 0 where the model refuses the row; -1 for none
+	trees   *forest           // nil when a score is no sum of leaves
+	walk    *walk
+}
+
+// newScorer compiles an ensemble of one class.
+func newScorer(e *model.Ensemble) (*scorer, error) {
+	s := &scorer{refusal: -1}
+	if e.Prepare != nil {
+		s.runner = e.Prepare.Runner(blockRows)
+		s.columns = make([]kernel.Vector, e.Columns())
+		s.refusal = e.Prepare.Refusal()
+	}
+	var err error
+	if e.Linear() {
+		s.walk, err = newWalk(e)
+	} else {
+		s.trees, err = newForest(e)
+	}
+	return s, err
+}
+
+// score returns the raw scores of rows first to first+n-1, until the next call; n is
+// at most blockRows.
+func (s *scorer) score(in []kernel.Vector, first, n int) []float64 {
+	if s.runner != nil {
+		for i := range in {
+			s.runner.Columns[i] = in[i].F64[first : first+n]
+		}
+		s.runner.Run(n)
+		for i, column := range s.runner.Columns {
+			s.columns[i].F64 = column[:n]
+		}
+		in, first = s.columns, 0
+	}
+	var scores []float64
+	if s.trees != nil {
+		s.trees.raw(in, first, n)
+		scores = s.trees.scores[:n]
+	} else {
+		scores = s.walk.score(in, first, n)
+	}
+	if s.refusal >= 0 {
+		for i, refused := range s.columns[s.refusal].F64 {
+			if refused > 0 {
+				scores[i] = math.NaN()
+			}
+		}
+	}
+	return scores
+}
