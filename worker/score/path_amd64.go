@@ -39,17 +39,6 @@ func encode256(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
 //go:noescape
 func bits256(bits *[8]plane, bins *[blockRows]uint8)
 
-//go:noescape
-func quantise256(bins *uint8, absent *plane, x *float64, eights int, s *scale)
-
-func quantiseAVX2(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
-	n := len(x) &^ 7
-	if n > 0 {
-		quantise256(&bins[0], absent, &x[0], n/8, s)
-	}
-	s.finish(bins, absent, x, n)
-}
-
 func standAVX2(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale) {
 	bits256(bits, bins)
 	rise(planes, absent, bits, s)
@@ -79,29 +68,6 @@ func sum64(score *float64, leaf *uint8, table *uint32, trees int)
 
 //go:noescape
 func stand512(bins *[blockRows]uint8, absent *plane, bits *[8]plane, low *plane, lows int, left, right *plane, highs int)
-
-//go:noescape
-func quantise512(bins *uint8, absent *plane, x *float64, eights int, s *scale)
-
-func quantiseAVX512(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
-	n := len(x) &^ 7
-	if n > 0 {
-		quantise512(&bins[0], absent, &x[0], n/8, s)
-	}
-	s.finish(bins, absent, x, n)
-}
-
-// finish quantises the values from n on, a multiple of 8, and marks what vectors
-// do not.
-func (s *scale) finish(bins *[blockRows]uint8, absent *plane, x []float64, n int) {
-	s.bin(bins[n:], x[n:])
-	switch {
-	case s.zero:
-		s.mark(absent, x)
-	case n < len(x):
-		absent[n/64] |= missing(x[n:], false) << (n % 64)
-	}
-}
 
 func standAVX512(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale) {
 	var left, right *plane
