@@ -9,6 +9,10 @@
 // A class's numbers add up to its raw score, to rounding. A forest's raw score
 // is the sum of its trees, not the mean (model.Ensemble.Average), and so are these.
 //
+// A column that a model makes of its features (model.Ensemble.Prepare) counts as the
+// feature that it derives from. In a linear model a feature contributes its weight
+// times its value, whichever way it is asked for.
+//
 // What is expected where a feature is not known is read off the training rows: at
 // a node that asks for it, a row goes to each child in the share of the node's
 // training rows, or sum of hessians, that went there: its cover.
@@ -33,42 +37,69 @@ import (
 // ErrUnsupported is returned when nothing can be said about a model's scores.
 var ErrUnsupported = errors.New("model without attribution")
 
-// layout is where contributions go.
+// layout is where contributions go, and what both ways of attribution share.
 type layout struct {
 	features int
 	bias     []float64 // of each class
+	model    *model.Ensemble
 }
 
 // Len returns the number of values written for a row: one a feature and the bias,
 // for every class.
 func (l *layout) Len() int { return len(l.bias) * (l.features + 1) }
 
-// begin writes the contributions of no tree at all.
-func (l *layout) begin(dst []float64) []float64 {
+// begin writes the contributions of no tree at all, and returns the columns that
+// trees ask for.
+func (l *layout) begin(dst, row []float64) (out, columns []float64) {
+	if l.model.Prepare != nil {
+		row = l.model.Prepare.Row(row)
+	}
 	dst = dst[:l.Len()]
 	clear(dst)
 	for k, bias := range l.bias {
 		dst[k*(l.features+1)+l.features] = bias
 	}
-	return dst
+	for i, weight := range l.model.Weight {
+		column, k := i/l.model.Classes, i%l.model.Classes
+		dst[k*(l.features+1)+l.place(column)] += Weigh(l.model, weight, row[column])
+	}
+	return dst, row
 }
 
-// class returns the part of dst that is a class's.
-func (l *layout) class(dst []float64, k int) []float64 {
-	return dst[k*(l.features+1):][:l.features]
-}
-
-// newLayout returns the layout for a model of trees, with the bias of its base only.
-func newLayout(e *model.Ensemble) (layout, error) {
+// Weigh returns what a column's value contributes by its weight; a missing one
+// contributes nothing.
+func Weigh(e *model.Ensemble, weight, x float64) float64 {
 	switch {
-	case e.Weight != nil:
-		return layout{}, fmt.Errorf("explain %s's linear model: %w: it has no trees, and a feature's share is its weight times its value; explain a model of trees", e.Library, ErrUnsupported)
-	case e.Linear():
+	case x-x != 0:
+		return 0
+	case e.Single:
+		return float64(float32(x) * float32(weight))
+	}
+	return float64(x * weight)
+}
+
+// place returns where a column's contributions go: to the feature that it derives
+// from, or to the bias when it is a constant.
+func (l *layout) place(column int) int {
+	if feature := l.model.Source(column); feature >= 0 {
+		return feature
+	}
+	return l.features
+}
+
+// class returns the part of dst that is a class's, the bias last.
+func (l *layout) class(dst []float64, k int) []float64 {
+	return dst[k*(l.features+1):][:l.features+1]
+}
+
+// newLayout returns the layout for a model, with the bias of its base only.
+func newLayout(e *model.Ensemble) (layout, error) {
+	if e.Weight == nil && e.Linear() {
 		return layout{}, fmt.Errorf("explain %s's linear trees: %w: a leaf's value depends on the row; train with linear_tree=false", e.Library, ErrUnsupported)
 	}
 	bias := make([]float64, e.Classes)
 	copy(bias, e.Base)
-	return layout{features: len(e.Features), bias: bias}, nil
+	return layout{features: len(e.Features), bias: bias, model: e}, nil
 }
 
 // step is a child of a node, or the root. The steps of a tree stand depth first, the

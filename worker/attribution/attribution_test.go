@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"rescore/worker/model"
+	"rescore/worker/transform"
 )
 
 // shape says what write makes up.
@@ -422,7 +423,6 @@ func TestModelsThatSayTooLittleAreRefusedByName(t *testing.T) {
 		"LightGBM's model: model without attribution: the file does not say how many training rows": []byte(strings.Replace(conjunction, "internal_count=100 50\n", "", 1)),
 		"tree 0, node 1: model without attribution: no training rows passed it":                     []byte(strings.Replace(conjunction, "internal_count=100 50\n", "internal_count=100 0\n", 1)),
 		"LightGBM's linear trees":  file("linear_v4.txt"),
-		"XGBoost's linear model":   file("xgb_linear.json"),
 		"XGBoost's model: model w": []byte(`{"learner":{"learner_model_param":{"base_score":"3E-1","num_class":"0","num_feature":"1"},"objective":{"name":"binary:logistic"},"gradient_booster":{"name":"gbtree","model":{"tree_info":[0],"trees":[{"left_children":[-1],"right_children":[-1],"split_indices":[0],"split_conditions":[0.5],"default_left":[0]}]}}}}`),
 	} {
 		e := load(t, data)
@@ -434,6 +434,109 @@ func TestModelsThatSayTooLittleAreRefusedByName(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The file's weights are taken as they are: the reference is its sum.
+func TestALinearModelContributesWeightTimesValue(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../model/testdata/xgb_linear.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := load(t, data)
+	s, p := newShap(t, e), newPath(t, e)
+	r := rand.New(rand.NewPCG(4, 8))
+	row, got, again := make([]float64, len(e.Features)), make([]float64, s.Len()), make([]float64, s.Len())
+	for range 500 {
+		draw(r, row)
+		s.Into(got, row)
+		checkAdds(t, e, row, got, 1e-6)
+		for i, weight := range e.Weight {
+			f, k := i/e.Classes, i%e.Classes
+			want := float64(float32(weight) * float32(row[f]))
+			if math.IsNaN(row[f]) {
+				want = 0
+			}
+			if x := got[k*(len(e.Features)+1)+f]; x != want {
+				t.Fatalf("feature %d of class %d contributes %v, want %v", f, k, x, want)
+			}
+		}
+		if p.Into(again, row); apart(t, got, again) != 0 {
+			t.Fatalf("by the path %v, by Shapley's rule %v", again, got)
+		}
+	}
+}
+
+// A column that derives from feature 0 and replaces nothing is feature 0 to whoever
+// asks why.
+func TestWhatAModelMakesOfAFeatureCountsAsTheFeature(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(4, 9))
+	for range 40 {
+		plain := load(t, write(r, shape{trees: 3, leaves: 12, features: 6, classes: 2}))
+		prepared := *plain
+		prepared.Features = plain.Features[:3]
+		b := transform.New(3)
+		for f := range 3 { // columns 3 to 5: twice the features
+			product, _ := transform.Call("*", 2)
+			b.Add(product, transform.Column(f), transform.Constant(2))
+		}
+		var err error
+		if prepared.Prepare, err = b.Program(); err != nil {
+			t.Fatal(err)
+		}
+		p, s := newPath(t, &prepared), newShap(t, &prepared)
+		row, got := make([]float64, 3), make([]float64, p.Len())
+		for range 20 {
+			draw(r, row)
+			columns := append(row[:3:3], 2*row[0], 2*row[1], 2*row[2])
+			whole := walk(plain, columns)
+			want := make([]float64, len(got))
+			for k := range 2 {
+				for f := range 3 {
+					want[4*k+f] = whole[7*k+f] + whole[7*k+3+f]
+				}
+				want[4*k+3] = whole[7*k+6]
+			}
+			if p.Into(got, row); apart(t, got, want) > 1e-12 {
+				t.Fatalf("path %v, want %v", got, want)
+			}
+			checkAdds(t, &prepared, row, got, 1e-12)
+			s.Into(got, row)
+			checkAdds(t, &prepared, row, got, 1e-12)
+			if want := bruteTogether(plain, columns, 3); apart(t, got, want) > 1e-12 {
+				t.Fatalf("Shapley values %v, want %v", got, want)
+			}
+		}
+	}
+}
+
+// bruteTogether is Shapley's definition where column f+n becomes known with column
+// f: n players of two columns.
+func bruteTogether(e *model.Ensemble, row []float64, n int) []float64 {
+	out := make([]float64, e.Classes*(n+1))
+	fact := []float64{1, 1, 2, 6, 24}
+	for k := range e.Classes {
+		value := func(set uint) float64 {
+			sum := 0.0
+			for t := range e.Trees() {
+				if tree := e.Tree(t); e.Class(t) == k {
+					sum += expected(&tree, top(&tree), row, set|set<<n)
+				}
+			}
+			return sum
+		}
+		for set := range uint(1) << n {
+			size := bits.OnesCount(set)
+			for f := range n {
+				if set>>f&1 == 0 {
+					out[k*(n+1)+f] += fact[size] * fact[n-size-1] / fact[n] * (value(set|1<<f) - value(set))
+				}
+			}
+		}
+		out[k*(n+1)+n] = value(0)
+	}
+	return out
 }
 
 func TestGaussIntegratesPolynomialsExactly(t *testing.T) {

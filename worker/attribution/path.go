@@ -17,7 +17,7 @@ type Path struct {
 
 // Credit is what a leaf gives a feature of its class.
 type Credit struct {
-	Feature int32
+	Feature int32   // or their number: the bias
 	Change  float64 // of the expected value
 }
 
@@ -55,7 +55,7 @@ func NewPath(e *model.Ensemble) (*Path, error) {
 			from := int32(len(p.credits))
 			for k := len(way) - 1; k >= 0; k-- {
 				at := &all[way[k]]
-				p.credit(int(from), w.Feature[at.node], at.mean-all[at.parent].mean)
+				p.credit(int(from), int32(p.place(int(w.Feature[at.node]))), at.mean-all[at.parent].mean)
 			}
 			w.leaf[^s.child] = span{from, int32(len(p.credits))}
 		}
@@ -85,11 +85,11 @@ func (p *Path) Leaf(tree, leaf int) []Credit {
 
 // Into writes a row's contributions to dst[:Len()].
 func (p *Path) Into(dst, row []float64) {
-	dst = p.begin(dst)
+	dst, columns := p.begin(dst, row)
 	for t := range p.trees {
 		w := &p.trees[t]
 		out := p.class(dst, w.class)
-		for _, c := range p.Leaf(t, w.Find(row)) {
+		for _, c := range p.Leaf(t, w.Find(columns)) {
 			out[c.Feature] += c.Change
 		}
 	}

@@ -81,7 +81,7 @@ func NewShap(e *model.Ensemble) (*Shap, error) {
 			return nil, err
 		}
 		tree := shapTree{Tree: e.Tree(t), class: e.Class(t)}
-		tree.link(all)
+		tree.link(all, &l)
 		if tables += 4 * tree.points * len(tree.edges); tables > tableMax {
 			return nil, fmt.Errorf("explain %s's model: tree %d: %w: its Shapley tables need over 1 GiB; use path attribution, or train with a maximal depth", e.Library, t, ErrUnsupported)
 		}
@@ -101,7 +101,7 @@ func NewShap(e *model.Ensemble) (*Shap, error) {
 }
 
 // link makes the edges, and counts the points that the tree needs.
-func (tree *shapTree) link(all []step) {
+func (tree *shapTree) link(all []step, l *layout) {
 	tree.edges = make([]edge, len(all))
 	features := make([]int, len(all)) // different ones from the root on
 	most := 0
@@ -111,7 +111,7 @@ func (tree *shapTree) link(all []step) {
 			e.value = tree.Leaf[^s.child]
 		}
 		if i > 0 {
-			e.feature = tree.Feature[s.node]
+			e.feature = int32(l.place(int(tree.Feature[s.node])))
 			for a := s.parent; a > 0; a = all[a].parent {
 				if tree.edges[a].feature == e.feature {
 					e.again = a
@@ -158,18 +158,18 @@ func (tree *shapTree) fill(all []step, points, weights []float64) {
 
 // Into writes a row's contributions to dst[:Len()].
 func (s *Shap) Into(dst, row []float64) {
-	dst = s.begin(dst)
+	dst, columns := s.begin(dst, row)
 	for t := range s.trees {
 		tree := &s.trees[t]
-		s.down(tree, row)
+		s.down(tree, columns)
 		s.up(tree, s.class(dst, tree.class))
 	}
 }
 
 // down makes the products of every edge.
-func (s *Shap) down(tree *shapTree, row []float64) {
+func (s *Shap) down(tree *shapTree, columns []float64) {
 	for node, feature := range tree.Feature {
-		s.left[node] = tree.GoesLeft(int32(node), row[feature])
+		s.left[node] = tree.GoesLeft(int32(node), columns[feature])
 	}
 	n := tree.points
 	s.known[0] = 1
