@@ -50,11 +50,21 @@ func options(t testing.TB, dir string, change ...func(*job.Spec)) Options {
 	spec.Name, spec.Month = "province", month
 	spec.Input.Path, spec.Model.Path = "base", "builtin:baseline"
 	spec.Output.Path, spec.Run.Work = filepath.Join(own, "out"), filepath.Join(own, "work")
-	spec.Run.Workers, spec.Run.PartitionRows = 2, 1 // one segment a partition
+	spec.Run.Workers, spec.Run.PartitionRows = 2, fewest()
 	for _, c := range change {
 		c(&spec)
 	}
 	return Options{Spec: spec, Base: dir}
+}
+
+// fewest is the rows of the smallest partitions worth testing: one, so that every
+// segment is a partition, some fifty in a base. A partition costs a fifth of a
+// second under the race detector, whatever it holds, so -short has fewer.
+func fewest() int64 {
+	if testing.Short() {
+		return 3000
+	}
+	return 1
 }
 
 func run(t testing.TB, o Options) Outcome {

@@ -102,7 +102,7 @@ func TestTheDigestIsOfTheRows(t *testing.T) {
 			workers   int
 			partition int64
 			batch     int
-		}{{1, 1, 2048}, {2, 1, 100}, {7, 1, 2048}, {1, 5000, 2048}, {2, 5000, 65_536}, {7, 250_000, 2048}} {
+		}{{1, fewest(), 2048}, {2, fewest(), 100}, {7, fewest(), 2048}, {1, 5000, 2048}, {2, 5000, 65_536}, {7, 250_000, 2048}} {
 			if name != "parquet/wide" && c.workers != 2 {
 				continue
 			}
@@ -286,7 +286,7 @@ func TestADamagedPageFailsTheJobAndNamesTheFile(t *testing.T) {
 // of the scoring, until the job gives up, and brings it back.
 func TestAFailedJobGoesOnWhereItFailed(t *testing.T) {
 	t.Parallel()
-	dir, _ := write(t, province.Options{Province: clean(60_000)})
+	dir, _ := write(t, province.Options{Province: clean(30_000)})
 	want := run(t, options(t, dir))
 	o := options(t, dir, func(s *job.Spec) { s.Run.Workers = 1 })
 	staging, aside := "", filepath.Join(o.Spec.Output.Path, "aside")
@@ -318,21 +318,33 @@ func TestAFailedJobGoesOnWhereItFailed(t *testing.T) {
 
 func TestACancelledRunStopsAtOnceAndIsResumed(t *testing.T) {
 	t.Parallel()
-	dir, _ := write(t, province.Options{Province: clean(60_000)})
+	dir, _ := write(t, province.Options{Province: clean(30_000)})
 	want := run(t, options(t, dir))
 	for _, stage := range []string{"survey", "score", "select"} {
-		o := options(t, dir, func(s *job.Spec) { s.Run.Workers = 1 })
 		stop := errors.New("stopped by the test")
-		ctx, cancel := context.WithCancelCause(t.Context())
-		o.Progress = func(p Progress) {
-			if p.Stage == stage && (stage != "score" || p.TasksDone > 0) {
-				cancel(stop)
+		var o Options
+		seen := false
+		for range 5 { // on a machine that stands still, a stage may go by unseen
+			o = options(t, dir, func(s *job.Spec) { s.Run.Workers = 1 })
+			ctx, cancel := context.WithCancelCause(t.Context())
+			o.Progress = func(p Progress) {
+				if p.Stage == stage && (stage != "score" || p.TasksDone > 0) {
+					seen = true
+					cancel(stop)
+				}
+			}
+			_, err := Run(ctx, o)
+			cancel(nil)
+			if seen && !errors.Is(err, stop) || !seen && err != nil {
+				t.Errorf("cancelled in %s: %v", stage, err)
+			}
+			if seen {
+				break
 			}
 		}
-		if _, err := Run(ctx, o); !errors.Is(err, stop) {
-			t.Errorf("cancelled in %s: %v", stage, err)
+		if !seen {
+			t.Fatalf("nobody was told of the stage %s", stage)
 		}
-		cancel(nil)
 		if _, err := os.Stat(filepath.Join(o.Spec.Output.Path, "month=202610")); err == nil {
 			t.Errorf("cancelled in %s: a version folder is there", stage)
 		}

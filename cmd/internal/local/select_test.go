@@ -21,7 +21,7 @@ func TestC10PrioritiesAreThoseOfTheWholeSortedBase(t *testing.T) {
 	t.Parallel()
 	dir, _ := write(t, province.Options{Province: clean(40_000)})
 	var digests []string
-	for _, rows := range []int64{1, 9000, 1_000_000} {
+	for _, rows := range []int64{fewest(), 9000, 1_000_000} {
 		out := run(t, options(t, dir, func(s *job.Spec) { s.Run.PartitionRows, s.Run.Workers = rows, 2 }))
 		digests = append(digests, out.Digest)
 		if rows != 9000 {
@@ -99,7 +99,7 @@ func TestAmbiguity17_TheDigestDependsOnThePriorityAndNotOnThePartitions(t *testi
 	seen := map[string]string{}
 	for _, priority := range []string{"expected_loss", "weighted", "clv", "uplift"} {
 		var first Outcome
-		for i, rows := range []int64{1, 1_000_000} {
+		for i, rows := range []int64{fewest(), 1_000_000} {
 			out := run(t, options(t, dir, func(s *job.Spec) {
 				s.Run.PartitionRows, s.Policy.Priority, s.Policy.HorizonMonths = rows, priority, 60
 			}))
