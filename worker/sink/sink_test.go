@@ -191,11 +191,11 @@ func TestTheSameRowsGiveTheSameBytes(t *testing.T) {
 	for _, compression := range []string{"zstd", "snappy", "none"} {
 		st := newStore(t)
 		a := theAttempt
-		a.Compression, a.rowGroupRows = compression, 1500
-		rows := base(5, 4321, false)
+		a.Compression, a.rowGroupRows = compression, 500
+		rows := base(5, 1444, false)
 		first := stage(t, st, a, rows, len(rows))
 		want := bytesOf(t, st, first.Files[0].Path)
-		for i, batch := range []int{1, 7, 1024, 1500, 4320} {
+		for i, batch := range []int{1, 7, 256, 500, 1443} {
 			a.Nonce = "again" + strconv.Itoa(i)
 			stage(t, newStore(t), a, base(uint64(i), 1000+i, true), 1000) // leaves other traces in pooled encoders
 			out := stage(t, st, a, rows, batch)

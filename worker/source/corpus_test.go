@@ -139,7 +139,7 @@ func TestEveryMalformedFileEndsInATypedErrorOrAllItsRows(t *testing.T) {
 		default:
 			outcomes[format+" refused"]++
 		}
-		if took > 5*time.Second {
+		if took > time.Minute { // a loaded machine takes a second, an endless loop for ever
 			t.Errorf("%s took %s", p, took)
 		}
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 1<<30 {
