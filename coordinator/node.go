@@ -212,7 +212,7 @@ func assignment(s *ledger.State, l ledger.Lease) wire.Assignment {
 	a := wire.Assignment{
 		Job: l.Job, Stage: l.Stage, Kind: stage.Kind, Index: l.Task, Token: l.Token, Epoch: j.Epoch,
 		Spec: j.Spec, SpecBase: j.SpecBase, Task: stage.Tasks[l.Task].Task,
-		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules,
+		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules, Challengers: j.Facts.Challengers,
 	}
 	if stage.Kind == job.StageSelect {
 		a.Files = nil // it reads what was staged, not the input

@@ -12,6 +12,7 @@ import (
 
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
+	"rescore/partition/contest"
 	"rescore/partition/ecdf"
 	"rescore/partition/job"
 	"rescore/partition/store"
@@ -45,35 +46,18 @@ func (n *Node) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]
 // mergeRanks adds up the partitions' histograms and stages the base's, under a name
 // that follows from its content.
 func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Kind) (job.File, error) {
-	const readers = 16 // at once: a partition's histogram is small, and an object store far away
 	base := ecdf.New(kind)
 	var adding sync.Mutex
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
-	score := j.Score()
-	for i := range score.Tasks {
-		file, err := fileOf(&score.Tasks[i], job.FileRanks)
+	err := eachCounted(ctx, st, j, job.FileRanks, func(data []byte) error {
+		part, err := ecdf.Decode(data)
 		if err != nil {
-			return job.File{}, errors.Join(err, group.Wait())
+			return err
 		}
-		group.Go(func() error {
-			data, err := getStaged(reading, st, file)
-			if err != nil {
-				return err
-			}
-			part, err := ecdf.Decode(data)
-			if err != nil {
-				return fmt.Errorf("read ranks %s: %w", file.Path, err)
-			}
-			adding.Lock()
-			defer adding.Unlock()
-			if err := base.Merge(part); err != nil {
-				return fmt.Errorf("add ranks %s: %w", file.Path, err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+		adding.Lock()
+		defer adding.Unlock()
+		return base.Merge(part)
+	})
+	if err != nil {
 		return job.File{}, err
 	}
 	data := base.Encode()
@@ -83,7 +67,7 @@ func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Ki
 		Kind: job.FileRanks, Path: j.ID.StagingPrefix() + "ranks-" + digest[:16] + ".bin",
 		Rows: base.Total(), Bytes: int64(len(data)), SHA256: digest, Content: digest,
 	}
-	err := st.Put(ctx, file.Path, data)
+	err = st.Put(ctx, file.Path, data)
 	if errors.Is(err, store.ErrExist) { // an earlier leader's, or ours before a restart
 		_, err = getStaged(ctx, st, file)
 	}
@@ -91,6 +75,70 @@ func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Ki
 		return job.File{}, fmt.Errorf("stage the ranks of the base: %w", err)
 	}
 	return file, nil
+}
+
+// mergeContests adds up what the partitions counted of the challengers, and works
+// out their figures.
+func mergeContests(ctx context.Context, st store.Store, j *ledger.Job, challengers int) ([]contest.Figures, error) {
+	if challengers == 0 {
+		return nil, nil
+	}
+	base := make([]*contest.Counts, challengers)
+	for i := range base {
+		base[i] = contest.New()
+	}
+	var adding sync.Mutex
+	err := eachCounted(ctx, st, j, job.FileContest, func(data []byte) error {
+		part, err := contest.Decode(data, challengers)
+		if err != nil {
+			return err
+		}
+		adding.Lock()
+		defer adding.Unlock()
+		for i, c := range base {
+			if err := c.Merge(part[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	figures := make([]contest.Figures, challengers)
+	for i, c := range base {
+		if scored := j.Totals().Counts.Scored; c.Rows() != scored {
+			return nil, fmt.Errorf("challenger %d was counted over %d rows, %d were scored: %w", i, c.Rows(), scored, publish.ErrDamaged)
+		}
+		figures[i] = c.Figures()
+	}
+	return figures, nil
+}
+
+// eachCounted gives add what every partition counted in a file of that kind, many at
+// a time and in any order.
+func eachCounted(ctx context.Context, st store.Store, j *ledger.Job, kind job.FileKind, add func(data []byte) error) error {
+	const readers = 16 // at once: a partition's counts are small, and an object store far away
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	score := j.Score()
+	for i := range score.Tasks {
+		file, err := fileOf(&score.Tasks[i], kind)
+		if err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		group.Go(func() error {
+			data, err := getStaged(reading, st, file)
+			if err != nil {
+				return err
+			}
+			if err := add(data); err != nil {
+				return fmt.Errorf("add up %s: %w", file.Path, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }
 
 // fileOf returns the file of a kind that a done task staged.

@@ -126,7 +126,7 @@ func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 		if tasks, err = plan.Cut(survey, n.cfg.PartitionRows); err != nil {
 			return err
 		}
-		facts = ledger.Facts{Files: survey.Files, Model: survey.Model, Rules: spec.RulesDigest()}
+		facts = ledger.Facts{Files: survey.Files, Model: survey.Model, Challengers: survey.Challengers, Rules: spec.RulesDigest()}
 		if err := deliverable(j, tasks, facts); err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
 	for range assignmentsMax {
 		reply.Assignments = append(reply.Assignments, wire.Assignment{
 			Job: j.ID, Kind: job.StageScore, Token: 1, Spec: j.Spec, SpecBase: j.SpecBase, Task: widest,
-			Files: facts.Files, Model: facts.Model, Rules: facts.Rules,
+			Files: facts.Files, Model: facts.Model, Rules: facts.Rules, Challengers: facts.Challengers,
 		})
 	}
 	if _, err := wire.Encode(reply); err != nil {
@@ -215,11 +215,16 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	record := schema.Published
+	names := spec.Model.Names()
+	record := schema.PublishedWith(names)
 	if j.Select() == nil {
-		record = schema.Score
+		record = schema.ScoreWith(names)
 	}
-	m := publish.NewManifest(j, spec, schema.Fingerprint(record))
+	figures, err := mergeContests(ctx, st, j, len(names))
+	if err != nil {
+		return err
+	}
+	m := publish.NewManifest(j, spec, schema.Fingerprint(record), figures)
 	digest, err := publish.Write(ctx, st, m)
 	if err != nil {
 		return err

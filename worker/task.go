@@ -52,8 +52,8 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 		}
 	})
 	err := p.err
-	if err == nil && a.Model != "" && a.Model != p.model.Digest {
-		err = fatal(fmt.Errorf("model %s has changed since the job was planned: its SHA-256 is %.12s…, the plan's is %.12s…; submit the job again", p.spec.Model.Path, p.model.Digest, a.Model))
+	if err == nil && a.Model != "" {
+		err = p.pinned(append([]string{a.Model}, a.Challengers...))
 	}
 	if err != nil {
 		w.mu.Lock()
@@ -63,6 +63,25 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 		w.mu.Unlock()
 	}
 	return p, err
+}
+
+// pinned holds the models to those that were planned with.
+func (p *prepared) pinned(plan []string) error {
+	digests := p.model.Digests()
+	if len(plan) != len(digests) {
+		return fatal(fmt.Errorf("the job has %d models and its plan knows %d: another release planned it; submit the job again", len(digests), len(plan)))
+	}
+	for i, path := range p.spec.Model.Paths() {
+		if digests[i] == plan[i] {
+			continue
+		}
+		what := "model"
+		if i > 0 {
+			what = "challenger " + p.spec.Model.Challengers[i-1].Name + ", model"
+		}
+		return fatal(fmt.Errorf("%s %s has changed since the job was planned: its SHA-256 is %.12s…, the plan's is %.12s…; submit the job again", what, path, digests[i], plan[i]))
+	}
+	return nil
 }
 
 func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err error) {
@@ -87,11 +106,8 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 	if p.dataset, err = source.Open(ctx, input, spec); err != nil {
 		return fatal(err)
 	}
-	data, err := cfg.Model(a.SpecBase, p.spec.Model.Path)
-	if err != nil {
-		return fatal(fmt.Errorf("read model %s: %w", p.spec.Model.Path, err))
-	}
-	if p.model, err = program.LoadModel(p.spec, data); err != nil {
+	read := func(path string) ([]byte, error) { return cfg.Model(a.SpecBase, path) }
+	if p.model, err = program.LoadModels(p.spec, read); err != nil {
 		return fatal(err)
 	}
 	return nil
@@ -111,7 +127,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 		}
 		return job.Result{}, err
 	}
-	found.Model = p.model.Digest
+	found.Model, found.Challengers = p.model.Digest, p.model.Digests()[1:]
 	data, err := wire.EncodeSurvey(found)
 	if err != nil {
 		return job.Result{}, err
@@ -143,7 +159,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	defer reader.Close()
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Compression: p.spec.Output.Compression,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Compression: p.spec.Output.Compression,
 	})
 	if err != nil {
 		return result, err

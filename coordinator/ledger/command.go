@@ -81,6 +81,8 @@ type Plan struct {
 	Model     string          `cbor:"8,keyasint"` // "" leaves Facts.Model as it is
 	Rules     string          `cbor:"9,keyasint"` // "" leaves Facts.Rules as it is
 	Last      bool            `cbor:"10,keyasint"`
+
+	Challengers []string `cbor:"11,keyasint,omitempty"` // empty leaves Facts.Challengers as they are
 }
 
 // PlanReply says how much of the stage's plan is there.

@@ -145,6 +145,8 @@ type Facts struct {
 	Files []job.InputFile `cbor:"1,keyasint"`
 	Model string          `cbor:"2,keyasint"` // SHA-256 of the model file
 	Rules string          `cbor:"3,keyasint"` // SHA-256 of the rules as they were understood
+
+	Challengers []string `cbor:"4,keyasint,omitempty"` // SHA-256 of each challenger, in the spec's order
 }
 
 // rows is how many rows the scoring month's files hold.

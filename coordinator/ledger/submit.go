@@ -116,6 +116,9 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 	if c.Rules != "" {
 		facts.Rules = c.Rules
 	}
+	if len(c.Challengers) > 0 {
+		facts.Challengers = c.Challengers
+	}
 	if c.Last {
 		if err := j.checkPlan(st.Kind, tasks, facts); err != nil {
 			return nil, nil, fmt.Errorf("job %s stage %d: %w", c.Job, c.Stage, err)
@@ -132,7 +135,9 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 }
 
 // brings reports whether the chunk carries any fact of the survey.
-func (c Plan) brings() bool { return len(c.Files) > 0 || c.Model != "" || c.Rules != "" }
+func (c Plan) brings() bool {
+	return len(c.Files) > 0 || c.Model != "" || c.Rules != "" || len(c.Challengers) > 0
+}
 
 // there reports whether the ledger holds everything the chunk says.
 func (c Plan) there(j *Job, st *Stage) bool {
@@ -149,7 +154,8 @@ func (c Plan) there(j *Job, st *Stage) bool {
 		}
 	}
 	return slices.Equal(c.Files, j.Facts.Files[c.FirstFile:fileEnd]) &&
-		(c.Model == "" || c.Model == j.Facts.Model) && (c.Rules == "" || c.Rules == j.Facts.Rules)
+		(c.Model == "" || c.Model == j.Facts.Model) && (c.Rules == "" || c.Rules == j.Facts.Rules) &&
+		(len(c.Challengers) == 0 || slices.Equal(c.Challengers, j.Facts.Challengers))
 }
 
 func equalTask(a, b job.Task) bool {
@@ -223,7 +229,7 @@ func checkCover(tasks []Task) error {
 func Split(id job.ID, stage int, kind job.StageKind, tasks []job.Task, facts Facts) ([]Plan, error) {
 	const chunk = EntryMax / 2
 	var plans []Plan
-	cur := Plan{Job: id, Stage: stage, StageKind: kind, Model: facts.Model, Rules: facts.Rules}
+	cur := Plan{Job: id, Stage: stage, StageKind: kind, Model: facts.Model, Rules: facts.Rules, Challengers: facts.Challengers}
 	size := 0
 	take := func(v any) error {
 		b, err := encoder.Marshal(v)

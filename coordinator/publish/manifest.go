@@ -10,27 +10,29 @@ import (
 
 	"rescore/coordinator/ledger"
 	"rescore/partition"
+	"rescore/partition/contest"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
 
 // Manifest is a version, complete: _MANIFEST.json.
 type Manifest struct {
-	Format     int             `json:"format"` // 1
-	Dataset    string          `json:"dataset"`
-	Version    string          `json:"version"`
-	Job        job.ID          `json:"job"`
-	Month      int32           `json:"month"`
-	Digest     string          `json:"digest"` // of the rows: see Digest
-	Rows       job.Counts      `json:"rows"`
-	Tally      job.Tally       `json:"tally"`
-	Schema     string          `json:"schema"` // fingerprint of the score record
-	Model      string          `json:"model_digest"`
-	Rules      string          `json:"rules_digest"`
-	Spec       json.RawMessage `json:"spec"` // effective configuration
-	Input      []job.InputFile `json:"input"`
-	Released   *Released       `json:"released,omitempty"` // nil: every gate passed
-	Partitions []Partition     `json:"partitions"`
+	Format      int             `json:"format"` // 1
+	Dataset     string          `json:"dataset"`
+	Version     string          `json:"version"`
+	Job         job.ID          `json:"job"`
+	Month       int32           `json:"month"`
+	Digest      string          `json:"digest"` // of the rows: see Digest
+	Rows        job.Counts      `json:"rows"`
+	Tally       job.Tally       `json:"tally"`
+	Schema      string          `json:"schema"` // fingerprint of the score record
+	Model       string          `json:"model_digest"`
+	Rules       string          `json:"rules_digest"`
+	Challengers []Challenger    `json:"challengers,omitempty"`
+	Spec        json.RawMessage `json:"spec"` // effective configuration
+	Input       []job.InputFile `json:"input"`
+	Released    *Released       `json:"released,omitempty"` // nil: every gate passed
+	Partitions  []Partition     `json:"partitions"`
 }
 
 // Released says that a version was published although gates refused it.
@@ -38,6 +40,14 @@ type Released struct {
 	Who    string `json:"who"`
 	Reason string `json:"reason"` // theirs
 	Gates  string `json:"gates"`  // what was refused, with its figures
+}
+
+// Challenger is a model that was scored beside the champion, and how far the two
+// agree.
+type Challenger struct {
+	Name  string `json:"name"`
+	Model string `json:"model_digest"`
+	contest.Figures
 }
 
 // Partition is one partition of a version.
@@ -61,14 +71,18 @@ func Digest(schema string, month int32, rows job.Counts, sum partition.Sum) stri
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// NewManifest works a sealed job's manifest out of the ledger.
-func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string) Manifest {
+// NewManifest works a sealed job's manifest out of the ledger. figures are those of
+// the challengers, in the spec's order.
+func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, figures []contest.Figures) Manifest {
 	v, score, selected := j.Version, j.Score(), j.Select()
 	m := Manifest{
 		Format: 1, Dataset: v.Dataset, Version: v.ID, Job: j.ID, Month: spec.Month,
 		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
 		Rows:   v.Counts, Tally: j.Totals().Tally, Schema: fingerprint,
 		Model: j.Facts.Model, Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
+	}
+	for i, one := range spec.Model.Challengers {
+		m.Challengers = append(m.Challengers, Challenger{Name: one.Name, Model: j.Facts.Challengers[i], Figures: figures[i]})
 	}
 	if j.Released != nil {
 		m.Released = &Released{Who: j.Released.Who, Reason: j.Released.Reason, Gates: j.Held.Reason}
@@ -86,6 +100,15 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string) Manifest {
 		m.Partitions = append(m.Partitions, p)
 	}
 	return m
+}
+
+// Models returns the digests of all models, the champion's first.
+func (m Manifest) Models() []string {
+	list := []string{m.Model}
+	for _, c := range m.Challengers {
+		list = append(list, c.Model)
+	}
+	return list
 }
 
 // take adds the files of a kind, to be published below dir.

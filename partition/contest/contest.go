@@ -27,9 +27,9 @@ const Bands = 5
 
 // Grade is what is counted of one model's propensity of a row.
 type Grade struct {
-	Bin        int   // ecdf.ScoreBin of round(1000·propensity)
+	Bin        uint8 // ecdf.ScoreBin of round(1000·propensity), halves to even
 	Band       uint8 // risk_band, 1 to 5
-	Millionths int64 // the propensity, halves to even
+	Millionths int32 // the propensity, halves to even
 }
 
 // Scale grades propensities by the cut points of a policy.
@@ -44,17 +44,30 @@ func NewScale(cut [Bands - 1]float64) Scale {
 	return s
 }
 
-// Grade grades a published propensity, from 0 to 1: score and band are those that
-// the champion's would be.
-func (s *Scale) Grade(propensity float32) Grade {
-	p := float64(propensity)
-	g := Grade{Bin: ecdf.ScoreBin(uint16(math.RoundToEven(1000 * p))), Band: 1, Millionths: int64(math.RoundToEven(1e6 * p))}
-	for _, cut := range s.cut {
-		if p >= cut {
-			g.Band++
-		}
+// bins are the bins of all scores.
+var bins = func() (list [1001]uint8) {
+	for score := range list {
+		list[score] = uint8(ecdf.ScoreBin(uint16(score)))
 	}
-	return g
+	return list
+}()
+
+// Grade grades published propensities as the champion's are graded; dst is as long,
+// or longer. What is no probability is graded somehow: it is for whoever proves the
+// file to refuse it.
+func (s *Scale) Grade(dst []Grade, propensities []float32) {
+	for i, propensity := range propensities {
+		p := float64(propensity)
+		band := uint8(1)
+		for _, cut := range s.cut {
+			reached := uint8(0) // without a branch: bands are not to be foreseen
+			if p >= cut {
+				reached = 1
+			}
+			band += reached
+		}
+		dst[i] = Grade{Bin: bins[min(uint(int(math.RoundToEven(1000*p))), uint(len(bins)-1))], Band: band, Millionths: int32(math.RoundToEven(1e6 * p))}
+	}
 }
 
 // Counts are rows by what two models say of them. New makes them.
@@ -67,12 +80,18 @@ type Counts struct {
 // New returns counts of no rows, some 300 kB.
 func New() *Counts { return &Counts{scores: ecdf.New(ecdf.Scores)} }
 
-// Add counts one row.
-func (c *Counts) Add(champion, challenger Grade) {
-	c.scores.Add(ecdf.ScoreCell(champion.Bin, challenger.Bin))
-	c.bands[champion.Band-1][challenger.Band-1]++
-	c.sums[0] += champion.Millionths
-	c.sums[1] += challenger.Millionths
+// Add counts rows by what the two models say of each; the slices are of one length.
+func (c *Counts) Add(champion, challenger []Grade) {
+	var sums [2]int64
+	for i, a := range champion {
+		b := challenger[i]
+		c.scores.Add(ecdf.ScoreCell(int(a.Bin), int(b.Bin)))
+		c.bands[a.Band-1][b.Band-1]++
+		sums[0] += int64(a.Millionths)
+		sums[1] += int64(b.Millionths)
+	}
+	c.sums[0] += sums[0]
+	c.sums[1] += sums[1]
 }
 
 // Rows returns how many rows were counted.

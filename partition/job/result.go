@@ -125,6 +125,8 @@ type Survey struct {
 	Segments [][]SegmentRows `cbor:"2,keyasint"` // by months back; index 0 is the scoring month
 	Model    string          `cbor:"3,keyasint"` // SHA-256 of the model file
 	Columns  []string        `cbor:"4,keyasint"` // canonical flat columns the input has
+
+	Challengers []string `cbor:"5,keyasint,omitempty"` // SHA-256 of each challenger, in the job's order
 }
 
 // Counts are the outcomes of rows. In = Scored + Excluded + Rejected + Duplicate (I2).
@@ -193,6 +195,7 @@ const (
 	FileRejects FileKind = 2
 	FileSurvey  FileKind = 3
 	FileRanks   FileKind = 4 // an ecdf.Histogram of eligible rows, by what the policy ranks: of a partition, or of the base
+	FileContest FileKind = 5 // contest.Counts of the job's challengers, over a partition's rows
 )
 
 // Tally is the mergeable summary of scored rows. All exact counts.

@@ -101,6 +101,8 @@ type Assignment struct {
 	Files    []job.InputFile `cbor:"10,keyasint"` // of the survey; Task.Slices index it; empty but in a score task
 	Model    string          `cbor:"11,keyasint"` // SHA-256 the model file must have; "" in a survey
 	Rules    string          `cbor:"12,keyasint"` // SHA-256 of the rules; "" in a survey
+
+	Challengers []string `cbor:"13,keyasint,omitempty"` // SHA-256 of each challenger, in the spec's order; empty in a survey
 }
 
 // Lease names one grant of a task.

@@ -25,6 +25,39 @@ type Model struct {
 	Features []string
 	Bound    []string // the column each feature reads, float64
 	ensemble *model.Ensemble
+
+	Challengers []Model // of the champion, in the job's order
+}
+
+// Digests returns the digests of all models, the champion's first.
+func (m Model) Digests() []string {
+	list := []string{m.Digest}
+	for _, c := range m.Challengers {
+		list = append(list, c.Digest)
+	}
+	return list
+}
+
+// Alone returns the features of challenger i, as its file names them, that read a
+// column the champion does not.
+func (m Model) Alone(i int) []string {
+	list := []string{}
+	c := m.Challengers[i]
+	for f, column := range c.Bound {
+		if !slices.Contains(m.Bound, column) {
+			list = append(list, c.Features[f])
+		}
+	}
+	return list
+}
+
+// bound are the columns that any of the models reads.
+func (m Model) bound() []string {
+	list := slices.Clone(m.Bound)
+	for _, c := range m.Challengers {
+		list = append(list, c.Bound...)
+	}
+	return list
 }
 
 // canonical maps the flat names of the subscriber record to their types, and
@@ -109,14 +142,41 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	return m, nil
 }
 
+// LoadModels loads the champion and its challengers. read gives the bytes that a
+// path of the job leads to.
+func LoadModels(spec job.Spec, read func(path string) ([]byte, error)) (Model, error) {
+	m, err := loadFrom(spec, "model.path", read)
+	if err != nil {
+		return Model{}, err
+	}
+	for i, one := range spec.Model.Challengers {
+		c, err := loadFrom(spec.Promoted(i), fmt.Sprintf("model.challengers[%d].path", i), read)
+		if err != nil {
+			return Model{}, fmt.Errorf("challenger %s: %w", one.Name, err)
+		}
+		m.Challengers = append(m.Challengers, c)
+	}
+	return m, nil
+}
+
+// loadFrom loads the model at spec.Model.Path, which stands in the job file under key.
+func loadFrom(spec job.Spec, key string, read func(path string) ([]byte, error)) (Model, error) {
+	data, err := read(spec.Model.Path)
+	if err != nil {
+		return Model{}, fmt.Errorf("read %s: %w", key, err)
+	}
+	return LoadModel(spec, data)
+}
+
 // ForJob plans the program of a job: everything the score record has.
 func ForJob(spec job.Spec, m Model) (*Plan, error) {
 	catalogue, err := catalogue(spec, m, nil)
 	if err != nil {
 		return nil, err
 	}
-	want := make([]kernel.Field, len(schema.Score))
-	for i, c := range schema.Score {
+	record := schema.ScoreWith(spec.Model.Names())
+	want := make([]kernel.Field, len(record))
+	for i, c := range record {
 		want[i] = kernel.Field{Name: c.Name, Type: c.Type}
 	}
 	return Select(catalogue, want, input(spec))
@@ -176,13 +236,13 @@ func isExtra(spec job.Spec, name string) bool {
 }
 
 // catalogue lists the kernels of a job, with those of more features than the
-// model's. Select leaves out what nobody needs.
+// models'. Select leaves out what nobody needs.
 func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	rules, err := formula.NewRules(spec)
 	if err != nil {
 		return nil, err
 	}
-	list, err := common(spec, slices.Concat(m.Bound, more, inputs(rules)))
+	list, err := common(spec, slices.Concat(m.bound(), more, inputs(rules)))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +250,16 @@ func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(list, propensity, rules), nil
+	list = append(list, propensity, rules)
+	for i, one := range spec.Model.Challengers {
+		c := m.Challengers[i]
+		k, err := score.NewChallenger(one.Name, c.ensemble, c.Bound, one.UndersamplingBeta)
+		if err != nil {
+			return nil, fmt.Errorf("challenger %s: %w", one.Name, err)
+		}
+		list = append(list, k)
+	}
+	return list, nil
 }
 
 // inputs lists the columns a kernel reads.

@@ -130,7 +130,7 @@ func months(column string, from, to int) []string {
 }
 
 // Unknowns lists the outputs that absent canonical columns leave unknown,
-// triggers first, then the model's features that are missing in every row.
+// triggers first, then the models' features that are missing in every row.
 func Unknowns(spec job.Spec, m Model, absent []string) ([]Unknown, error) {
 	var list []Unknown
 	for _, n := range needs(spec) {
@@ -150,6 +150,24 @@ func Unknowns(spec job.Spec, m Model, absent []string) ([]Unknown, error) {
 			list = append(list, Unknown{Output: "rule " + f.Name, Missing: missing, Effect: "UNKNOWN unless the rest of it decides"})
 		}
 	}
+	for i, one := range append([]Model{m}, m.Challengers...) {
+		of := "model"
+		if i > 0 {
+			of = "challenger " + spec.Model.Challengers[i-1].Name
+		}
+		lost, err := unknownFeatures(spec, one, of, columns, absent)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, lost...)
+	}
+	return list, nil
+}
+
+// unknownFeatures lists the features of one model that are missing in every row.
+// columns are those that the job's own features read, by name.
+func unknownFeatures(spec job.Spec, m Model, of string, columns map[string][]string, absent []string) ([]Unknown, error) {
+	var list []Unknown
 	for i, column := range m.Bound {
 		sources := []string{}
 		if e, ok := feature.Find(column); ok {
@@ -168,7 +186,7 @@ func Unknowns(spec job.Spec, m Model, absent []string) ([]Unknown, error) {
 		}
 		if lost {
 			list = append(list, Unknown{
-				Output:  "model feature " + m.Features[i],
+				Output:  of + " feature " + m.Features[i],
 				Missing: sources, Effect: "missing in every row; the model takes its default branch",
 			})
 		}

@@ -72,9 +72,9 @@ type Provenance struct {
 
 // provenance reads the footer's metadata and says which layout the file has. It
 // returns ErrLayout when that is none of this package's.
-func provenance(pairs []format.KeyValue) (Provenance, *layout, error) {
+func provenance(meta *format.FileMetaData) (Provenance, *layout, error) {
 	text := map[string]string{}
-	for _, pair := range pairs {
+	for _, pair := range meta.KeyValueMetadata {
 		text[pair.Key] = pair.Value
 	}
 	for _, key := range []string{keyJob, keyModelDigest, keyMonth, keyPartition, keyRulesDigest, keySchema, keyToken} {
@@ -82,13 +82,8 @@ func provenance(pairs []format.KeyValue) (Provenance, *layout, error) {
 			return Provenance{}, nil, fmt.Errorf("%w: footer without %s", ErrLayout, key)
 		}
 	}
-	var l *layout
-	for _, known := range []*layout{scored, published} {
-		if text[keySchema] == known.fingerprint {
-			l = known
-		}
-	}
-	if l == nil {
+	l, ok := layoutOf(meta.Schema, text[keySchema])
+	if !ok {
 		return Provenance{}, nil, fmt.Errorf("%w: its columns are not those of this version of rescore", ErrLayout)
 	}
 	month, err := strconv.ParseInt(text[keyMonth], 10, 32)

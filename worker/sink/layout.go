@@ -3,12 +3,14 @@ package sink
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
+	"rescore/partition/job"
 	"rescore/partition/schema"
 )
 
@@ -22,12 +24,52 @@ type layout struct {
 	full        sync.Pool // empty groups of RowGroupRows rows, some 10 MB each, from one attempt to the next
 }
 
-// The layouts of files: what the score stage stages, and what is published. A
-// file says by its fingerprint which one it has.
-var (
-	scored    = newLayout(schema.Score, scoreTerms)
-	published = newLayout(schema.Published, scoreTerms, selectTerms)
-)
+// layouts are those of a job's files: what the score stage stages, and what is
+// published. A file says by its fingerprint which one it has.
+type layouts struct{ scored, published *layout }
+
+// known are the layouts that were asked for, by the challengers of their jobs.
+var known = struct {
+	sync.Mutex
+	by map[string]layouts
+}{by: map[string]layouts{}}
+
+// layoutsOf returns the layouts of jobs with challengers of those names.
+func layoutsOf(challengers []string) layouts {
+	known.Lock()
+	defer known.Unlock()
+	key := strings.Join(challengers, " ")
+	l, ok := known.by[key]
+	if !ok {
+		terms := weights(schema.ScoreWith(challengers), 0)
+		l = layouts{newLayout(schema.ScoreWith(challengers), terms), newLayout(schema.PublishedWith(challengers), terms, selectTerms)}
+		known.by[key] = l
+	}
+	return l
+}
+
+// layoutOf returns the layout that a file's columns and fingerprint are of.
+func layoutOf(elements []format.SchemaElement, fingerprint string) (*layout, bool) {
+	var challengers []string
+	for _, e := range elements[min(1+len(schema.Score), len(elements)):] {
+		name, is := strings.CutPrefix(e.Name, schema.ChallengerColumn(""))
+		if !is || len(challengers) == job.ChallengersMax {
+			break
+		}
+		challengers = append(challengers, name)
+	}
+	switch fingerprint { // first of all, so that no file makes up layouts that are kept
+	case schema.Fingerprint(schema.ScoreWith(challengers)):
+		return layoutsOf(challengers).scored, true
+	case schema.Fingerprint(schema.PublishedWith(challengers)):
+		return layoutsOf(challengers).published, true
+	}
+	return nil, false
+}
+
+// scored is the layout of a score file without challengers. Those of others begin
+// with its columns.
+var scored = layoutsOf(nil).scored
 
 // selected are the columns the select stage adds, beside the key.
 var selected = newLayout(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectTerms)

@@ -48,13 +48,12 @@ func (g *group) countRanks(h *ecdf.Histogram, by *ecdf.Ranking) {
 	}
 }
 
-// putRanks stages a partition's histogram.
-func putRanks(ctx context.Context, st store.Store, name string, h *ecdf.Histogram) (job.File, error) {
-	data := h.Encode()
+// putCounts stages counts of a partition's rows.
+func putCounts(ctx context.Context, st store.Store, kind job.FileKind, name string, data []byte, rows int64) (job.File, error) {
 	if err := st.Put(ctx, name, data); err != nil {
-		return job.File{}, fmt.Errorf("stage ranks: %w", err)
+		return job.File{}, fmt.Errorf("stage %s: %w", name, err)
 	}
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
-	return job.File{Kind: job.FileRanks, Path: name, Rows: h.Total(), Bytes: int64(len(data)), SHA256: digest, Content: digest}, nil
+	return job.File{Kind: kind, Path: name, Rows: rows, Bytes: int64(len(data)), SHA256: digest, Content: digest}, nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // Read reads a score file row group by row group: batch is called with records
-// of schema.Published columns, or of schema.Score columns where the file was not
-// through the select stage, valid until it returns, at most RowGroupRows rows
+// of schema.PublishedWith columns, or of schema.ScoreWith columns where the file was
+// not through the select stage, valid until it returns, at most RowGroupRows rows
 // each. Rows are counted against the footer and pages carry checksums; Verify
 // also compares the whole file with its digest.
 func Read(ctx context.Context, st store.Store, name string, batch func(arrow.Record) error) (Provenance, error) {
@@ -54,7 +54,7 @@ func open(o store.Object) (f *scoreFile, err error) {
 	if f.meta, f.end, err = readFooter(o); err != nil {
 		return nil, err
 	}
-	if f.from, f.layout, err = provenance(f.meta.KeyValueMetadata); err != nil {
+	if f.from, f.layout, err = provenance(f.meta); err != nil {
 		return nil, err
 	}
 	if err := f.layout.check(f.meta.Schema); err != nil {

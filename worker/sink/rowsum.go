@@ -12,7 +12,7 @@ const sumBlock = 1024
 // rowSum sums up the hashes of all rows. A row of the score stage has the hash,
 // modulo 2^64,
 //
-//	h = value(0)·k(0) + value(1)·k(1) + …   over the columns of schema.Score
+//	h = value(0)·k(0) + value(1)·k(1) + …   over the columns of schema.ScoreWith
 //
 // where value is the column's value as a 64-bit two's complement integer, or
 // the 32 bits of a float32, and k(c) = Mix((c+1)·0x9e3779b97f4a7c15) | 1. The
@@ -58,10 +58,7 @@ type weight struct {
 // stage's.
 const selectSalt = 0x73656c6563743031 // "select01"
 
-var (
-	scoreTerms  = weights(schema.Score, 0)
-	selectTerms = weights(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectSalt)
-)
+var selectTerms = weights(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectSalt)
 
 func weights(columns []schema.Column, salt uint64) []weight {
 	var list []weight

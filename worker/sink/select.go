@@ -51,6 +51,7 @@ type copied struct {
 	content string                 // SHA-256 of the bytes before end
 	end     int64                  // where the score file's footer began
 	columns [][]format.ColumnChunk // by row group
+	layout  *layout                // of the published file
 }
 
 func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (Output, error) {
@@ -83,13 +84,13 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := f.copyTo(ctx, to, s.Scores); err != nil {
 		return Output{}, err
 	}
-	result := Output{within: a.Range, copied: &copied{content: s.Scores.Content, end: f.end}}
+	result := Output{within: a.Range, copied: &copied{content: s.Scores.Content, end: f.end, layout: layoutsOf(a.Challengers).published}}
 	enc := newEncoder(to, codec)
 	if err := f.extend(ctx, enc, s, &result); err != nil {
 		return Output{}, err
 	}
 	content := hex.EncodeToString(to.hash.Sum(nil))
-	if err := enc.writeFooter(a, published, f.meta.NumRows); err != nil {
+	if err := enc.writeFooter(a, layoutsOf(a.Challengers).published, f.meta.NumRows); err != nil {
 		return Output{}, err
 	}
 	if err := to.commit(); err != nil {
@@ -106,8 +107,8 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 // isFrom returns ErrContent unless the file is the score file of the attempt's
 // partition.
 func (f *scoreFile) isFrom(a Attempt) error {
-	if f.layout != scored {
-		return fmt.Errorf("%w: it went through the select stage already", ErrLayout)
+	if f.layout != layoutsOf(a.Challengers).scored {
+		return fmt.Errorf("%w: it is no score file of the job, or went through the select stage already", ErrLayout)
 	}
 	want := Provenance{Job: a.Job, ModelDigest: a.ModelDigest, RulesDigest: a.RulesDigest, Partition: a.Range.String(), Month: a.Month, Token: f.from.Token}
 	if f.from != want {
@@ -158,7 +159,7 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 	added := selected.full.Get().(*group)
 	defer added.release()
 	next := 0
-	return f.groups(ctx, scored.only(s.Columns...), func(g *group) error {
+	return f.groups(ctx, f.layout.only(s.Columns...), func(g *group) error {
 		added.reset()
 		if err := added.eval(g, s); err != nil {
 			return err
@@ -226,7 +227,7 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	if object.Size() != file.Bytes || whole != file.SHA256 || before[0] != o.copied.content || before[1] != file.Content {
 		return fmt.Errorf("%w: SHA-256 or length differs from the one written", ErrDamaged)
 	}
-	if f.layout != published || len(f.meta.RowGroups) != len(o.copied.columns) {
+	if f.layout != o.copied.layout || len(f.meta.RowGroups) != len(o.copied.columns) {
 		return fmt.Errorf("%w: it is not made of the score file it was made of", ErrLayout)
 	}
 	for i, columns := range o.copied.columns {

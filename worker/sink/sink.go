@@ -13,7 +13,8 @@
 // # The score file
 //
 // One Parquet file holds the columns of schema.Score or, published, of
-// schema.Published, in order, all REQUIRED.
+// schema.Published, in order, all REQUIRED; of a job with challengers those of
+// schema.ScoreWith and schema.PublishedWith.
 // Types are what every reader has had for ten years: msisdn and amounts in fen
 // are signed INT64, propensity is FLOAT, everything else is plain INT32. Spark
 // reads UINT_64 as a decimal and, before 3.2, refuses UINT_8; every value fits
@@ -44,9 +45,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition"
+	"rescore/partition/contest"
 	"rescore/partition/ecdf"
 	"rescore/partition/job"
-	"rescore/partition/schema"
 	"rescore/partition/store"
 )
 
@@ -87,7 +88,8 @@ type Attempt struct {
 	Month        int32           // yyyymm
 	ModelDigest  string
 	RulesDigest  string
-	Policy       job.Policy // by whose priority the rows of a score file are ranked
+	Policy       job.Policy // by whose priority the rows of a score file are ranked, and by whose bands challengers are compared
+	Challengers  []string   // whose columns stand beside the champion's
 	Compression  string     // zstd (also ""), snappy or none
 	rowGroupRows int        // 0: RowGroupRows; tests take fewer
 }
@@ -120,7 +122,9 @@ type Sink struct {
 	schema  *arrow.Schema
 	ranks   *ecdf.Histogram
 	by      *ecdf.Ranking // that ranks counts
-	rejects *rejects      // nil until there is something to say
+	contest []*contest.Counts
+	scale   contest.Scale
+	rejects *rejects // nil until there is something to say
 	result  Output
 	err     error // the first error, or ErrFinished: the sink does nothing more
 }
@@ -128,7 +132,7 @@ type Sink struct {
 // Output is what an attempt wrote. The counts other than Scored follow from the
 // drop reasons.
 type Output struct {
-	Files  []job.File    // scores, then rejects where there are any, then ranks; of Select the scores alone
+	Files  []job.File    // scores, then rejects where there are any, then ranks, then the contest where there are challengers; of Select the scores alone
 	Counts job.Counts    // In is the rows given to Write
 	Keys   partition.Sum // over the numbers of the scored rows; of Select empty
 	Rows   partition.Sum // over every column of the scored rows, see rowSum
@@ -164,14 +168,16 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		name:    name,
 		out:     out,
 		enc:     newEncoder(out, codec),
-		group:   scored.full.Get().(*group),
+		group:   layoutsOf(a.Challengers).scored.full.Get().(*group),
 		ranks:   histograms[by.Kind()].Get().(*ecdf.Histogram),
 		by:      by,
+		contest: newContest(len(a.Challengers)),
+		scale:   contest.NewScale(a.Policy.RiskBandCut),
 		result:  Output{within: a.Range},
 	}, nil
 }
 
-// Write adds a batch of schema.Score columns. drop holds, for every row, why it
+// Write adds a batch of schema.ScoreWith columns. drop holds, for every row, why it
 // is not scored, 0 for a row that is; nil scores all. Rows with a reason are
 // counted and left out. The batch stays the caller's.
 func (s *Sink) Write(scores arrow.Record, drop []job.Reason) error {
@@ -186,7 +192,7 @@ func (s *Sink) Write(scores arrow.Record, drop []job.Reason) error {
 
 func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 	if scores.Schema() != s.schema {
-		if err := checkSchema(scores.Schema(), schema.Score); err != nil {
+		if err := checkSchema(scores.Schema(), s.group.layout.columns); err != nil {
 			return err
 		}
 		s.schema = scores.Schema()
@@ -262,6 +268,7 @@ func (s *Sink) flush() error {
 	s.result.Rows = s.result.Rows.Add(s.group.rowSum())
 	s.result.Keys = s.result.Keys.Add(s.group.keySum())
 	s.group.countRanks(s.ranks, s.by)
+	s.group.countContest(s.contest, &s.scale)
 	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
 		return err
 	}
@@ -312,7 +319,7 @@ func (s *Sink) finish(ctx context.Context) error {
 		return err
 	}
 	content := hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
-	if err := s.enc.writeFooter(s.attempt, scored, s.result.Counts.Scored); err != nil {
+	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored); err != nil {
 		return err
 	}
 	// The scores last: when another file does not fit, they need no undoing.
@@ -344,7 +351,15 @@ func (s *Sink) finishOthers(ctx context.Context) (files []job.File, err error) {
 		}
 		files = append(files, f)
 	}
-	f, err := putRanks(ctx, s.store, s.attempt.name("ranks", "bin"), s.ranks)
+	f, err := putCounts(ctx, s.store, job.FileRanks, s.attempt.name("ranks", "bin"), s.ranks.Encode(), s.ranks.Total())
+	if err != nil {
+		return files, err
+	}
+	files = append(files, f)
+	if len(s.contest) == 0 {
+		return files, nil
+	}
+	f, err = putCounts(ctx, s.store, job.FileContest, s.attempt.name("contest", "bin"), contest.Encode(s.contest), s.contest[0].Rows())
 	if err != nil {
 		return files, err
 	}
@@ -366,7 +381,8 @@ func (s *Sink) release() {
 		s.group.release()
 		s.ranks.Reset()
 		histograms[s.ranks.Kind()].Put(s.ranks)
-		s.group, s.ranks = nil, nil
+		releaseContest(s.contest)
+		s.group, s.ranks, s.contest = nil, nil, nil
 	}
 }
 

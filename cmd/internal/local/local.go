@@ -6,8 +6,6 @@ package local
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -69,6 +67,8 @@ type Outcome struct {
 	Resumed       int  // partitions that an earlier run had completed
 	Already       bool // the version was there: nothing was done
 	Current       bool // it is the dataset's current version
+
+	Challengers []publish.Challenger // beside the champion, in the job's order
 }
 
 // StageTime is the wall time of one stage in this run.
@@ -123,11 +123,11 @@ type question struct {
 // ask reads everything the job names, so that what is wrong is said before any
 // work, and works out the job's ID. It writes nothing.
 func ask(ctx context.Context, o Options) (_ question, err error) {
-	model, err := readModel(o.Base, o.Spec.Model.Path)
+	models, err := o.models()
 	if err != nil {
-		return question{}, inputError(fmt.Errorf("read model.path: %w", err))
+		return question{}, inputError(err)
 	}
-	if _, err := program.LoadModel(o.Spec, model); err != nil {
+	if _, err := program.ForJob(o.Spec, models); err != nil {
 		return question{}, inputError(err)
 	}
 	dataset, err := openInput(ctx, o)
@@ -139,11 +139,15 @@ func ask(ctx context.Context, o Options) (_ question, err error) {
 	if err != nil {
 		return question{}, inputError(err)
 	}
-	sum := sha256.Sum256(model)
 	return question{
-		id:   job.NewID(o.Spec, []string{hex.EncodeToString(sum[:])}, fingerprint),
+		id:   job.NewID(o.Spec, models.Digests(), fingerprint),
 		spec: o.Spec, dir: place(o.Base, o.Spec.Output.Path),
 	}, nil
+}
+
+// models loads the champion and its challengers.
+func (o Options) models() (program.Model, error) {
+	return program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(o.Base, path) })
 }
 
 func openInput(ctx context.Context, o Options) (*source.Dataset, error) {
@@ -183,7 +187,7 @@ func (q question) outcome(p publish.Pointer, m publish.Manifest, current bool) O
 	return Outcome{
 		Job: q.id, Name: p.Dataset, Version: p.Version, Path: filepath.Join(q.dir, filepath.FromSlash(p.Path)),
 		Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
-		Tally: m.Tally, Already: true, Current: current,
+		Tally: m.Tally, Challengers: m.Challengers, Already: true, Current: current,
 	}
 }
 

@@ -23,11 +23,22 @@ type PlanReport struct {
 	Unknown  []program.Unknown
 	Model    string // digest
 	Features int    // the model's
-	Already  bool   // the job is published: Run would do nothing
-	Version  string // of that version
-	Program  string // the kernels, in order
-	Picture  program.Picture
-	Select   program.Picture // of the select stage
+
+	Challengers []PlanChallenger
+
+	Already bool   // the job is published: Run would do nothing
+	Version string // of that version
+	Program string // the kernels, in order
+	Picture program.Picture
+	Select  program.Picture // of the select stage
+}
+
+// PlanChallenger is a model that would be scored beside the champion.
+type PlanChallenger struct {
+	Name     string   `json:"name"`
+	Model    string   `json:"model"` // digest
+	Features int      `json:"model_features"`
+	Alone    []string `json:"features_alone"` // that read what the champion does not
 }
 
 // PlanTask is one partition as it would be cut.
@@ -42,11 +53,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, err
 	}
-	data, err := readModel(o.Base, o.Spec.Model.Path)
-	if err != nil {
-		return PlanReport{}, inputError(err)
-	}
-	model, err := program.LoadModel(o.Spec, data)
+	model, err := o.models()
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
@@ -80,6 +87,9 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 		Job: q.id, Files: survey.Files, Columns: present, Absent: absent,
 		Unknown: unknown, Model: model.Digest, Features: len(model.Features), Program: steps.String(),
 		Picture: steps.Picture(o.Spec.Run.BatchRows), Select: second.Picture(o.Spec.Run.BatchRows),
+	}
+	for i, c := range model.Challengers {
+		r.Challengers = append(r.Challengers, PlanChallenger{o.Spec.Model.Challengers[i].Name, c.Digest, len(c.Features), model.Alone(i)})
 	}
 	for _, t := range tasks {
 		r.Rows += t.Rows

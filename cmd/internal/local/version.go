@@ -66,7 +66,11 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 	if v.Manifest, err = publish.ReadManifest(ctx, st, pointers[at]); err != nil {
 		return nil, err
 	}
-	if record := v.Manifest.Schema; record != schema.Fingerprint(schema.Published) && record != schema.Fingerprint(schema.Score) {
+	var challengers []string
+	for _, c := range v.Manifest.Challengers {
+		challengers = append(challengers, c.Name)
+	}
+	if record := v.Manifest.Schema; record != schema.Fingerprint(schema.PublishedWith(challengers)) && record != schema.Fingerprint(schema.ScoreWith(challengers)) {
 		return nil, fmt.Errorf("version %s was written by another release of rescore, whose score record has other columns; use that release, or run the job again", v.Manifest.Version)
 	}
 	if v.Spec, err = job.ParseCanonical(v.Manifest.Spec); err != nil {
@@ -99,7 +103,7 @@ func (v *Version) jobFolder(outputDir, base string) (string, error) {
 // options are the job's, as it would be run again.
 func (v *Version) options() (Options, error) {
 	o := Options{Spec: v.Spec, Base: v.base}
-	for _, path := range []string{v.Spec.Input.Path, v.Spec.Model.Path} {
+	for _, path := range append(v.Spec.Model.Paths(), v.Spec.Input.Path) {
 		if v.base == "" && !filepath.IsAbs(path) && !strings.HasPrefix(path, builtin) {
 			return o, fmt.Errorf("path %s of the job is relative to the folder of its job file, and the version does not say which that is; name it with --base", path)
 		}
@@ -131,7 +135,7 @@ func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if job.NewID(v.Spec, []string{v.Manifest.Model}, fingerprint) == v.Manifest.Job {
+	if job.NewID(v.Spec, v.Manifest.Models(), fingerprint) == v.Manifest.Job {
 		return dataset, nil
 	}
 	for _, f := range v.Manifest.Input { // which one it is takes reading them all
@@ -146,22 +150,22 @@ func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
 	return nil, fmt.Errorf("input of version %s: its files are not named as they were: %w", v.Manifest.Version, ErrChanged)
 }
 
-// Model reads the model the version was scored with.
+// Model reads the models the version was scored with, the champion and its
+// challengers.
 func (v *Version) Model() (program.Model, error) {
 	o, err := v.options()
 	if err != nil {
 		return program.Model{}, err
 	}
-	data, err := readModel(o.Base, v.Spec.Model.Path)
+	m, err := o.models()
 	if err != nil {
-		return program.Model{}, inputError(fmt.Errorf("read model of version %s: %w", v.Manifest.Version, err))
+		return program.Model{}, inputError(fmt.Errorf("models of version %s: %w", v.Manifest.Version, err))
 	}
-	m, err := program.LoadModel(v.Spec, data)
-	if err == nil && m.Digest != v.Manifest.Model {
-		err = fmt.Errorf("model %s of version %s: its SHA-256 is %.12s…, the version's is %.12s…: %w", v.Spec.Model.Path, v.Manifest.Version, m.Digest, v.Manifest.Model, ErrChanged)
-	}
-	if err != nil {
-		return program.Model{}, inputError(err)
+	was, is := v.Manifest.Models(), m.Digests()
+	for i, path := range v.Spec.Model.Paths() {
+		if is[i] != was[i] {
+			return program.Model{}, inputError(fmt.Errorf("model %s of version %s: its SHA-256 is %.12s…, the version's is %.12s…: %w", path, v.Manifest.Version, is[i], was[i], ErrChanged))
+		}
 	}
 	return m, nil
 }
