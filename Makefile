@@ -11,6 +11,7 @@ FUZZTIME    ?= 30s
 RUNS        ?= 200
 BENCH       ?= .
 BENCHTIME   ?= 1s
+PEERS       ?=
 
 # stdout belongs to data: make demo ends with one JSON object. (make -C DIR prints
 # "Leaving directory" after it unless told --no-print-directory.)
@@ -18,12 +19,12 @@ BENCHTIME   ?= 1s
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint vuln fuzz e2e kill bench golden clean
+.PHONY: help build demo test vet race lint vuln fuzz e2e kill bench bench-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/rescore: one static binary (with git, it knows its version)
 	@mkdir -p bin
@@ -70,6 +71,10 @@ kill: ## kill the real binary RUNS (200) times at random; versions must stay byt
 
 bench: ## run the benchmarks matching BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+
+# PEERS is for the harness: --work DIR, --only 100x31, --output json, --write-docs.
+bench-peers: build ## time LightGBM, XGBoost and others against ours (needs Python 3.11 and a package index; PEERS=--write-docs)
+	@python3 cmd/internal/peers/peers.py $(PEERS)
 
 golden: ## write the generated and golden files anew; read the diff before you commit it
 	RESCORE_GOLDEN=write $(GO) test -count=1 -run Golden ./...
