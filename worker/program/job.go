@@ -246,14 +246,14 @@ func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	propensity, err := score.NewPropensity(m.ensemble, m.Bound, spec.Model.UndersamplingBeta, spec.Policy)
+	propensity, err := score.NewPropensity(m.ensemble, m.Bound, score.Correction{Beta: spec.Model.UndersamplingBeta}, spec.Policy)
 	if err != nil {
 		return nil, err
 	}
 	list = append(list, propensity, rules)
 	for i, one := range spec.Model.Challengers {
 		c := m.Challengers[i]
-		k, err := score.NewChallenger(one.Name, c.ensemble, c.Bound, one.UndersamplingBeta)
+		k, err := score.NewChallenger(one.Name, c.ensemble, c.Bound, score.Correction{Beta: one.UndersamplingBeta})
 		if err != nil {
 			return nil, fmt.Errorf("challenger %s: %w", one.Name, err)
 		}

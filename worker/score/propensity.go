@@ -27,7 +27,7 @@ type propensity struct {
 	spec     kernel.Spec
 	model    *model.Ensemble
 	rows     *scorer
-	beta     float64
+	odds     Correction
 	*grading // nil of a challenger
 }
 
@@ -38,14 +38,14 @@ type propensity struct {
 //	risk_band         uint8    1 + how many of policy.RiskBandCut the propensity reaches
 //
 // features names the columns bound to e.Features, in that order: float64, NaN
-// where missing; an infinite value is missing too. beta is the share of
-// non-churners kept in training (job.Model.UndersamplingBeta), 1 for all.
+// where missing; an infinite value is missing too. The correction makes of what
+// the model predicts a probability that holds for the whole base.
 // The kernel takes batches of any size: its scratch is for blocks of 512 rows.
 //
 // It is an error when the model does not predict a probability, when a feature
-// has no column, and when beta is not above 0 and at most 1.
-func NewPropensity(e *model.Ensemble, features []string, beta float64, policy job.Policy) (kernel.Kernel, error) {
-	k, err := newPropensity(e, features, beta)
+// has no column, and when Beta is not above 0 and at most 1.
+func NewPropensity(e *model.Ensemble, features []string, odds Correction, policy job.Policy) (kernel.Kernel, error) {
+	k, err := newPropensity(e, features, odds)
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,8 @@ func NewPropensity(e *model.Ensemble, features []string, beta float64, policy jo
 // NewChallenger returns the kernel that writes a challenger's propensity, as the
 // champion's is written, to schema.ChallengerColumn(name). Its score and band are
 // not published, for they follow from it.
-func NewChallenger(name string, e *model.Ensemble, features []string, beta float64) (kernel.Kernel, error) {
-	k, err := newPropensity(e, features, beta)
+func NewChallenger(name string, e *model.Ensemble, features []string, odds Correction) (kernel.Kernel, error) {
+	k, err := newPropensity(e, features, odds)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func NewChallenger(name string, e *model.Ensemble, features []string, beta float
 }
 
 // newPropensity returns a kernel that writes no column yet.
-func newPropensity(e *model.Ensemble, features []string, beta float64) (*propensity, error) {
+func newPropensity(e *model.Ensemble, features []string, odds Correction) (*propensity, error) {
 	if !e.Probability() {
 		objective := e.Objective
 		if objective == "" {
@@ -85,14 +85,14 @@ func newPropensity(e *model.Ensemble, features []string, beta float64) (*propens
 	if len(features) != len(e.Features) {
 		return nil, fmt.Errorf("propensity: %d columns bound to the %d features of the model; bind them with model.Bind", len(features), len(e.Features))
 	}
-	if !(beta > 0 && beta <= 1) {
-		return nil, fmt.Errorf("propensity: model.undersampling_beta is %v; it is the share of non-churners kept in training, above 0 and at most 1", beta)
+	if !(odds.Beta > 0 && odds.Beta <= 1) {
+		return nil, fmt.Errorf("propensity: model.undersampling_beta is %v; it is the share of non-churners kept in training, above 0 and at most 1", odds.Beta)
 	}
 	rows, err := newScorer(e)
 	if err != nil {
 		return nil, fmt.Errorf("propensity: %w", err)
 	}
-	k := &propensity{model: e, rows: rows, beta: beta}
+	k := &propensity{model: e, rows: rows, odds: odds}
 	for _, name := range features {
 		k.spec.In = append(k.spec.In, kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
 	}
@@ -108,12 +108,25 @@ func (k *propensity) Eval(n int, in, out []kernel.Vector) {
 	for first := 0; first < n; first += blockRows {
 		rows := min(blockRows, n-first)
 		for i, raw := range k.rows.score(in, first, rows) {
-			p[first+i] = publish(AtBaseRate(k.model.Transform(raw), k.beta))
+			p[first+i] = publish(k.odds.Apply(raw, k.model.Transform(raw)))
 		}
 	}
 	if k.grading != nil {
 		k.grade(out[1].U16[:n], out[2].U8[:n], p)
 	}
+}
+
+// Correction makes of a model's prediction a probability that holds for the whole
+// base.
+type Correction struct {
+	Beta        float64 // share of non-churners kept in training (job.Model.UndersamplingBeta), 1 for all
+	Calibration Calibration
+}
+
+// Apply corrects a row's prediction: first for undersampling, then by calibration,
+// which was fitted to what the model says of the whole base.
+func (c *Correction) Apply(raw, prediction float64) float64 {
+	return c.Calibration.Apply(raw, AtBaseRate(prediction, c.Beta))
 }
 
 // AtBaseRate corrects a probability learned on undersampled data, in which a
