@@ -67,8 +67,8 @@ const (
 type decision struct {
 	spec   kernel.Spec
 	policy job.Policy
-	gain   float64 // fen of gain for each fen of expected monthly loss: s·g·T
-	cost   float64 // fen of a contact and its expected offer
+	gain   float64 // as Stake has it
+	cost   float64
 	key    uint64
 
 	applies [atRetain]lane.Mask  // by rank
@@ -79,12 +79,21 @@ type decision struct {
 	x, y    [lane.Rows]float64
 }
 
+// Stake returns what there is to win and to lose by retaining somebody: gain is fen
+// for each fen of expected monthly loss p·ARPU, that is s·g·T; cost is fen of a
+// contact and its expected offer. Retaining pays when gain·p·ARPU is not below cost.
+func Stake(policy job.Policy) (gain, cost float64) {
+	return float64(policy.SaveRate*policy.Margin) * policy.HorizonMonths,
+		float64(policy.ContactCostFen) + float64(policy.AcceptRate*float64(policy.OfferCostFen))
+}
+
 // NewDecision returns the kernel of retain_decision.
 func NewDecision(policy job.Policy) kernel.Kernel {
+	gain, cost := Stake(policy)
 	d := &decision{
 		policy: policy,
-		gain:   float64(policy.SaveRate*policy.Margin) * policy.HorizonMonths,
-		cost:   float64(policy.ContactCostFen) + float64(policy.AcceptRate*float64(policy.OfferCostFen)),
+		gain:   gain,
+		cost:   cost,
 		key:    partition.Mix(policy.HoldoutSeed + holdoutSalt),
 
 		history: masks(schema.Months),

@@ -48,8 +48,8 @@ func (r *row) decision(w words) *Decision {
 	column := schema.Must(schema.Score, "retain_decision")
 	taken := score.Decision(r.made["retain_decision"].whole)
 	net := Net{Propensity: r.made["propensity"].real, Arpu: r.made["arpu3_fen"].whole}
-	net.Cost = float64(p.ContactCostFen) + float64(p.AcceptRate*float64(p.OfferCostFen))
-	net.Gain = net.Propensity * float64(max(net.Arpu, 0)) * p.SaveRate * p.Margin * p.HorizonMonths
+	gain, cost := score.Stake(p)
+	net.Gain, net.Cost = float64(float64(max(net.Arpu, 0))*net.Propensity)*gain, cost // in the kernel's order
 	net.Net = net.Gain - net.Cost
 	d := &Decision{Net: net, Thresholds: r.thresholds("policy.save_rate", "policy.margin", "policy.horizon_months", "policy.contact_cost_fen", "policy.offer_cost_fen",
 		"policy.accept_rate", "policy.bad_debt_fen", "policy.bad_debt_suspends", "policy.holdout_pct", "policy.holdout_vip", "policy.group_handled")}
