@@ -15,7 +15,6 @@ import (
 
 	"rescore/partition/ecdf"
 	"rescore/partition/job"
-	"rescore/partition/store"
 	"rescore/partition/wire"
 	"rescore/worker/program"
 	"rescore/worker/sink"
@@ -28,12 +27,12 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows
 		return result, fatal(errors.New("a select task needs a score file and the ranks of the base"))
 	}
 	clock := stopwatch(time.Now())
-	base, err := p.ranks.get(ctx, p.output, a.Task.Staged[1])
+	places, err := p.ranks.get(ctx, p, a.Task.Staged[1])
 	clock.lap(&result.Timing.Read)
 	if err != nil {
 		return result, err
 	}
-	plan, err := program.ForSelect(p.spec, base)
+	plan, err := program.ForSelect(p.spec, places)
 	if err != nil {
 		return result, fatal(err)
 	}
@@ -58,40 +57,41 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows
 	if err != nil {
 		return result, err
 	}
-	err = written.Verify(ctx, p.output)
-	clock.lap(&result.Timing.Verify)
-	if err != nil {
-		return result, err
-	}
-	result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
-	return result, nil
+	err = keep(ctx, p.output, written, &clock, &result)
+	return result, err
 }
 
-// ranking is the histogram of a job's base: every task of the select stage needs it.
+// ranking is where everybody of a job's base stands: every task of the select
+// stage needs it.
 type ranking struct {
 	mu     sync.Mutex
-	digest string // of the file it was read from
-	base   *ecdf.Histogram
+	digest string // of the histogram it was worked out from
+	places program.Places
 }
 
-// get reads the histogram, or gives the one read before.
-func (r *ranking) get(ctx context.Context, st store.Store, file job.File) (*ecdf.Histogram, error) {
+// get works the places out from the base's histogram, or gives those of the task
+// before.
+func (r *ranking) get(ctx context.Context, p *prepared, file job.File) (program.Places, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.base != nil && r.digest == file.SHA256 {
-		return r.base, nil
+	if r.digest == file.SHA256 {
+		return r.places, nil
 	}
-	data, err := st.Get(ctx, file.Path, ecdf.BytesMax)
+	data, err := p.output.Get(ctx, file.Path, ecdf.BytesMax)
 	if err != nil {
-		return nil, fmt.Errorf("read the base's ranks: %w", err)
+		return r.places, fmt.Errorf("read the base's ranks: %w", err)
 	}
 	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != file.SHA256 {
-		return nil, fmt.Errorf("read the base's ranks %s: %w", file.Path, sink.ErrDamaged)
+		return r.places, fmt.Errorf("read the base's ranks %s: %w", file.Path, sink.ErrDamaged)
 	}
 	base, err := ecdf.Decode(data)
 	if err != nil {
-		return nil, fmt.Errorf("read the base's ranks %s: %w", file.Path, err)
+		return r.places, fmt.Errorf("read the base's ranks %s: %w", file.Path, err)
 	}
-	r.base, r.digest = base, file.SHA256
-	return base, nil
+	places, err := program.Place(p.spec, base)
+	if err != nil {
+		return r.places, fatal(err)
+	}
+	r.places, r.digest = places, file.SHA256
+	return places, nil
 }

@@ -175,3 +175,23 @@ func TestASelectTaskThatCannotBeDoneSaysWhy(t *testing.T) {
 		t.Errorf("and then: %s", r.Failure.Reason)
 	}
 }
+
+func TestThePlacesInTheBaseAreWorkedOutOnceAJob(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "")
+	p := &prepared{spec: s.spec, output: s.disk}
+	base := ecdf.New(ecdf.Amounts)
+	base.Add(7)
+	file := s.put(t, job.FileRanks, "ranks-1.bin", base.Encode())
+	first, err := p.ranks.get(t.Context(), p, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := p.ranks.get(t.Context(), p, file); err != nil || again != first {
+		t.Errorf("the second task has places of its own, %v", err)
+	}
+	base.Add(8)
+	if other, err := p.ranks.get(t.Context(), p, s.put(t, job.FileRanks, "ranks-2.bin", base.Encode())); err != nil || other == first {
+		t.Errorf("another base has the same places, %v", err)
+	}
+}

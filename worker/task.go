@@ -196,14 +196,20 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	if err != nil {
 		return result, err
 	}
-	err = written.Verify(ctx, p.output)
-	clock.lap(&result.Timing.Verify)
-	if err != nil {
-		return result, err
-	}
-	result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
 	result.Keys = reader.Keys()
-	return result, nil
+	err = keep(ctx, p.output, written, &clock, &result)
+	return result, err
+}
+
+// keep reads a staged file once more and, when it is what was meant, makes it the
+// task's result.
+func keep(ctx context.Context, st store.Store, written sink.Output, clock *stopwatch, result *job.Result) error {
+	err := written.Verify(ctx, st)
+	clock.lap(&result.Timing.Verify)
+	if err == nil {
+		result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
+	}
+	return err
 }
 
 // stopwatch adds up where the time goes.

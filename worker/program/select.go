@@ -10,19 +10,25 @@ import (
 	"rescore/worker/score"
 )
 
+// Places are where everybody of the whole base stands. To work them out takes a
+// tenth of a second where two ranks are weighed; they never change afterwards, so
+// any number of programs may look them up at once.
+type Places struct{ priority kernel.Kernel }
+
+// Place works the places out. base counts the whole base by what the policy ranks.
+func Place(spec job.Spec, base *ecdf.Histogram) (Places, error) {
+	priority, err := score.NewPriority(base, spec.Policy)
+	return Places{priority}, err
+}
+
 // ForSelect plans the program of a job's select stage: what schema.Selected has, of
-// the columns the score stage made. base counts the whole base by what
-// the policy ranks.
-func ForSelect(spec job.Spec, base *ecdf.Histogram) (*Plan, error) {
+// the columns the score stage made, by the places in the whole base.
+func ForSelect(spec job.Spec, places Places) (*Plan, error) {
 	want := make([]kernel.Field, len(schema.Selected))
 	for i, c := range schema.Selected {
 		want[i] = kernel.Field{Name: c.Name, Type: c.Type}
 	}
-	priority, err := score.NewPriority(base, spec.Policy)
-	if err != nil {
-		return nil, err
-	}
-	return Select([]kernel.Kernel{score.NewAmount(spec.Policy), priority}, want, func(name string) (arrow.DataType, bool) {
+	return Select([]kernel.Kernel{score.NewAmount(spec.Policy), places.priority}, want, func(name string) (arrow.DataType, bool) {
 		c, ok := schema.Find(schema.Score, name)
 		return c.Type, ok
 	})

@@ -33,7 +33,8 @@ const NoScore = 65535
 
 // priority computes action_priority_score and action_priority (domain C10). It
 // is the one kernel that knows the whole base, and knows it by a table alone:
-// row i of the output still depends on row i of the input.
+// row i of the output still depends on row i of the input. It has no scratch and
+// never writes the table again, so programs of several goroutines share it.
 type priority struct {
 	place []uint32 // by key: score, and class from bit 16 on
 	pairs bool

@@ -61,7 +61,11 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
-	second, err := program.ForSelect(o.Spec, ecdf.New(ecdf.NewRanking(o.Spec.Policy).Kind()))
+	places, err := program.Place(o.Spec, ecdf.New(ecdf.NewRanking(o.Spec.Policy).Kind()))
+	if err != nil {
+		return PlanReport{}, inputError(err)
+	}
+	second, err := program.ForSelect(o.Spec, places)
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
