@@ -240,7 +240,9 @@ func (j *Job) Stage() int {
 // Complete reports whether every task of every stage is done.
 func (j *Job) Complete() bool { return j.Stage() == len(j.Stages) }
 
-// Score returns the score stage, which every job has.
+// Score returns the score stage, which every job has: checkStages guards both ways
+// into a ledger, Submit and a snapshot; TestSubmitIsTheSameJobOnce and
+// TestRestoreRefusesWhatNoCommandLeadsTo would find the gap.
 func (j *Job) Score() *Stage {
 	for i := range j.Stages {
 		if j.Stages[i].Kind == job.StageScore {

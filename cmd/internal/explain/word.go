@@ -31,7 +31,9 @@ func LangOf(text string) (Lang, bool) {
 // words writes in one language.
 type words struct{ lang Lang }
 
-// say fills an entry of the table.
+// say fills an entry of the table. Keys stand in the code or are made of a closed
+// list (decisions, reasons, units, conditions), all of which
+// TestEveryRuleOptionAndDecisionHasItsWords asks for; no row leads to another.
 func (w words) say(key string, args ...any) string {
 	both, ok := table[key]
 	if !ok {

@@ -94,7 +94,7 @@ func TestParquetKeepsEveryValue(t *testing.T) {
 						for i, s := range shapes {
 							columns[i].Vector = s.make(n, null, group)
 							for row := range n {
-								want[s.name] = append(want[s.name], cell(columns[i].Vector, row))
+								want[s.name] = append(want[s.name], cell(t, s.name, columns[i].Vector, row))
 							}
 						}
 						if err := f.write(columns, n); err != nil {

@@ -131,13 +131,14 @@ func expected(t *testing.T, p synth.Province, first, n int64) table {
 	want := table{}
 	for _, c := range b.Columns {
 		for i := range b.Len {
-			want[c.Name] = append(want[c.Name], cell(c.Vector, i))
+			want[c.Name] = append(want[c.Name], cell(t, c.Name, c.Vector, i))
 		}
 	}
 	return want
 }
 
-func cell(vector any, i int) string {
+func cell(t *testing.T, column string, vector any, i int) string {
+	t.Helper()
 	switch v := vector.(type) {
 	case *synth.Vector[uint8]:
 		return print1(v, i)
@@ -152,7 +153,8 @@ func cell(vector any, i int) string {
 	case *synth.Vector[uint64]:
 		return print1(v, i)
 	}
-	panic("unknown vector")
+	t.Fatalf("column %s is a %T, which this test cannot read", column, vector)
+	return ""
 }
 
 func print1[T synth.Integer](v *synth.Vector[T], i int) string {
