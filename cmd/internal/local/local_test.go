@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"rescore/cmd/internal/province"
+	"rescore/coordinator/publish"
 	"rescore/partition/job"
 	"rescore/partition/synth"
 )
@@ -96,6 +98,7 @@ func TestTheDigestIsOfTheRows(t *testing.T) {
 		}
 	}
 	digest := ""
+	var challengers []publish.Challenger
 	for name, l := range layouts {
 		dir, _ := write(t, l)
 		for _, c := range []struct {
@@ -112,9 +115,13 @@ func TestTheDigestIsOfTheRows(t *testing.T) {
 				if l.Layout == "months" {
 					s.Input.Path = "base/month={month}"
 				}
+				s.Model.Challengers = []job.Challenger{{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5}}
 			}))
 			if digest == "" {
-				digest = out.Digest
+				digest, challengers = out.Digest, out.Challengers
+			}
+			if len(challengers) != 1 || !reflect.DeepEqual(out.Challengers, challengers) {
+				t.Errorf("%s, %+v: challengers %+v, want %+v", name, c, out.Challengers, challengers)
 			}
 			if out.Digest != digest || out.Rows.Scored != subscribers {
 				t.Errorf("%s, %+v: digest %.12s of %+v, want %.12s", name, c, out.Digest, out.Rows, digest)
@@ -319,13 +326,16 @@ func TestAFailedJobGoesOnWhereItFailed(t *testing.T) {
 func TestACancelledRunStopsAtOnceAndIsResumed(t *testing.T) {
 	t.Parallel()
 	dir, _ := write(t, province.Options{Province: clean(30_000)})
-	want := run(t, options(t, dir))
+	rival := func(s *job.Spec) {
+		s.Model.Challengers = []job.Challenger{{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5}}
+	}
+	want := run(t, options(t, dir, rival))
 	for _, stage := range []string{"survey", "score", "select"} {
 		stop := errors.New("stopped by the test")
 		var o Options
 		seen := false
 		for range 5 { // on a machine that stands still, a stage may go by unseen
-			o = options(t, dir, func(s *job.Spec) { s.Run.Workers = 1 })
+			o = options(t, dir, rival, func(s *job.Spec) { s.Run.Workers = 1 })
 			ctx, cancel := context.WithCancelCause(t.Context())
 			o.Progress = func(p Progress) {
 				if p.Stage == stage && (stage != "score" || p.TasksDone > 0) {
@@ -350,6 +360,9 @@ func TestACancelledRunStopsAtOnceAndIsResumed(t *testing.T) {
 		}
 		o.Progress = nil
 		out := run(t, o)
+		if !reflect.DeepEqual(out.Challengers, want.Challengers) || len(out.Challengers) != 1 {
+			t.Errorf("resumed in %s: challengers %+v, want %+v", stage, out.Challengers, want.Challengers)
+		}
 		if out.Digest != want.Digest || stage != "survey" && out.Resumed < 1 {
 			t.Errorf("resumed in %s: digest %.12s, want %.12s; %d partitions kept", stage, out.Digest, want.Digest, out.Resumed)
 		}
@@ -386,14 +399,33 @@ func TestAMonthGapIsRefusedOrRead(t *testing.T) {
 func TestWhatIsWrongWithTheInputIsSaidBeforeAnyWork(t *testing.T) {
 	t.Parallel()
 	dir, _ := write(t, province.Options{Province: clean(300)})
+	binary := string(lightGBM(stump{"fee_last", 1, 0, 1}, stump{"fee_last", 2, 0, 1}, stump{"fee_last", 3, 0, 1}))
+	for name, text := range map[string]string{
+		"classes.txt":    strings.NewReplacer("num_class=1", "num_class=3", "iteration=1", "iteration=3", "binary sigmoid:1", "multiclass num_class:3").Replace(binary),
+		"regression.txt": strings.Replace(binary, "binary sigmoid:1", "regression", 1),
+		"unbound.txt":    string(lightGBM(stump{"moon_phase", 1, 0, 1})),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	challenger := func(path string) func(*job.Spec) {
+		return func(s *job.Spec) {
+			s.Model.Challengers = []job.Challenger{{Name: "rival", Path: path, UndersamplingBeta: 1}}
+		}
+	}
 	for name, c := range map[string]struct {
 		change func(*job.Spec)
 		says   string
 	}{
-		"no input":         {func(s *job.Spec) { s.Input.Path = "nowhere" }, "input.path"},
-		"no model":         {func(s *job.Spec) { s.Model.Path = "nowhere.txt" }, "model.path"},
-		"no such built-in": {func(s *job.Spec) { s.Model.Path = "builtin:best" }, "builtin:baseline"},
-		"no model's bytes": {func(s *job.Spec) { s.Model.Path = "base/part-00000.parquet" }, "binary file"},
+		"no input":                                {func(s *job.Spec) { s.Input.Path = "nowhere" }, "input.path"},
+		"no model":                                {func(s *job.Spec) { s.Model.Path = "nowhere.txt" }, "model.path"},
+		"no such built-in":                        {func(s *job.Spec) { s.Model.Path = "builtin:best" }, "builtin:baseline"},
+		"no model's bytes":                        {func(s *job.Spec) { s.Model.Path = "base/part-00000.parquet" }, "binary file"},
+		"no challenger":                           {challenger("nowhere.txt"), "challenger rival: read model.challengers[0].path"},
+		"challenger of many classes":              {challenger("classes.txt"), "challenger rival: propensity: the model's objective is multiclass"},
+		"challenger of a number":                  {challenger("regression.txt"), "challenger rival: propensity: the model's objective is regression"},
+		"challenger of a feature that is nowhere": {challenger("unbound.txt"), "challenger rival: model unbound.txt"},
 		"a strange column": {func(s *job.Spec) {
 			s.Input.Columns = map[string]job.Mapping{"fee": {Column: "bill_{k}"}}
 		}, "bill_"},
