@@ -85,14 +85,3 @@ func (b *Bundle) file(name string) ([]byte, bool) {
 	}
 	return b.Files[i].Data, true
 }
-
-// Name is what errors and reports call the model: the card's id and version.
-func (b *Bundle) Name() string {
-	switch {
-	case b.Card.ID == "":
-		return "without a card"
-	case b.Card.Version == "":
-		return b.Card.ID
-	}
-	return b.Card.ID + " " + b.Card.Version
-}

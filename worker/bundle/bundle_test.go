@@ -130,8 +130,8 @@ func TestAPackageIsReadAsItWasMade(t *testing.T) {
 	if v, err := b.Verify(); err != nil || !v.Verified || v.Rows != 300 || len(v.Columns) != 3 || v.Err() != nil || v.Path == "" {
 		t.Errorf("%+v, %v", v, err)
 	}
-	if b.Name() != "churn-baseline 2026-10" || !b.Packed {
-		t.Error(b.Name())
+	if b.Card.Name() != "churn-baseline 2026-10" || !b.Packed {
+		t.Error(b.Card.Name())
 	}
 }
 
@@ -459,7 +459,7 @@ func TestAWrongGoldenRowIsNamedWithItsDifferenceAndNothingElse(t *testing.T) {
 		t.Fatalf("%+v, %v", v, err)
 	}
 	var mismatch *MismatchError
-	if err := v.Err(); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "model churn-baseline 2026-10 (SHA-256 "+b.Digest[:12]) ||
+	if err := v.Err(); !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "churn-baseline 2026-10 (SHA-256 "+b.Digest[:12]) ||
 		!strings.Contains(err.Error(), "2 of 50 golden rows do not score what they should: row 17: raw is off by 0.5, the bound is 0; row 41: propensity is off by +Inf") {
 		t.Error(err)
 	}

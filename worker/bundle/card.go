@@ -2,6 +2,7 @@ package bundle
 
 import (
 	_ "embed" // the comments below are the documentation of model.yaml
+	"strings"
 
 	"rescore/partition/job"
 	"rescore/partition/psi"
@@ -137,3 +138,6 @@ var docs = job.Comments(source)
 
 // Default returns the card of a bare model file.
 func Default() Card { return Card{Format: 1, UndersamplingBeta: 1} }
+
+// Name is what a model is called: its id and version, "" of a bare model file.
+func (c *Card) Name() string { return strings.TrimSpace(c.ID + " " + c.Version) }

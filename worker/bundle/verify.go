@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -109,8 +110,8 @@ func (e *MismatchError) Error() string {
 	for _, d := range v.First {
 		rows = append(rows, fmt.Sprintf("row %d: %s is off by %.3g, the bound is %g", d.Row, d.Column, d.Difference, d.Bound))
 	}
-	return fmt.Sprintf("model %s (SHA-256 %.12s…), scored with %s: %d of %d golden rows do not score what they should: %s; the model file, the card or the golden rows are not the ones that belong together: import the model again",
-		v.Model, v.Digest, v.Path, v.Wrong, v.Rows, strings.Join(rows, "; "))
+	return fmt.Sprintf("%s (SHA-256 %.12s…), scored with %s: %d of %d golden rows do not score what they should: %s; the model file, the card or the golden rows are not the ones that belong together: import the model again",
+		cmp.Or(v.Model, "the model"), v.Digest, v.Path, v.Wrong, v.Rows, strings.Join(rows, "; "))
 }
 
 // Verify scores the golden rows by the path that a job takes on this processor, and
@@ -118,7 +119,7 @@ func (e *MismatchError) Error() string {
 // nothing that it could differ from.
 func (b *Bundle) Verify() (Verification, error) {
 	if b.Golden == nil {
-		return Verification{Model: b.Name(), Digest: b.Digest, First: []Difference{}, Verified: true}, nil
+		return Verification{Model: b.Card.Name(), Digest: b.Digest, First: []Difference{}, Verified: true}, nil
 	}
 	return b.Hold(*b.Card.Golden, b.Golden)
 }
@@ -127,10 +128,10 @@ func (b *Bundle) Verify() (Verification, error) {
 func (b *Bundle) Hold(g Golden, known *Rows) (Verification, error) {
 	scored, path, err := b.Score(known.Features, known.N)
 	if err != nil {
-		return Verification{}, fmt.Errorf("score the golden rows of model %s: %w", b.Name(), err)
+		return Verification{}, fmt.Errorf("score golden rows: %w", err)
 	}
 	v := compare(g, known, scored)
-	v.Model, v.Digest, v.Path = b.Name(), b.Digest, path
+	v.Model, v.Digest, v.Path = b.Card.Name(), b.Digest, path
 	return v, nil
 }
 

@@ -1,9 +1,8 @@
 package program
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/bundle"
 	"rescore/worker/feature"
 	"rescore/worker/formula"
 	"rescore/worker/kernel"
@@ -21,10 +21,14 @@ import (
 
 // Model is a frozen model with its features bound to columns.
 type Model struct {
-	Digest   string // SHA-256 of the file
+	Digest   string // SHA-256 of the file, or of the whole package
+	Name     string // the package's id and version; "" of a bare model file
 	Features []string
 	Bound    []string // the column each feature reads, float64
-	ensemble *model.Ensemble
+	// Overruled lists the features whose binding in the package the job file overrules.
+	Overruled []string
+	ensemble  *model.Ensemble
+	odds      score.Correction
 
 	Challengers []Model // of the champion, in the job's order
 }
@@ -121,25 +125,63 @@ func extraName(column string) (string, bool) {
 	return strings.TrimSuffix(name, ")"), ok
 }
 
-// LoadModel freezes a model file and binds its features: to what the job's
-// model.features says, and else to the column of the same name. Features that
-// cannot be bound are all reported.
+// LoadModel freezes a model file or package and binds its features: to what the
+// job's model.features says, else to what the package says, and else to the column
+// of the same name. Features that cannot be bound are all reported.
+//
+// A package's golden rows are scored by the path that the job will take; one that
+// does not score what it should is an error, before anything is scored with the
+// model.
 func LoadModel(spec job.Spec, data []byte) (Model, error) {
-	sum := sha256.Sum256(data)
-	e, err := model.Load(data)
+	b, err := bundle.Read(spec.Model.Path, data)
+	if err != nil {
+		return Model{}, err
+	}
+	v, err := b.Verify()
+	if err == nil {
+		err = v.Err()
+	}
 	if err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
+	}
+	m := Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, ensemble: b.Model, odds: b.Card.Correction()}
+	if m.odds.Beta, err = beta(spec.Model.UndersamplingBeta, b.Card.UndersamplingBeta); err != nil {
+		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
+	}
+	mapping := maps.Clone(spec.Model.Features)
+	for _, f := range b.Card.Features {
+		switch column, overruled := mapping[f.Name]; {
+		case f.Column == "":
+		case !overruled:
+			if mapping == nil {
+				mapping = make(map[string]string)
+			}
+			mapping[f.Name] = f.Column
+		case column != f.Column:
+			m.Overruled = append(m.Overruled, f.Name)
+		}
 	}
 	known, names := columns(spec)
-	bound, err := model.Bind(e, spec.Model.Features, func(name string) bool { _, ok := known[name]; return ok }, names...)
+	bound, err := model.Bind(b.Model, mapping, func(name string) bool { _, ok := known[name]; return ok }, names...)
 	if err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
-	m := Model{Digest: hex.EncodeToString(sum[:]), Features: e.Features, ensemble: e}
 	for _, name := range bound {
 		m.Bound = append(m.Bound, known[name])
 	}
 	return m, nil
+}
+
+// beta is the undersampling correction that a job file and a package ask for: 1 asks
+// for none.
+func beta(ofJob, ofPackage float64) (float64, error) {
+	switch {
+	case ofJob == 1 || ofJob == ofPackage:
+		return ofPackage, nil
+	case ofPackage == 1:
+		return ofJob, nil
+	}
+	return 0, fmt.Errorf("model.undersampling_beta is %v and the package's is %v; leave it out of the job file, for the package knows how its model was trained", ofJob, ofPackage)
 }
 
 // LoadModels loads the champion and its challengers. read gives the bytes that a
@@ -246,14 +288,14 @@ func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	propensity, err := score.NewPropensity(m.ensemble, m.Bound, score.Correction{Beta: spec.Model.UndersamplingBeta}, spec.Policy)
+	propensity, err := score.NewPropensity(m.ensemble, m.Bound, m.odds, spec.Policy)
 	if err != nil {
 		return nil, err
 	}
 	list = append(list, propensity, rules)
 	for i, one := range spec.Model.Challengers {
 		c := m.Challengers[i]
-		k, err := score.NewChallenger(one.Name, c.ensemble, c.Bound, score.Correction{Beta: one.UndersamplingBeta})
+		k, err := score.NewChallenger(one.Name, c.ensemble, c.Bound, c.odds)
 		if err != nil {
 			return nil, fmt.Errorf("challenger %s: %w", one.Name, err)
 		}

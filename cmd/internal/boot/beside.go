@@ -122,10 +122,14 @@ func LoadAlone(kind, file string, data []byte, spec job.Spec) (job.Spec, error) 
 	}
 	d, err := job.DecodeAlone(beside, spec)
 	if err := check(d.Spec, err, text); err != nil {
-		return d.Spec, named{err, file}
+		return d.Spec, Named(err, file)
 	}
 	return d.Spec, nil
 }
+
+// Named says that err is about file, which is no job file: the one that its problems
+// are counted of.
+func Named(err error, file string) error { return named{err, file} }
 
 // named is a list of problems with a file that is no job file.
 type named struct {

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
+	"rescore/cmd/internal/boot"
 	"rescore/coordinator"
 	"rescore/coordinator/bus"
 	"rescore/coordinator/lease"
@@ -147,7 +148,11 @@ func ask(ctx context.Context, o Options) (_ question, err error) {
 
 // models loads the champion and its challengers.
 func (o Options) models() (program.Model, error) {
-	return program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(o.Base, path) })
+	m, err := program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(o.Base, path) })
+	if p := (job.Problems{}); errors.As(err, &p) {
+		err = boot.Named(err, p[0].File) // a package's card
+	}
+	return m, err
 }
 
 func openInput(ctx context.Context, o Options) (*source.Dataset, error) {

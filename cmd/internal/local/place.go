@@ -2,12 +2,14 @@ package local
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"rescore/deploy"
 	"rescore/partition/store"
+	"rescore/worker/bundle"
 )
 
 // builtin is the prefix of models that are part of the binary.
@@ -59,10 +61,32 @@ func outputStore(base, path string) (store.Store, error) {
 	return store.NewFile(dir)
 }
 
-// readModel reads a model file, or one of those in the binary.
+// readModel reads a model file or package below base, or one of the models in the
+// binary.
 func readModel(base, path string) ([]byte, error) {
+	if strings.HasPrefix(path, builtin) {
+		return ReadModel(path)
+	}
+	return ReadModel(place(base, path))
+}
+
+// ReadModel reads a model file, a package's folder, or one of the models in the
+// binary, as bundle.Read takes them.
+func ReadModel(path string) ([]byte, error) {
 	if name, ok := strings.CutPrefix(path, builtin); ok {
 		return deploy.Model(name)
 	}
-	return os.ReadFile(place(base, path))
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return bundle.Pack(os.DirFS(path))
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()                        // opened for reading only
+	return io.ReadAll(io.LimitReader(file, bundle.BytesMax+1)) // what is longer is refused for its length
 }
