@@ -28,6 +28,8 @@ type planJSON struct {
 	Program    string          `json:"program"`
 	Picture    program.Picture `json:"program_picture"` // the same, as structure
 	Select     program.Picture `json:"select_picture"`  // of the select stage
+
+	Challengers []local.PlanChallenger `json:"challengers,omitempty"`
 }
 
 type planPart struct {
@@ -47,8 +49,9 @@ func (a *app) planCommand() *cobra.Command {
 		Use:   "plan JOB.yaml",
 		Short: "Show what a run would do, and which outputs would be unknown",
 		Long: `Plan surveys the input as run does, and changes nothing. It shows the files,
-the partitions, whether the version is there already, and which rules and
-outputs would be UNKNOWN because the input lacks columns they need.
+the partitions, whether the version is there already, the models with the
+features that challengers alone need, and which rules and outputs would be
+UNKNOWN because the input lacks columns they need.
 
 With --program it draws the data's way through the house: the columns that are
 read, the kernels room by room with what each reads and makes, the columns that
@@ -82,7 +85,7 @@ func planForJSON(r local.PlanReport) planJSON {
 	p := planJSON{
 		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...),
 		Partitions: []planPart{}, Columns: append([]string{}, r.Columns...), Absent: append([]string{}, r.Absent...),
-		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture, Select: r.Select,
+		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture, Select: r.Select, Challengers: r.Challengers,
 	}
 	for _, t := range r.Tasks {
 		p.Partitions = append(p.Partitions, planPart(t))
@@ -108,6 +111,13 @@ func planText(r local.PlanReport, partitions, picture bool) string {
 		fmt.Fprintf(&b, "  partitions  %d, of %d to %d rows\n", len(r.Tasks), least, most)
 	}
 	fmt.Fprintf(&b, "  model       %s, %d features\n", r.Model, r.Features)
+	for _, c := range r.Challengers {
+		fmt.Fprintf(&b, "  challenger  %s: %s, %d features", c.Name, c.Model, c.Features)
+		if len(c.Alone) > 0 {
+			fmt.Fprintf(&b, "; not the champion's: %s", strings.Join(c.Alone, ", "))
+		}
+		b.WriteString("\n")
+	}
 	fmt.Fprintf(&b, "  columns     %d canonical, %d absent\n", len(r.Columns), len(r.Absent))
 	if len(r.Unknown) == 0 {
 		b.WriteString("\nevery output can be worked out\n")

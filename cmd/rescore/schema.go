@@ -109,6 +109,9 @@ func annotate(s *jsonschema.Schema, v reflect.Value) {
 		case value.Type() == reflect.TypeFor[[]job.Offer]():
 			restrict(p.Items, "when", schema.OfferConditions)
 			restrict(p.Items, "offer", job.OfferNames())
+		case value.Type() == reflect.TypeFor[[]job.Challenger]():
+			beta, _ := p.Items.Properties.Get("undersampling_beta")
+			beta.Default = 1
 		case value.Type() == reflect.TypeFor[[]uint8]():
 			// The generator takes bytes for base64; the job file lists numbers.
 			p.Type, p.ContentEncoding = "array", ""

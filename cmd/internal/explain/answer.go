@@ -198,7 +198,7 @@ func (r *row) dictionary(w words) []Feature {
 // scores lists the published row.
 func (r *row) scores(w words) []Score {
 	var list []Score
-	for _, c := range schema.Published {
+	for _, c := range schema.PublishedWith(r.spec.Model.Names()) {
 		if _, there := r.score[c.Name]; there && c.Name != schema.Key && (len(r.spec.Custom) > 0 || c.Name != formula.Fired && c.Name != formula.Unknown) {
 			list = append(list, Score{Column: c.Name, Title: w.title(c.Name), Unit: c.Unit, Value: r.score[c.Name].value(c), Text: w.text(c, r.score[c.Name])})
 		}

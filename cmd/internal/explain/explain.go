@@ -246,7 +246,7 @@ func readRows(ctx context.Context, d *source.Dataset, task job.Task, files []job
 func (r *row) compare(published arrow.Record) error {
 	r.score = cells(published)
 	var differ []string
-	for _, c := range schema.Published {
+	for _, c := range schema.PublishedWith(r.spec.Model.Names()) {
 		if made, ok := r.made[c.Name]; ok && made != r.score[c.Name] {
 			differ = append(differ, c.Name)
 		}

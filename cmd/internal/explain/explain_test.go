@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -111,7 +112,9 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 	const subscribers = 2000
 	texts := map[partition.Number]map[string]string{}
 	for _, c := range []struct{ format, layout string }{{"csv", "wide"}, {"csv", "months"}, {"parquet", "wide"}, {"parquet", "months"}} {
-		b := scored(t, subscribers, c.format, c.layout)
+		b := scored(t, subscribers, c.format, c.layout, func(s *job.Spec) {
+			s.Model.Challengers = []job.Challenger{{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5}}
+		})
 		if c.format == "csv" {
 			pattern := "*.csv"
 			if c.layout == "months" {
@@ -129,7 +132,7 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 		verdicts := map[string]int{}
 		for n := range texts {
 			a := ask(t, b.version, n, Options{})
-			if a.Outcome != "scored" || len(a.Features) < len(feature.Dictionary) || len(a.Triggers) != 14 || len(a.Scores) != len(schema.Published)-3 /* the number and the users' rules, of which there are none */ {
+			if a.Outcome != "scored" || len(a.Features) < len(feature.Dictionary) || len(a.Triggers) != 14 || len(a.Scores) != len(schema.Published)-2 /* without the number and the users' rules, of which there are none, and with the challenger */ {
 				t.Fatalf("%s %s: outcome %s, %d features, %d triggers, %d scores", c.format, c.layout, a.Outcome, len(a.Features), len(a.Triggers), len(a.Scores))
 			}
 			for _, trigger := range a.Triggers {
@@ -143,6 +146,10 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 				t.Errorf("decision %d is taken, %d is the first that applies", taken, first)
 			}
 			text := a.Text()
+			champion, challenger := published(a, "propensity"), published(a, "propensity_half")
+			if half := champion / 2 / (champion/2 - champion + 1); !(math.Abs(challenger-half) < 1e-6) || !strings.Contains(text, "churn propensity by half") {
+				t.Errorf("the champion says %v and the challenger %v, want %v, in\n%s", champion, challenger, half, text[strings.Index(text, "published"):])
+			}
 			texts[n][c.format+c.layout] = text[strings.Index(text, "features"):]
 		}
 		if verdicts[isTrue] == 0 || verdicts[isFalse] == 0 || verdicts[isUnknown] == 0 {
@@ -154,6 +161,15 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 			t.Fatal("the four forms of one province are explained differently")
 		}
 	}
+}
+
+// published returns a float among the published scores.
+func published(a *Answer, column string) float64 {
+	i := slices.IndexFunc(a.Scores, func(s Score) bool { return s.Column == column })
+	if i < 0 {
+		return math.NaN()
+	}
+	return a.Scores[i].Value.(float64)
 }
 
 var digits = regexp.MustCompile(`\d{9,}`)

@@ -47,6 +47,9 @@ func (w words) title(column string) string {
 	if both, ok := titles[column]; ok {
 		return both[w.lang]
 	}
+	if challenger, ok := strings.CutPrefix(column, schema.ChallengerColumn("")); ok {
+		return w.say("challenger", challenger)
+	}
 	return column
 }
 
@@ -148,6 +151,7 @@ var table = map[string][2]string{
 	"outcome": {"%s: %s", "%s：%s"},
 	"rows":    {"%d rows of this number; the others are duplicates", "该号码有 %d 行，其余为重复行"},
 	"where":   {"read from", "取自"}, "record": {"record used", "所用记录"}, "features": {"features  (* the model reads it)", "特征（* 为模型所用）"}, "triggers": {"triggers", "预警规则"},
+	"challenger": {"churn propensity by %s", "流失倾向（挑战模型 %s）"},
 	"user rules": {"users' own rules", "用户规则"}, "decision": {"decision", "挽留决策"}, "offer": {"offer", "挽留措施"}, "scores": {"published", "已发布结果"},
 	"excluded": {"excluded", "已排除"}, "rejected": {"rejected", "已拒绝"}, "absent column": {"the input has no such column", "输入中无此列"},
 	"absent columns": {"not in the input: %s", "输入中没有：%s"},

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"rescore/coordinator/publish"
 	"rescore/partition/job"
+	"rescore/partition/psi"
 )
 
 // Stage is how long one stage took.
@@ -31,6 +33,8 @@ type Summary struct {
 	Resumed       int  // tasks found done from an earlier run
 	Already       bool // published before: nothing was done
 	Superseded    bool // a newer version is the dataset's current one
+
+	Challengers []publish.Challenger // beside the champion
 }
 
 // Triggers are short names of the 14 triggers, in order (domain dossier C03).
@@ -49,7 +53,7 @@ var Decisions = [12]string{"", "RETAIN", "GIVE_UP_LOW_VALUE", "GIVE_UP_BAD_DEBT"
 var Priorities = [6]string{"NO_VALUE", "P1", "P2", "P3", "P4", "X"}
 
 // Write renders the summary for people: rows by outcome, warnings by trigger,
-// risk bands, decisions, action priorities, time by stage. color adds bold headings.
+// risk bands, decisions, action priorities, challengers, time by stage. color adds bold headings.
 func (s Summary) Write(w io.Writer, color bool) error {
 	var b strings.Builder
 	title := func(text string) {
@@ -127,6 +131,21 @@ func (s Summary) Write(w io.Writer, color bool) error {
 		})
 	}
 
+	if len(s.Challengers) > 0 {
+		title("challengers, against the champion")
+		table(func(t *tabwriter.Writer) {
+			_, _ = fmt.Fprintf(t, "  %-16s\tsame band\ttop tenth\trank corr.\tPSI\t\tmean p\tdifference\t\n", "model")
+			for _, c := range s.Challengers {
+				ranks := "-"
+				if c.RankCorrelation != nil {
+					ranks = fmt.Sprintf("%.4f", *c.RankCorrelation)
+				}
+				_, _ = fmt.Fprintf(t, "  %-16s\t%.2f%%\t%.2f%%\t%s\t%.4f\t%s\t%.4f\t%+.4f\t\n",
+					c.Name, 100*c.SameBand, 100*c.TopDecile, ranks, c.PSI, psi.Reading(c.PSI), c.Mean, c.MeanDifference)
+			}
+		})
+	}
+
 	title("time")
 	table(func(t *tabwriter.Writer) {
 		for _, stage := range s.Stages {
@@ -167,12 +186,14 @@ type Report struct {
 	Stages    []Stage          `json:"stages"`
 	Timing    job.Timing       `json:"timing_nanoseconds"`
 	Priority  map[string]int64 `json:"priorities"` // by action_priority
+
+	Challengers []publish.Challenger `json:"challengers,omitempty"` // as in the manifest
 }
 
 // Report returns the tables.
 func (s Summary) Report() Report {
 	r := Report{Warn: s.Tally.Warn, Fired: s.Tally.Fired, Unknown: s.Tally.Unknown, BadValues: s.Tally.BadValues, Timing: s.Timing,
-		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}}
+		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}, Challengers: s.Challengers}
 	copy(r.Risk[:], s.Tally.Risk[1:])
 	for code := 1; code < len(Decisions); code++ {
 		if n := s.Tally.Decision[code]; n > 0 {
