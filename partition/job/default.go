@@ -13,7 +13,7 @@ func Default() Spec {
 			CSV:           CSV{Delimiter: ",", Header: true, Null: []string{"", `\N`, "NULL"}},
 			Exclude:       Exclude{IoT: true},
 		},
-		Model:  Model{UndersamplingBeta: 1},
+		Model:  Model{UndersamplingBeta: 1, Reasons: Explanation{Method: "path", Exact: "none", ExactPct: 1}},
 		Output: Output{Compression: "zstd"},
 		Gates:  Gates{RejectShareMax: 0.01, DuplicateShareMax: 0.01},
 		Run:    Run{PartitionRows: 250_000, BatchRows: 2048, MaxAttempts: 3},

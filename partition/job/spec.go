@@ -130,11 +130,26 @@ type Model struct {
 	Features map[string]string `yaml:"features" json:"features"`
 	// UndersamplingBeta is the fraction of non-churners kept in training: p is
 	// corrected to β·p/(β·p − p + 1). Default 1: no correction.
-	UndersamplingBeta float64 `yaml:"undersampling_beta" json:"undersampling_beta" jsonschema:"exclusiveMinimum=0,maximum=1"`
+	UndersamplingBeta float64     `yaml:"undersampling_beta" json:"undersampling_beta" jsonschema:"exclusiveMinimum=0,maximum=1"`
+	Reasons           Explanation `yaml:"reasons" json:"reasons"` // how reason1 to reason3 are found
 	// Challengers are models that score every row beside this one, the champion, in
 	// the same read: at most 8. Decisions are the champion's; propensity_<name> is
 	// published of each, and how far it agrees with the champion.
 	Challengers []Challenger `yaml:"challengers" json:"challengers,omitempty" jsonschema:"maxItems=8"`
+}
+
+// Explanation says how the features that raise a subscriber's score most are found.
+type Explanation struct {
+	// Method is path (default), which follows each row through the trees and costs
+	// about as much as scoring it again, or none.
+	Method string `yaml:"method" json:"method" jsonschema:"enum=path,enum=none"`
+	// Exact is whose reasons are found by exact Shapley values instead, once the
+	// whole base is ranked: none (default), contact (whom the decision is to retain),
+	// or top (the base that is ranked). Within exact_pct.
+	Exact string `yaml:"exact" json:"exact" jsonschema:"enum=none,enum=contact,enum=top"`
+	// ExactPct is the budget of exact: at most this share of the ranked base, in
+	// percent, the highest action priorities. Default 1.
+	ExactPct float64 `yaml:"exact_pct" json:"exact_pct" jsonschema:"minimum=0,maximum=100"`
 }
 
 // Challenger is a model beside the champion.

@@ -193,6 +193,8 @@ func (c *checker) output(s Spec) {
 		{"rules.silent_activity", s.Rules.SilentActivity},
 		{"rules.label_rule", s.Rules.LabelRule},
 		{"policy.priority", s.Policy.Priority},
+		{"model.reasons.method", s.Model.Reasons.Method},
+		{"model.reasons.exact", s.Model.Reasons.Exact},
 	} {
 		if key.value == "" {
 			c.add(key.path, "the value is empty", "leave the key out for its default")

@@ -57,6 +57,7 @@ var (
 	traffics     = []Code{{0, "unknown", "未知"}, {1, "up", "上升"}, {2, "down", "下降"}, {3, "flat", "持平"}, {4, "appeared", "出现"}, {5, "vanished", "消失"}}
 	priorities   = []Code{{0, "no_value", "无账单"}, {1, "p1", "P1"}, {2, "p2", "P2"}, {3, "p3", "P3"}, {4, "p4", "P4"}, {5, "excluded", "排除"}}
 	tenures      = []Code{{0, "unknown", "未知"}, {1, "below_3_months", "不足3个月"}, {2, "from_3_months", "3至5个月"}, {3, "from_6_months", "6至11个月"}, {4, "from_12_months", "12至23个月"}, {5, "from_24_months", "24至59个月"}, {6, "from_60_months", "60个月以上"}}
+	methods      = []Code{{0, "none", "无"}, {1, "path", "路径归因"}, {2, "exact", "精确沙普利值"}}
 
 	events   = []Code{{0, "demolition", "即将拆迁"}, {1, "other_network", "它网接入迹象"}, {2, "relocation_refused", "移机不能提供"}, {3, "demand_not_met", "业务需求不能满足"}, {4, "employer_pays", "企业报销"}, {5, "contact_incomplete", "资料不全"}, {6, "malicious_arrears", "恶意欠费"}, {7, "do_not_contact", "免打扰"}, {8, "student", "学生"}}
 	topics   = []Code{{0, "tariff", "资费"}, {1, "network", "网络"}, {2, "service", "服务"}, {3, "billing", "计费"}, {4, "sp", "增值业务"}, {5, OtherTopic, "其它"}}

@@ -216,6 +216,10 @@ var Score = []Column{
 	{Name: "rule_fired", Type: u64, Doc: "bit i-1 = the job's own rule i fired; the manifest's spec lists them"},
 	{Name: "rule_unknown", Type: u64, Doc: "bit i-1 = the job's own rule i not evaluable; never set together with fired"},
 	{Name: "tenure_class", Type: u8, Null: "0: tenure unknown", Doc: "full months on the network: 1 below 3, 2 from 3, 3 from 6, 4 from 12, 5 from 24, 6 from 60", Codes: tenures},
+	{Name: "reason1", Type: u16, Null: "0: none", Doc: "why the propensity is high: 1 + the place, in the manifest's list of the model's features, of the one with the largest contribution above 0 to the raw score"},
+	{Name: "reason2", Type: u16, Null: "0: none", Doc: "the same of the second largest contribution"},
+	{Name: "reason3", Type: u16, Null: "0: none", Doc: "the same of the third largest contribution"},
+	{Name: "reason_method", Type: u8, Doc: "how the reasons were found: 0 not at all, 1 path attribution 路径归因, 2 exact Shapley values 精确沙普利值", Codes: methods},
 }
 
 // Between returns the flat names of the months from to to, both included and

@@ -48,12 +48,16 @@ type layout struct {
 // for every class.
 func (l *layout) Len() int { return len(l.bias) * (l.features + 1) }
 
-// begin writes the contributions of no tree at all, and returns the columns that
-// trees ask for.
-func (l *layout) begin(dst, row []float64) (out, columns []float64) {
+// columns returns what trees and weights ask for.
+func (l *layout) columns(row []float64) []float64 {
 	if l.model.Prepare != nil {
-		row = l.model.Prepare.Row(row)
+		return l.model.Prepare.Row(row)
 	}
+	return row
+}
+
+// begin writes the contributions of no tree at all.
+func (l *layout) begin(dst, columns []float64) []float64 {
 	dst = dst[:l.Len()]
 	clear(dst)
 	for k, bias := range l.bias {
@@ -61,21 +65,17 @@ func (l *layout) begin(dst, row []float64) (out, columns []float64) {
 	}
 	for i, weight := range l.model.Weight {
 		column, k := i/l.model.Classes, i%l.model.Classes
-		dst[k*(l.features+1)+l.place(column)] += Weigh(l.model, weight, row[column])
+		x := columns[column]
+		if x-x != 0 {
+			continue // missing: it contributes nothing
+		}
+		change := float64(x * weight)
+		if l.model.Single {
+			change = float64(float32(x) * float32(weight))
+		}
+		dst[k*(l.features+1)+l.place(column)] += change
 	}
-	return dst, row
-}
-
-// Weigh returns what a column's value contributes by its weight; a missing one
-// contributes nothing.
-func Weigh(e *model.Ensemble, weight, x float64) float64 {
-	switch {
-	case x-x != 0:
-		return 0
-	case e.Single:
-		return float64(float32(x) * float32(weight))
-	}
-	return float64(x * weight)
+	return dst
 }
 
 // place returns where a column's contributions go: to the feature that it derives

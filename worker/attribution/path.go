@@ -84,8 +84,12 @@ func (p *Path) Leaf(tree, leaf int) []Credit {
 }
 
 // Into writes a row's contributions to dst[:Len()].
-func (p *Path) Into(dst, row []float64) {
-	dst, columns := p.begin(dst, row)
+func (p *Path) Into(dst, row []float64) { p.Walk(dst, p.columns(row)) }
+
+// Walk is Into for a row of all columns, those that the model makes of its features
+// too. It allocates nothing.
+func (p *Path) Walk(dst, columns []float64) {
+	dst = p.begin(dst, columns)
 	for t := range p.trees {
 		w := &p.trees[t]
 		out := p.class(dst, w.class)

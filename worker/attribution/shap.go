@@ -158,7 +158,8 @@ func (tree *shapTree) fill(all []step, points, weights []float64) {
 
 // Into writes a row's contributions to dst[:Len()].
 func (s *Shap) Into(dst, row []float64) {
-	dst, columns := s.begin(dst, row)
+	columns := s.columns(row)
+	dst = s.begin(dst, columns)
 	for t := range s.trees {
 		tree := &s.trees[t]
 		s.down(tree, columns)

@@ -71,9 +71,10 @@ type Ensemble struct {
 	// of them replaced, and behind them those that it makes. Nil when they ask for the
 	// features as they are.
 	Prepare *transform.Program
-	// Event is the value of the target that the prediction is the probability of,
-	// where the file names the target's values; "" otherwise.
-	Event string
+	// Labels are the values of the target that the classes stand for, where the file
+	// names them: with one class, that whose probability the prediction is. Nil when
+	// it does not, and when no class is predicted.
+	Labels []string
 
 	spans []span // one more than trees
 	first int    // number of the first tree in the shared arrays
@@ -171,7 +172,7 @@ type Tree struct {
 }
 
 // Trees returns the number of trees.
-func (e *Ensemble) Trees() int { return len(e.spans) - 1 }
+func (e *Ensemble) Trees() int { return max(0, len(e.spans)-1) } // a linear model may have no spans
 
 // Iterations returns how often every class was given trees.
 func (e *Ensemble) Iterations() int { return e.Trees() / e.round }

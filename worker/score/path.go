@@ -13,6 +13,10 @@ type path struct {
 	replay   func(masks, planes []plane, nodes []node)
 	encode   func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
 	sum      func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown)
+	// credit adds to each row's sums, width numbers, those of its leaf in the table
+	// of each tree. Width is a multiple of 16. It is nil where lists are faster
+	// (reason.go).
+	credit func(sums []int32, leaf [][blockRows]uint8, table *[grouped]*int32, width int)
 }
 
 // plain runs on every processor. Its functions are the twins that the other paths

@@ -14,6 +14,7 @@ func paths() []path {
 			replay:   replayAVX2,
 			encode:   encodeAVX2,
 			sum:      plain.sum,
+			credit:   creditAVX2,
 		})
 	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI {
@@ -25,6 +26,7 @@ func paths() []path {
 			replay:   replayAVX512,
 			encode:   encodeAVX512,
 			sum:      sumAVX512,
+			credit:   creditAVX512,
 		})
 	}
 	return list

@@ -7,6 +7,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/attribution"
 	"rescore/worker/kernel"
 	"rescore/worker/lane"
 	"rescore/worker/model"
@@ -28,7 +29,8 @@ type propensity struct {
 	model    *model.Ensemble
 	rows     *scorer
 	odds     Correction
-	*grading // nil of a challenger
+	why      *explainer // nil when no reasons are asked for
+	*grading            // nil of a challenger
 }
 
 // NewPropensity returns the kernel that writes
@@ -36,25 +38,32 @@ type propensity struct {
 //	propensity        float32  probability of churn, from 1e-6 to 1-1e-6
 //	propensity_score  uint16   round(1000·propensity), halves to even
 //	risk_band         uint8    1 + how many of policy.RiskBandCut the propensity reaches
+//	reason1 … 3       uint16   1 + the places in e.Features of the largest three
+//	                           contributions above 0 to the raw score; 0 for none
+//	reason_method     uint8    how they were found: ByPath, or Unexplained
 //
 // features names the columns bound to e.Features, in that order: float64, NaN
 // where missing; an infinite value is missing too. The correction makes of what
 // the model predicts a probability that holds for the whole base.
+// Reasons are found by the path attribution given; without one, none is.
 // The kernel takes batches of any size: its scratch is for blocks of 512 rows.
 //
 // It is an error when the model does not predict a probability, when a feature
 // has no column, and when Beta is not above 0 and at most 1.
-func NewPropensity(e *model.Ensemble, features []string, odds Correction, policy job.Policy) (kernel.Kernel, error) {
+func NewPropensity(e *model.Ensemble, features []string, odds Correction, policy job.Policy, why *attribution.Path) (kernel.Kernel, error) {
 	k, err := newPropensity(e, features, odds)
 	if err != nil {
 		return nil, err
 	}
+	if k.why, err = newExplainer(k.rows, e, why); err != nil {
+		return nil, fmt.Errorf("propensity: %w", err)
+	}
 	k.spec.Name = "score.propensity"
-	k.spec.Out = []kernel.Field{
+	k.spec.Out = append([]kernel.Field{
 		{Name: "propensity", Type: arrow.PrimitiveTypes.Float32},
 		{Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16},
 		{Name: "risk_band", Type: arrow.PrimitiveTypes.Uint8},
-	}
+	}, explained...)
 	k.grading = newGrading(policy)
 	return k, nil
 }
@@ -107,7 +116,11 @@ func (k *propensity) Eval(n int, in, out []kernel.Vector) {
 	p := out[0].F32[:n]
 	for first := 0; first < n; first += blockRows {
 		rows := min(blockRows, n-first)
-		for i, raw := range k.rows.score(in, first, rows) {
+		scores := k.rows.score(in, first, rows)
+		if k.grading != nil {
+			k.why.explain(in, out[3:], first, scores)
+		}
+		for i, raw := range scores {
 			p[first+i] = publish(k.odds.Apply(raw, k.model.Transform(raw)))
 		}
 	}

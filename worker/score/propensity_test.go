@@ -1,6 +1,7 @@
 package score
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestAT23UndersamplingCorrection(t *testing.T) {
 		// and through the kernel: one leaf whose value is the logit of p
 		w := write(1, 1, 1, 1, false, false, false)
 		w.text = strings.Replace(w.text, "leaf_value="+leafText(w), "leaf_value="+number(math.Log(c.p/(1-c.p))/w.sigmoid), 1)
-		k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: beta}, bands)
+		k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: beta}, bands, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,9 @@ func TestAT23UndersamplingCorrection(t *testing.T) {
 }
 
 func outputs(n int) []kernel.Vector {
-	return []kernel.Vector{{F32: make([]float32, n)}, {U16: make([]uint16, n)}, {U8: make([]uint8, n)}}
+	u16 := func() kernel.Vector { return kernel.Vector{U16: make([]uint16, n)} }
+	u8 := func() kernel.Vector { return kernel.Vector{U8: make([]uint8, n)} }
+	return []kernel.Vector{{F32: make([]float32, n)}, u16(), u8(), u16(), u16(), u16(), u8()}
 }
 
 func TestPropensityIsClippedAndGraded(t *testing.T) {
@@ -81,7 +84,8 @@ func TestPropensityIsClippedAndGraded(t *testing.T) {
 }
 
 // reference works C09 out from the domain's text and the library's exp.
-func (w written) reference(beta float64) func(in *kerneltest.In, out *kerneltest.Out) {
+// why gives a row's reasons, and is nil when none are asked for.
+func (w written) reference(beta float64, why func(value func(feature int) float64) [Reasons]int64) func(in *kerneltest.In, out *kerneltest.Out) {
 	names := w.names()
 	e, err := model.LightGBM([]byte(w.text))
 	if err != nil {
@@ -113,6 +117,15 @@ func (w written) reference(beta float64) func(in *kerneltest.In, out *kerneltest
 			}
 		}
 		out.Int("risk_band", band)
+		var code [Reasons]int64
+		method := int64(0)
+		if why != nil {
+			code, method = why(func(feature int) float64 { return in.Float(names[feature]) }), 1
+		}
+		for i, c := range code {
+			out.Int(fmt.Sprintf("reason%d", i+1), c)
+		}
+		out.Int("reason_method", method)
 	}
 }
 
@@ -132,13 +145,13 @@ func TestPropensityEqualsTheReferenceInEveryShape(t *testing.T) {
 			}
 			kerneltest.Random{
 				New: func(int) kernel.Kernel {
-					k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: beta}, bands)
+					k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: beta}, bands, nil)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
 					return k
 				},
-				Reference: w.reference(beta),
+				Reference: w.reference(beta, nil),
 				Rows:      175_000,
 				Edges:     edges,
 				Seed:      uint64(len(name)),
@@ -174,11 +187,11 @@ func TestPropensityRefusesWhatIsNoProbability(t *testing.T) {
 		{binary, w.names(), 1.5, "undersampling_beta is 1.5"},
 		{binary, w.names(), math.NaN(), "undersampling_beta is NaN"},
 	} {
-		if _, err := NewPropensity(c.model, c.features, Correction{Beta: c.beta}, bands); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := NewPropensity(c.model, c.features, Correction{Beta: c.beta}, bands, nil); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("error %v, want one saying %q", err, c.says)
 		}
 	}
-	if _, err := NewPropensity(objective("objective=cross_entropy\n"), w.names(), Correction{Beta: 1}, bands); err != nil {
+	if _, err := NewPropensity(objective("objective=cross_entropy\n"), w.names(), Correction{Beta: 1}, bands, nil); err != nil {
 		t.Errorf("cross_entropy: %v", err)
 	}
 }
@@ -186,12 +199,12 @@ func TestPropensityRefusesWhatIsNoProbability(t *testing.T) {
 func TestPropensitySpecNamesWhatItReadsAndWrites(t *testing.T) {
 	t.Parallel()
 	w := write(32, 2, 4, 3, false, false, false)
-	k, err := NewPropensity(w.load(t), []string{"arpu_m0", "dou", "tenure"}, Correction{Beta: 1}, bands)
+	k, err := NewPropensity(w.load(t), []string{"arpu_m0", "dou", "tenure"}, Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := k.Spec()
-	if s.Name != "score.propensity" || len(s.In) != 3 || s.In[1].Name != "dou" || !arrow.TypeEqual(s.In[1].Type, arrow.PrimitiveTypes.Float64) || len(s.Out) != 3 {
+	if s.Name != "score.propensity" || len(s.In) != 3 || s.In[1].Name != "dou" || !arrow.TypeEqual(s.In[1].Type, arrow.PrimitiveTypes.Float64) || len(s.Out) != 7 {
 		t.Errorf("spec %+v", s)
 	}
 }
@@ -199,7 +212,7 @@ func TestPropensitySpecNamesWhatItReadsAndWrites(t *testing.T) {
 func TestInfiniteFeaturesAreMissing(t *testing.T) {
 	t.Parallel()
 	w := write(33, 10, 31, 5, true, true, false)
-	k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: 1}, bands)
+	k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +234,7 @@ func TestInfiniteFeaturesAreMissing(t *testing.T) {
 func BenchmarkPropensity100x31x40(b *testing.B) {
 	w := write(11, 100, 31, 40, false, false, false)
 	const n = 2048
-	k, err := NewPropensity(w.load(b), w.names(), Correction{Beta: 1}, bands)
+	k, err := NewPropensity(w.load(b), w.names(), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func TestScoresOfEveryKindEqualRawBitForBit(t *testing.T) {
 func TestARowThatTheModelRefusesIsWrittenAsTheLowest(t *testing.T) {
 	t.Parallel()
 	e := prepared(t, weighted(2))
-	k, err := NewPropensity(e, e.Features, Correction{Beta: 1}, bands)
+	k, err := NewPropensity(e, e.Features, Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,7 @@ type forest struct {
 	nodes  []node
 	trees  []grown
 	value  []float64 // of the leaves, in the order of the replay, tree after tree
+	origin []int32   // which leaf of its tree each is
 	base   float64   // every sum's start
 	single bool      // sums are float32s
 
@@ -245,7 +246,8 @@ func missingLeft(tree model.Tree, i int) bool {
 func (f *forest) grow(tree model.Tree, l layout) {
 	g := grown{node: uint32(len(f.nodes)), value: uint32(len(f.value)), nodes: uint32(len(tree.Left))}
 	f.value = append(f.value, make([]float64, len(tree.Leaf))...)
-	value := f.value[g.value:]
+	f.origin = append(f.origin, make([]int32, len(tree.Leaf))...)
+	value, origin := f.value[g.value:], f.origin[g.value:]
 	f.trees = append(f.trees, g)
 	if g.nodes == 0 {
 		value[0] = tree.Leaf[0]
@@ -262,7 +264,7 @@ func (f *forest) grow(tree model.Tree, l layout) {
 			if child.node >= 0 {
 				queue = append(queue, child)
 			} else {
-				value[child.leaf] = tree.Leaf[^child.node]
+				value[child.leaf], origin[child.leaf] = tree.Leaf[^child.node], ^child.node
 			}
 		}
 	}

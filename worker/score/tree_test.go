@@ -28,6 +28,7 @@ type writtenTree struct {
 	decision           []int
 	leaf               []float64
 	sets               [][]uint32
+	rows               []int // of training in each leaf, when there are reasons
 }
 
 // write makes a model up: trees grown leaf by leaf as LightGBM grows them, from
@@ -215,40 +216,44 @@ func (w written) names() []string {
 func (w written) raw(value func(feature int) float64) float64 {
 	sum := 0.0
 	for _, tree := range w.trees {
-		child := 0
-		if len(tree.split) == 0 {
-			child = ^0
-		}
-		for child >= 0 {
-			x := value(tree.split[child])
-			absent := math.IsNaN(x) || math.IsInf(x, 0)
-			var left bool
-			switch d := tree.decision[child]; {
-			case d&1 == 1:
-				left = false
-				if !absent && math.Trunc(x) >= 0 && math.Trunc(x) < 1<<20 {
-					c, set := int(math.Trunc(x)), tree.sets[int(tree.threshold[child])]
-					left = c/32 < len(set) && set[c/32]&(1<<(c%32)) != 0
-				}
-			case d>>2 == 0:
-				if absent {
-					x = 0
-				}
-				left = x <= tree.threshold[child]
-			case absent, d>>2 == 1 && math.Abs(x) <= float64(float32(1e-35)):
-				left = d&2 != 0
-			default:
-				left = x <= tree.threshold[child]
-			}
-			if left {
-				child = tree.left[child]
-			} else {
-				child = tree.right[child]
-			}
-		}
-		sum += tree.leaf[^child]
+		sum += tree.leaf[tree.find(value)]
 	}
 	return sum
+}
+
+func (tree writtenTree) find(value func(feature int) float64) int {
+	child := 0
+	if len(tree.split) == 0 {
+		child = ^0
+	}
+	for child >= 0 {
+		x := value(tree.split[child])
+		absent := math.IsNaN(x) || math.IsInf(x, 0)
+		var left bool
+		switch d := tree.decision[child]; {
+		case d&1 == 1:
+			left = false
+			if !absent && math.Trunc(x) >= 0 && math.Trunc(x) < 1<<20 {
+				c, set := int(math.Trunc(x)), tree.sets[int(tree.threshold[child])]
+				left = c/32 < len(set) && set[c/32]&(1<<(c%32)) != 0
+			}
+		case d>>2 == 0:
+			if absent {
+				x = 0
+			}
+			left = x <= tree.threshold[child]
+		case absent, d>>2 == 1 && math.Abs(x) <= float64(float32(1e-35)):
+			left = d&2 != 0
+		default:
+			left = x <= tree.threshold[child]
+		}
+		if left {
+			child = tree.left[child]
+		} else {
+			child = tree.right[child]
+		}
+	}
+	return ^child
 }
 
 // draw returns a value worth asking a feature.
