@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -239,7 +240,17 @@ var reserved = []string{"and", "or", "not", "in", "true", "false", "nil", "let",
 func (c *checker) own(s Spec) {
 	c.formulas("features", s.Features, FeaturesMax)
 	c.formulas("custom_rules", s.Custom, RulesMax)
+	for _, f := range s.Custom {
+		trigger := triggerName.MatchString(f.Name)
+		_, column := schema.Find(schema.Published, strings.ToLower(f.Name))
+		if trigger || column || strings.EqualFold(f.Name, "any") {
+			c.add(join("custom_rules", f.Name), "answers list rules beside triggers T1 to T14, any of them, and the published columns, of which this is one's name", "choose another name")
+		}
+	}
 }
+
+// triggerName is what a built-in trigger is called.
+var triggerName = regexp.MustCompile(`^[tT]([1-9]|1[0-4])$`)
 
 // formulas checks what can be said of formulas without reading them; package
 // formula reads them.

@@ -16,7 +16,7 @@ func with(rules, policy, features, more string, overlays ...Overlay) (Decoded, e
 
 func TestFilesBesideTheJobAreLaidUnderIt(t *testing.T) {
 	t.Parallel()
-	d, err := with("thresholds: {t2_drop_pct: 30, t2_base_fen: 1}\nwarn: fee > 1\nquiet:\n  when: out_cnt == 0\n  doc: silence\n", "save_rate: 0.3\nmargin: 0.4\n", "drop: {formula: fee, unit: fen}\nflat: 1 - fee\n",
+	d, err := with("thresholds: {t2_drop_pct: 30, t2_base_fen: 1}\nsoon: fee > 1\nquiet:\n  when: out_cnt == 0\n  doc: silence\n", "save_rate: 0.3\nmargin: 0.4\n", "drop: {formula: fee, unit: fen}\nflat: 1 - fee\n",
 		"rules: {t2_drop_pct: 35}\npolicy: {margin: 0.45}\nfeatures: {drop: \"fee[1]\", more: \"fee[2]\"}\n", Overlay{Path: "policy.margin", Text: "0.5", Source: "flag"}, Overlay{Path: "custom_rules", Text: "{late: fee > 2}", Source: "flag"})
 	if err != nil {
 		t.Fatal(err)
@@ -29,12 +29,12 @@ func TestFilesBesideTheJobAreLaidUnderIt(t *testing.T) {
 	for _, f := range slices.Concat(s.Features, s.Custom) {
 		got = append(got, fmt.Sprintf("%s=%s (%s%s) %s", f.Name, f.Text, f.Unit, f.Doc, f.At.At(0)))
 	}
-	want := []string{"drop=fee[1] () job.yaml:12:19", "flat=1 - fee () features.yaml:2:7", "more=fee[2] () job.yaml:12:35", "warn=fee > 1 () rules.yaml:2:7", "quiet=out_cnt == 0 (silence) rules.yaml:4:9", "late=fee > 2 () flag"}
+	want := []string{"drop=fee[1] () job.yaml:12:19", "flat=1 - fee () features.yaml:2:7", "more=fee[2] () job.yaml:12:35", "soon=fee > 1 () rules.yaml:2:7", "quiet=out_cnt == 0 (silence) rules.yaml:4:9", "late=fee > 2 () flag"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	for path, want := range map[string]string{
-		"rules.t2_drop_pct": "job.yaml:10:22", "rules.t2_base_fen": "rules.yaml:1:44", "policy.save_rate": "policy.yaml:1:12", "policy.margin": "flag", "custom_rules.warn": "rules.yaml:2:7", "custom_rules.late": "flag",
+		"rules.t2_drop_pct": "job.yaml:10:22", "rules.t2_base_fen": "rules.yaml:1:44", "policy.save_rate": "policy.yaml:1:12", "policy.margin": "flag", "custom_rules.soon": "rules.yaml:2:7", "custom_rules.late": "flag",
 	} {
 		if got := d.Origin(path).String(); got != want {
 			t.Errorf("%s is from %s, want %s", path, got, want)
@@ -157,5 +157,22 @@ func TestThereAreAsManyRulesAsBits(t *testing.T) {
 	}
 	if _, err := with(many.String()+"last: fee > 9\n", "", "", ""); err == nil || !strings.Contains(err.Error(), "there are 65, and 64 at most can be") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestARuleIsNotCalledAsATriggerOrAPublishedColumn(t *testing.T) {
+	t.Parallel()
+	for name, refused := range map[string]bool{
+		"T1": true, "t9": true, "T14": true, "any": true, "Any": true, "rule_fired": true, "warn": true, "propensity": true, "action_priority": true,
+		"T0": false, "T15": false, "T1_vip": false, "anybody": false, "late": false, "trg": false,
+	} {
+		s := Default()
+		s.Custom = []Formula{{Name: name, Text: "fee > 1"}}
+		c := &checker{}
+		c.own(s)
+		text := Problems(c.problems).Error()
+		if got := strings.Contains(text, "custom_rules."+name+": ") && strings.Contains(text, "choose another name"); got != refused || !refused && len(c.problems) > 0 {
+			t.Errorf("%s: refused is %t, want %t: %s", name, got, refused, text)
+		}
 	}
 }
