@@ -129,7 +129,7 @@ func answer(v *local.Version, r *row, o Options) *Answer {
 	if r.reason != 0 {
 		return a
 	}
-	a.Features = r.dictionary(w)
+	a.Features = r.dictionary(w, o.Unmask)
 	a.Triggers = r.triggers(w)
 	a.UserRules = r.userRules()
 	a.Decision = r.decision(w)
@@ -162,7 +162,11 @@ func (r *row) columns(w words, unmask bool) []Column {
 	}
 	for _, x := range r.spec.Input.Extra {
 		c := r.record[x.Name]
-		list = append(list, Column{Column: x.Name, Title: x.Name, Values: []Value{{Value: c.value(schema.Column{}), Text: w.plain(c)}}})
+		value := Value{Value: c.value(schema.Column{}), Text: w.plain(c)}
+		if masked, ok := c.maskNumber(); ok && !unmask {
+			value = Value{Value: masked, Text: masked}
+		}
+		list = append(list, Column{Column: x.Name, Title: x.Name, Values: []Value{value}})
 	}
 	return list
 }
@@ -174,8 +178,27 @@ func maskHandset(imei int64) string {
 	return text[:8] + strings.Repeat("*", len(text)-8)
 }
 
+// maskNumber masks what may be a subscriber's number, eleven digits that begin
+// with 1, as partition.Number does: a column of the user's own may hold one, of
+// somebody else. ok is false when the cell cannot be one.
+func (c cell) maskNumber() (masked string, ok bool) {
+	n := c.whole
+	if c.float {
+		if math.Abs(c.real) < 1<<53 {
+			n = int64(c.real) // a fraction hides nothing
+		}
+	}
+	if n < 0 {
+		n = -n
+	}
+	if !c.known || n < 10_000_000_000 || n > 19_999_999_999 {
+		return "", false
+	}
+	return fmt.Sprintf("%03d****%04d", n/100_000_000, n%10_000), true
+}
+
 // dictionary lists every feature, the users' own after the house's.
-func (r *row) dictionary(w words) []Feature {
+func (r *row) dictionary(w words, unmask bool) []Feature {
 	var list []Feature
 	for _, e := range feature.Dictionary {
 		c, ok := r.made[e.Name]
@@ -189,7 +212,11 @@ func (r *row) dictionary(w words) []Feature {
 	}
 	for _, f := range r.spec.Features {
 		if c, ok := r.made[formula.Column(f.Name)]; ok {
-			list = append(list, Feature{Feature: f.Name, Unit: f.Unit, Value: c.value(schema.Column{}), Text: w.amount(f.Unit, c), Formula: f.Text, Model: r.features[formula.Column(f.Name)]})
+			own := Feature{Feature: f.Name, Unit: f.Unit, Value: c.value(schema.Column{}), Text: w.amount(f.Unit, c), Formula: f.Text, Model: r.features[formula.Column(f.Name)]}
+			if masked, ok := c.maskNumber(); ok && !unmask {
+				own.Value, own.Text = masked, masked
+			}
+			list = append(list, own)
 		}
 	}
 	return list

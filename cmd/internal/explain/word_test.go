@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/feature"
+	"rescore/worker/formula"
 	"rescore/worker/score"
 )
 
@@ -102,6 +104,39 @@ func TestAHandsetsSerialNumberIsHiddenWhateverItsLength(t *testing.T) {
 	for imei, want := range map[int64]string{35729413123456: "35729413******", 357294131234567: "35729413*******", 1234567890123456: "12345678********", 7: "00000000******"} {
 		if got := maskHandset(imei); got != want {
 			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestWhatMayBeANumberIsMasked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cell cell
+		want string
+	}{
+		{cell{known: true, whole: 13812341234}, "138****1234"}, {cell{known: true, float: true, real: 13812341234}, "138****1234"},
+		{cell{known: true, float: true, real: 13800000004.5}, "138****0004"}, {cell{known: true, float: true, real: -19912345678}, "199****5678"},
+		{cell{known: true, whole: 10000000000}, "100****0000"}, {cell{known: true, whole: 19999999999}, "199****9999"},
+		{cell{known: true, whole: 9999999999}, ""}, {cell{known: true, whole: 20000000000}, ""}, {cell{whole: 13812341234}, ""},
+		{cell{known: true, float: true, real: math.NaN()}, ""}, {cell{known: true, float: true, real: math.Inf(1)}, ""}, {cell{known: true, float: true, real: 1e300}, ""},
+	} {
+		if got, ok := c.cell.maskNumber(); got != c.want || ok != (c.want != "") {
+			t.Errorf("%+v is shown as %q, %t, want %q", c.cell, got, ok, c.want)
+		}
+	}
+}
+
+func TestANumberInAColumnOfTheUsersOwnIsMaskedUnlessAskedFor(t *testing.T) {
+	t.Parallel()
+	r := &row{spec: job.Default(), record: map[string]cell{"second": {known: true, float: true, real: 13812341234}}, made: map[string]cell{formula.Column("other"): {known: true, float: true, real: 13812341234}}}
+	r.spec.Input.Extra, r.spec.Features = []job.Extra{{Name: "second"}}, []job.Formula{{Name: "other", Text: "second"}}
+	for unmask, want := range map[bool]string{false: "138****1234", true: "13812341234"} {
+		columns, features := r.columns(words{}, unmask), r.dictionary(words{}, unmask)
+		if got := columns[len(columns)-1]; got.Column != "second" || got.Values[0].Text != want || (got.Values[0].Value == any(want)) == unmask {
+			t.Errorf("unmask %t: the extra column is shown as %+v", unmask, got.Values)
+		}
+		if got := features[len(features)-1]; got.Feature != "other" || got.Text != want || (got.Value == any(want)) == unmask {
+			t.Errorf("unmask %t: the feature is shown as %+v", unmask, got)
 		}
 	}
 }
