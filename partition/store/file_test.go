@@ -52,8 +52,11 @@ func TestErrorsNameTheObjectAndTheRemedy(t *testing.T) {
 func TestAFullDiskIsErrNoSpaceAndNeverCommits(t *testing.T) {
 	t.Parallel()
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		t.Skip("this system has no /dev/full")
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	st, dir := newFile(t)
 	w, err := st.create("x")
@@ -84,7 +87,7 @@ func TestNoSymbolicLinkLeadsOutOfTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(outside, filepath.Join(dir, "out")); err != nil {
-		t.Skip("this system has no symbolic links")
+		t.Fatal(err)
 	}
 	ctx := t.Context()
 	if _, err := st.Open(ctx, "out/x"); err == nil {
@@ -132,14 +135,12 @@ func TestACrashInPutLeavesNoPartialObject(t *testing.T) {
 
 func TestDeniedFolderIsErrDenied(t *testing.T) {
 	t.Parallel()
-	if os.Getuid() == 0 {
-		t.Skip("root is denied nothing")
-	}
 	st, dir := newFile(t)
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Chmod(dir, 0o755) })
+	ordinary(t)
 	if _, err := st.Create(t.Context(), "x"); !errors.Is(err, ErrDenied) {
 		t.Fatalf("create: %v, want ErrDenied", err)
 	}
