@@ -1,15 +1,12 @@
 package score
 
 // path is one way to run the steps of a forest. All paths give the same bits. The
-// bits that stand and encode are given are scratch.
+// bits that encode is given are scratch.
 type path struct {
 	name   string
-	tables bool // it reads forest.table and scale.near
-	// quantise writes the bins of x, at most 512 values, and sets in absent, which
-	// is clear, the bits of the missing ones. The bin of a missing value is
-	// anything.
-	quantise func(bins *[blockRows]uint8, absent *plane, x []float64, s *scale)
-	stand    func(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale)
+	tables bool // it reads forest.table and scale.chart
+	// quantise lays the values of a block out in the planes of their scale.
+	quantise func(planes []plane, x *[blockRows]float64, s *scale, d *desk)
 	replay   func(masks, planes []plane, nodes []node)
 	encode   func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
 	sum      func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown)
@@ -24,7 +21,6 @@ type path struct {
 var plain = path{
 	name:     "go",
 	quantise: quantise,
-	stand:    stand,
 	replay:   replay,
 	encode:   encode,
 	sum: func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown) {

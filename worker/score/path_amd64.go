@@ -10,19 +10,17 @@ func paths() []path {
 		list = append(list, path{
 			name:     "avx2",
 			quantise: quantiseAVX2,
-			stand:    standAVX2,
 			replay:   replayAVX2,
 			encode:   encodeAVX2,
 			sum:      plain.sum,
 			credit:   creditAVX2,
 		})
 	}
-	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI {
+	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VBMI2 && x.HasAVX512GFNI && x.HasBMI2 {
 		list = append(list, path{
 			name:     "avx512",
 			tables:   true,
 			quantise: quantiseAVX512,
-			stand:    standAVX512,
 			replay:   replayAVX512,
 			encode:   encodeAVX512,
 			sum:      sumAVX512,
@@ -37,14 +35,6 @@ func replay256(masks, planes *plane, nodes *node, count int)
 
 //go:noescape
 func encode256(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
-
-//go:noescape
-func bits256(bits *[8]plane, bins *[blockRows]uint8)
-
-func standAVX2(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale) {
-	bits256(bits, bins)
-	rise(planes, absent, bits, s)
-}
 
 func replayAVX2(masks, planes []plane, nodes []node) {
 	if len(nodes) > 0 {
@@ -67,20 +57,6 @@ func sum32(score *float64, leaf *uint8, table *uint32, trees int)
 
 //go:noescape
 func sum64(score *float64, leaf *uint8, table *uint32, trees int)
-
-//go:noescape
-func stand512(bins *[blockRows]uint8, absent *plane, bits *[8]plane, low *plane, lows int, left, right *plane, highs int)
-
-func standAVX512(planes []plane, bins *[blockRows]uint8, absent *plane, bits *[8]plane, s *scale) {
-	var left, right *plane
-	if s.left {
-		left = &planes[s.high[0]]
-	}
-	if s.right {
-		right = &planes[s.high[1]]
-	}
-	stand512(bins, absent, bits, &planes[s.low+1], min(s.thresholds, 15), left, right, s.thresholds>>4+2)
-}
 
 func replayAVX512(masks, planes []plane, nodes []node) {
 	if len(nodes) > 0 {

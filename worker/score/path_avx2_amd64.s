@@ -140,34 +140,3 @@ GLOBL spread256<>(SB), RODATA|NOPTR, $32
 
 DATA each256<>+0(SB)/8, $0x8040201008040201
 GLOBL each256<>(SB), RODATA|NOPTR, $8
-
-// BIT moves the top bit of 32 bytes to a plane, and the next bit to the top.
-#define BIT(i) \
-	VPMOVMSKB Y0, AX     \
-	MOVL AX, (64*i)(BX)  \
-	VPADDB Y0, Y0, Y0
-
-// func bits256(bits *[8]plane, bins *[512]uint8)
-//
-// stand, up to the bits of the bins.
-TEXT ·bits256(SB), NOSPLIT, $0-16
-	MOVQ bits+0(FP), BX
-	MOVQ bins+8(FP), SI
-	MOVQ $16, DX
-
-bytes:
-	VMOVDQU (SI), Y0
-	BIT(7)
-	BIT(6)
-	BIT(5)
-	BIT(4)
-	BIT(3)
-	BIT(2)
-	BIT(1)
-	BIT(0)
-	ADDQ $32, SI
-	ADDQ $4, BX
-	DECQ DX
-	JNZ  bytes
-	VZEROUPPER
-	RET

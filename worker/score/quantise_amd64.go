@@ -1,35 +1,80 @@
 package score
 
-//go:noescape
-func quantise256(bins *uint8, absent *plane, x *float64, eights int, s *scale)
+// The quantiser's kernels take blocks of 512 values.
 
-func quantiseAVX2(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
-	n := len(x) &^ 7
-	if n > 0 {
-		quantise256(&bins[0], absent, &x[0], n/8, s)
-	}
-	s.finish(bins, absent, x, n)
+//go:noescape
+func search256(bins *[blockRows]uint8, x *[blockRows]float64, s *scale)
+
+//go:noescape
+func mark256(absent *plane, x *[blockRows]float64, least uint64)
+
+//go:noescape
+func bits256(bits *[8]plane, bins *[blockRows]uint8)
+
+func quantiseAVX2(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
+	search256(&d.bins, x, s)
+	mark256(&d.absent, x, present(s.zero))
+	bits256(&d.bits, &d.bins)
+	rise(planes, &d.absent, &d.bits, s)
 }
 
 //go:noescape
-func quantise512(bins *uint8, absent *plane, x *float64, eights int, s *scale)
+func chart512(bins *[blockRows]uint8, absent *plane, x *[blockRows]float64, c *chart, threshold *[512]float64)
 
-func quantiseAVX512(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
-	n := len(x) &^ 7
-	if n > 0 {
-		quantise512(&bins[0], absent, &x[0], n/8, s)
+//go:noescape
+func search512(bins *[blockRows]uint8, x *[blockRows]float64, s *scale)
+
+//go:noescape
+func mark512(absent *plane, x *[blockRows]float64, least uint64)
+
+//go:noescape
+func stand512(bins *[blockRows]uint8, order *[64]uint8, absent *plane, low *plane, lows int, left, right *plane, highs int)
+
+func quantiseAVX512(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
+	order := &packedOctet
+	if s.chart != nil {
+		chart512(&d.bins, &d.absent, x, s.chart, &s.threshold)
+	} else {
+		search512(&d.bins, x, s)
+		order = &rowOctet
 	}
-	s.finish(bins, absent, x, n)
+	if s.chart == nil || s.zero {
+		mark512(&d.absent, x, present(s.zero))
+	}
+	var left, right *plane
+	if s.left {
+		left = &planes[s.high[0]]
+	}
+	if s.right {
+		right = &planes[s.high[1]]
+	}
+	stand512(&d.bins, order, &d.absent, &planes[s.low+1], min(s.thresholds, 15), left, right, s.thresholds>>4+2)
 }
 
-// finish quantises the values from n on, a multiple of 8, and marks what vectors
-// do not.
-func (s *scale) finish(bins *[blockRows]uint8, absent *plane, x []float64, n int) {
-	s.bin(bins[n:], x[n:])
-	switch {
-	case s.zero:
-		s.mark(absent, x)
-	case n < len(x):
-		absent[n/64] |= missing(x[n:], false) << (n % 64)
+// Where assembly finds what it permutes.
+var (
+	// highWords are the high halves of 16 float64s in two vectors.
+	highWords [16]uint32
+	// Chart512 packs dwords and interleaves words: of 64 rows, row
+	// 32h+16i+4l+p is byte 16l+8i+2p+h. packedRow says which byte each row is,
+	// rowPacked which row each byte is.
+	packedRow, rowPacked [64]uint8
+	// Rows by eights, the last of each first, where they are packed and where they
+	// are in order: a product with a matrix begins at its last row.
+	packedOctet, rowOctet [64]uint8
+	// octets swaps rows and columns of an eight by eight matrix of bytes.
+	octets [64]uint8
+)
+
+func init() {
+	for i := range highWords {
+		highWords[i] = uint32(2*i + 1)
+	}
+	for r := range packedRow {
+		h, i, l, p := r/32, r/16%2, r/4%4, r%4
+		at := 16*l + 8*i + 2*p + h
+		packedRow[r], rowPacked[at] = uint8(at), uint8(r)
+		packedOctet[r^7], rowOctet[r^7] = uint8(at), uint8(r)
+		octets[r] = uint8(r%8*8 + r/8)
 	}
 }

@@ -1,5 +1,5 @@
 // The quantiser of a forest with AVX2. Written by hand; each function says which
-// function of this package it is the twin of, and replay_test.go holds the two
+// function of this package it is the twin of, and quantise_test.go holds the two
 // against each other.
 
 #include "go_asm.h"
@@ -19,15 +19,13 @@
 	VPGATHERDD X4, (R9)(X2*1), X3 \
 	VPAND X12, X3, X3
 
-// func quantise256(bins *uint8, absent *plane, x *float64, eights int, s *scale)
+// func search256(bins *[512]uint8, x *[512]float64, s *scale)
 //
-// quantise, for eight values at a time. It marks NaN and infinities only.
-TEXT ·quantise256(SB), NOSPLIT, $0-40
+// scale.bin, for eight values at a time.
+TEXT ·search256(SB), NOSPLIT, $0-24
 	MOVQ bins+0(FP), DI
-	MOVQ absent+8(FP), AX
-	MOVQ x+16(FP), SI
-	MOVQ eights+24(FP), CX
-	MOVQ s+32(FP), BX
+	MOVQ x+8(FP), SI
+	MOVQ s+16(FP), BX
 	VBROADCASTSD scale_slope(BX), Y8
 	VBROADCASTSD scale_offset(BX), Y9
 	VPXOR Y10, Y10, Y10
@@ -40,8 +38,7 @@ TEXT ·quantise256(SB), NOSPLIT, $0-40
 	LEAQ scale_base(BX), R9
 	LEAQ scale_threshold(BX), R10
 	MOVQ scale_step(BX), R11
-	TESTQ CX, CX
-	JZ   quantised
+	MOVQ $64, CX
 
 eight:
 	BINS(0)
@@ -76,21 +73,81 @@ step:
 	VPACKUSDW X3, X6, X6
 	VPACKUSWB X6, X6, X6
 	VMOVQ X6, (DI)
-	VSUBPD Y5, Y5, Y5 // 0, or NaN of what is no number
-	VSUBPD Y0, Y0, Y0
-	VCMPPD $3, Y5, Y5, Y5
-	VCMPPD $3, Y0, Y0, Y0
-	VMOVMSKPD Y5, R8
-	VMOVMSKPD Y0, R12
-	SHLL $4, R12
-	ORL  R12, R8
-	MOVB R8, (AX)
 	ADDQ $64, SI
 	ADDQ $8, DI
-	INCQ AX
 	DECQ CX
 	JNZ  eight
 	VZEROUPPER
+	RET
 
-quantised:
+// func mark256(absent *plane, x *[512]float64, least uint64)
+//
+// missing. Doubled, the bits of a number are those of its size; the highest bit is
+// turned over, because what is compared has signs.
+TEXT ·mark256(SB), NOSPLIT, $0-24
+	MOVQ absent+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ least+16(FP), R8
+	MOVQ $(0x7ff<<53), R9
+	SUBQ R8, R9
+	DECQ R9
+	MOVQ $(1<<63), R10
+	XORQ R10, R9
+	ADDQ R10, R8
+	VMOVQ R8, X6
+	VPBROADCASTQ X6, Y6
+	VMOVQ R9, X7
+	VPBROADCASTQ X7, Y7
+	MOVQ $64, CX
+
+marks:
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VPADDQ  Y0, Y0, Y0
+	VPADDQ  Y1, Y1, Y1
+	VPSUBQ  Y6, Y0, Y0
+	VPSUBQ  Y6, Y1, Y1
+	VPCMPGTQ Y7, Y0, Y0
+	VPCMPGTQ Y7, Y1, Y1
+	VMOVMSKPD Y0, R8
+	VMOVMSKPD Y1, R9
+	SHLL $4, R9
+	ORL  R9, R8
+	MOVB R8, (DI)
+	ADDQ $64, SI
+	INCQ DI
+	DECQ CX
+	JNZ  marks
+	VZEROUPPER
+	RET
+
+// BIT moves the top bit of 32 bytes to a plane, and the next bit to the top.
+#define BIT(i) \
+	VPMOVMSKB Y0, AX     \
+	MOVL AX, (64*i)(BX)  \
+	VPADDB Y0, Y0, Y0
+
+// func bits256(bits *[8]plane, bins *[512]uint8)
+//
+// stand, up to the bits of the bins.
+TEXT ·bits256(SB), NOSPLIT, $0-16
+	MOVQ bits+0(FP), BX
+	MOVQ bins+8(FP), SI
+	MOVQ $16, DX
+
+bytes:
+	VMOVDQU (SI), Y0
+	BIT(7)
+	BIT(6)
+	BIT(5)
+	BIT(4)
+	BIT(3)
+	BIT(2)
+	BIT(1)
+	BIT(0)
+	ADDQ $32, SI
+	ADDQ $4, BX
+	DECQ DX
+	JNZ  bytes
+	VZEROUPPER
 	RET

@@ -1,5 +1,5 @@
 // The quantiser of a forest with AVX-512. Written by hand; each function says which
-// function of this package it is the twin of, and replay_test.go holds the two
+// function of this package it is the twin of, and quantise_test.go holds the two
 // against each other.
 
 #include "go_asm.h"
@@ -13,15 +13,13 @@
 	VMINPD Z19, y, y         \
 	VCVTTPD2DQ y, bucket
 
-// func quantise512(bins *uint8, absent *plane, x *float64, eights int, s *scale)
+// func search512(bins *[512]uint8, x *[512]float64, s *scale)
 //
-// quantise, for eight values at a time. It marks NaN and infinities only.
-TEXT ·quantise512(SB), NOSPLIT, $0-40
+// scale.bin.
+TEXT ·search512(SB), NOSPLIT, $0-24
 	MOVQ bins+0(FP), DI
-	MOVQ absent+8(FP), AX
-	MOVQ x+16(FP), SI
-	MOVQ eights+24(FP), CX
-	MOVQ s+32(FP), BX
+	MOVQ x+8(FP), SI
+	MOVQ s+16(FP), BX
 	VBROADCASTSD scale_slope(BX), Z16
 	VBROADCASTSD scale_offset(BX), Z17
 	VPXORQ Z18, Z18, Z18
@@ -30,124 +28,12 @@ TEXT ·quantise512(SB), NOSPLIT, $0-40
 	VBROADCASTSD X19, Z19
 	MOVL $255, R8
 	VPBROADCASTD R8, Z20
-	MOVL $1, R8
-	VPBROADCASTD R8, Z21
 	LEAQ scale_base(BX), R9
 	LEAQ scale_threshold(BX), R10
 	MOVQ scale_step(BX), R11
-	MOVQ scale_near(BX), R13
-	MOVQ scale_thresholds(BX), R12
-	CMPQ R12, $4
-	JGT  many
+	MOVQ $64, CX
 
-	// Few thresholds are counted, for eight values at a time.
-	TESTQ CX, CX
-	JZ    quantised
-
-few:
-	VMOVUPD (SI), Z0
-	VPXORD  Y3, Y3, Y3
-	MOVQ    R12, DX
-
-count:
-	VBROADCASTSD -8(R10)(DX*8), Z1
-	VCMPPD  $0x1e, Z1, Z0, K3 // value > threshold
-	VPADDD  Y21, Y3, K3, Y3
-	DECQ    DX
-	JNZ     count
-	VFPCLASSPDZ $0x99, Z0, K4 // NaN, infinities
-	KMOVB   K4, (AX)
-	VPMOVDB Y3, (DI)
-	ADDQ $64, SI
-	ADDQ $8, DI
-	INCQ AX
-	DECQ CX
-	JNZ  few
-	JMP  quantised
-
-many:
-	TESTQ R13, R13
-	JZ   more
-
-	// One look at near, for sixteen values at a time.
-	SUBQ $2, CX
-	JLT  rest
-	MOVQ $(1<<const_fraction), R8
-	VCVTSI2SDQ R8, X22, X22
-	VBROADCASTSD X22, Z22
-	VMULPD Z22, Z16, Z23 // slope and offset of places
-	VMULPD Z22, Z17, Z24
-	MOVL $((1<<32)-(1<<(32-const_fraction))), R8
-	VPBROADCASTD R8, Z25 // where the fraction stands in near
-	VBROADCASTSD scale_left0(BX), Z26
-
-sixteen:
-	VMOVUPD (SI), Z0
-	VMOVUPD 64(SI), Z1
-	VMULPD Z23, Z0, Z2
-	VMULPD Z23, Z1, Z3
-	VADDPD Z24, Z2, Z2
-	VADDPD Z24, Z3, Z3
-	VMAXPD Z18, Z2, Z2 // NaN becomes 0
-	VMAXPD Z18, Z3, Z3
-	VCVTTPD2UDQ Z2, Y2 // too much becomes all ones
-	VCVTTPD2UDQ Z3, Y3
-	VINSERTI64X4 $1, Y3, Z2, Z2
-	VPSRLD $const_fraction, Z2, Z3       // bucket
-	VPSLLD $(32-const_fraction), Z2, Z2  // place in it
-	KXNORW K1, K1, K1
-	VPXORD Z4, Z4, Z4
-	VPGATHERDD (R13)(Z3*4), K1, Z4
-	VPCMPUD $6, Z4, Z2, K3 // place > threshold's
-	VPXORD  Z4, Z2, Z5
-	VPTESTNMD Z25, Z5, K4  // the same place
-	VFPCLASSPDZ $0x99, Z0, K5 // NaN, infinities
-	VFPCLASSPDZ $0x99, Z1, K6
-	KMOVB  K5, (AX)
-	KMOVB  K6, 1(AX)
-	KORTESTW K4, K4
-	JNZ  same
-
-decided:
-	VPADDD Z21, Z4, K3, Z4
-	VPMOVDB Z4, (DI)
-	ADDQ $128, SI
-	ADDQ $16, DI
-	ADDQ $2, AX
-	SUBQ $2, CX
-	JGE  sixteen
-	JMP  rest
-
-same:
-	VCMPPD $4, Z26, Z0, K5 // not left0
-	VCMPPD $4, Z26, Z1, K6
-	KUNPCKBW K5, K6, K5
-	KANDW  K5, K4, K4
-	KORTESTW K4, K4
-	JZ     decided
-	VPANDD Z20, Z4, Z5
-	VEXTRACTI64X4 $1, Z5, Y6
-	KSHIFTRW $8, K4, K5
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	KMOVW  K4, K1
-	KMOVW  K5, K2
-	VGATHERDPD (R10)(Y5*8), K1, Z7
-	VGATHERDPD (R10)(Y6*8), K2, Z8
-	VCMPPD $0x1e, Z7, Z0, K4, K4 // value > threshold
-	VCMPPD $0x1e, Z8, Z1, K5, K5
-	KUNPCKBW K4, K5, K4 // K5 on top
-	KORW   K4, K3, K3
-	JMP    decided
-
-rest:
-	ADDQ $2, CX
-
-more:
-	TESTQ CX, CX
-	JZ   quantised
-
-eight:
+values:
 	VMOVUPD (SI), Z0
 	BUCKET(Z0, Z1, Y2)
 	KXNORB  K1, K1, K1
@@ -166,15 +52,377 @@ step:
 	VPADDD  Y5, Y3, K3, Y3
 	SHRQ    $1, DX
 	JNZ     step
-	VFPCLASSPDZ $0x99, Z0, K4 // NaN, infinities
-	KMOVB   K4, (AX)
 	VPMOVDB Y3, (DI)
 	ADDQ $64, SI
 	ADDQ $8, DI
-	INCQ AX
 	DECQ CX
-	JNZ  eight
+	JNZ  values
 
-quantised:
+	VZEROUPPER
+	RET
+
+// func mark512(absent *plane, x *[512]float64, least uint64)
+//
+// missing. Doubled, the bits of a number are those of its size.
+TEXT ·mark512(SB), NOSPLIT, $0-24
+	MOVQ absent+0(FP), DI
+	MOVQ x+8(FP), SI
+	VPBROADCASTQ least+16(FP), Z1
+	MOVQ $(0x7ff<<53), R8
+	VPBROADCASTQ R8, Z2
+	VPSUBQ Z1, Z2, Z2
+	MOVQ $64, CX
+
+marks:
+	VMOVDQU64 (SI), Z0
+	VPADDQ  Z0, Z0, Z0
+	VPSUBQ  Z1, Z0, Z0
+	VPCMPUQ $5, Z2, Z0, K1 // not below
+	KMOVB   K1, (DI)
+	ADDQ $64, SI
+	INCQ DI
+	DECQ CX
+	JNZ  marks
+	VZEROUPPER
+	RET
+
+// PLACE turns the values in a and b into the high words of their sums with the
+// offset, in a. From there on NaN is any number.
+#define PLACE(a, b) \
+	VFMADD213PD.RU_SAE Z31, Z30, a \
+	VFMADD213PD.RU_SAE Z31, Z30, b \
+	VPERMT2D b, Z29, a
+
+// MARK marks NaN and infinities, and turns high words into places.
+#define MARK(at, a, k) \
+	VFPCLASSPSZ $0x99, a, k \
+	VPMAXSD  Z28, a, a \
+	KMOVW    k, at(AX) \
+	VPSUBD   Z28, a, a \
+	VPSRAVD  Z27, a, a
+
+// STRETCH turns places into buckets, high, and places in them, low.
+#define STRETCH(a, t, u) \
+	VPSHLDW  $5, a, a, t \
+	VPERMW   Z25, t, u   \
+	VPERMW   Z26, t, a   \
+	VPMULHUW u, t, t     \
+	VPADDW   t, a, a
+
+// COUNT counts the thresholds at R9 that stand below their values.
+#define COUNT(at) \
+	VMOVDQA64 Z4, Z6               \
+	VMOVDQU64 (128*at)(R9), Z7     \
+	VPERMI2B  (128*at+64)(R9), Z7, Z6 \
+	VPCMPUB   $6, Z6, Z3, K2       \
+	VPCMPUB   $4, Z6, Z3, K1, K1   \
+	VPADDB    Z21, Z5, K2, Z5
+
+// func chart512(bins *[512]uint8, absent *plane, x *[512]float64, c *chart, threshold *[512]float64)
+//
+// chart.bin, for 64 values at a time; it also marks NaN and infinities. Bins stand
+// where packedRow says.
+//
+// Values that share a place with a threshold are settled three groups later: by
+// then they are known, so that the processor, which guesses that there are none,
+// has not gone far in vain.
+TEXT ·chart512(SB), NOSPLIT, $88-40
+	MOVQ bins+0(FP), DI
+	MOVQ absent+8(FP), AX
+	MOVQ x+16(FP), SI
+	MOVQ c+24(FP), BX
+	MOVQ threshold+32(FP), R13
+	VBROADCASTSD chart_offset(BX), Z31
+	MOVQ $((1023-const_scaling)<<52), R8
+	VPBROADCASTQ R8, Z30
+	VMOVDQU64 ·highWords(SB), Z29
+	VPBROADCASTD chart_first(BX), Z28
+	VPBROADCASTD chart_shift(BX), Z27
+	VMOVDQU64 chart_start(BX), Z26
+	VMOVDQU64 chart_width(BX), Z25
+	VMOVDQU64 chart_base(BX), Z24
+	VMOVDQU64 (chart_base+64)(BX), Z23
+	MOVL $(const_nowhere-1), R8
+	VPBROADCASTB R8, Z22
+	MOVL $1, R8
+	VPBROADCASTB R8, Z21
+	MOVL $0xff00, R8
+	VPBROADCASTW R8, Z20
+	LEAQ chart_at(BX), R9
+	MOVQ chart_crowd(BX), R10
+	MOVQ chart_alike(BX), R14
+	LEAQ ·rowPacked(SB), R12
+	LEAQ clear-88(SP), BX // of each group, who shares no place: three groups, and then eight
+	MOVQ $-1, R8
+	MOVQ R8, 0(BX)
+	MOVQ R8, 8(BX)
+	MOVQ R8, 16(BX)
+	MOVQ $8, CX
+
+group:
+	VMOVUPD (SI), Z0
+	VMOVUPD 64(SI), Z8
+	VMOVUPD 128(SI), Z1
+	VMOVUPD 192(SI), Z9
+	VMOVUPD 256(SI), Z2
+	VMOVUPD 320(SI), Z10
+	VMOVUPD 384(SI), Z3
+	VMOVUPD 448(SI), Z11
+	PLACE(Z0, Z8)
+	PLACE(Z1, Z9)
+	PLACE(Z2, Z10)
+	PLACE(Z3, Z11)
+	MARK(0, Z0, K3)
+	MARK(2, Z1, K4)
+	MARK(4, Z2, K5)
+	MARK(6, Z3, K6)
+	VPACKUSDW Z1, Z0, Z0
+	VPACKUSDW Z3, Z2, Z2
+	STRETCH(Z0, Z8, Z9)
+	STRETCH(Z2, Z10, Z11)
+	VPSRLW  $8, Z0, Z4
+	VPSLLW  $8, Z2, Z3
+	VPTERNLOGD $0xf8, Z20, Z2, Z4 // bucket
+	VPTERNLOGD $0xf4, Z20, Z0, Z3 // place in it
+	VPMINUB Z22, Z3, Z3
+	VMOVDQA64 Z4, Z5
+	VPERMI2B Z23, Z24, Z5 // bin
+	KXNORQ  K1, K1, K1    // stands where no threshold does
+	COUNT(0)
+	CMPQ R10, $2
+	JLT  counted
+	COUNT(1)
+	JEQ  counted
+	COUNT(2)
+	CMPQ R10, $4
+	JLT  counted
+	COUNT(3)
+	JEQ  counted
+	COUNT(4)
+	CMPQ R10, $6
+	JLT  counted
+	COUNT(5)
+
+counted:
+	VMOVDQU64 Z5, (DI)
+	KMOVQ K1, 24(BX)
+	ADDQ $512, SI
+	ADDQ $64, DI
+	ADDQ $8, AX
+	MOVQ (BX), R8
+	ADDQ $8, BX
+	NOTQ R8
+	TESTQ R8, R8
+	JNZ  tied
+
+next:
+	DECQ CX
+	JGT  group
+
+	// The last three.
+	CMPQ CX, $-3
+	JEQ  done
+	ADDQ $512, SI
+	ADDQ $64, DI
+	MOVQ (BX), R8
+	ADDQ $8, BX
+	NOTQ R8
+	TESTQ R8, R8
+	JZ   next
+
+tied:
+	TZCNTQ R8, R11
+	BLSRQ  R8, R8
+	MOVBQZX (R12)(R11*1), DX
+	VMOVSD  -2048(SI)(DX*8), X0
+	MOVBQZX -256(DI)(R11*1), DX
+	MOVQ   R14, R15
+
+compare:
+	VMOVSD (R13)(DX*8), X1
+	VUCOMISD X0, X1
+	ADCQ $0, DX // threshold < value
+	DECQ R15
+	JNZ  compare
+	MOVB DX, -256(DI)(R11*1)
+	TESTQ  R8, R8
+	JNZ    tied
+	JMP    next
+
+done:
+	VZEROUPPER
+	RET
+
+// DIGITS makes, of the bits of a digit in Z0 to Z3, the planes of at least 1 to
+// at least 15 in Z16 to Z30 (digits).
+#define DIGITS \
+	VPORQ  Z0, Z1, Z18     \
+	VPANDQ Z0, Z1, Z20     \
+	VPORQ  Z2, Z18, Z4     \
+	VPORQ  Z2, Z1, Z5      \
+	VPORQ  Z2, Z20, Z6     \
+	VPANDQ Z2, Z18, Z8     \
+	VPANDQ Z2, Z1, Z9      \
+	VPANDQ Z2, Z20, Z10    \
+	VPORQ  Z3, Z4, Z16     \
+	VPORQ  Z3, Z5, Z17     \
+	VPORQ  Z3, Z6, Z18     \
+	VPORQ  Z3, Z2, Z19     \
+	VPORQ  Z3, Z8, Z20     \
+	VPORQ  Z3, Z9, Z21     \
+	VPORQ  Z3, Z10, Z22    \
+	VMOVDQA64 Z3, Z23      \
+	VPANDQ Z3, Z4, Z24     \
+	VPANDQ Z3, Z5, Z25     \
+	VPANDQ Z3, Z6, Z26     \
+	VPANDQ Z3, Z2, Z27     \
+	VPANDQ Z3, Z8, Z28     \
+	VPANDQ Z3, Z9, Z29     \
+	VPANDQ Z3, Z10, Z30
+
+// PUT stores plane i, or is done when it is one too many.
+#define PUT(i, reg, done) \
+	CMPQ CX, $i              \
+	JLE  done                \
+	VMOVDQU64 reg, (64*i)(DI)
+
+#define PUTLEFT(i, reg, done) \
+	CMPQ CX, $i              \
+	JLE  done                \
+	VPANDNQ reg, Z31, Z11    \
+	VMOVDQU64 Z11, (64*i)(DI)
+
+#define PUTRIGHT(i, reg, done) \
+	CMPQ CX, $i              \
+	JLE  done                \
+	VPORQ reg, Z31, Z11      \
+	VMOVDQU64 Z11, (64*i)(DI)
+
+// TRANSPOSE makes of 64 bins the words of their bits, lowest first.
+#define TRANSPOSE(at, a) \
+	VPERMB   (64*at)(SI), Z29, a \
+	VGF2P8AFFINEQB $0, a, Z30, a \
+	VPERMB   a, Z28, a
+
+// func stand512(bins *[512]uint8, order *[64]uint8, absent *plane, low *plane, lows int, left, right *plane, highs int)
+//
+// stand: low gets the lows (at most 15) planes after the first; left and right,
+// where they are not nil, the highs. Order says which byte of 64 is the bin of which
+// row, the last of eight first.
+TEXT ·stand512(SB), NOSPLIT, $0-64
+	MOVQ bins+0(FP), SI
+	MOVQ order+8(FP), BX
+	MOVQ absent+16(FP), AX
+	VMOVDQU64 (BX), Z29
+	MOVQ $0x8040201008040201, R8
+	VPBROADCASTQ R8, Z30
+	VMOVDQU64 ·octets(SB), Z28
+	TRANSPOSE(0, Z0)
+	TRANSPOSE(1, Z1)
+	TRANSPOSE(2, Z2)
+	TRANSPOSE(3, Z3)
+	TRANSPOSE(4, Z4)
+	TRANSPOSE(5, Z5)
+	TRANSPOSE(6, Z6)
+	TRANSPOSE(7, Z7)
+
+	// Words become planes.
+	VPUNPCKLQDQ Z1, Z0, Z8
+	VPUNPCKHQDQ Z1, Z0, Z9
+	VPUNPCKLQDQ Z3, Z2, Z10
+	VPUNPCKHQDQ Z3, Z2, Z11
+	VPUNPCKLQDQ Z5, Z4, Z12
+	VPUNPCKHQDQ Z5, Z4, Z13
+	VPUNPCKLQDQ Z7, Z6, Z14
+	VPUNPCKHQDQ Z7, Z6, Z15
+	VSHUFI64X2 $0x88, Z10, Z8, Z16
+	VSHUFI64X2 $0x88, Z14, Z12, Z17
+	VSHUFI64X2 $0x88, Z11, Z9, Z18
+	VSHUFI64X2 $0x88, Z15, Z13, Z19
+	VSHUFI64X2 $0xdd, Z10, Z8, Z20
+	VSHUFI64X2 $0xdd, Z14, Z12, Z21
+	VSHUFI64X2 $0xdd, Z11, Z9, Z22
+	VSHUFI64X2 $0xdd, Z15, Z13, Z23
+	VSHUFI64X2 $0x88, Z17, Z16, Z0
+	VSHUFI64X2 $0x88, Z19, Z18, Z1
+	VSHUFI64X2 $0x88, Z21, Z20, Z2
+	VSHUFI64X2 $0x88, Z23, Z22, Z3
+	VSHUFI64X2 $0xdd, Z17, Z16, Z12
+	VSHUFI64X2 $0xdd, Z19, Z18, Z13
+	VSHUFI64X2 $0xdd, Z21, Z20, Z14
+	VSHUFI64X2 $0xdd, Z23, Z22, Z15
+	VMOVDQU64 (AX), Z31
+	DIGITS
+	MOVQ low+24(FP), DI
+	MOVQ lows+32(FP), CX
+	PUT(0, Z16, high)
+	PUT(1, Z17, high)
+	PUT(2, Z18, high)
+	PUT(3, Z19, high)
+	PUT(4, Z20, high)
+	PUT(5, Z21, high)
+	PUT(6, Z22, high)
+	PUT(7, Z23, high)
+	PUT(8, Z24, high)
+	PUT(9, Z25, high)
+	PUT(10, Z26, high)
+	PUT(11, Z27, high)
+	PUT(12, Z28, high)
+	PUT(13, Z29, high)
+	PUT(14, Z30, high)
+
+high:
+	VMOVDQA64 Z12, Z0
+	VMOVDQA64 Z13, Z1
+	VMOVDQA64 Z14, Z2
+	VMOVDQA64 Z15, Z3
+	DIGITS
+	VPTERNLOGD $0xff, Z12, Z12, Z12
+	VPXORQ Z13, Z13, Z13
+	MOVQ highs+56(FP), CX
+	MOVQ left+40(FP), DI
+	TESTQ DI, DI
+	JZ   right
+	PUTLEFT(0, Z12, right)
+	PUTLEFT(1, Z16, right)
+	PUTLEFT(2, Z17, right)
+	PUTLEFT(3, Z18, right)
+	PUTLEFT(4, Z19, right)
+	PUTLEFT(5, Z20, right)
+	PUTLEFT(6, Z21, right)
+	PUTLEFT(7, Z22, right)
+	PUTLEFT(8, Z23, right)
+	PUTLEFT(9, Z24, right)
+	PUTLEFT(10, Z25, right)
+	PUTLEFT(11, Z26, right)
+	PUTLEFT(12, Z27, right)
+	PUTLEFT(13, Z28, right)
+	PUTLEFT(14, Z29, right)
+	PUTLEFT(15, Z30, right)
+	PUTLEFT(16, Z13, right)
+
+right:
+	MOVQ right+48(FP), DI
+	TESTQ DI, DI
+	JZ   stood
+	PUTRIGHT(0, Z12, stood)
+	PUTRIGHT(1, Z16, stood)
+	PUTRIGHT(2, Z17, stood)
+	PUTRIGHT(3, Z18, stood)
+	PUTRIGHT(4, Z19, stood)
+	PUTRIGHT(5, Z20, stood)
+	PUTRIGHT(6, Z21, stood)
+	PUTRIGHT(7, Z22, stood)
+	PUTRIGHT(8, Z23, stood)
+	PUTRIGHT(9, Z24, stood)
+	PUTRIGHT(10, Z25, stood)
+	PUTRIGHT(11, Z26, stood)
+	PUTRIGHT(12, Z27, stood)
+	PUTRIGHT(13, Z28, stood)
+	PUTRIGHT(14, Z29, stood)
+	PUTRIGHT(15, Z30, stood)
+	PUTRIGHT(16, Z13, stood)
+
+stood:
 	VZEROUPPER
 	RET

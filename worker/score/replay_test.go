@@ -141,85 +141,6 @@ func TestShortBlocksOfEverySize(t *testing.T) {
 	}
 }
 
-// Thresholds placed to crowd buckets, overflow the scale's arithmetic, or lie a
-// bit apart; values on and beside every one of them.
-func TestScalesAreExactWhateverTheThresholds(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(9, 9))
-	next := func(x float64, n int) float64 {
-		for range n {
-			x = math.Nextafter(x, math.Inf(1))
-		}
-		return x
-	}
-	sets := map[string]func(i int) float64{
-		"even":             func(i int) float64 { return float64(i) + 0.5 },
-		"a bit apart":      func(i int) float64 { return next(1, i) },
-		"subnormal":        func(i int) float64 { return math.Float64frombits(uint64(i)) },
-		"around zero":      func(i int) float64 { return float64(i-100) * 5e-324 },
-		"powers of two":    func(i int) float64 { return math.Ldexp(1, 4*i-500) },
-		"powers, negative": func(i int) float64 { return -math.Ldexp(1, 500-4*i) },
-		"huge":             func(i int) float64 { return -1.7e308 + float64(i)*1.3e306 },
-		"outliers":         func(i int) float64 { return r.NormFloat64() / math.Abs(r.NormFloat64()) },
-		"far outlier":      func(i int) float64 { return math.Ldexp(float64(i), i/254*900) },
-		"money":            func(i int) float64 { return math.Round(math.Exp(r.NormFloat64()*2+8)) + 0.5 },
-		"infinite":         func(i int) float64 { return math.Ldexp(-1, 1023+i%2*1) },
-		"just below zero":  func(i int) float64 { return float64(i)*5 - model.ZeroMax }, // lost in all but the first
-		"just above zero":  func(i int) float64 { return max(float64(i)*5, model.ZeroMax) },
-		"negative zero":    func(i int) float64 { return math.Copysign(float64(i), -1) },
-		"all of the line":  func(i int) float64 { return math.Float64frombits(r.Uint64() &^ (1 << 62)) },
-	}
-	near := 0
-	for name, at := range sets {
-		for _, n := range []int{1, 2, 4, 5, 15, 16, 17, 40, 255} {
-			var q question
-			for i := range n {
-				if x := at(i); x < math.Inf(1) {
-					q.ask(x+0, i%2 == 0)
-				}
-			}
-			thresholds := q.sorted()
-			s := newScale(axis{}, thresholds, true, true)
-			if s.step == 1 {
-				s.approach()
-				near++
-			}
-			var values []float64
-			for _, x := range thresholds {
-				for _, v := range []float64{math.Nextafter(x, math.Inf(-1)), x, math.Nextafter(x, math.Inf(1)), x * 1.01, x - 1, x + 1} {
-					if v-v == 0 {
-						values = append(values, v)
-					}
-				}
-			}
-			values = append(values, 0, math.Copysign(0, -1), math.MaxFloat64, -math.MaxFloat64, 5e-324, -5e-324, 1, -1)
-			var bins [blockRows]uint8
-			for _, p := range paths() {
-				for first := 0; first < len(values); first += blockRows {
-					block := values[first:min(first+blockRows, len(values))]
-					var absent plane
-					p.quantise(&bins, &absent, block, &s)
-					if absent != (plane{}) {
-						t.Fatalf("%s, %s of %d: missing %x", p.name, name, n, absent)
-					}
-					for i, v := range block {
-						want := 0
-						for want < len(thresholds) && thresholds[want] < v {
-							want++
-						}
-						if int(bins[i]) != want {
-							t.Fatalf("%s, %s of %d: bin of %v is %d, want %d", p.name, name, n, v, bins[i], want)
-						}
-					}
-				}
-			}
-		}
-	}
-	if near < 30 {
-		t.Errorf("%d scales of one step: too few to test the short cut", near)
-	}
-}
-
 func TestThresholdsOnAScaleHaveAPlace(t *testing.T) {
 	t.Parallel()
 	w := write(17, 20, 31, 3, false, true, false)
@@ -238,36 +159,6 @@ func TestThresholdsOnAScaleHaveAPlace(t *testing.T) {
 		for _, s := range f.scales {
 			if last := s.threshold[s.thresholds-1]; last > math.MaxFloat64 {
 				t.Errorf("%s: feature %d has a threshold of %v", f.path.name, s.feature, last)
-			}
-		}
-	}
-}
-
-func TestMissingValuesAreMarked(t *testing.T) {
-	t.Parallel()
-	values := []float64{math.NaN(), 0, 1, math.Inf(1), -2, math.Inf(-1), math.Copysign(0, -1), model.ZeroMax, -model.ZeroMax,
-		math.Nextafter(model.ZeroMax, 1), math.Nextafter(-model.ZeroMax, -1), math.MaxFloat64, -math.MaxFloat64}
-	for i := range 4 {
-		zero := i%2 == 0
-		s := newScale(axis{zero: zero}, []float64{-3, -2, -1, 1, 2, 3}[i/2*3:], true, true) // many, few
-		s.approach()
-		for _, p := range paths() {
-			for n := 1; n <= blockRows; n++ {
-				x := make([]float64, n)
-				for i := range x {
-					x[i] = values[(i+n)%len(values)]
-				}
-				var bins [blockRows]uint8
-				var got, want plane
-				p.quantise(&bins, &got, x, &s)
-				for i, v := range x {
-					if math.IsNaN(v) || math.IsInf(v, 0) || zero && math.Abs(v) <= model.ZeroMax {
-						want[i/64] |= 1 << (i % 64)
-					}
-				}
-				if got != want {
-					t.Fatalf("%s, zeroes missing %v: %d values: missing %x, want %x", p.name, zero, n, got, want)
-				}
 			}
 		}
 	}

@@ -46,8 +46,7 @@ type scale struct {
 	thresholds    int
 	threshold     [512]float64       // sorted, and +Inf after the last
 	base          [buckets + 8]uint8 // a vector reads four bytes for one
-	near          *[buckets]uint32   // of scales with one step, for paths that want it: approach
-	left0         float64            // 0 when a 0 is not above a threshold in its place, NaN when it is
+	chart         *chart             // for paths that want one, where one serves
 
 	left, right bool   // whether nodes send missing values left, right
 	low         uint32 // plane: low digit >= 0; 1 and further follow
@@ -184,51 +183,35 @@ func (s *scale) bucket(x float64) uint { return clamp(float64(x*s.slope) + s.off
 // is NaN.
 func clamp(y float64) uint { return uint(int64(min(max(y, 0), buckets-1))) % buckets }
 
-// fraction is how many bits of a place are the place within the bucket.
-const fraction = 32 - 11
-
-// place returns where x stands on the scale in fixed point: its bucket, and the
-// place in it. It never falls as x grows either.
-func (s *scale) place(x float64) uint32 {
-	y := max(float64(x*(s.slope*(1<<fraction)))+s.offset*(1<<fraction), 0)
-	if y >= 1<<32 {
-		return 1<<32 - 1
-	}
-	return uint32(y)
+// desk is what a block is quantised on.
+type desk struct {
+	short  [blockRows]float64 // a short block's values, and what was there before
+	bins   [blockRows]uint8   // of missing values: anything
+	bits   [8]plane           // of the bins, lowest first
+	absent plane
 }
 
-// approach makes the table of near. For each bucket it holds the base, in the low
-// byte, and in the high bits how far into the bucket its threshold lies; as far as
-// can be where there is none. One look at it gives the bin of any value but those
-// whose place is the threshold's own: these are compared with it.
-//
-// Zeroes are many, and often stand in the place of a threshold just above 0: left0
-// spares the comparison.
-func (s *scale) approach() {
-	s.near = new([buckets]uint32)
-	if t := s.threshold[s.base[s.bucket(0)]]; t < 0 && s.place(finite(t)) == s.place(0) {
-		s.left0 = math.NaN()
+// block returns x, at most 512 values, as a whole block.
+func (d *desk) block(x []float64) *[blockRows]float64 {
+	if len(x) < blockRows {
+		copy(d.short[:], x)
+		return &d.short
 	}
-	for b, base := range s.base[:buckets] {
-		at := uint32(1<<fraction - 1)
-		if t := s.threshold[base]; int(base) < s.thresholds && s.bucketOf(t) == uint(b) {
-			at = s.place(finite(t)) % (1 << fraction)
-		}
-		s.near[b] = at<<(32-fraction) | uint32(base)
-	}
+	return (*[blockRows]float64)(x)
 }
 
-// quantise writes the bins of at most 512 values and marks the missing ones.
-// The bin of a missing value is anything.
-func quantise(bins *[blockRows]uint8, absent *plane, x []float64, s *scale) {
-	s.bin(bins[:len(x)], x)
-	s.mark(absent, x)
+// quantise lays the values of a block out in the planes of their scale.
+func quantise(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
+	s.bin(&d.bins, x)
+	for w := range d.absent {
+		d.absent[w] = missing(x[w*64:w*64+64], s.zero)
+	}
+	stand(planes, &d.bins, &d.absent, &d.bits, s)
 }
 
 // bin writes the bins of x.
-func (s *scale) bin(bins []uint8, x []float64) {
+func (s *scale) bin(dst *[blockRows]uint8, x *[blockRows]float64) {
 	slope, offset := s.slope, s.offset
-	dst := bins[:len(x)]
 	switch s.step {
 	case 1:
 		for i, v := range x {
@@ -252,13 +235,6 @@ func (s *scale) bin(bins []uint8, x []float64) {
 	}
 }
 
-// mark marks the missing ones of x.
-func (s *scale) mark(absent *plane, x []float64) {
-	for w := 0; w*64 < len(x); w++ {
-		absent[w] = missing(x[w*64:min(w*64+64, len(x))], s.zero)
-	}
-}
-
 // above returns 1 when v > t. It is set from a flag: a jump would be guessed
 // wrong half of the time.
 func above(v, t float64) uint8 {
@@ -270,22 +246,26 @@ func above(v, t float64) uint8 {
 
 // missing marks the missing ones of at most 64 values.
 func missing(x []float64, zero bool) uint64 {
+	least := present(zero)
 	var m uint64
-	if zero {
-		for i, v := range x {
-			if v-v != 0 || v >= -model.ZeroMax && v <= model.ZeroMax {
-				m |= 1 << i
-			}
-		}
-		return m
-	}
 	for i := len(x) - 1; i >= 0; i-- {
 		bit := uint64(0)
-		// All ones in the exponent: NaN, or infinite.
-		if math.Float64bits(x[i])<<1 >= 0x7ff<<53 {
+		if math.Float64bits(x[i])<<1-least >= infinity-least {
 			bit = 1
 		}
 		m = m<<1 | bit
 	}
 	return m
+}
+
+// infinity is the bits of an infinite value without its sign, as are those of
+// present. NaN is above it.
+const infinity = 0x7ff << 53
+
+// present returns the least that is not missing.
+func present(zero bool) uint64 {
+	if zero {
+		return math.Float64bits(model.ZeroMax)<<1 + 1
+	}
+	return 0
 }

@@ -15,7 +15,7 @@ import (
 const blockRows = 512
 
 // A forest's memory is bounded: its planes to 32 MiB, the masks of one tree to as
-// much, its scales to 230 MiB, and the categories of its sets to 64 MiB.
+// much, its scales to 120 MiB, and the categories of its sets to 64 MiB.
 const (
 	planesMax     = 1 << 19
 	scalesMax     = 1 << 14
@@ -74,11 +74,9 @@ type forest struct {
 	// its leaves' values, padded to tableSize, and then the high ones.
 	table []uint32
 
-	bins   *[blockRows]uint8
+	desk   *desk
 	planes []plane
 	masks  []plane // of the leaves of the largest tree, and to a multiple of 32
-	bits   *[8]plane
-	absent *plane
 	leaves *[leafColumns][blockRows]uint8
 	scores *[blockRows]float64
 }
@@ -137,13 +135,12 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 	if p.tables {
 		f.tabulate()
 		for i := range f.scales {
-			if s := &f.scales[i]; s.step == 1 {
-				s.approach()
-			}
+			s := &f.scales[i]
+			s.chart = newChart(s.threshold[:s.thresholds])
 		}
 	}
 	f.value = append(f.value, make([]float64, leavesMax)...) // any byte may follow a tree's first leaf
-	f.bins, f.absent, f.bits = new([blockRows]uint8), new(plane), new([8]plane)
+	f.desk = new(desk)
 	f.leaves, f.scores = new([leafColumns][blockRows]uint8), new([blockRows]float64)
 	f.masks = make([]plane, (leaves+31)/32*32)
 	return f, nil
@@ -313,9 +310,7 @@ func (f *forest) raw(in []kernel.Vector, first, n int) {
 func (f *forest) quantise(in []kernel.Vector, first, n int) {
 	for i := range f.scales {
 		s := &f.scales[i]
-		*f.absent = plane{}
-		f.path.quantise(f.bins, f.absent, in[s.feature].F64[first:first+n], s)
-		f.path.stand(f.planes, f.bins, f.absent, f.bits, s)
+		f.path.quantise(f.planes, f.desk.block(in[s.feature].F64[first:first+n]), s, f.desk)
 	}
 	for i := range f.topics {
 		f.topics[i].answer(f.planes, in[f.topics[i].feature].F64[first:first+n])
@@ -350,7 +345,7 @@ func (f *forest) find(trees []grown) int {
 	n := 0
 	for n < min(grouped, len(trees)) && trees[n].leaves() <= leavesMax {
 		f.replay(trees[n])
-		f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()], f.bits)
+		f.path.encode(&f.leaves[n], f.masks[:trees[n].leaves()], &f.desk.bits)
 		n++
 	}
 	return n
