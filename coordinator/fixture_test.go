@@ -62,6 +62,8 @@ type options struct {
 	ttl   time.Duration                 // 0 is long enough for no lease to run out
 	wrap  func(store.Store) store.Store // the output as the node sees it; nil = as it is
 	watch func(*Node, []ledger.Event)
+
+	challengers []job.Challenger
 }
 
 func newHouse(t *testing.T, o options) *house {
@@ -193,6 +195,7 @@ func (h *house) submit() { h.submitStages(job.StageSurvey, job.StageScore) }
 func (h *house) submitStages(stages ...job.StageKind) {
 	h.t.Helper()
 	s := spec()
+	s.Model.Challengers = h.opts.challengers
 	epoch, err := publish.Claim(h.ctx, h.out, s.Name, h.replica.ID())
 	if err != nil {
 		h.t.Fatal(err)
@@ -311,7 +314,11 @@ func (h *house) stage(a wire.Assignment, kind job.FileKind, name string, data []
 func (h *house) perform(a wire.Assignment, rejected int64) job.Result {
 	h.t.Helper()
 	if a.Kind == job.StageSurvey {
-		data, err := wire.EncodeSurvey(survey())
+		found := survey()
+		for _, c := range h.opts.challengers {
+			found.Challengers = append(found.Challengers, "model of "+c.Name)
+		}
+		data, err := wire.EncodeSurvey(found)
 		if err != nil {
 			h.t.Fatal(err)
 		}

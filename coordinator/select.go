@@ -12,7 +12,6 @@ import (
 
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
-	"rescore/partition/contest"
 	"rescore/partition/ecdf"
 	"rescore/partition/job"
 	"rescore/partition/store"
@@ -75,44 +74,6 @@ func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Ki
 		return job.File{}, fmt.Errorf("stage the ranks of the base: %w", err)
 	}
 	return file, nil
-}
-
-// mergeContests adds up what the partitions counted of the challengers, and works
-// out their figures.
-func mergeContests(ctx context.Context, st store.Store, j *ledger.Job, challengers int) ([]contest.Figures, error) {
-	if challengers == 0 {
-		return nil, nil
-	}
-	base := make([]*contest.Counts, challengers)
-	for i := range base {
-		base[i] = contest.New()
-	}
-	var adding sync.Mutex
-	err := eachCounted(ctx, st, j, job.FileContest, func(data []byte) error {
-		part, err := contest.Decode(data, challengers)
-		if err != nil {
-			return err
-		}
-		adding.Lock()
-		defer adding.Unlock()
-		for i, c := range base {
-			if err := c.Merge(part[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	figures := make([]contest.Figures, challengers)
-	for i, c := range base {
-		if scored := j.Totals().Counts.Scored; c.Rows() != scored {
-			return nil, fmt.Errorf("challenger %d was counted over %d rows, %d were scored: %w", i, c.Rows(), scored, publish.ErrDamaged)
-		}
-		figures[i] = c.Figures()
-	}
-	return figures, nil
 }
 
 // eachCounted gives add what every partition counted in a file of that kind, many at

@@ -199,6 +199,10 @@ func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
 			return err
 		}
 	}
+	// What publishing will read is there: a sealed job cannot fail any more.
+	if _, err := n.contest(ctx, j, spec); err != nil {
+		return err
+	}
 	now := time.Now()
 	_, err = n.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(since).Seconds()})
 	return err
@@ -220,7 +224,7 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if j.Select() == nil {
 		record = schema.ScoreWith(names)
 	}
-	figures, err := mergeContests(ctx, st, j, len(names))
+	figures, err := n.contest(ctx, j, spec)
 	if err != nil {
 		return err
 	}
