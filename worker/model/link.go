@@ -11,19 +11,34 @@ type Link uint8
 
 // Links.
 const (
-	Identity     Link = 1 // x
-	SignedSquare Link = 2 // sign(x)·x²: regression trained on square roots
-	Logistic     Link = 3 // 1/(1+exp(-Sigmoid·x)), one class or each class by itself
-	Exponential  Link = 4 // exp(x)
-	Softmax      Link = 5 // over all classes
-	Softplus     Link = 6 // ln(1+exp(x))
-	Step         Link = 7 // 1 above 0, else 0
-	Choice       Link = 8 // 1 for the class of the largest raw score, the first of equals, 0 for the others; XGBoost itself gives that class's number
+	Identity     Link = 1  // x
+	SignedSquare Link = 2  // sign(x)·x²: regression trained on square roots
+	Logistic     Link = 3  // 1/(1+exp(-Sigmoid·x)), one class or each class by itself
+	Exponential  Link = 4  // exp(x)
+	Softmax      Link = 5  // over all classes
+	Softplus     Link = 6  // ln(1+exp(x))
+	Step         Link = 7  // 1 above 0, else 0
+	Choice       Link = 8  // 1 for the class of the largest raw score, the first of equals, 0 for the others; XGBoost itself gives that class's number
+	Probit       Link = 9  // the standard normal distribution at x
+	CLogLog      Link = 10 // 1-exp(-exp(x))
+	LogLog       Link = 11 // exp(-exp(-x))
+	Cauchit      Link = 12 // the standard Cauchy distribution at x
+	SimpleMax    Link = 13 // x over the sum of all classes
 )
 
 // Probability reports whether the prediction is the probability of the one
 // event the model was trained on.
-func (e *Ensemble) Probability() bool { return e.Classes == 1 && e.Link == Logistic }
+func (e *Ensemble) Probability() bool {
+	if e.Classes != 1 {
+		return false
+	}
+	switch e.Link {
+	case Logistic, Probit, CLogLog, LogLog, Cauchit:
+		return true
+	default:
+		return e.Labels != nil
+	}
+}
 
 // Transform returns the prediction for a raw score. It gives the same bits on
 // every processor. It panics when the model has more than one class.
@@ -57,7 +72,7 @@ func (e *Ensemble) TransformInto(dst, raw []float64) {
 		}
 	case e.Link == Choice:
 		choose(dst)
-	case e.Single:
+	case e.Single && (e.Link == Logistic || e.Link == Exponential || e.Link == Softmax):
 		e.transformSingle(dst)
 	default:
 		e.transform(dst)
@@ -89,6 +104,30 @@ func (e *Ensemble) transform(dst []float64) {
 		}
 	case Softmax:
 		softmax(dst)
+	case Probit:
+		for i, x := range dst {
+			dst[i] = elementary.Normal(x)
+		}
+	case CLogLog:
+		for i, x := range dst {
+			dst[i] = 1 - elementary.Exp(-elementary.Exp(x))
+		}
+	case LogLog:
+		for i, x := range dst {
+			dst[i] = elementary.Exp(-elementary.Exp(-x))
+		}
+	case Cauchit:
+		for i, x := range dst {
+			dst[i] = elementary.Cauchy(x)
+		}
+	case SimpleMax:
+		sum := 0.0
+		for _, x := range dst {
+			sum += x
+		}
+		for i := range dst {
+			dst[i] /= sum
+		}
 	default:
 		panic(fmt.Sprintf("model: link %d", e.Link))
 	}

@@ -7,6 +7,7 @@ const (
 	lightGBM    = "LightGBM text"
 	xgboostJSON = "XGBoost JSON"
 	xgboostUBJ  = "XGBoost UBJSON"
+	pmmlFormat  = "PMML"
 )
 
 // Load reads a model of any supported format, which it tells by the content. The
@@ -18,6 +19,8 @@ func Load(data []byte) (*Ensemble, error) {
 		return nil, err
 	case format == lightGBM:
 		return LightGBM(data)
+	case format == pmmlFormat:
+		return PMML(data)
 	}
 	return XGBoost(data)
 }
@@ -51,8 +54,12 @@ func recognise(data []byte) (string, error) {
 		name = "this is a CatBoost JSON model"
 	case data[0] == '{' || data[0] == '[':
 		name = "this is a JSON file, and no model"
-	case bytes.Contains(start, []byte("<PMML")):
-		name = "this is a PMML document"
+	case data[0] == '<' || bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(start, []byte("\xef\xbb\xbf"))), []byte("<")):
+		if !bytes.Contains(start, []byte("<PMML")) && !bytes.Contains(start, []byte(":PMML")) {
+			name = "this is an XML or HTML document, and no PMML"
+			break
+		}
+		return pmmlFormat, nil
 	case bytes.HasPrefix(data, []byte("CBM1")):
 		name = "this is a CatBoost binary model"
 	case bytes.HasPrefix(data, []byte("ccopy_reg\n")) || data[0] == 0x80 && len(data) > 1 && data[1] <= 5:

@@ -13,6 +13,7 @@ type codes struct {
 	text    map[string]float64 // nil for a column that is none
 	value   map[float64]float64
 	numbers bool // a category's text looks like a number
+	unseen  float64
 }
 
 // codesOf returns the codes of each feature. The model says which lists of
@@ -29,8 +30,12 @@ func codesOf(e *model.Ensemble) []codes {
 	if len(columns) != len(e.Pandas) {
 		return list
 	}
+	unseen := math.NaN()
+	if e.Library == "PMML" { // which tells a category that it does not list from a missing one
+		unseen = -1
+	}
 	for i, categories := range e.Pandas {
-		c := codes{text: make(map[string]float64), value: make(map[float64]float64)}
+		c := codes{text: make(map[string]float64), value: make(map[float64]float64), unseen: unseen}
 		for code, category := range categories {
 			if c.text[category.Text] = float64(code); category.Number {
 				if x, ok := parse([]byte(category.Text)); ok {
@@ -46,8 +51,9 @@ func codesOf(e *model.Ensemble) []codes {
 	return list
 }
 
-// find returns the code of a field's category, NaN for one that training did not
-// have. It is not ok when a number stands where no category looks like one.
+// find returns the code of a field's category. One that training did not have is
+// missing, NaN; of a PMML model it is -1, which is invalid. It is not ok when a number
+// stands where no category looks like one.
 func (c codes) find(cell []byte) (float64, bool) {
 	text := strings.TrimSpace(string(cell))
 	if code, ok := c.text[text]; ok {
@@ -60,5 +66,8 @@ func (c codes) find(cell []byte) (float64, bool) {
 	if number && !math.IsNaN(x) && !c.numbers {
 		return 0, false
 	}
-	return math.NaN(), true
+	if math.IsNaN(x) && number {
+		return x, true
+	}
+	return c.unseen, true
 }
