@@ -117,6 +117,7 @@ type site struct {
 
 	mu    sync.Mutex
 	model []byte
+	rival []byte // the model at rival.txt
 }
 
 const jobID = job.ID("201011-0123456789ab")
@@ -150,9 +151,12 @@ func (s *site) config(b Bus) Config {
 			return st, path, err
 		},
 		Output: func(string, string) (store.Store, error) { return s.output, nil },
-		Model: func(string, string) ([]byte, error) {
+		Model: func(_, path string) ([]byte, error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			if path == "rival.txt" {
+				return s.rival, nil
+			}
 			return s.model, nil
 		},
 		Log: slog.New(slog.DiscardHandler),
@@ -303,7 +307,7 @@ func (s *site) scores(survey job.Survey) []wire.Assignment {
 			past = runs[i+1].Segment.First()
 		}
 		list = append(list, wire.Assignment{
-			Job: jobID, Stage: 1, Kind: job.StageScore, Index: i, Epoch: 1, Spec: s.spec.Canonical(), Files: survey.Files, Model: survey.Model, Rules: s.spec.RulesDigest(),
+			Job: jobID, Stage: 1, Kind: job.StageScore, Index: i, Epoch: 1, Spec: s.spec.Canonical(), Files: survey.Files, Model: survey.Model, Rules: s.spec.RulesDigest(), Challengers: survey.Challengers,
 			Task: job.Task{Range: partition.Range{First: first, Past: past}, Rows: run.Rows, Keys: run.Keys,
 				Slices: []job.Slice{{File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes}}},
 		})

@@ -240,6 +240,45 @@ func TestAModelThatChangedSinceThePlanIsRefused(t *testing.T) {
 	}
 }
 
+// TestAChallengerThatChangedSinceThePlanIsRefused, and so is a plan that does not
+// know it, and the champion in its place.
+func TestAChallengerThatChangedSinceThePlanIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newBase().text)
+	s.spec.Model.Challengers = []job.Challenger{{Name: "rival", Path: "rival.txt", UndersamplingBeta: 1}}
+	s.rival = []byte(strings.Replace(stump, "-1.25", "-1.75", 1))
+	survey := s.surveyed(t)
+	if len(survey.Challengers) != 1 || survey.Challengers[0] == survey.Model {
+		t.Fatalf("the survey found %q beside %q", survey.Challengers, survey.Model)
+	}
+	right, planned := s.rival, survey
+	for name, c := range map[string]struct {
+		change func()
+		says   string
+	}{
+		"changed":   {func() { s.rival = []byte(strings.Replace(stump, "-1.25", "-1.95", 1)) }, "challenger rival, model rival.txt has changed since the job was planned"},
+		"champion":  {func() { s.rival = s.model }, "challenger rival, model rival.txt has changed since the job was planned"},
+		"unplanned": {func() { planned.Challengers = nil }, "the job has 2 models and its plan knows 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			planned = survey
+			c.change()
+			bus := newCoordinator()
+			start(t, s.config(bus))
+			r := bus.await(t, bus.give(s.scores(planned)[0]))[0]
+			if r.Failure == nil || !r.Failure.Fatal || !strings.Contains(r.Failure.Reason, c.says) {
+				t.Fatalf("%+v, want %q", r.Failure, c.says)
+			}
+			s.mu.Lock()
+			s.rival = right
+			s.mu.Unlock()
+			if r = bus.await(t, bus.give(s.scores(survey)[0]))[0]; r.Failure != nil {
+				t.Errorf("with the challenger back: %s", r.Failure.Reason)
+			}
+		})
+	}
+}
+
 func TestWhatIsWrongWithTheJobIsFatalAndSaysSo(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
