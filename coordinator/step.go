@@ -203,6 +203,9 @@ func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
 	if _, err := n.contest(ctx, j, spec); err != nil {
 		return err
 	}
+	if _, err := n.readSurvey(ctx, j, spec); err != nil {
+		return err
+	}
 	now := time.Now()
 	_, err = n.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(since).Seconds()})
 	return err
@@ -228,7 +231,11 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	m := publish.NewManifest(j, spec, schema.Fingerprint(record), figures)
+	survey, err := n.readSurvey(ctx, j, spec)
+	if err != nil {
+		return err
+	}
+	m := publish.NewManifest(j, spec, schema.Fingerprint(record), survey.Features, figures)
 	digest, err := publish.Write(ctx, st, m)
 	if err != nil {
 		return err

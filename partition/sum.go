@@ -21,6 +21,9 @@ type Sum struct {
 // Add returns s + o.
 func (s Sum) Add(o Sum) Sum { return Sum{Hi: s.Hi + o.Hi, Lo: s.Lo + o.Lo} }
 
+// Sub returns s without o, which was counted in s.
+func (s Sum) Sub(o Sum) Sum { return Sum{Hi: s.Hi - o.Hi, Lo: s.Lo - o.Lo} }
+
 // AddHash returns s with the 64-bit hash h counted once more.
 func (s Sum) AddHash(h uint64) Sum {
 	return Sum{Hi: s.Hi + Mix(h^0x9e3779b97f4a7c15), Lo: s.Lo + Mix(h^0xd1b54a32d192ed03)}

@@ -43,7 +43,7 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows
 	clock.lap(&result.Timing.Score)
 	written, err := sink.Select(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Compression: p.spec.Output.Compression,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression,
 	}, sink.Selection{
 		Scores: a.Task.Staged[0], Columns: plan.Columns(), BatchRows: batchRows,
 		Eval: func(r arrow.Record) (arrow.Record, error) {

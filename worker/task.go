@@ -127,7 +127,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 		}
 		return job.Result{}, err
 	}
-	found.Model, found.Challengers = p.model.Digest, p.model.Digests()[1:]
+	found.Model, found.Challengers, found.Features = p.model.Digest, p.model.Digests()[1:], p.model.Features
 	data, err := wire.EncodeSurvey(found)
 	if err != nil {
 		return job.Result{}, err
@@ -159,7 +159,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	defer reader.Close()
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Compression: p.spec.Output.Compression,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression,
 	})
 	if err != nil {
 		return result, err

@@ -27,6 +27,7 @@ type Manifest struct {
 	Tally       job.Tally       `json:"tally"`
 	Schema      string          `json:"schema"` // fingerprint of the score record
 	Model       string          `json:"model_digest"`
+	Features    []string        `json:"model_features"` // code n of reason1 to reason3 is the n-th
 	Rules       string          `json:"rules_digest"`
 	Challengers []Challenger    `json:"challengers,omitempty"`
 	Spec        json.RawMessage `json:"spec"` // effective configuration
@@ -56,9 +57,11 @@ type Partition struct {
 	Rows   job.Counts    `json:"rows"`
 	Keys   partition.Sum `json:"keys"`
 	RowSum partition.Sum `json:"row_sum"`
-	Token  job.Token     `json:"token"` // of the attempt that made the score file
-	Files  []job.File    `json:"files"` // paths relative to the version folder
-	staged []string
+	// Explained are the scored rows by how their reasons were found.
+	Explained job.Explained `json:"explained"`
+	Token     job.Token     `json:"token"` // of the attempt that made the score file
+	Files     []job.File    `json:"files"` // paths relative to the version folder
+	staged    []string
 }
 
 // Digest is the version's own digest: SHA-256 over the score record's
@@ -71,15 +74,15 @@ func Digest(schema string, month int32, rows job.Counts, sum partition.Sum) stri
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// NewManifest works a sealed job's manifest out of the ledger. figures are those of
-// the challengers, in the spec's order.
-func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, figures []contest.Figures) Manifest {
+// NewManifest works a sealed job's manifest out of the ledger. features are the
+// model's, in its order; figures are those of the challengers, in the spec's order.
+func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, features []string, figures []contest.Figures) Manifest {
 	v, score, selected := j.Version, j.Score(), j.Select()
 	m := Manifest{
 		Format: 1, Dataset: v.Dataset, Version: v.ID, Job: j.ID, Month: spec.Month,
 		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
 		Rows:   v.Counts, Tally: j.Totals().Tally, Schema: fingerprint,
-		Model: j.Facts.Model, Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
+		Model: j.Facts.Model, Features: append([]string{}, features...), Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
 	}
 	for i, one := range spec.Model.Challengers {
 		m.Challengers = append(m.Challengers, Challenger{Name: one.Name, Model: j.Facts.Challengers[i], Figures: figures[i]})
@@ -89,11 +92,12 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, figures []con
 	}
 	for i := range score.Tasks {
 		t := &score.Tasks[i]
-		p := Partition{Range: t.Range.String(), Rows: t.Result.Counts, Keys: t.Result.Keys, RowSum: t.Result.Rows, Token: t.Token}
+		p := Partition{Range: t.Range.String(), Rows: t.Result.Counts, Keys: t.Result.Keys, RowSum: t.Result.Rows, Explained: t.Result.Tally.Explained, Token: t.Token}
 		scores := t.Result.Files
 		if selected != nil { // then the score stage's scores stay where they were staged
 			s := &selected.Tasks[i]
 			p.RowSum, p.Token, scores = p.RowSum.Add(s.Result.Rows), s.Token, s.Result.Files
+			p.Explained = p.Explained.Add(s.Result.Tally.Explained)
 		}
 		p.take(job.FileScores, scores, "")
 		p.take(job.FileRejects, t.Result.Files, "_rejects/")

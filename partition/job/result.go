@@ -127,6 +127,7 @@ type Survey struct {
 	Columns  []string        `cbor:"4,keyasint"` // canonical flat columns the input has
 
 	Challengers []string `cbor:"5,keyasint,omitempty"` // SHA-256 of each challenger, in the job's order
+	Features    []string `cbor:"6,keyasint,omitempty"` // of the model, in its order: what the codes of reasons mean
 }
 
 // Counts are the outcomes of rows. In = Scored + Excluded + Rejected + Duplicate (I2).
@@ -208,6 +209,35 @@ type Tally struct {
 	Reason    [Reasons]int64 `cbor:"6,keyasint" json:"reason"` // rows not scored, by reason
 	BadValues int64          `cbor:"7,keyasint" json:"bad_values"`
 	Priority  [6]int64       `cbor:"8,keyasint,omitzero" json:"priority"` // by action_priority; all 0 before the select stage
+	// Explained are rows by reason_method; of the select stage how they change, below 0
+	// where rows left a method.
+	Explained Explained `cbor:"9,keyasint,omitzero" json:"explained"`
+}
+
+// Explained counts rows by how their reasons were found. The three add up to the
+// rows scored.
+type Explained struct {
+	None  int64 `cbor:"1,keyasint" json:"none"`
+	Path  int64 `cbor:"2,keyasint" json:"path"`
+	Exact int64 `cbor:"3,keyasint" json:"exact"`
+}
+
+// Add returns e + o.
+func (e Explained) Add(o Explained) Explained {
+	return Explained{e.None + o.None, e.Path + o.Path, e.Exact + o.Exact}
+}
+
+// Count adds n rows of a reason_method. It reports whether there is such a method.
+func (e *Explained) Count(method uint8, n int64) bool {
+	switch method {
+	case 0:
+		e.None += n
+	case 1:
+		e.Path += n
+	case 2:
+		e.Exact += n
+	}
+	return method <= 2
 }
 
 // Add returns t + o.
@@ -230,6 +260,7 @@ func (t Tally) Add(o Tally) Tally {
 	}
 	t.Warn += o.Warn
 	t.BadValues += o.BadValues
+	t.Explained = t.Explained.Add(o.Explained)
 	return t
 }
 

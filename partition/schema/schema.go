@@ -148,6 +148,10 @@ var Published = slices.Concat(Score, Selected)
 // ChallengerColumn is the column of a challenger's propensity.
 func ChallengerColumn(name string) string { return "propensity_" + name }
 
+// Reasons are the columns of Score that the select stage may write anew: for the rows
+// whose reasons are worked out exactly, who they are being known by then.
+var Reasons = Score[len(Score)-4:]
+
 // ScoreWith is Score of a job with challengers of those names: behind the other
 // columns, what each of them says of the subscriber.
 func ScoreWith(challengers []string) []Column {

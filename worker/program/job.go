@@ -10,6 +10,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/attribution"
 	"rescore/worker/bundle"
 	"rescore/worker/feature"
 	"rescore/worker/formula"
@@ -29,6 +30,11 @@ type Model struct {
 	Overruled []string
 	ensemble  *model.Ensemble
 	odds      score.Correction
+
+	// Unexplained says why rows get no reasons although they are asked for; "" when
+	// they do.
+	Unexplained string
+	path        *attribution.Path // nil when rows get no reasons by path
 
 	Challengers []Model // of the champion, in the job's order
 }
@@ -169,6 +175,7 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	for _, name := range bound {
 		m.Bound = append(m.Bound, known[name])
 	}
+	m.explain(spec.Model.Reasons)
 	return m, nil
 }
 
@@ -288,7 +295,7 @@ func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	propensity, err := score.NewPropensity(m.ensemble, m.Bound, m.odds, spec.Policy)
+	propensity, err := score.NewPropensity(m.ensemble, m.Bound, m.odds, spec.Policy, m.path)
 	if err != nil {
 		return nil, err
 	}

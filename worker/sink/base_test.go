@@ -63,6 +63,10 @@ type row struct {
 	RuleFired        int64   `parquet:"rule_fired"`
 	RuleUnknown      int64   `parquet:"rule_unknown"`
 	TenureClass      int32   `parquet:"tenure_class"`
+	Reason1          int32   `parquet:"reason1"`
+	Reason2          int32   `parquet:"reason2"`
+	Reason3          int32   `parquet:"reason3"`
+	ReasonMethod     int32   `parquet:"reason_method"`
 }
 
 // base makes n rows with numbers growing from the first of segment 1380013.
@@ -101,6 +105,7 @@ func base(seed uint64, n int, wild bool) []row {
 			LifecycleStage: 1 + int32(r.IntN(4)), ChurnStage: some(0.3, 1), TrafficClass: 1 + some(0.3, 2), TrafficSteps: some(0.3, 1),
 			Grade: some(0.05, 1), ProductBand: 1 | some(0.8, 6), Cause: some(0.2, 12), CauseEvidence: some(0.05, 1<<9), Offer: 15 - some(0.2, 14), OfferLine: 19 - some(0.2, 17),
 			ComplaintTopic: some(0.02, 2), Justified: 2 - some(0.02, 1), RuleFired: int64(some(0.02, 1)), TenureClass: int32(r.IntN(7)),
+			Reason1: 1 + int32(r.IntN(40)), Reason2: some(0.9, 7), Reason3: some(0.5, 9), ReasonMethod: 1 - some(0.01, 1),
 		}
 		if wild {
 			b := func() int32 { return int32(r.IntN(256)) }
@@ -111,6 +116,7 @@ func base(seed uint64, n int, wild bool) []row {
 				RiskBand: 1 + int32(r.IntN(5)), NewSub: b(), DqBadValues: b(), ExpectedLossFen: int64(r.Uint64()), RetainDecision: 1 + int32(r.IntN(15)), ChurnLabel: b(),
 				ChurnKind: b(), ChurnKindUnknown: b(), ChurnPrimary: b(), SwitchState: b(), LifecycleStage: b(), ChurnStage: b(), TrafficClass: b(), TrafficSteps: b(),
 				Grade: b(), ProductBand: b(), Cause: b(), CauseEvidence: int32(r.IntN(1 << 16)), Offer: b(), OfferLine: b(), ComplaintTopic: b(), Justified: b(), RuleFired: int64(r.Uint64()), RuleUnknown: int64(r.Uint64()), TenureClass: b(),
+				Reason1: int32(r.IntN(1 << 16)), Reason2: int32(r.IntN(1 << 16)), Reason3: int32(r.IntN(1 << 16)), ReasonMethod: int32(r.IntN(3)),
 			}
 		}
 	}
@@ -152,20 +158,39 @@ func record(rows []row, lead int) arrow.Record {
 	return whole.NewSlice(int64(lead), int64(lead+len(rows)))
 }
 
+// hashes are those that a row of the score stage counts with: of its reasons by
+// themselves, and of all else, challengers' propensities last.
+func hashes(r row, challengers []float32) [2]uint64 {
+	var h [2]uint64
+	const reasons = 4
+	columns := reflect.TypeFor[row]().NumField() - reasons
+	for c := range columns + reasons {
+		var v uint64
+		if f := reflect.ValueOf(r).Field(c); f.CanInt() {
+			v = uint64(f.Int())
+		} else {
+			v = uint64(math.Float32bits(float32(f.Float())))
+		}
+		if c < columns {
+			h[0] += v * (partition.Mix(uint64(c+1)*0x9e3779b97f4a7c15) | 1)
+			continue
+		}
+		h[1] += v * (partition.Mix(uint64(c-columns+2)*0x9e3779b97f4a7c15^0x726561736f6e3031) | 1)
+	}
+	for c, p := range challengers {
+		h[0] += uint64(math.Float32bits(p)) * (partition.Mix(uint64(columns+c+1)*0x9e3779b97f4a7c15) | 1)
+	}
+	h[1] += uint64(r.Msisdn) * (partition.Mix(0x9e3779b97f4a7c15^0x726561736f6e3031) | 1)
+	return h
+}
+
 // sums works out by hand, a row at a time, what the sink works out by column.
 func sums(rows []row) (keys, all partition.Sum, t job.Tally) {
 	for _, r := range rows {
-		var h uint64
-		for c := range reflect.TypeFor[row]().NumField() {
-			var v uint64
-			if f := reflect.ValueOf(r).Field(c); f.CanInt() {
-				v = uint64(f.Int())
-			} else {
-				v = uint64(math.Float32bits(float32(f.Float())))
-			}
-			h += v * (partition.Mix(uint64(c+1)*0x9e3779b97f4a7c15) | 1)
+		for _, h := range hashes(r, nil) {
+			all = all.AddHash(h)
 		}
-		all = all.AddHash(h)
+		t.Explained.Count(uint8(r.ReasonMethod), 1)
 		keys = keys.AddNumber(partition.Number(r.Msisdn))
 		for b := range 14 {
 			t.Fired[b] += int64(r.TrgFired >> b & 1)

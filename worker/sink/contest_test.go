@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"reflect"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -94,20 +93,9 @@ func TestChallengersStandInBothFilesAndAreCounted(t *testing.T) {
 			scale.Grade(z[:], b[i:i+1])
 			want[0].Add(x[:], y[:])
 			want[1].Add(x[:], z[:])
-			var h uint64
-			for c := range reflect.TypeFor[row]().NumField() {
-				v := uint64(0)
-				if f := reflect.ValueOf(rows[i]).Field(c); f.CanInt() {
-					v = uint64(f.Int())
-				} else {
-					v = uint64(math.Float32bits(float32(f.Float())))
-				}
-				h += v * (partition.Mix(uint64(c+1)*0x9e3779b97f4a7c15) | 1)
+			for _, h := range hashes(rows[i], []float32{a[i], b[i]}) {
+				sum = sum.AddHash(h)
 			}
-			for c, p := range []float32{a[i], b[i]} {
-				h += uint64(math.Float32bits(p)) * (partition.Mix(uint64(len(schema.Score)+c+1)*0x9e3779b97f4a7c15) | 1)
-			}
-			sum = sum.AddHash(h)
 		}
 		same(t, "row sum", out.Rows, sum)
 		file := out.Files[len(out.Files)-1]

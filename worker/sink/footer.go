@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -17,6 +18,7 @@ const createdBy = "rescore score file version 1.0.0"
 
 // Keys of the footer's metadata.
 const (
+	keyFeatures    = "rescore.model_features" // a JSON array: code n of reason1 to reason3 is its n-th
 	keyJob         = "rescore.job"
 	keyModelDigest = "rescore.model_digest"
 	keyMonth       = "rescore.month"
@@ -29,12 +31,17 @@ const (
 // writeFooter ends the file. The token takes 20 digits whatever it is, so
 // footers of two attempts have the same length.
 func (e *encoder) writeFooter(a Attempt, l *layout, rows int64) error {
+	features, err := json.Marshal(append([]string{}, a.Features...))
+	if err != nil {
+		return fmt.Errorf("encode the names of the model's features: %w", err)
+	}
 	meta := format.FileMetaData{
 		Version:   2,
 		Schema:    l.elements(),
 		NumRows:   rows,
 		RowGroups: e.groups,
 		KeyValueMetadata: []format.KeyValue{
+			{Key: keyFeatures, Value: string(features)},
 			{Key: keyJob, Value: string(a.Job)},
 			{Key: keyModelDigest, Value: a.ModelDigest},
 			{Key: keyMonth, Value: strconv.Itoa(int(a.Month))},
@@ -56,7 +63,7 @@ func (e *encoder) writeFooter(a Attempt, l *layout, rows int64) error {
 		return fmt.Errorf("encode the footer: %w", err)
 	}
 	tail := binary.LittleEndian.AppendUint32(footer.Bytes(), uint32(footer.Len()))
-	_, err := e.out.Write(append(tail, magic...))
+	_, err = e.out.Write(append(tail, magic...))
 	return err
 }
 

@@ -41,8 +41,8 @@ func layoutsOf(challengers []string) layouts {
 	key := strings.Join(challengers, " ")
 	l, ok := known.by[key]
 	if !ok {
-		terms := weights(schema.ScoreWith(challengers), 0)
-		l = layouts{newLayout(schema.ScoreWith(challengers), terms), newLayout(schema.PublishedWith(challengers), terms, selectTerms)}
+		terms := scoreTerms(challengers)
+		l = layouts{newLayout(schema.ScoreWith(challengers), terms, reasonTerms), newLayout(schema.PublishedWith(challengers), terms, reasonTerms, selectTerms)}
 		known.by[key] = l
 	}
 	return l

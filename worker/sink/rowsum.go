@@ -1,6 +1,8 @@
 package sink
 
 import (
+	"slices"
+
 	"rescore/partition"
 	"rescore/partition/schema"
 )
@@ -13,6 +15,7 @@ const sumBlock = 1024
 // modulo 2^64,
 //
 //	h = value(0)·k(0) + value(1)·k(1) + …   over the columns of schema.ScoreWith
+//	                                        but schema.Reasons
 //
 // where value is the column's value as a 64-bit two's complement integer, or
 // the 32 bits of a float32, and k(c) = Mix((c+1)·0x9e3779b97f4a7c15) | 1. The
@@ -24,7 +27,9 @@ const sumBlock = 1024
 // What the select stage adds to the row is hashed for itself, over the key and the
 // columns of schema.Selected, with factors of its own. A published row counts
 // with both hashes, tied together by the key, which no two rows share (I1): so
-// the stage adds its part to the sum without reading what it does not need.
+// the stage adds its part to the sum without reading what it does not need. So do
+// the key and schema.Reasons: where the select stage writes them anew, it takes the
+// old ones out of the sum.
 func (g *group) rowSum() partition.Sum {
 	var sum partition.Sum
 	for _, terms := range g.layout.sums {
@@ -54,11 +59,27 @@ type weight struct {
 	factor uint64
 }
 
-// selectSalt keeps the factors of the select stage's hash apart from the score
-// stage's.
-const selectSalt = 0x73656c6563743031 // "select01"
+// Salts keep the factors of the other hashes apart from the score stage's.
+const (
+	selectSalt = 0x73656c6563743031 // "select01"
+	reasonSalt = 0x726561736f6e3031 // "reason01"
+)
 
-var selectTerms = weights(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectSalt)
+var (
+	selectTerms = weights(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectSalt)
+	reasonTerms = weights(append([]schema.Column{schema.Score[0]}, schema.Reasons...), reasonSalt)
+)
+
+// scoreTerms are the weights of the columns of the score stage that nobody writes
+// anew.
+func scoreTerms(challengers []string) []weight {
+	return weights(slices.DeleteFunc(schema.ScoreWith(challengers), isReason), 0)
+}
+
+func isReason(c schema.Column) bool {
+	_, is := schema.Find(schema.Reasons, c.Name)
+	return is
+}
 
 func weights(columns []schema.Column, salt uint64) []weight {
 	var list []weight

@@ -90,6 +90,7 @@ type Attempt struct {
 	RulesDigest  string
 	Policy       job.Policy // by whose priority the rows of a score file are ranked, and by whose bands challengers are compared
 	Challengers  []string   // whose columns stand beside the champion's
+	Features     []string   // of the model, in its order
 	Compression  string     // zstd (also ""), snappy or none
 	rowGroupRows int        // 0: RowGroupRows; tests take fewer
 }

@@ -40,6 +40,7 @@ var tallies = map[string]func(t *job.Tally, value int32, n int64) bool{
 		t.Priority[v] += n
 		return true
 	},
+	"reason_method": func(t *job.Tally, v int32, n int64) bool { return t.Explained.Count(uint8(v), n) },
 	"dq_bad_values": func(t *job.Tally, v int32, n int64) bool {
 		t.BadValues += int64(v) * n
 		return true
