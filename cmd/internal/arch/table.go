@@ -62,14 +62,14 @@ var table = []row{
 	{"worker/feature", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
-	{"worker/score", list("worker/kernel", "worker/lane", "worker/model", "worker/transform", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
+	{"worker/score", list("worker/elementary", "worker/kernel", "worker/lane", "worker/model", "worker/attribution", "worker/transform", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
 	{"worker/elementary", nil, nil},
 	{"worker/transform", list("worker/elementary"), nil},
 	{"worker/model", list("worker/elementary", "worker/transform"), nil},
-	{"worker/attribution", list("worker/model"), nil},
+	{"worker/attribution", list("worker/model", "worker/transform"), nil}, // transform in tests alone
 	{"worker/bundle", list("worker/model", "worker/score", "worker/transform", "partition/job", "partition/psi", "partition/schema"), nil},
-	{"worker/program", list("worker/bundle", "worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
+	{"worker/program", list("worker/bundle", "worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
