@@ -199,7 +199,8 @@ type manifest struct {
 		Reason    []int64
 		BadValues int64 `json:"bad_values"`
 	}
-	Partitions []struct {
+	Challengers json.RawMessage
+	Partitions  []struct {
 		Token uint64
 		Rows  counts
 		Files []struct {

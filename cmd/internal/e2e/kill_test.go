@@ -129,10 +129,14 @@ func TestAKilledRunEndsAsAnUndisturbedOne(t *testing.T) {
 	jobFile := synth(t, subscribers)
 	calm := t.TempDir()
 	began := time.Now()
-	want := must(t, run(jobFile, calm, "--partition-rows", "1", "--workers", "2")...)
+	challenger := []string{"--set", "model.challengers=[{name: half, path: 'builtin:baseline', undersampling_beta: 0.5}]"}
+	want := must(t, append(run(jobFile, calm, "--partition-rows", "1", "--workers", "2"), challenger...)...)
 	length := time.Since(began)
-	wantParts := contents(t, want.Path)
-	partitions := len(readManifest(t, want.Path).Partitions)
+	wantParts, wantManifest := contents(t, want.Path), readManifest(t, want.Path)
+	partitions := len(wantManifest.Partitions)
+	if !strings.Contains(string(wantManifest.Challengers), `"rank_correlation"`) {
+		t.Fatalf("the challenger's figures are %s", wantManifest.Challengers)
+	}
 	t.Logf("undisturbed: %d partitions, %.1f s, digest %s", partitions, length.Seconds(), want.Digest)
 
 	seed := uint64(time.Now().UnixNano())
@@ -156,6 +160,9 @@ func TestAKilledRunEndsAsAnUndisturbedOne(t *testing.T) {
 		if parts := contents(t, versions[0]); !slices.Equal(parts, wantParts) {
 			t.Fatalf("after %d kills the files differ beyond their tokens", after)
 		}
+		if got := readManifest(t, versions[0]).Challengers; string(got) != string(wantManifest.Challengers) {
+			t.Fatalf("after %d kills the challenger's figures are %s, want %s", after, got, wantManifest.Challengers)
+		}
 	}
 
 	began = time.Now()
@@ -164,7 +171,7 @@ func TestAKilledRunEndsAsAnUndisturbedOne(t *testing.T) {
 	for total := kills(t); dealt < total; rounds++ {
 		dir := filepath.Join(t.TempDir(), "round")
 		workers := 1 + e.IntN(2)
-		args := run(jobFile, dir, "--partition-rows", "1", "--workers", strconv.Itoa(workers))
+		args := append(run(jobFile, dir, "--partition-rows", "1", "--workers", strconv.Itoa(workers)), challenger...)
 		inRound := 0
 		for planned := 1 + e.IntN(6); inRound < planned && dealt < total; {
 			p := start(t, append(args, "--output", "json"))
