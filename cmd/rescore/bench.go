@@ -85,10 +85,11 @@ stages need not add up to the whole.
 		case instructions != "auto" && !slices.Contains(score.Paths(), instructions):
 			return boot.Usagef("write auto, or one of "+strings.Join(score.Paths(), ", "), "--path %s: this processor does not have it", instructions)
 		}
-		e, _, err := readModel(path)
+		b, err := readModel(path)
 		if err != nil {
 			return err
 		}
+		e := b.Model
 		if need := float64(rows) * float64(len(e.Features)) * 8; need > benchMemory {
 			return boot.Usagef("write fewer rows", "--rows %d of %d features would take %.0f GB", rows, len(e.Features), need/1e9)
 		}

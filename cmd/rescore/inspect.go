@@ -1,13 +1,14 @@
 package main
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"rescore/partition/job"
+	"rescore/worker/bundle"
 	"rescore/worker/model"
 )
 
@@ -30,6 +31,15 @@ type inspected struct {
 	Propensity bool               `json:"propensity"` // a job can use it
 	Digest     string             `json:"digest"`     // SHA-256 of the file
 	Features   []inspectedFeature `json:"features"`
+	Package    *inspectedPackage  `json:"package,omitempty"` // nil of a bare file
+}
+
+// inspectedPackage is what a package has beside its model.
+type inspectedPackage struct {
+	Card   bundle.Card `json:"card"`
+	Digest string      `json:"digest"` // SHA-256 of the whole package
+	Files  []string    `json:"files"`
+	Golden int         `json:"golden_rows"`
 }
 
 type inspectedFeature struct {
@@ -47,21 +57,23 @@ var linkNames = map[model.Link]string{
 func (a *app) modelInspect() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Say what a model file holds: format, objective, trees, features, digest",
-		Long: `Inspect reads a model file and prints its format, objective and link, its trees
-and leaves, its features with what training saw of each and how many nodes ask
-about it, the raw score before the first tree, and the SHA-256 of the file.
-It says whether a job can use the model for its propensity.`,
+		Short: "Say what a model file or package holds: format, trees, features, card, digest",
+		Long: `Inspect reads a model file or a package and prints its format, objective and
+link, its trees and leaves, its features with what training saw of each and how many
+nodes ask about it, the raw score before the first tree, and the SHA-256 of the file.
+It says whether a job can use the model for its propensity. Of a package it prints
+the card too: what becomes of each feature's values, undersampling, calibration,
+golden rows, and the SHA-256 of the whole.`,
 		Example: `  rescore model inspect model.txt
-  rescore model inspect model.json --output json`,
+  rescore model inspect churn-2026-10 --output json`,
 		Args:              exactly(1),
 		ValidArgsFunction: modelArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
-			e, data, err := readModel(args[0])
+			b, err := readModel(args[0])
 			if err != nil {
 				return err
 			}
-			m := inspect(e, data)
+			m := inspect(b)
 			if a.json() {
 				return a.printJSON(m)
 			}
@@ -70,11 +82,22 @@ It says whether a job can use the model for its propensity.`,
 	}
 }
 
-func inspect(e *model.Ensemble, data []byte) inspected {
+func inspect(b *bundle.Bundle) inspected {
+	e := b.Model
 	m := inspected{
 		Format: e.Library + " " + e.Version, Objective: e.Objective, Link: linkNames[e.Link], Sigmoid: e.Sigmoid, Classes: e.Classes,
 		BaseScore: append([]float64{}, e.Base...), Trees: e.Trees(), Average: e.Average, Linear: e.Linear(), Sum: "float64",
-		Propensity: e.Probability() && !e.Linear(), Digest: fmt.Sprintf("%x", sha256.Sum256(data)), Features: make([]inspectedFeature, len(e.Features)),
+		Propensity: e.Probability() && !e.Linear(), Digest: b.Digest, Features: make([]inspectedFeature, len(e.Features)),
+	}
+	if b.Packed {
+		m.Digest = b.Card.Model.SHA256
+		m.Package = &inspectedPackage{Card: b.Card, Digest: b.Digest}
+		for _, f := range b.Files {
+			m.Package.Files = append(m.Package.Files, f.Name)
+		}
+		if b.Golden != nil {
+			m.Package.Golden = b.Golden.N
+		}
 	}
 	if e.Base == nil {
 		m.BaseScore = make([]float64, e.Classes)
@@ -103,7 +126,11 @@ func inspect(e *model.Ensemble, data []byte) inspected {
 		tree := e.Tree(t)
 		m.Leaves += len(tree.Leaf)
 		m.LeavesMax = max(m.LeavesMax, len(tree.Leaf))
-		for i, f := range tree.Feature {
+		for i, column := range tree.Feature {
+			f := e.Source(int(column))
+			if f < 0 {
+				continue // the model made it of constants
+			}
 			m.Features[f].Splits++
 			if tree.Decision[i].Categorical() {
 				m.Features[f].Categorical = true
@@ -152,5 +179,21 @@ func (m inspected) text() string {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", f.Name, kind, f.Splits, f.Range)
 	}
 	_ = t.Flush()
+	if m.Package != nil {
+		b.WriteString("\n" + m.Package.text())
+	}
 	return b.String()
+}
+
+// text is the card as it stands in the package, the bins of PSI counted.
+func (p *inspectedPackage) text() string {
+	card := p.Card
+	bins := 0
+	if card.PSI != nil {
+		if bins = len(card.PSI.Features); card.PSI.Score != nil {
+			bins++
+		}
+		card.PSI = nil
+	}
+	return fmt.Sprintf("package of %s, SHA-256 %s\n%d golden rows, PSI bins of %d columns\n\n%s", strings.Join(p.Files, ", "), p.Digest, p.Golden, bins, job.EncodeFile(card))
 }

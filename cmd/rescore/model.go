@@ -15,43 +15,38 @@ import (
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/local"
 	"rescore/cmd/internal/matrix"
+	"rescore/partition/job"
+	"rescore/worker/bundle"
 	"rescore/worker/model"
+	"rescore/worker/score"
 )
 
 func (a *app) modelCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:     "model",
-		Short:   "Look at a model file, or score rows of text with it",
-		Example: "  rescore model inspect model.txt",
+		Short:   "Make, look at, verify and compare models and their packages, or score rows of text",
+		Example: "  rescore model inspect model.txt\n  rescore model import model.txt --out churn-2026-10 --golden rows.csv",
 	})
-	cmd.AddCommand(a.modelScore(), a.modelInspect())
+	cmd.AddCommand(a.modelImport(), a.modelInspect(), a.modelVerify(), a.modelScore(), a.modelDiff())
 	return cmd
 }
 
-// modelBytesMax is how much of a model file is read: model.Load refuses more than
-// 1 GiB.
-const modelBytesMax = 1<<30 + 1
-
-// readModel loads a model file, and gives its bytes too.
-func readModel(path string) (*model.Ensemble, []byte, error) {
-	file, err := os.Open(path)
+// readModel reads a model file or a package's folder.
+func readModel(path string) (*bundle.Bundle, error) {
+	data, err := local.ReadModel(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, boot.WithCode(fmt.Errorf("read model: %w", err), boot.NotFound, "name a model file as LightGBM (.txt) or XGBoost (.json, .ubj) saves it")
+		return nil, boot.WithCode(fmt.Errorf("read model: %w", err), boot.NotFound, "name a model file as LightGBM (.txt) or XGBoost (.json, .ubj) saves it, or a package's folder")
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read model: %w", err)
+		return nil, fmt.Errorf("read model: %w", err)
 	}
-	defer func() { _ = file.Close() }() // opened for reading only
-	data, err := io.ReadAll(io.LimitReader(file, modelBytesMax))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read model: %w", err)
+	b, err := bundle.Read(path, data)
+	if p := (job.Problems{}); errors.As(err, &p) {
+		return nil, boot.Named(err, p[0].File)
 	}
-	e, err := model.Load(data)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return e, data, nil
+	return b, err
 }
 
 // modelArgs completes a model's file, and then files of any kind.
@@ -76,6 +71,10 @@ the trees plainly, which is the specification that the fast paths equal bit for
 bit, and gives what the library that trained the model gives. A model trained
 for multi:softmax gives the number of the class, as XGBoost does.
 
+Of a package the propensity is printed: its policies are applied to the features,
+then the link, the correction for undersampling and the calibration. --raw prints
+the margin after policies.
+
 DATA is CSV, TSV, fields parted by blanks, or libsvm with indices from 0; the
 first line tells, and whether it is a header. A header's names are matched to the
 model's features, other columns are left. Without a header, or where the model
@@ -94,31 +93,17 @@ training did not have is missing. All other categories are read as numbers.
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&raw, "raw", false, "print margins, before the link")
-	flags.StringArrayVar(&missing, "missing", nil, "this `NUMBER` is missing too, such as -999; repeatable")
 	flags.StringVar(&iterations, "iterations", "", "use iterations `A:B`, from A up to but not including B; an end left out is the model's own")
-	flags.StringVar(&o.Label, "label", "", "leave out this `COLUMN`, the label: its name, or its number from 0")
-	flags.StringVar(&o.Format, "format", "auto", "`form` of DATA: "+strings.Join(matrix.Formats, ", "))
-	flags.StringVar(&o.Header, "header", "auto", "`whether` the first line is a header: "+strings.Join(matrix.Headers, ", "))
-	complete(cmd, "format", cobra.FixedCompletions(matrix.Formats, cobra.ShellCompDirectiveNoFileComp))
-	complete(cmd, "header", cobra.FixedCompletions(matrix.Headers, cobra.ShellCompDirectiveNoFileComp))
+	rowFlags(cmd, &o, &missing)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !slices.Contains(matrix.Formats, o.Format) {
-			return boot.Usagef("write one of "+strings.Join(matrix.Formats, ", "), "--format %s is not known", o.Format)
+		if err := checkRowFlags(&o, missing); err != nil {
+			return err
 		}
-		if !slices.Contains(matrix.Headers, o.Header) {
-			return boot.Usagef("write one of "+strings.Join(matrix.Headers, ", "), "--header %s is not known", o.Header)
-		}
-		for _, text := range missing {
-			x, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				return boot.Usagef("write a number, as in --missing -999", "--missing %s is no number", text)
-			}
-			o.Missing = append(o.Missing, x)
-		}
-		e, _, err := readModel(args[0])
+		b, err := readModel(args[0])
 		if err != nil {
 			return err
 		}
+		e := b.Model
 		if e, err = iterationsOf(e, iterations); err != nil {
 			return err
 		}
@@ -127,7 +112,7 @@ training did not have is missing. All other categories are read as numbers.
 			return err
 		}
 		defer done()
-		return a.printScores(cmd, e, rows, raw)
+		return a.printScores(cmd, e, b.Card.Correction(), rows, raw)
 	}
 	return cmd
 }
@@ -179,7 +164,7 @@ func iterationsOf(e *model.Ensemble, text string) (*model.Ensemble, error) {
 const interruptRows = 1024
 
 // printScores prints a line for each row.
-func (a *app) printScores(cmd *cobra.Command, e *model.Ensemble, rows *matrix.Reader, raw bool) error {
+func (a *app) printScores(cmd *cobra.Command, e *model.Ensemble, odds score.Correction, rows *matrix.Reader, raw bool) error {
 	out := bufio.NewWriterSize(a.out, 64<<10)
 	scores := make([]float64, e.Classes)
 	var line []byte
@@ -197,9 +182,13 @@ func (a *app) printScores(cmd *cobra.Command, e *model.Ensemble, rows *matrix.Re
 		e.RawInto(scores, row)
 		shown := scores
 		if !raw {
+			margin := scores[0]
 			e.TransformInto(scores, scores)
-			if e.Link == model.Choice {
+			switch {
+			case e.Link == model.Choice:
 				scores[0], shown = float64(slices.Index(scores, 1)), scores[:1]
+			case e.Probability():
+				scores[0] = odds.Apply(margin, scores[0])
 			}
 		}
 		line = line[:0]

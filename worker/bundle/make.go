@@ -45,19 +45,25 @@ const head = `# The card of a model: what it is, how its inputs and its scores a
 
 `
 
-// Spread chooses golden rows out of a number of rows: n of them, evenly, the first
-// and the last among them, and first those that must be there. The rows are in
-// order, each once; at most n unless more must be there.
+// Spread chooses golden rows out of a number of rows: those that must be there, and
+// evenly of the others, the first and the last among them, until there are n. The
+// rows are in order, each once; there are more than n when so many must be there.
 func Spread(rows, n int, must []int) []int {
-	chosen := slices.Compact(slices.Sorted(slices.Values(must)))
-	room := min(n, rows) - len(chosen)
+	must = slices.Compact(slices.Sorted(slices.Values(must)))
+	chosen := slices.Clone(must)
+	room, others := min(n, rows)-len(must), rows-len(must)
 	for i := range max(room, 0) {
 		at := 0
 		if room > 1 {
-			at = int(int64(i) * int64(rows-1) / int64(room-1))
+			at = int(int64(i) * int64(others-1) / int64(room-1))
+		}
+		for _, m := range must { // the at-th of the others
+			if m <= at {
+				at++
+			}
 		}
 		chosen = append(chosen, at)
 	}
 	slices.Sort(chosen)
-	return slices.Compact(chosen)
+	return chosen
 }

@@ -28,3 +28,6 @@ func Raw(e *model.Ensemble, columns [][]float64, n int) (scores []float64, path 
 	}
 	return slices.Clip(scores), path, nil
 }
+
+// Published clips a probability and rounds it to what is written.
+func Published(p float64) float32 { return publish(p) }

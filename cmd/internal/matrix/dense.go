@@ -3,6 +3,7 @@ package matrix
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,11 +30,14 @@ func (d *Reader) bind(line []byte) error {
 	if err != nil {
 		return err
 	}
+	for i, name := range d.options.Beside {
+		d.besideFrom[i] = slices.Index(d.names, name)
+	}
 	if d.names != nil && !d.nameless() {
 		return d.match(label)
 	}
 	for i := range d.width {
-		if i != label {
+		if i != label && !slices.Contains(d.besideFrom, i) {
 			d.from = append(d.from, i)
 		}
 	}
@@ -134,6 +138,17 @@ func (d *Reader) dense(line []byte) error {
 	}
 	if len(d.cells) != d.width {
 		return d.fault(0, fmt.Sprintf("the line has %d fields, the first one has %d", len(d.cells), d.width), "give every line as many; a missing value is an empty field")
+	}
+	for i, at := range d.besideFrom {
+		d.beside[i] = math.NaN()
+		if at < 0 {
+			continue
+		}
+		x, ok := parse(d.cells[at])
+		if !ok {
+			return d.fault(at+1, "this is no number", "write a number such as 1.5 or 2e-3")
+		}
+		d.beside[i] = x
 	}
 	for i, at := range d.from {
 		cell := d.cells[at]

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"rescore/worker/model"
@@ -42,6 +43,9 @@ type Options struct {
 	Header  string    // one of Headers; "" is auto
 	Label   string    // column to leave out: its name, or its number from 0; "" for none
 	Missing []float64 // numbers that are missing too
+	// Beside are columns that are read beside the features where the header has them,
+	// such as a library's own predictions.
+	Beside []string
 }
 
 // Error says what of a file was not understood.
@@ -87,13 +91,17 @@ type Reader struct {
 	quote []byte // room for fields that were quoted
 	given []bool // of a libsvm line's features
 	row   []float64
+
+	besideFrom []int // column of each of Options.Beside; -1 where there is none
+	beside     []float64
 }
 
 // NewReader reads the first line of r, tells what the file is, and binds its
 // columns to the features of e. name is what errors call the file.
 func NewReader(name string, r io.Reader, e *model.Ensemble, o Options) (*Reader, error) {
 	d := &Reader{file: name, lines: bufio.NewScanner(r), options: o, model: e, format: o.Format, codes: codesOf(e),
-		row: make([]float64, len(e.Features)), given: make([]bool, len(e.Features))}
+		row: make([]float64, len(e.Features)), given: make([]bool, len(e.Features)),
+		besideFrom: slices.Repeat([]int{-1}, len(o.Beside)), beside: make([]float64, len(o.Beside))}
 	d.lines.Buffer(make([]byte, 64<<10), lineMax)
 	line, err := d.next()
 	if errors.Is(err, io.EOF) {
@@ -131,6 +139,13 @@ func (d *Reader) Next() ([]float64, error) {
 	}
 	return d.row, d.dense(line)
 }
+
+// Has reports whether the file has column i of Options.Beside.
+func (d *Reader) Has(i int) bool { return d.besideFrom[i] >= 0 }
+
+// Beside returns the values of Options.Beside in the row that Next gave, until the
+// next call; NaN where the file has no such column.
+func (d *Reader) Beside() []float64 { return d.beside }
 
 // next returns the next line that holds anything. Blank lines are the file's end,
 // or one of them is a mistake: were they passed over, the rows behind them would
