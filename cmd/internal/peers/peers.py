@@ -76,9 +76,9 @@ def install(work):
             stdout=sys.stderr, stderr=subprocess.PIPE, text=True,
         )
         if done.returncode != 0:
-            lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
-            absent[peer] = lines[-1]
-            say(f"{peer} is left out: {lines[-1]}")
+            reasons = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or [f"pip ended with {done.returncode}"]
+            absent[peer] = reasons[0].removeprefix("ERROR: ")
+            say(f"{peer} is left out: {absent[peer]}")
     return python, absent
 
 

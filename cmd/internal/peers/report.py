@@ -35,9 +35,13 @@ WORDS = {
 NAMES = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "onnxruntime": "ONNX Runtime", "tl2cgen": "TL2cgen", "treelite": "Treelite", "catboost": "CatBoost", "numpy": "NumPy"}
 
 
+def count(n):
+    return f"{n:,}".replace(",", " ")
+
+
 def figure(ns):
     """Nanoseconds with three digits that mean something."""
-    return f"{ns:.1f}" if ns < 99.95 else f"{ns:,.0f}".replace(",", " ")
+    return f"{ns:.1f}" if ns < 99.95 else count(round(ns))
 
 
 def ratio(x):
@@ -65,9 +69,11 @@ def table(result, words):
         title = f"{m['library']} {m['trees']}×{m['leaves']}"
         for s in sorted(m["scorers"], key=lambda s: not s["scorer"].startswith("Rescore")):
             apart = ["", ""]
+            if s["rows_unequal"] is not None:
+                apart[0] = count(s["rows_unequal"])
             if s["largest_difference"] is not None:
                 largest = difference(s["largest_difference"])
-                apart = [str(s["rows_unequal"]), words["probability"].format(largest) if s["of_probabilities"] else largest]
+                apart[1] = words["probability"].format(largest) if s["of_probabilities"] else largest
             ratios = [ratio(s["ns_median"] / ours[p]) if p in ours and not s["scorer"].startswith("Rescore") else "" for p in ("avx512", "avx2", "go")]
             cells = [title, s["scorer"], words[s["input"]], figure(s["ns_median"]), figure(s["ns_best"]), *ratios, *apart]
             lines.append("| " + " | ".join(cells) + " |")
@@ -82,7 +88,7 @@ def share(x):
 def markdown(result, language):
     w, m = WORDS[language], result["machine"]
     sizes = {f"{x['trees']}×{x['leaves']}": x["rows"] for x in result["models"]}
-    detail = w["detail"].format(**{**m, "virtual": w["virtual"] if m["virtual"] else ""})
+    detail = w["detail"].format(**{**m, "mhz": round(float(m["mhz"] or 0)), "virtual": w["virtual"] if m["virtual"] else ""})
     lines = table(result, w) + ["", w["machine"].format(
         date=result["date"], cpu=m["cpu"], detail=detail, flags=" ".join(m["flags"]), governor=m["governor"] or w["no"], rounds=result["rounds"],
         share=w["share"].format(others=share(m["others"]), stolen=share(m["stolen"])), before=m["load_before"], after=m["load_after"])]
@@ -90,8 +96,8 @@ def markdown(result, language):
     lines += ["", w["versions"].format(
         rescore=result["rescore"]["version"], go=result["rescore"]["go"], python=m["python"], gcc=result["gcc"] or "gcc: " + w["no"], system=m["system"], packages=packages)]
     lines += ["", w["base"].format(
-        trained=result["base"]["trained_on"], features=result["base"]["features"], seed=result["base"]["seed"],
-        rows=w["comma"].join(w["rows"].format(rows=rows, size=size) for size, rows in sizes.items()))]
+        trained=count(result["base"]["trained_on"]), features=result["base"]["features"], seed=result["base"]["seed"],
+        rows=w["comma"].join(w["rows"].format(rows=count(rows), size=size) for size, rows in sizes.items()))]
     if result["absent"]:
         lines += ["", w["absent"].format(w["comma"].join(f"{name} (`{reason}`)" for name, reason in result["absent"].items()))]
     return "\n".join(lines)

@@ -50,6 +50,8 @@ class Call:
     before: Callable = lambda: None  # before each call, not timed
     probability: bool = False  # run gives no margin
     exact: bool = False  # the library that trained the model, on the very rows: Rescore must give its bits
+    largest: float | None = None  # difference to Rescore's scores; None: not comparable
+    unequal: int | None = None  # rows that have any
     best: list = field(default_factory=list)  # nanoseconds a row, by turn
     median: list = field(default_factory=list)
 
@@ -66,9 +68,16 @@ class Call:
         self.best.append(min(times))
         self.median.append(float(np.median(times)))
 
-    def scores(self):
+    def compare(self, margins):
+        """Score once, which warms up too, and hold it against Rescore's margins."""
         self.before()
-        return np.asarray(self.run(), dtype=np.float64).reshape(-1)
+        scores = np.asarray(self.run(), dtype=np.float64).reshape(-1)
+        if margins is None:
+            return
+        if self.probability:  # in float32, so that hardly any row is equal
+            self.largest = float(np.abs(scores - 1 / (1 + np.exp(-margins))).max())
+        else:
+            self.largest, self.unequal = float(np.abs(scores - margins).max()), int((scores != margins).sum())
 
 
 class Ours(Call):
@@ -76,6 +85,7 @@ class Ours(Call):
 
     def __init__(self, binary, path, model, rows):
         super().__init__(f"Rescore {path}", "float64 columns", lambda: None)
+        self.stages = {}  # the best of each, of all turns
         self.bench = lambda: json.loads(base.rescore(
             binary, "bench", "score", "--model", model.path, "--data", rows.csv, "--rows", len(rows.f64), "--path", path, "--output", "json"))
 
@@ -83,6 +93,8 @@ class Ours(Call):
         got = self.bench()
         if got["rows"] != rows:
             raise ValueError(f"rescore scored {got['rows']} rows of {rows}")
+        for stage in ("quantise_ns", "trees_ns", "leaves_ns"):
+            self.stages[stage] = min(got[stage], self.stages.get(stage, got[stage]))
         self.best.append(got["ns_per_row"])
         self.median.append(got["ns_per_row_median"])
 
