@@ -9,7 +9,9 @@ type path struct {
 	quantise func(planes []plane, x *[blockRows]float64, s *scale, d *desk)
 	replay   func(masks, planes []plane, nodes []node)
 	encode   func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
-	sum      func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown)
+	// sum adds, to the sums of all slots, the values of their leaves, tree after tree.
+	sum func(f *forest)
+	row func(slot int, single bool) int // whose sum a slot has
 	// credit adds to each row's sums, width numbers, those of its leaf in the table
 	// of each tree. Width is a multiple of 16. It is nil where lists are faster
 	// (reason.go).
@@ -23,7 +25,6 @@ var plain = path{
 	quantise: quantise,
 	replay:   replay,
 	encode:   encode,
-	sum: func(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown) {
-		sum(score, leaf[:], f.value, trees)
-	},
+	sum:      sumPlain,
+	row:      func(slot int, _ bool) int { return slot },
 }

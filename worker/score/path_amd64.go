@@ -12,7 +12,8 @@ func paths() []path {
 			quantise: quantiseAVX2,
 			replay:   replayAVX2,
 			encode:   encodeAVX2,
-			sum:      plain.sum,
+			sum:      sumFound,
+			row:      plain.row,
 			credit:   creditAVX2,
 		})
 	}
@@ -24,6 +25,7 @@ func paths() []path {
 			replay:   replayAVX512,
 			encode:   encodeAVX512,
 			sum:      sumAVX512,
+			row:      rowAVX512,
 			credit:   creditAVX512,
 		})
 	}
@@ -53,10 +55,16 @@ func replay512(masks, planes *plane, nodes *node, count int)
 func encode512(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
 
 //go:noescape
-func sum32(score *float64, leaf *uint8, table *uint32, trees int)
+func sum32(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
 
 //go:noescape
-func sum64(score *float64, leaf *uint8, table *uint32, trees int)
+func sum64(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+
+//go:noescape
+func sum32Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+
+//go:noescape
+func sum64Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
 
 func replayAVX512(masks, planes []plane, nodes []node) {
 	if len(nodes) > 0 {
@@ -69,21 +77,39 @@ func encodeAVX512(leaf *[blockRows]uint8, masks []plane, bits *[8]plane) {
 }
 
 // sumAVX512 sums runs of trees whose tables are of a size.
-func sumAVX512(score *[blockRows]float64, leaf *[leafColumns][blockRows]uint8, f *forest, trees []grown) {
-	for i := 0; i < len(trees); {
-		size := tableSize(trees[i].leaves())
-		j := i + 1
-		for j < len(trees) && tableSize(trees[j].leaves()) == size {
-			j++
+func sumAVX512(f *forest) {
+	masks, planes := &f.masks[0], &f.planes[0]
+	for trees := f.trees; len(trees) > 0; {
+		t, size, n := &trees[0], tableSize(trees[0].leaves()), 1
+		for size > 0 && n < len(trees) && tableSize(trees[n].leaves()) == size {
+			n++
 		}
-		switch size {
-		case 32:
-			sum32(&score[0], &leaf[i][0], &f.table[trees[i].table], j-i)
-		case 64:
-			sum64(&score[0], &leaf[i][0], &f.table[trees[i].table], j-i)
+		nodes, table := &f.nodes[t.node], &f.table[t.table]
+		switch {
+		case size == 0:
+			f.replay(*t)
+			f.spread(*t)
+		case size == 32 && f.single:
+			sum32Single(&f.singles[0], masks, planes, nodes, table, t, n)
+		case size == 32:
+			sum32(&f.doubles[0], masks, planes, nodes, table, t, n)
+		case f.single:
+			sum64Single(&f.singles[0], masks, planes, nodes, table, t, n)
 		default:
-			sum(score, leaf[i:], f.value, trees[i:j])
+			sum64(&f.doubles[0], masks, planes, nodes, table, t, n)
 		}
-		i = j
+		trees = trees[n:]
 	}
+}
+
+// rowAVX512 returns the row of a slot. Dword i of the vector for bit s of each byte
+// has rows 32i+8c+s in its bytes c; their values stand as they came, or, of
+// doubles, as unpacking in lanes of 16 bytes leaves them.
+func rowAVX512(slot int, single bool) int {
+	s, c := slot>>6, slot>>4&3
+	i := slot & 15
+	if !single {
+		i = slot>>1&3<<2 | slot>>3&1<<1 | slot&1
+	}
+	return 32*i + 8*c + s
 }

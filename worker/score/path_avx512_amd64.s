@@ -213,155 +213,360 @@ wide:
 	VZEROUPPER
 	RET
 
-// GATHER4 makes, of the leaves of 64 rows in four trees, dwords with the four
-// leaves of a row, the first tree's lowest: rows of Z8 to Z11 stand so that the
-// unpacking of doubles puts them in order.
-#define GATHER4 \
-	VPERMB (SI), Z31, Z12       \
-	VPERMB 512(SI), Z31, Z13    \
-	VPERMB 1024(SI), Z31, Z14   \
-	VPERMB 1536(SI), Z31, Z15   \
-	VPUNPCKLBW Z13, Z12, Z24    \
-	VPUNPCKHBW Z13, Z12, Z25    \
-	VPUNPCKLBW Z15, Z14, Z26    \
-	VPUNPCKHBW Z15, Z14, Z27    \
-	VPUNPCKLWD Z26, Z24, Z8     \
-	VPUNPCKHWD Z26, Z24, Z9     \
-	VPUNPCKLWD Z27, Z25, Z10    \
-	VPUNPCKHWD Z27, Z25, Z11
+// EIGHT folds the masks of eight leaves from byte at on: to bits 0 and 1 of the
+// leaf numbers, in Z24 and Z25, and to the rows of each four, in low and high.
+#define EIGHT(at, low, high) \
+	VMOVDQU64  (at+64)(SI), Z16           \
+	VMOVDQU64  (at+192)(SI), Z17          \
+	VMOVDQU64  (at+320)(SI), Z18          \
+	VMOVDQU64  (at+448)(SI), Z19          \
+	VPORQ      (at+128)(SI), Z17, low     \
+	VPORQ      (at+384)(SI), Z19, high    \
+	VPTERNLOGQ $0xfe, Z16, Z17, Z24       \
+	VPTERNLOGQ $0xfe, low, high, Z25      \
+	VPTERNLOGQ $0xfe, Z18, Z19, Z24       \
+	VPTERNLOGQ $0xfe, (at)(SI), Z16, low  \
+	VPTERNLOGQ $0xfe, (at+256)(SI), Z18, high
 
-#define SCORES(op) \
-	op(0, Z0)   \
-	op(64, Z1)  \
-	op(128, Z2) \
-	op(192, Z3) \
-	op(256, Z4) \
-	op(320, Z5) \
-	op(384, Z6) \
-	op(448, Z7)
+// FOLD folds the masks of 32 leaves to bits 0 to 4, in Z24 to Z28. Z0 to Z7 have
+// the rows of each four leaves.
+#define FOLD \
+	EIGHT(0, Z0, Z1)                \
+	EIGHT(512, Z2, Z3)              \
+	EIGHT(1024, Z4, Z5)             \
+	EIGHT(1536, Z6, Z7)             \
+	VPTERNLOGQ $0xfe, Z1, Z3, Z26   \
+	VPTERNLOGQ $0xfe, Z2, Z3, Z27   \
+	VPTERNLOGQ $0xfe, Z4, Z5, Z28   \
+	VPTERNLOGQ $0xfe, Z5, Z7, Z26   \
+	VPTERNLOGQ $0xfe, Z6, Z7, Z27   \
+	VPTERNLOGQ $0xfe, Z6, Z7, Z28
 
-#define LOAD(at, reg) VMOVUPD at(DI), reg
-#define STORE(at, reg) VMOVUPD reg, at(DI)
+// REPLAY is replay, of the CX nodes at BX: it moves BX to the next tree's, and
+// leaves the size of the masks in R8.
+#define REPLAY(node, leaves) \
+	VPTERNLOGD $0xff, Z0, Z0, Z0 \
+	VMOVDQU64 Z0, (SI)       \
+	MOVL $64, R8             \
+	TESTL CX, CX             \
+	JZ   leaves              \
+node:                            \
+	MOVL node_at(BX), AX     \
+	MOVL node_low(BX), DX    \
+	MOVL node_old(BX), R9    \
+	VMOVDQU64 (R10)(AX*1), Z0 \
+	VMOVDQU64 -64(R10)(AX*1), Z1 \
+	VPTERNLOGQ $0xf8, (R10)(DX*1), Z1, Z0 \
+	VMOVDQU64 (SI)(R9*1), Z2 \
+	VPANDQ    Z0, Z2, Z3     \
+	VPANDNQ   Z2, Z0, Z4     \
+	VMOVDQU64 Z3, (SI)(R8*1) \
+	VMOVDQU64 Z4, (SI)(R9*1) \
+	ADDQ $node__size, BX     \
+	ADDQ $64, R8             \
+	DECL CX                  \
+	JNZ  node                \
+leaves:
 
-// ADD32 adds the values of 16 rows' leaves, from the low and the high words of
-// 32 values in Z16 to Z19, and moves on to the leaves of the next tree.
-#define ADD32(leaf, x, y, score0, score1) \
-	VMOVDQA64 leaf, x         \
-	VMOVDQA64 leaf, y         \
-	VPERMI2D  Z17, Z16, x     \
-	VPERMI2D  Z19, Z18, y     \
-	VPSRLD    $8, leaf, leaf  \
-	VPUNPCKLDQ y, x, Z28      \
-	VPUNPCKHDQ y, x, Z29      \
-	VADDPD    Z28, score0, score0 \
-	VADDPD    Z29, score1, score1
+// CLEAR clears bits 0 to 4, and the masks from R8 bytes on to past bytes.
+#define CLEAR(past, pad, padded) \
+	VPXORQ Z24, Z24, Z24     \
+	VPXORQ Z25, Z25, Z25     \
+	VPXORQ Z26, Z26, Z26     \
+	VPXORQ Z27, Z27, Z27     \
+	VPXORQ Z28, Z28, Z28     \
+	JMP  padded              \
+pad:                             \
+	VMOVDQU64 Z24, (SI)(R8*1) \
+	ADDQ $64, R8             \
+padded:                          \
+	CMPQ R8, $past           \
+	JLT  pad
 
-// func sum32(score *float64, leaf *uint8, table *uint32, trees int)
+// SWAP is swap: it exchanges the bits of a above the mask with those of b in it.
+#define SWAP(shift, mask, a, b, x, y) \
+	VPSLLD     $shift, b, x        \
+	VPSRLD     $shift, a, y        \
+	VPTERNLOGD $0xb8, a, mask, x   \
+	VPTERNLOGD $0xe2, b, mask, y
+
+#define SWAPMASKS \
+	MOVL $0x55555555, AX       \
+	VPBROADCASTD AX, Z29       \
+	MOVL $0x33333333, AX       \
+	VPBROADCASTD AX, Z30       \
+	MOVL $0x0f0f0f0f, AX       \
+	VPBROADCASTD AX, Z31
+
+// BYTES32 turns bits 0 to 4 into bytes, as encode does: Z0, Z1, Z2, Z3, Z11, Z13,
+// Z12 and Z14 get the leaves of rows 0 to 7 of each eight. The three bits on top are
+// anything.
+#define BYTES32 \
+	SWAP(1, Z29, Z24, Z25, Z0, Z1) \
+	SWAP(1, Z29, Z26, Z27, Z2, Z3) \
+	VPSRLD $1, Z28, Z4             \
+	BYTES
+
+#define BYTES64 \
+	SWAP(1, Z29, Z24, Z25, Z0, Z1) \
+	SWAP(1, Z29, Z26, Z27, Z2, Z3) \
+	SWAP(1, Z29, Z28, Z23, Z5, Z4) \
+	VMOVDQA64 Z5, Z28              \
+	BYTES
+
+#define BYTES \
+	SWAP(2, Z30, Z0, Z2, Z5, Z6)     \
+	SWAP(2, Z30, Z1, Z3, Z7, Z8)     \
+	VPSRLD $2, Z28, Z9               \
+	VPSRLD $2, Z4, Z10               \
+	SWAP(4, Z31, Z5, Z28, Z0, Z11)   \
+	SWAP(4, Z31, Z7, Z4, Z1, Z13)    \
+	SWAP(4, Z31, Z6, Z9, Z2, Z12)    \
+	SWAP(4, Z31, Z8, Z10, Z3, Z14)
+
+// LOOK32 looks the values of the leaves in the low bytes up, from the words in Z16
+// to Z19, and adds them to sums; and moves on to the next bytes.
+#define LOOK32(leaf, at) \
+	VMOVDQA64  leaf, Z20            \
+	VMOVDQA64  leaf, Z21            \
+	VPERMI2D   Z17, Z16, Z20        \
+	VPERMI2D   Z19, Z18, Z21        \
+	VPSRLD     $8, leaf, leaf       \
+	VPUNPCKLDQ Z21, Z20, Z22        \
+	VPUNPCKHDQ Z21, Z20, Z23        \
+	VADDPD     (at)(DI), Z22, Z22   \
+	VADDPD     (at+64)(DI), Z23, Z23 \
+	VMOVUPD    Z22, (at)(DI)        \
+	VMOVUPD    Z23, (at+64)(DI)
+
+#define ROWS32(leaf, i) \
+	LOOK32(leaf, (512*i))      \
+	LOOK32(leaf, (512*i+128))  \
+	LOOK32(leaf, (512*i+256))  \
+	LOOK32(leaf, (512*i+384))
+
+// func sum32(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
 //
-// sum, for 1 to 4 trees of at most 32 leaves, each with a table of the low words
-// of 32 values and then their high words.
-TEXT ·sum32(SB), NOSPLIT, $0-32
-	MOVQ score+0(FP), DI
-	MOVQ leaf+8(FP), SI
-	MOVQ table+16(FP), BX
-	MOVQ trees+24(FP), CX
-	VMOVDQU64 unshuffle<>(SB), Z31
-	MOVQ $8, R8
+// sum, for trees of at most 32 leaves, each with a table of the low words of 32
+// values and then their high words. Sums stand in slots: rowAVX512.
+TEXT ·sum32(SB), NOSPLIT, $0-56
+	MOVQ sum+0(FP), DI
+	MOVQ masks+8(FP), SI
+	MOVQ planes+16(FP), R10
+	MOVQ nodes+24(FP), BX
+	MOVQ table+32(FP), R11
+	MOVQ trees+40(FP), R12
+	MOVQ count+48(FP), R13
+	SWAPMASKS
 
-rows32:
-	GATHER4
-	SCORES(LOAD)
-	MOVQ BX, R9
-	MOVQ CX, R10
-
-tree32:
-	VMOVDQU64 (R9), Z16
-	VMOVDQU64 64(R9), Z17
-	VMOVDQU64 128(R9), Z18
-	VMOVDQU64 192(R9), Z19
-	ADDQ $256, R9
-	ADD32(Z8, Z12, Z13, Z0, Z1)
-	ADD32(Z9, Z14, Z15, Z2, Z3)
-	ADD32(Z10, Z24, Z25, Z4, Z5)
-	ADD32(Z11, Z26, Z27, Z6, Z7)
-	DECQ R10
-	JNZ  tree32
-	SCORES(STORE)
-	ADDQ $64, SI
-	ADDQ $512, DI
-	DECQ R8
-	JNZ  rows32
+tree:
+	MOVL grown_nodes(R12), CX
+	REPLAY(node, leaves)
+	CLEAR(2048, pad, padded)
+	FOLD
+	BYTES32
+	VMOVDQU64 0(R11), Z16
+	VMOVDQU64 64(R11), Z17
+	VMOVDQU64 128(R11), Z18
+	VMOVDQU64 192(R11), Z19
+	ROWS32(Z0, 0)
+	ROWS32(Z1, 1)
+	ROWS32(Z2, 2)
+	ROWS32(Z3, 3)
+	ROWS32(Z11, 4)
+	ROWS32(Z13, 5)
+	ROWS32(Z12, 6)
+	ROWS32(Z14, 7)
+	ADDQ $grown__size, R12
+	ADDQ $256, R11
+	DECQ R13
+	JNZ  tree
 	VZEROUPPER
 	RET
 
-// ADD64 is ADD32 for the words of 64 values in Z16 to Z23. Each lane looks in one
-// half of the table and keeps its number until it has; Z30 holds 32.
-#define ADD64(leaf, x, y, score0, score1) \
-	VPTESTMD  Z30, leaf, K1   \
-	KNOTW     K1, K2          \
-	VMOVDQA64 leaf, x         \
-	VMOVDQA64 leaf, y         \
-	VPERMI2D  Z17, Z16, K2, x \
-	VPERMI2D  Z19, Z18, K1, x \
-	VPERMI2D  Z21, Z20, K2, y \
-	VPERMI2D  Z23, Z22, K1, y \
-	VPSRLD    $8, leaf, leaf  \
-	VPUNPCKLDQ y, x, Z28      \
-	VPUNPCKHDQ y, x, Z29      \
-	VADDPD    Z28, score0, score0 \
-	VADDPD    Z29, score1, score1
+#define LOOKSINGLE32(leaf, at) \
+	VMOVDQA64  leaf, Z20            \
+	VPERMI2D   Z17, Z16, Z20        \
+	VPSRLD     $8, leaf, leaf       \
+	VADDPS     (at)(DI), Z20, Z20   \
+	VMOVUPS    Z20, (at)(DI)
 
-// func sum64(score *float64, leaf *uint8, table *uint32, trees int)
+#define ROWSSINGLE32(leaf, i) \
+	LOOKSINGLE32(leaf, (256*i))      \
+	LOOKSINGLE32(leaf, (256*i+64))   \
+	LOOKSINGLE32(leaf, (256*i+128))  \
+	LOOKSINGLE32(leaf, (256*i+192))
+
+// func sum32Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
 //
-// sum, for 1 to 4 trees of at most 64 leaves.
-TEXT ·sum64(SB), NOSPLIT, $0-32
-	MOVQ score+0(FP), DI
-	MOVQ leaf+8(FP), SI
-	MOVQ table+16(FP), BX
-	MOVQ trees+24(FP), CX
-	VMOVDQU64 unshuffle<>(SB), Z31
-	MOVL $32, AX
-	VPBROADCASTD AX, Z30
-	MOVQ $8, R8
+// sum32 with tables of 32 float32s.
+TEXT ·sum32Single(SB), NOSPLIT, $0-56
+	MOVQ sum+0(FP), DI
+	MOVQ masks+8(FP), SI
+	MOVQ planes+16(FP), R10
+	MOVQ nodes+24(FP), BX
+	MOVQ table+32(FP), R11
+	MOVQ trees+40(FP), R12
+	MOVQ count+48(FP), R13
+	SWAPMASKS
 
-rows64:
-	GATHER4
-	SCORES(LOAD)
-	MOVQ BX, R9
-	MOVQ CX, R10
-
-tree64:
-	VMOVDQU64 (R9), Z16
-	VMOVDQU64 64(R9), Z17
-	VMOVDQU64 128(R9), Z18
-	VMOVDQU64 192(R9), Z19
-	VMOVDQU64 256(R9), Z20
-	VMOVDQU64 320(R9), Z21
-	VMOVDQU64 384(R9), Z22
-	VMOVDQU64 448(R9), Z23
-	ADDQ $512, R9
-	ADD64(Z8, Z12, Z13, Z0, Z1)
-	ADD64(Z9, Z14, Z15, Z2, Z3)
-	ADD64(Z10, Z24, Z25, Z4, Z5)
-	ADD64(Z11, Z26, Z27, Z6, Z7)
-	DECQ R10
-	JNZ  tree64
-	SCORES(STORE)
-	ADDQ $64, SI
-	ADDQ $512, DI
-	DECQ R8
-	JNZ  rows64
+tree:
+	MOVL grown_nodes(R12), CX
+	REPLAY(node, leaves)
+	CLEAR(2048, pad, padded)
+	FOLD
+	BYTES32
+	VMOVDQU64 0(R11), Z16
+	VMOVDQU64 64(R11), Z17
+	ROWSSINGLE32(Z0, 0)
+	ROWSSINGLE32(Z1, 1)
+	ROWSSINGLE32(Z2, 2)
+	ROWSSINGLE32(Z3, 3)
+	ROWSSINGLE32(Z11, 4)
+	ROWSSINGLE32(Z13, 5)
+	ROWSSINGLE32(Z12, 6)
+	ROWSSINGLE32(Z14, 7)
+	ADDQ $grown__size, R12
+	ADDQ $128, R11
+	DECQ R13
+	JNZ  tree
 	VZEROUPPER
 	RET
 
-// unshuffle[16q+4j+2h+e] = 16j+8h+2q+e: where a row's byte must stand for the
-// unpacking in lanes of 16 bytes to put its double in order.
-DATA unshuffle<>+0(SB)/8, $0x1918111009080100
-DATA unshuffle<>+8(SB)/8, $0x3938313029282120
-DATA unshuffle<>+16(SB)/8, $0x1b1a13120b0a0302
-DATA unshuffle<>+24(SB)/8, $0x3b3a33322b2a2322
-DATA unshuffle<>+32(SB)/8, $0x1d1c15140d0c0504
-DATA unshuffle<>+40(SB)/8, $0x3d3c35342d2c2524
-DATA unshuffle<>+48(SB)/8, $0x1f1e17160f0e0706
-DATA unshuffle<>+56(SB)/8, $0x3f3e37362f2e2726
-GLOBL unshuffle<>(SB), RODATA|NOPTR, $64
+// HALF tells in K1 which of the leaves in the low bytes are in the upper half of
+// 64, in K2 which are in the lower.
+#define HALF(leaf) \
+	VPSLLD   $26, leaf, Z24 \
+	VPMOVD2M Z24, K1        \
+	KNOTW    K1, K2
+
+// LOOK64 is LOOK32 for the words in Z16 to Z23. Each lane looks in one half of the
+// table and keeps its number until it has.
+#define LOOK64(leaf, at) \
+	HALF(leaf)                      \
+	VMOVDQA64  leaf, Z25            \
+	VMOVDQA64  leaf, Z26            \
+	VPERMI2D   Z17, Z16, K2, Z25    \
+	VPERMI2D   Z21, Z20, K2, Z26    \
+	VPERMI2D   Z19, Z18, K1, Z25    \
+	VPERMI2D   Z23, Z22, K1, Z26    \
+	VPSRLD     $8, leaf, leaf       \
+	VPUNPCKLDQ Z26, Z25, Z27        \
+	VPUNPCKHDQ Z26, Z25, Z28        \
+	VADDPD     (at)(DI), Z27, Z27   \
+	VADDPD     (at+64)(DI), Z28, Z28 \
+	VMOVUPD    Z27, (at)(DI)        \
+	VMOVUPD    Z28, (at+64)(DI)
+
+#define ROWS64(leaf, i) \
+	LOOK64(leaf, (512*i))      \
+	LOOK64(leaf, (512*i+128))  \
+	LOOK64(leaf, (512*i+256))  \
+	LOOK64(leaf, (512*i+384))
+
+// FOLD64 folds the masks of 64 leaves to bits 0 to 4 and, in Z23, bit 5.
+#define FOLD64 \
+	FOLD                            \
+	ADDQ $2048, SI                  \
+	FOLD                            \
+	VPORQ Z0, Z1, Z23               \
+	VPTERNLOGQ $0xfe, Z2, Z3, Z23   \
+	VPTERNLOGQ $0xfe, Z4, Z5, Z23   \
+	VPTERNLOGQ $0xfe, Z6, Z7, Z23
+
+// func sum64(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+//
+// sum32 for 64 leaves.
+TEXT ·sum64(SB), NOSPLIT, $0-56
+	MOVQ sum+0(FP), DI
+	MOVQ masks+8(FP), SI
+	MOVQ planes+16(FP), R10
+	MOVQ nodes+24(FP), BX
+	MOVQ table+32(FP), R11
+	MOVQ trees+40(FP), R12
+	MOVQ count+48(FP), R13
+	SWAPMASKS
+
+tree:
+	MOVL grown_nodes(R12), CX
+	REPLAY(node, leaves)
+	CLEAR(4096, pad, padded)
+	FOLD64
+	SUBQ $2048, SI
+	BYTES64
+	VMOVDQU64 0(R11), Z16
+	VMOVDQU64 64(R11), Z17
+	VMOVDQU64 128(R11), Z18
+	VMOVDQU64 192(R11), Z19
+	VMOVDQU64 256(R11), Z20
+	VMOVDQU64 320(R11), Z21
+	VMOVDQU64 384(R11), Z22
+	VMOVDQU64 448(R11), Z23
+	ROWS64(Z0, 0)
+	ROWS64(Z1, 1)
+	ROWS64(Z2, 2)
+	ROWS64(Z3, 3)
+	ROWS64(Z11, 4)
+	ROWS64(Z13, 5)
+	ROWS64(Z12, 6)
+	ROWS64(Z14, 7)
+	ADDQ $grown__size, R12
+	ADDQ $512, R11
+	DECQ R13
+	JNZ  tree
+	VZEROUPPER
+	RET
+
+#define LOOKSINGLE64(leaf, at) \
+	HALF(leaf)                      \
+	VMOVDQA64  leaf, Z25            \
+	VPERMI2D   Z17, Z16, K2, Z25    \
+	VPERMI2D   Z19, Z18, K1, Z25    \
+	VPSRLD     $8, leaf, leaf       \
+	VADDPS     (at)(DI), Z25, Z25   \
+	VMOVUPS    Z25, (at)(DI)
+
+#define ROWSSINGLE64(leaf, i) \
+	LOOKSINGLE64(leaf, (256*i))      \
+	LOOKSINGLE64(leaf, (256*i+64))   \
+	LOOKSINGLE64(leaf, (256*i+128))  \
+	LOOKSINGLE64(leaf, (256*i+192))
+
+// func sum64Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+//
+// sum32Single for 64 leaves.
+TEXT ·sum64Single(SB), NOSPLIT, $0-56
+	MOVQ sum+0(FP), DI
+	MOVQ masks+8(FP), SI
+	MOVQ planes+16(FP), R10
+	MOVQ nodes+24(FP), BX
+	MOVQ table+32(FP), R11
+	MOVQ trees+40(FP), R12
+	MOVQ count+48(FP), R13
+	SWAPMASKS
+
+tree:
+	MOVL grown_nodes(R12), CX
+	REPLAY(node, leaves)
+	CLEAR(4096, pad, padded)
+	FOLD64
+	SUBQ $2048, SI
+	BYTES64
+	VMOVDQU64 0(R11), Z16
+	VMOVDQU64 64(R11), Z17
+	VMOVDQU64 128(R11), Z18
+	VMOVDQU64 192(R11), Z19
+	ROWSSINGLE64(Z0, 0)
+	ROWSSINGLE64(Z1, 1)
+	ROWSSINGLE64(Z2, 2)
+	ROWSSINGLE64(Z3, 3)
+	ROWSSINGLE64(Z11, 4)
+	ROWSSINGLE64(Z13, 5)
+	ROWSSINGLE64(Z12, 6)
+	ROWSSINGLE64(Z14, 7)
+	ADDQ $grown__size, R12
+	ADDQ $256, R11
+	DECQ R13
+	JNZ  tree
+	VZEROUPPER
+	RET

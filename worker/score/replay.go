@@ -3,14 +3,12 @@ package score
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // grouped is how many trees are summed together: their leaves' numbers, a byte
 // each, make up a word for each row.
 const grouped = 4
-
-// leafColumns leaves room to read a whole group from any column of one.
-const leafColumns = 2*grouped - 1
 
 // tableSize is how many values a tree's part of forest.table has room for, 0 when
 // the tree is too large to have one.
@@ -64,14 +62,14 @@ func encode(leaf *[blockRows]uint8, masks []plane, bit *[8]plane) {
 		half := len(masks) / 2
 		for i := range half {
 			even, odd, both := &masks[2*i], &masks[2*i+1], &masks[i]
-			p0 |= fold(&both[0], even[0], odd[0])
-			p1 |= fold(&both[1], even[1], odd[1])
-			p2 |= fold(&both[2], even[2], odd[2])
-			p3 |= fold(&both[3], even[3], odd[3])
-			p4 |= fold(&both[4], even[4], odd[4])
-			p5 |= fold(&both[5], even[5], odd[5])
-			p6 |= fold(&both[6], even[6], odd[6])
-			p7 |= fold(&both[7], even[7], odd[7])
+			p0 |= join(&both[0], even[0], odd[0])
+			p1 |= join(&both[1], even[1], odd[1])
+			p2 |= join(&both[2], even[2], odd[2])
+			p3 |= join(&both[3], even[3], odd[3])
+			p4 |= join(&both[4], even[4], odd[4])
+			p5 |= join(&both[5], even[5], odd[5])
+			p6 |= join(&both[6], even[6], odd[6])
+			p7 |= join(&both[7], even[7], odd[7])
 		}
 		bit[b] = plane{p0, p1, p2, p3, p4, p5, p6, p7}
 		if len(masks)%2 == 1 {
@@ -90,52 +88,146 @@ func encode(leaf *[blockRows]uint8, masks []plane, bit *[8]plane) {
 	}
 }
 
-func fold(both *uint64, even, odd uint64) uint64 {
+func join(both *uint64, even, odd uint64) uint64 {
 	*both = even | odd
 	return odd
 }
 
-// sum adds to each row's score the values of its leaves, tree after tree.
-func sum(score *[blockRows]float64, leaf [][blockRows]uint8, value []float64, trees []grown) {
-	at := func(i int) *[leavesMax]float64 { return (*[leavesMax]float64)(value[trees[i].value:]) }
+// sumPlain sums tree by tree, in the order of the rows.
+func sumPlain(f *forest) {
+	for _, t := range f.trees {
+		f.replay(t)
+		switch {
+		case t.leaves() > leavesMax:
+			f.spread(t)
+		case f.single:
+			add(f.singles, f.masks, t, f.narrow)
+		default:
+			add(f.doubles, f.masks, t, f.value)
+		}
+	}
+}
+
+// float is what sums are made of.
+type float interface{ float32 | float64 }
+
+// add adds the values of the leaves of one tree, of at most leavesMax.
+func add[F float](sum *[blockRows]F, masks []plane, t grown, values []F) {
+	value := (*[leavesMax]F)(values[t.value:])
+	leaves := t.leaves()
+	clear(masks[leaves : (leaves+31)/32*32])
+	words := unsafe.Slice(&masks[0][0], len(plane{})*len(masks))
+	for w := range len(plane{}) {
+		// Masks of odd numbers say bit 0 of the leaf's number, and so on.
+		var b0, b1, b2, b3, b4, b5, b6, b7 uint64
+		for first := 0; first < leaves; first += 32 {
+			m := (*[249]uint64)(words[8*first+w:]) // mask i at 8*i
+			p0, p1, p2, all0 := fold((*[57]uint64)(m[:]))
+			q0, q1, q2, all1 := fold((*[57]uint64)(m[64:]))
+			r0, r1, r2, all2 := fold((*[57]uint64)(m[128:]))
+			s0, s1, s2, all3 := fold((*[57]uint64)(m[192:]))
+			b0 |= p0 | q0 | r0 | s0
+			b1 |= p1 | q1 | r1 | s1
+			b2 |= p2 | q2 | r2 | s2
+			b3 |= all1 | all3
+			b4 |= all2 | all3
+			if first > 0 {
+				all := all0 | all1 | all2 | all3
+				b5 |= all & -uint64(first>>5&1)
+				b6 |= all & -uint64(first>>6&1)
+				b7 |= all & -uint64(first>>7)
+			}
+		}
+		// Matrices of eight bits by eight are transposed, eight at once: word i gets a
+		// byte for bit i of each byte.
+		b0, b1 = swap(b0, b1, 1, 0x5555555555555555)
+		b2, b3 = swap(b2, b3, 1, 0x5555555555555555)
+		b4, b5 = swap(b4, b5, 1, 0x5555555555555555)
+		b6, b7 = swap(b6, b7, 1, 0x5555555555555555)
+		b0, b2 = swap(b0, b2, 2, 0x3333333333333333)
+		b1, b3 = swap(b1, b3, 2, 0x3333333333333333)
+		b4, b6 = swap(b4, b6, 2, 0x3333333333333333)
+		b5, b7 = swap(b5, b7, 2, 0x3333333333333333)
+		b0, b4 = swap(b0, b4, 4, 0x0f0f0f0f0f0f0f0f)
+		b1, b5 = swap(b1, b5, 4, 0x0f0f0f0f0f0f0f0f)
+		b2, b6 = swap(b2, b6, 4, 0x0f0f0f0f0f0f0f0f)
+		b3, b7 = swap(b3, b7, 4, 0x0f0f0f0f0f0f0f0f)
+		rows := (*[64]F)(sum[64*w:])
+		for i, x := range [8]uint64{b0, b1, b2, b3, b4, b5, b6, b7} {
+			row := (*[57]F)(rows[i:])
+			row[0] += value[uint8(x)]
+			row[8] += value[uint8(x>>8)]
+			row[16] += value[uint8(x>>16)]
+			row[24] += value[uint8(x>>24)]
+			row[32] += value[uint8(x>>32)]
+			row[40] += value[uint8(x>>40)]
+			row[48] += value[uint8(x>>48)]
+			row[56] += value[uint8(x>>56)]
+		}
+	}
+}
+
+// fold returns, of eight masks, those of numbers with bit 0, 1, 2, and all.
+func fold(m *[57]uint64) (b0, b1, b2, all uint64) {
+	m1, m23, m5, m67 := m[8], m[16]|m[24], m[40], m[48]|m[56]
+	upper := m[32] | m5 | m67
+	return m1 | m[24] | m5 | m[56], m23 | m67, upper, m[0] | m1 | m23 | upper
+}
+
+// sumFound sums groups of trees whose leaves have been found.
+func sumFound(f *forest) {
+	for trees := f.trees; len(trees) > 0; {
+		n := f.find(trees)
+		switch {
+		case n == 0: // rare, and slower
+			f.replay(trees[0])
+			f.spread(trees[0])
+			n = 1
+		case f.single:
+			sum(f.singles, f.leaves, f.narrow, trees[:n])
+		default:
+			sum(f.doubles, f.leaves, f.value, trees[:n])
+		}
+		trees = trees[n:]
+	}
+}
+
+// sum adds to each row's sum the values of its leaves, tree after tree.
+func sum[F float](sum *[blockRows]F, leaf *[grouped][blockRows]uint8, value []F, trees []grown) {
+	at := func(i int) *[leavesMax]F { return (*[leavesMax]F)(value[trees[i].value:]) }
 	if len(trees) == grouped {
 		v0, v1, v2, v3 := at(0), at(1), at(2), at(3)
 		l0, l1, l2, l3 := &leaf[0], &leaf[1], &leaf[2], &leaf[3]
-		for r := range score {
-			score[r] = score[r] + v0[l0[r]] + v1[l1[r]] + v2[l2[r]] + v3[l3[r]]
+		for r := range sum {
+			sum[r] = sum[r] + v0[l0[r]] + v1[l1[r]] + v2[l2[r]] + v3[l3[r]]
 		}
 		return
 	}
 	for i := range trees {
 		v, l := at(i), &leaf[i]
-		for r := range score {
-			score[r] += v[l[r]]
+		for r := range sum {
+			sum[r] += v[l[r]]
 		}
 	}
 }
 
-// sumSingle adds as sum does, in float32.
-func sumSingle(score *[blockRows]float64, leaf [][blockRows]uint8, value []float64, trees []grown) {
-	for i := range leaf {
-		v, l := (*[leavesMax]float64)(value[trees[i].value:]), &leaf[i]
-		for r := range score {
-			score[r] = float64(float32(score[r]) + float32(v[l[r]]))
-		}
+// spread adds the leaves' values of a tree that was replayed, however many it has, to
+// the sums of the rows in their masks.
+func (f *forest) spread(t grown) {
+	masks := f.masks[:t.leaves()]
+	if f.single {
+		spread(f.singles, f.slot, masks, f.narrow[t.value:])
+	} else {
+		spread(f.doubles, f.slot, masks, f.value[t.value:])
 	}
 }
 
-// spread adds the leaves' values of one tree, however many it has, to the scores
-// of the rows in their masks. To round the sum of two float32s twice, to float64
-// and then to float32, gives what rounding it once does.
-func spread(score *[blockRows]float64, masks []plane, value []float64, single bool) {
+func spread[F float](sum *[blockRows]F, slot *[blockRows]uint16, masks []plane, value []F) {
 	for i := range masks {
 		v := value[i]
 		for w, rows := range masks[i] {
 			for ; rows != 0; rows &= rows - 1 {
-				r := w*64 + bits.TrailingZeros64(rows)
-				if score[r] += v; single {
-					score[r] = float64(float32(score[r]))
-				}
+				sum[slot[w*64+bits.TrailingZeros64(rows)]%blockRows] += v
 			}
 		}
 	}

@@ -66,19 +66,25 @@ type forest struct {
 	nodes  []node
 	trees  []grown
 	value  []float64 // of the leaves, in the order of the replay, tree after tree
+	narrow []float32 // value, where sums are float32s
 	origin []int32   // which leaf of its tree each is
 	base   float64   // every sum's start
 	single bool      // sums are float32s
 
-	// For vectors to look values up in: of each tree of few leaves, the low words of
-	// its leaves' values, padded to tableSize, and then the high ones.
+	// For vectors to look values up in: of each tree of few leaves, its leaves' values,
+	// padded to tableSize: the low words and then the high ones, or float32s.
 	table []uint32
 
 	desk   *desk
 	planes []plane
 	masks  []plane // of the leaves of the largest tree, and to a multiple of 32
-	leaves *[leafColumns][blockRows]uint8
-	scores *[blockRows]float64
+	leaves *[grouped][blockRows]uint8
+
+	// Sums, of one kind, are in slots, a path's order of rows.
+	doubles   *[blockRows]float64
+	singles   *[blockRows]float32
+	row, slot *[blockRows]uint16 // the row of a slot, the slot of a row
+	scores    *[blockRows]float64
 }
 
 // plane is a bit for each row of a block, row 0 lowest in the first word.
@@ -140,8 +146,20 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 		}
 	}
 	f.value = append(f.value, make([]float64, leavesMax)...) // any byte may follow a tree's first leaf
+	if f.single {
+		for _, v := range f.value {
+			f.narrow = append(f.narrow, float32(v))
+		}
+	}
+	f.nodes, f.table = append(f.nodes, node{}), append(f.table, 0) // to point to where none is left
 	f.desk = new(desk)
-	f.leaves, f.scores = new([leafColumns][blockRows]uint8), new([blockRows]float64)
+	f.leaves, f.scores = new([grouped][blockRows]uint8), new([blockRows]float64)
+	f.doubles, f.singles = new([blockRows]float64), new([blockRows]float32)
+	f.row, f.slot = new([blockRows]uint16), new([blockRows]uint16)
+	for slot := range f.row {
+		row := p.row(slot, f.single)
+		f.row[slot], f.slot[row] = uint16(row), uint16(slot)
+	}
 	f.masks = make([]plane, (leaves+31)/32*32)
 	return f, nil
 }
@@ -273,13 +291,19 @@ func (f *forest) tabulate() {
 		g := &f.trees[i]
 		g.table = uint32(len(f.table))
 		size := tableSize(g.leaves())
-		words := make([]uint32, 2*size)
+		low, high := make([]uint32, size), make([]uint32, size)
 		if size > 0 {
 			for j, v := range f.value[g.value:][:g.leaves()] {
-				words[j], words[size+j] = uint32(math.Float64bits(v)), uint32(math.Float64bits(v)>>32)
+				low[j], high[j] = uint32(math.Float64bits(v)), uint32(math.Float64bits(v)>>32)
+				if f.single {
+					low[j] = math.Float32bits(float32(v))
+				}
 			}
 		}
-		f.table = append(f.table, words...)
+		f.table = append(f.table, low...)
+		if !f.single {
+			f.table = append(f.table, high...)
+		}
 	}
 }
 
@@ -319,22 +343,18 @@ func (f *forest) quantise(in []kernel.Vector, first, n int) {
 
 // sum sums the trees over the planes.
 func (f *forest) sum() {
-	for i := range f.scores {
-		f.scores[i] = f.base
+	for i := range f.doubles {
+		f.doubles[i], f.singles[i] = f.base, float32(f.base)
 	}
-	for trees := f.trees; len(trees) > 0; {
-		n := f.find(trees)
-		switch {
-		case n == 0: // rare, and slower
-			f.replay(trees[0])
-			spread(f.scores, f.masks[:trees[0].leaves()], f.value[trees[0].value:], f.single)
-			n = 1
-		case f.single:
-			sumSingle(f.scores, f.leaves[:n], f.value, trees)
-		default:
-			f.path.sum(f.scores, f.leaves, f, trees[:n])
+	f.path.sum(f)
+	if f.single {
+		for slot, row := range f.row {
+			f.scores[row%blockRows] = float64(f.singles[slot])
 		}
-		trees = trees[n:]
+		return
+	}
+	for slot, row := range f.row {
+		f.scores[row%blockRows] = f.doubles[slot]
 	}
 }
 
