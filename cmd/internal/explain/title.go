@@ -27,6 +27,7 @@ var titles = map[string][2]string{
 	"churn_primary": {"first kind", "主要流失类型"}, "switch_state": {"to another operator", "转网状态"}, "lifecycle_stage": {"lifecycle stage", "生命周期"}, "churn_stage": {"churn stage", "流失阶段"},
 	"traffic_class": {"traffic change", "话务变化"}, "traffic_steps": {"traffic steps", "话务变化档数"}, "grade": {"VIP grade", "VIP 级别"}, "product_band": {"services used", "所用业务"},
 	"cause": {"cause", "流失原因"}, "cause_evidence": {"evidence", "原因证据"}, "offer": {"offer", "挽留措施"}, "offer_line": {"line of the matrix", "措施表行"},
+	"reason1": {"first reason", "首要原因"}, "reason2": {"second reason", "第二原因"}, "reason3": {"third reason", "第三原因"}, "reason_method": {"reasons by", "归因方法"},
 	"rule_fired": {"own rules fired", "触发的用户规则"}, "rule_unknown": {"own rules unknown", "未知的用户规则"},
 	"complaint_topic": {"complaint topic", "投诉主题"}, "justified": {"justified complaint", "有理投诉"}, "action_priority_score": {"priority score", "行动优先级评分"}, "action_priority": {"priority", "行动优先级"},
 }
