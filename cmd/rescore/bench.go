@@ -220,6 +220,9 @@ func draw(e *model.Ensemble, rows int) []kernel.Vector {
 		tree := e.Tree(t)
 		for i, f := range tree.Feature {
 			x := tree.Threshold[i]
+			if int(f) >= len(e.Features) { // made of features, of which nothing is known
+				continue
+			}
 			if tree.Decision[i].Categorical() {
 				last[f] = max(last[f], 32*int(tree.Bound[int(x)+1]-tree.Bound[int(x)]))
 			} else if !math.IsInf(x, 0) {

@@ -19,7 +19,8 @@ type inspected struct {
 	Link       string             `json:"link"`
 	Sigmoid    float64            `json:"sigmoid"`
 	Classes    int                `json:"classes"`
-	BaseScore  []float64          `json:"base_score"` // raw score of each class before the first tree
+	Labels     []string           `json:"labels,omitempty"` // of the target, by class; with one class, whose probability it is
+	BaseScore  []float64          `json:"base_score"`       // raw score of each class before the first tree
 	Trees      int                `json:"trees"`
 	Iterations int                `json:"iterations"`
 	Leaves     int                `json:"leaves"`
@@ -52,6 +53,7 @@ type inspectedFeature struct {
 var linkNames = map[model.Link]string{
 	model.Identity: "identity", model.SignedSquare: "signed square", model.Logistic: "logistic", model.Exponential: "exponential",
 	model.Softmax: "softmax", model.Softplus: "softplus", model.Step: "step", model.Choice: "choice",
+	model.Probit: "probit", model.CLogLog: "cloglog", model.LogLog: "loglog", model.Cauchit: "cauchit", model.SimpleMax: "simplemax",
 }
 
 func (a *app) modelInspect() *cobra.Command {
@@ -87,7 +89,7 @@ func inspect(b *bundle.Bundle) inspected {
 	m := inspected{
 		Format: e.Library + " " + e.Version, Objective: e.Objective, Link: linkNames[e.Link], Sigmoid: e.Sigmoid, Classes: e.Classes,
 		BaseScore: append([]float64{}, e.Base...), Trees: e.Trees(), Average: e.Average, Linear: e.Linear(), Sum: "float64",
-		Propensity: e.Probability() && !e.Linear(), Digest: b.Digest, Features: make([]inspectedFeature, len(e.Features)),
+		Propensity: e.Probability(), Labels: e.Labels, Digest: b.Digest, Features: make([]inspectedFeature, len(e.Features)),
 	}
 	if b.Packed {
 		m.Digest = b.Card.Model.SHA256
@@ -155,6 +157,12 @@ func (m inspected) text() string {
 		line("sigmoid", m.Sigmoid)
 	}
 	line("classes", m.Classes)
+	switch {
+	case len(m.Labels) == 1:
+		line("probability of", m.Labels[0])
+	case len(m.Labels) > 1:
+		line("labels", strings.Join(m.Labels, ", "))
+	}
 	line("base score", strings.Trim(fmt.Sprint(m.BaseScore), "[]"))
 	line("trees", fmt.Sprintf("%d in %d iterations, %d leaves, %d at most in one", m.Trees, m.Iterations, m.Leaves, m.LeavesMax))
 	best := "the file does not say"

@@ -22,7 +22,9 @@ type scorer struct {
 }
 
 // newScorer compiles an ensemble of one class.
-func newScorer(e *model.Ensemble) (*scorer, error) {
+func newScorer(e *model.Ensemble) (*scorer, error) { return newScorerOn(e, paths()[len(paths())-1]) }
+
+func newScorerOn(e *model.Ensemble, p path) (*scorer, error) {
 	s := &scorer{refusal: -1}
 	if e.Prepare != nil {
 		s.runner = e.Prepare.Runner(blockRows)
@@ -33,7 +35,7 @@ func newScorer(e *model.Ensemble) (*scorer, error) {
 	if e.Linear() {
 		s.walk, err = newWalk(e)
 	} else {
-		s.trees, err = newForest(e)
+		s.trees, err = newForestOn(e, p)
 	}
 	return s, err
 }
@@ -41,16 +43,7 @@ func newScorer(e *model.Ensemble) (*scorer, error) {
 // score returns the raw scores of rows first to first+n-1, until the next call; n is
 // at most blockRows.
 func (s *scorer) score(in []kernel.Vector, first, n int) []float64 {
-	if s.runner != nil {
-		for i := range in {
-			s.runner.Columns[i] = in[i].F64[first : first+n]
-		}
-		s.runner.Run(n)
-		for i, column := range s.runner.Columns {
-			s.columns[i].F64 = column[:n]
-		}
-		in, first = s.columns, 0
-	}
+	in, first = s.prepare(in, first, n)
 	var scores []float64
 	if s.trees != nil {
 		s.trees.raw(in, first, n)
@@ -66,4 +59,20 @@ func (s *scorer) score(in []kernel.Vector, first, n int) []float64 {
 		}
 	}
 	return scores
+}
+
+// prepare returns the columns that trees and weights ask for, of rows first to
+// first+n-1, and where these rows begin there.
+func (s *scorer) prepare(in []kernel.Vector, first, n int) (columns []kernel.Vector, from int) {
+	if s.runner == nil {
+		return in, first
+	}
+	for i := range in {
+		s.runner.Columns[i] = in[i].F64[first : first+n]
+	}
+	s.runner.Run(n)
+	for i, column := range s.runner.Columns {
+		s.columns[i].F64 = column[:n]
+	}
+	return s.columns, 0
 }

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +25,10 @@ func Paths() []string {
 
 // Stages runs a model's trees as the propensity kernel does, and each stage by
 // itself, so that it can be timed. It is for one goroutine.
-type Stages struct{ forest *forest }
+type Stages struct {
+	rows   *scorer
+	forest *forest
+}
 
 // NewStages compiles an ensemble for a path of Paths, "" for the best. It is an
 // error when the processor lacks the path, and when the ensemble is none that
@@ -38,11 +42,14 @@ func NewStages(e *model.Ensemble, name string) (*Stages, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("path %s: this processor does not have it; it has %s", name, strings.Join(Paths(), ", "))
 	}
-	f, err := newForestOn(e, list[i])
+	s, err := newScorerOn(e, list[i])
 	if err != nil {
 		return nil, err
 	}
-	return &Stages{f}, nil
+	if s.trees == nil {
+		return nil, errors.New("the model is linear, or has linear trees (linear_tree=true, gblinear); its scores are no sums of leaves")
+	}
+	return &Stages{s, s.trees}, nil
 }
 
 // Path returns the name of the path.
@@ -51,12 +58,15 @@ func (s *Stages) Path() string { return s.forest.path.name }
 // Score returns the raw scores of rows first to first+n-1, until the next call;
 // n is at most BlockRows.
 func (s *Stages) Score(in []kernel.Vector, first, n int) []float64 {
-	s.forest.raw(in, first, n)
-	return s.forest.scores[:n]
+	return s.rows.score(in, first, n)
 }
 
-// Quantise is the first stage of Score: features to bins, and bins to planes.
-func (s *Stages) Quantise(in []kernel.Vector, first, n int) { s.forest.quantise(in, first, n) }
+// Quantise is the first stage of Score: features to what the model makes of them, to
+// bins, and bins to planes.
+func (s *Stages) Quantise(in []kernel.Vector, first, n int) {
+	in, first = s.rows.prepare(in, first, n)
+	s.forest.quantise(in, first, n)
+}
 
 // Trees is the second stage, for the block quantised last: every row's leaf in
 // every tree.

@@ -47,11 +47,25 @@ type Domain struct {
 }
 
 // Contains reports whether x is in the domain.
-func (d Domain) Contains(x float64) bool {
+func (d *Domain) Contains(x float64) bool {
+	if guessed(d.Values, x) >= 0 {
+		return true
+	}
 	if _, ok := slices.BinarySearch(d.Values, x); ok {
 		return true
 	}
 	return slices.ContainsFunc(d.Intervals, func(v Interval) bool { return v.Contains(x) })
+}
+
+// guessed returns the place of x in an ascending list as if whole numbers followed one
+// another there, as codes do; -1 where the guess is wrong.
+func guessed(list []float64, x float64) int {
+	if len(list) > 0 {
+		if d := x - list[0]; d >= 0 && d < float64(len(list)) && list[int(d)] == x {
+			return int(d)
+		}
+	}
+	return -1
 }
 
 // Restrict writes Otherwise where a value is outside the domain; NaN makes it
@@ -81,7 +95,7 @@ func (o Outside) fill(dst []float64, in [][]float64) {
 	for i := range dst {
 		y := 0.0
 		for k, column := range in {
-			if x := column[i]; !absent(x) && !o[k].Contains(x) {
+			if x := column[i]; guessed(o[k].Values, x) < 0 && !absent(x) && !o[k].Contains(x) {
 				y = 1
 				break
 			}
@@ -142,7 +156,7 @@ func (n Norm) fill(dst []float64, in [][]float64) {
 	}
 }
 
-func (n Norm) at(x float64) float64 {
+func (n *Norm) at(x float64) float64 {
 	last := len(n.From) - 1
 	if x < n.From[0] || x > n.From[last] {
 		switch n.Outliers {
@@ -196,12 +210,24 @@ func NewTable(keys [][]float64, values []float64, otherwise, missing float64) Ta
 }
 
 func (t Table) fill(dst []float64, in [][]float64) {
-	for i := range dst {
-		dst[i] = finite(t.find(in, i))
+	if len(in) > 1 {
+		for i := range dst {
+			dst[i] = finite(t.find(in, i))
+		}
+		return
+	}
+	for i, x := range in[0] {
+		y := t.missing
+		if at := guessed(t.keys, x); at >= 0 {
+			y = t.values[at]
+		} else if !absent(x) {
+			y = t.find(in, i)
+		}
+		dst[i] = finite(y)
 	}
 }
 
-func (t Table) find(in [][]float64, i int) float64 {
+func (t *Table) find(in [][]float64, i int) float64 {
 	for _, column := range in {
 		if absent(column[i]) {
 			return t.missing

@@ -315,3 +315,35 @@ func BenchmarkNorm(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/512, "ns/row")
 }
+
+func BenchmarkOutside16Categories(b *testing.B) { benchmarkCategories(b, false) }
+
+func BenchmarkTable16Categories(b *testing.B) { benchmarkCategories(b, true) }
+
+func benchmarkCategories(b *testing.B, table bool) {
+	p := New(16)
+	var domains Outside
+	var in []Operand
+	for k := range 16 {
+		domains = append(domains, Domain{Values: []float64{0, 1, 2, 3}})
+		in = append(in, Column(k))
+		if table {
+			p.Add(NewTable([][]float64{{0}, {1}, {2}, {3}}, []float64{3, 1, 4, 1.5}, nan, nan), Column(k))
+		}
+	}
+	if !table {
+		p.Add(domains, in...)
+	}
+	program, _ := p.Program()
+	r := program.Runner(512)
+	for k := range 16 {
+		r.Columns[k] = make([]float64, 512)
+		for i := range r.Columns[k] {
+			r.Columns[k][i] = float64((i * 7 * (k + 1)) % 4)
+		}
+	}
+	for b.Loop() {
+		r.Run(512)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/512, "ns/row")
+}
