@@ -55,16 +55,16 @@ func replay512(masks, planes *plane, nodes *node, count int)
 func encode512(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
 
 //go:noescape
-func sum32(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+func sum32(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
 
 //go:noescape
-func sum64(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+func sum64(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
 
 //go:noescape
-func sum32Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+func sum32Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
 
 //go:noescape
-func sum64Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+func sum64Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
 
 func replayAVX512(masks, planes []plane, nodes []node) {
 	if len(nodes) > 0 {
@@ -84,23 +84,28 @@ func sumAVX512(f *forest) {
 		for size > 0 && n < len(trees) && tableSize(trees[n].leaves()) == size {
 			n++
 		}
-		nodes, table := &f.nodes[t.node], &f.table[t.table]
+		drill, table := &f.drill[t.drill], &f.table[t.table]
 		switch {
 		case size == 0:
 			f.replay(*t)
 			f.spread(*t)
 		case size == 32 && f.single:
-			sum32Single(&f.singles[0], masks, planes, nodes, table, t, n)
+			sum32Single(&f.singles[0], masks, planes, drill, table, n)
 		case size == 32:
-			sum32(&f.doubles[0], masks, planes, nodes, table, t, n)
+			sum32(&f.doubles[0], masks, planes, drill, table, n)
 		case f.single:
-			sum64Single(&f.singles[0], masks, planes, nodes, table, t, n)
+			sum64Single(&f.singles[0], masks, planes, drill, table, n)
 		default:
-			sum64(&f.doubles[0], masks, planes, nodes, table, t, n)
+			sum64(&f.doubles[0], masks, planes, drill, table, n)
 		}
 		trees = trees[n:]
 	}
 }
+
+// drillStride is how many masks one of two trees at work takes: of its leaves, and as
+// many for nodes that ask nothing. 4096 bytes apart, caches would take masks of the
+// two for the same.
+const drillStride = 2*64 + 16
 
 // rowAVX512 returns the row of a slot. Dword i of the vector for bit s of each byte
 // has rows 32i+8c+s in its bytes c; their values stand as they came, or, of

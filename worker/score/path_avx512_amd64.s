@@ -242,46 +242,19 @@ wide:
 	VPTERNLOGQ $0xfe, Z6, Z7, Z27   \
 	VPTERNLOGQ $0xfe, Z6, Z7, Z28
 
-// REPLAY is replay, of the CX nodes at BX: it moves BX to the next tree's, and
-// leaves the size of the masks in R8.
-#define REPLAY(node, leaves) \
-	VPTERNLOGD $0xff, Z0, Z0, Z0 \
-	VMOVDQU64 Z0, (SI)       \
-	MOVL $64, R8             \
-	TESTL CX, CX             \
-	JZ   leaves              \
-node:                            \
-	MOVL node_at(BX), AX     \
-	MOVL node_low(BX), DX    \
-	MOVL node_old(BX), R9    \
-	VMOVDQU64 (R10)(AX*1), Z0 \
-	VMOVDQU64 -64(R10)(AX*1), Z1 \
-	VPTERNLOGQ $0xf8, (R10)(DX*1), Z1, Z0 \
-	VMOVDQU64 (SI)(R9*1), Z2 \
-	VPANDQ    Z0, Z2, Z3     \
-	VPANDNQ   Z2, Z0, Z4     \
-	VMOVDQU64 Z3, (SI)(R8*1) \
-	VMOVDQU64 Z4, (SI)(R9*1) \
-	ADDQ $node__size, BX     \
-	ADDQ $64, R8             \
-	DECL CX                  \
-	JNZ  node                \
-leaves:
-
-// CLEAR clears bits 0 to 4, and the masks from R8 bytes on to past bytes.
-#define CLEAR(past, pad, padded) \
-	VPXORQ Z24, Z24, Z24     \
-	VPXORQ Z25, Z25, Z25     \
-	VPXORQ Z26, Z26, Z26     \
-	VPXORQ Z27, Z27, Z27     \
-	VPXORQ Z28, Z28, Z28     \
-	JMP  padded              \
-pad:                             \
-	VMOVDQU64 Z24, (SI)(R8*1) \
-	ADDQ $64, R8             \
-padded:                          \
-	CMPQ R8, $past           \
-	JLT  pad
+// NODE is the body of replay, for node i of a drill at BX, with masks at R9.
+#define NODE(i) \
+	MOVL (node__size*(i)+node_at)(BX), AX   \
+	MOVL (node__size*(i)+node_low)(BX), DX  \
+	MOVL (node__size*(i)+node_old)(BX), R8  \
+	VMOVDQU64 (R10)(AX*1), Z29              \
+	VMOVDQU64 -64(R10)(AX*1), Z30           \
+	VPTERNLOGQ $0xf8, (R10)(DX*1), Z30, Z29 \
+	VMOVDQU64 (R9)(R8*1), Z30               \
+	VPANDQ    Z29, Z30, Z31                 \
+	VPANDNQ   Z30, Z29, Z30                 \
+	VMOVDQU64 Z31, (64*(i)+64)(R9)          \
+	VMOVDQU64 Z30, (R9)(R8*1)
 
 // SWAP is swap: it exchanges the bits of a above the mask with those of b in it.
 #define SWAP(shift, mask, a, b, x, y) \
@@ -324,6 +297,30 @@ padded:                          \
 	SWAP(4, Z31, Z6, Z9, Z2, Z12)    \
 	SWAP(4, Z31, Z8, Z10, Z3, Z14)
 
+// FIRST replays the drill at BX, with masks at R9.
+#define FIRST(size, node) \
+	MOVQ BX, R11             \
+	MOVQ R9, R12             \
+	MOVQ $size, R13          \
+	VPTERNLOGD $0xff, Z0, Z0, Z0 \
+	VMOVDQU64 Z0, (R9)       \
+node:                            \
+	MOVL node_at(R11), AX    \
+	MOVL node_low(R11), DX   \
+	MOVL node_old(R11), R8   \
+	VMOVDQU64 (R10)(AX*1), Z0 \
+	VMOVDQU64 -64(R10)(AX*1), Z1 \
+	VPTERNLOGQ $0xf8, (R10)(DX*1), Z1, Z0 \
+	VMOVDQU64 (R9)(R8*1), Z1 \
+	VPANDQ    Z0, Z1, Z2     \
+	VPANDNQ   Z1, Z0, Z1     \
+	ADDQ $64, R12            \
+	VMOVDQU64 Z2, (R12)      \
+	VMOVDQU64 Z1, (R9)(R8*1) \
+	ADDQ $node__size, R11    \
+	DECQ R13                 \
+	JNZ  node
+
 // LOOK32 looks the values of the leaves in the low bytes up, from the words in Z16
 // to Z19, and adds them to sums; and moves on to the next bytes.
 #define LOOK32(leaf, at) \
@@ -340,29 +337,42 @@ padded:                          \
 	VMOVUPD    Z23, (at+64)(DI)
 
 #define ROWS32(leaf, i) \
-	LOOK32(leaf, (512*i))      \
-	LOOK32(leaf, (512*i+128))  \
-	LOOK32(leaf, (512*i+256))  \
-	LOOK32(leaf, (512*i+384))
+	LOOK32(leaf, (512*i+0))        \
+	NODE(4*i+0)                    \
+	LOOK32(leaf, (512*i+128))      \
+	NODE(4*i+1)                    \
+	LOOK32(leaf, (512*i+256))      \
+	NODE(4*i+2)                    \
+	LOOK32(leaf, (512*i+384))      \
+	NODE(4*i+3)
 
-// func sum32(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+// func sum32(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
 //
-// sum, for trees of at most 32 leaves, each with a table of the low words of 32
-// values and then their high words. Sums stand in slots: rowAVX512.
-TEXT ·sum32(SB), NOSPLIT, $0-56
+// sumPlain, for trees of at most 32 leaves, each with a drill of 32 nodes and a table of
+// the low words of 32 values and then their high words. Looking a tree's values up
+// keeps the shuffles busy, replaying nodes loads and stores: while one tree is looked
+// up, the next is replayed. Sums stand in slots: rowAVX512.
+TEXT ·sum32(SB), NOSPLIT, $0-48
 	MOVQ sum+0(FP), DI
-	MOVQ masks+8(FP), SI
+	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
-	MOVQ nodes+24(FP), BX
+	MOVQ drill+24(FP), BX
+	MOVQ trees+40(FP), CX
+	LEAQ (64*const_drillStride)(R9), SI
+	FIRST(32, node)
 	MOVQ table+32(FP), R11
-	MOVQ trees+40(FP), R12
-	MOVQ count+48(FP), R13
-	SWAPMASKS
 
 tree:
-	MOVL grown_nodes(R12), CX
-	REPLAY(node, leaves)
-	CLEAR(2048, pad, padded)
+	XCHGQ SI, R9
+	ADDQ $(32*node__size), BX
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VMOVDQU64 Z0, (R9)
+	SWAPMASKS
+	VPXORQ Z24, Z24, Z24
+	VPXORQ Z25, Z25, Z25
+	VPXORQ Z26, Z26, Z26
+	VPXORQ Z27, Z27, Z27
+	VPXORQ Z28, Z28, Z28
 	FOLD
 	BYTES32
 	VMOVDQU64 0(R11), Z16
@@ -377,9 +387,8 @@ tree:
 	ROWS32(Z13, 5)
 	ROWS32(Z12, 6)
 	ROWS32(Z14, 7)
-	ADDQ $grown__size, R12
 	ADDQ $256, R11
-	DECQ R13
+	DECQ CX
 	JNZ  tree
 	VZEROUPPER
 	RET
@@ -392,28 +401,39 @@ tree:
 	VMOVUPS    Z20, (at)(DI)
 
 #define ROWSSINGLE32(leaf, i) \
-	LOOKSINGLE32(leaf, (256*i))      \
-	LOOKSINGLE32(leaf, (256*i+64))   \
-	LOOKSINGLE32(leaf, (256*i+128))  \
-	LOOKSINGLE32(leaf, (256*i+192))
+	LOOKSINGLE32(leaf, (256*i+0))  \
+	NODE(4*i+0)                    \
+	LOOKSINGLE32(leaf, (256*i+64)) \
+	NODE(4*i+1)                    \
+	LOOKSINGLE32(leaf, (256*i+128))\
+	NODE(4*i+2)                    \
+	LOOKSINGLE32(leaf, (256*i+192))\
+	NODE(4*i+3)
 
-// func sum32Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+// func sum32Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
 //
 // sum32 with tables of 32 float32s.
-TEXT ·sum32Single(SB), NOSPLIT, $0-56
+TEXT ·sum32Single(SB), NOSPLIT, $0-48
 	MOVQ sum+0(FP), DI
-	MOVQ masks+8(FP), SI
+	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
-	MOVQ nodes+24(FP), BX
+	MOVQ drill+24(FP), BX
+	MOVQ trees+40(FP), CX
+	LEAQ (64*const_drillStride)(R9), SI
+	FIRST(32, node)
 	MOVQ table+32(FP), R11
-	MOVQ trees+40(FP), R12
-	MOVQ count+48(FP), R13
-	SWAPMASKS
 
 tree:
-	MOVL grown_nodes(R12), CX
-	REPLAY(node, leaves)
-	CLEAR(2048, pad, padded)
+	XCHGQ SI, R9
+	ADDQ $(32*node__size), BX
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VMOVDQU64 Z0, (R9)
+	SWAPMASKS
+	VPXORQ Z24, Z24, Z24
+	VPXORQ Z25, Z25, Z25
+	VPXORQ Z26, Z26, Z26
+	VPXORQ Z27, Z27, Z27
+	VPXORQ Z28, Z28, Z28
 	FOLD
 	BYTES32
 	VMOVDQU64 0(R11), Z16
@@ -426,9 +446,8 @@ tree:
 	ROWSSINGLE32(Z13, 5)
 	ROWSSINGLE32(Z12, 6)
 	ROWSSINGLE32(Z14, 7)
-	ADDQ $grown__size, R12
 	ADDQ $128, R11
-	DECQ R13
+	DECQ CX
 	JNZ  tree
 	VZEROUPPER
 	RET
@@ -459,10 +478,18 @@ tree:
 	VMOVUPD    Z28, (at+64)(DI)
 
 #define ROWS64(leaf, i) \
-	LOOK64(leaf, (512*i))      \
-	LOOK64(leaf, (512*i+128))  \
-	LOOK64(leaf, (512*i+256))  \
-	LOOK64(leaf, (512*i+384))
+	LOOK64(leaf, (512*i+0))        \
+	NODE(8*i+0)                    \
+	NODE(8*i+1)                    \
+	LOOK64(leaf, (512*i+128))      \
+	NODE(8*i+2)                    \
+	NODE(8*i+3)                    \
+	LOOK64(leaf, (512*i+256))      \
+	NODE(8*i+4)                    \
+	NODE(8*i+5)                    \
+	LOOK64(leaf, (512*i+384))      \
+	NODE(8*i+6)                    \
+	NODE(8*i+7)
 
 // FOLD64 folds the masks of 64 leaves to bits 0 to 4 and, in Z23, bit 5.
 #define FOLD64 \
@@ -474,23 +501,30 @@ tree:
 	VPTERNLOGQ $0xfe, Z4, Z5, Z23   \
 	VPTERNLOGQ $0xfe, Z6, Z7, Z23
 
-// func sum64(sum *float64, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+// func sum64(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
 //
 // sum32 for 64 leaves.
-TEXT ·sum64(SB), NOSPLIT, $0-56
+TEXT ·sum64(SB), NOSPLIT, $0-48
 	MOVQ sum+0(FP), DI
-	MOVQ masks+8(FP), SI
+	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
-	MOVQ nodes+24(FP), BX
+	MOVQ drill+24(FP), BX
+	MOVQ trees+40(FP), CX
+	LEAQ (64*const_drillStride)(R9), SI
+	FIRST(64, node)
 	MOVQ table+32(FP), R11
-	MOVQ trees+40(FP), R12
-	MOVQ count+48(FP), R13
-	SWAPMASKS
 
 tree:
-	MOVL grown_nodes(R12), CX
-	REPLAY(node, leaves)
-	CLEAR(4096, pad, padded)
+	XCHGQ SI, R9
+	ADDQ $(64*node__size), BX
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VMOVDQU64 Z0, (R9)
+	SWAPMASKS
+	VPXORQ Z24, Z24, Z24
+	VPXORQ Z25, Z25, Z25
+	VPXORQ Z26, Z26, Z26
+	VPXORQ Z27, Z27, Z27
+	VPXORQ Z28, Z28, Z28
 	FOLD64
 	SUBQ $2048, SI
 	BYTES64
@@ -510,9 +544,8 @@ tree:
 	ROWS64(Z13, 5)
 	ROWS64(Z12, 6)
 	ROWS64(Z14, 7)
-	ADDQ $grown__size, R12
 	ADDQ $512, R11
-	DECQ R13
+	DECQ CX
 	JNZ  tree
 	VZEROUPPER
 	RET
@@ -527,28 +560,43 @@ tree:
 	VMOVUPS    Z25, (at)(DI)
 
 #define ROWSSINGLE64(leaf, i) \
-	LOOKSINGLE64(leaf, (256*i))      \
-	LOOKSINGLE64(leaf, (256*i+64))   \
-	LOOKSINGLE64(leaf, (256*i+128))  \
-	LOOKSINGLE64(leaf, (256*i+192))
+	LOOKSINGLE64(leaf, (256*i+0))  \
+	NODE(8*i+0)                    \
+	NODE(8*i+1)                    \
+	LOOKSINGLE64(leaf, (256*i+64)) \
+	NODE(8*i+2)                    \
+	NODE(8*i+3)                    \
+	LOOKSINGLE64(leaf, (256*i+128))\
+	NODE(8*i+4)                    \
+	NODE(8*i+5)                    \
+	LOOKSINGLE64(leaf, (256*i+192))\
+	NODE(8*i+6)                    \
+	NODE(8*i+7)
 
-// func sum64Single(sum *float32, masks, planes *plane, nodes *node, table *uint32, trees *grown, count int)
+// func sum64Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
 //
 // sum32Single for 64 leaves.
-TEXT ·sum64Single(SB), NOSPLIT, $0-56
+TEXT ·sum64Single(SB), NOSPLIT, $0-48
 	MOVQ sum+0(FP), DI
-	MOVQ masks+8(FP), SI
+	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
-	MOVQ nodes+24(FP), BX
+	MOVQ drill+24(FP), BX
+	MOVQ trees+40(FP), CX
+	LEAQ (64*const_drillStride)(R9), SI
+	FIRST(64, node)
 	MOVQ table+32(FP), R11
-	MOVQ trees+40(FP), R12
-	MOVQ count+48(FP), R13
-	SWAPMASKS
 
 tree:
-	MOVL grown_nodes(R12), CX
-	REPLAY(node, leaves)
-	CLEAR(4096, pad, padded)
+	XCHGQ SI, R9
+	ADDQ $(64*node__size), BX
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VMOVDQU64 Z0, (R9)
+	SWAPMASKS
+	VPXORQ Z24, Z24, Z24
+	VPXORQ Z25, Z25, Z25
+	VPXORQ Z26, Z26, Z26
+	VPXORQ Z27, Z27, Z27
+	VPXORQ Z28, Z28, Z28
 	FOLD64
 	SUBQ $2048, SI
 	BYTES64
@@ -564,9 +612,8 @@ tree:
 	ROWSSINGLE64(Z13, 5)
 	ROWSSINGLE64(Z12, 6)
 	ROWSSINGLE64(Z14, 7)
-	ADDQ $grown__size, R12
 	ADDQ $256, R11
-	DECQ R13
+	DECQ CX
 	JNZ  tree
 	VZEROUPPER
 	RET

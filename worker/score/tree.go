@@ -71,8 +71,9 @@ type forest struct {
 	base   float64   // every sum's start
 	single bool      // sums are float32s
 
-	// For vectors to look values up in: of each tree of few leaves, its leaves' values,
-	// padded to tableSize: the low words and then the high ones, or float32s.
+	// For vectors, of each tree of few leaves, padded to tableSize: its nodes; and its
+	// leaves' values to look up, the low words and then the high ones, or float32s.
+	drill []node
 	table []uint32
 
 	desk   *desk
@@ -103,10 +104,10 @@ type node struct {
 
 const planeSize = blockRows / 8
 
-// grown is a tree: where its nodes, its leaves' values and its table begin.
+// grown is a tree: where its nodes, its leaves' values, its drill and its table begin.
 type grown struct {
-	node, value, table uint32
-	nodes              uint32
+	node, value, drill, table uint32
+	nodes                     uint32
 }
 
 func (g grown) leaves() int { return int(g.nodes) + 1 }
@@ -151,7 +152,6 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 			f.narrow = append(f.narrow, float32(v))
 		}
 	}
-	f.nodes, f.table = append(f.nodes, node{}), append(f.table, 0) // to point to where none is left
 	f.desk = new(desk)
 	f.leaves, f.scores = new([grouped][blockRows]uint8), new([blockRows]float64)
 	f.doubles, f.singles = new([blockRows]float64), new([blockRows]float32)
@@ -160,7 +160,7 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 		row := p.row(slot, f.single)
 		f.row[slot], f.slot[row] = uint16(row), uint16(slot)
 	}
-	f.masks = make([]plane, (leaves+31)/32*32)
+	f.masks = make([]plane, max(2*drillStride, (leaves+31)/32*32))
 	return f, nil
 }
 
@@ -170,8 +170,8 @@ type layout struct {
 	sets   map[string]uint32
 }
 
-// never is a plane of zeroes.
-const never = 0
+// never is a plane of zeroes, and so is the one before it.
+const never = 1
 
 // lay collects what the nodes ask and gives it scales and planes.
 func (f *forest) lay(e *model.Ensemble) (layout, error) {
@@ -285,12 +285,19 @@ func (f *forest) grow(tree model.Tree, l layout) {
 	}
 }
 
-// tabulate fills the table.
+// tabulate fills drill and table. A drill has a node for each leaf, and one for the
+// leaf after the last: those that ask nothing clear the masks of leaves that the tree
+// does not have. After the last drill there is one more, which is begun with and not
+// summed.
 func (f *forest) tabulate() {
 	for i := range f.trees {
 		g := &f.trees[i]
-		g.table = uint32(len(f.table))
+		g.table, g.drill = uint32(len(f.table)), uint32(len(f.drill))
 		size := tableSize(g.leaves())
+		if size > 0 {
+			f.drill = append(f.drill, f.nodes[g.node:g.node+g.nodes]...)
+			f.rest(int(g.nodes), size)
+		}
 		low, high := make([]uint32, size), make([]uint32, size)
 		if size > 0 {
 			for j, v := range f.value[g.value:][:g.leaves()] {
@@ -304,6 +311,16 @@ func (f *forest) tabulate() {
 		if !f.single {
 			f.table = append(f.table, high...)
 		}
+	}
+	f.rest(0, 64)
+	f.table = append(f.table, 0)
+}
+
+// rest pads a drill from node i on. Each splits a mask of its own, past the leaves',
+// lest they wait for one another.
+func (f *forest) rest(i, size int) {
+	for ; i < size; i++ {
+		f.drill = append(f.drill, node{at: never * planeSize, low: never * planeSize, old: uint32(size+1+i) * planeSize})
 	}
 }
 
