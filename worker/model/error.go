@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"rescore/partition/job"
 )
 
 var (
@@ -36,7 +38,9 @@ type Error struct {
 	Field   string // key in the file, "" when no field is to blame
 	Problem string
 	Remedy  string
-	kind    error
+	// Problems are all mistakes in a file that people write, a scorecard; nil in others.
+	Problems job.Problems
+	kind     error
 }
 
 func (e *Error) Error() string {
@@ -49,11 +53,19 @@ func (e *Error) Error() string {
 		s.WriteString(e.Field + ": ")
 	}
 	s.WriteString(e.Problem + "; " + e.Remedy)
+	for _, p := range e.Problems {
+		s.WriteString("\n  " + p.String())
+	}
 	return s.String()
 }
 
-// Unwrap returns ErrMalformed or ErrUnsupported.
-func (e *Error) Unwrap() error { return e.kind }
+// Unwrap returns ErrMalformed or ErrUnsupported, and the Problems where there are any.
+func (e *Error) Unwrap() []error {
+	if e.Problems == nil {
+		return []error{e.kind}
+	}
+	return []error{e.kind, e.Problems}
+}
 
 const exportAgain = "the file is damaged or was edited: export it again with Booster.save_model and copy it in binary mode"
 

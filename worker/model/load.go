@@ -8,6 +8,8 @@ const (
 	xgboostJSON = "XGBoost JSON"
 	xgboostUBJ  = "XGBoost UBJSON"
 	pmmlFormat  = "PMML"
+
+	scorecardFormat = "scorecard"
 )
 
 // Load reads a model of any supported format, which it tells by the content. The
@@ -21,6 +23,8 @@ func Load(data []byte) (*Ensemble, error) {
 		return LightGBM(data)
 	case format == pmmlFormat:
 		return PMML(data)
+	case format == scorecardFormat:
+		return Scorecard(data)
 	}
 	return XGBoost(data)
 }
@@ -44,6 +48,8 @@ func recognise(data []byte) (string, error) {
 		name = "the file is empty"
 	case bytes.HasPrefix(data, []byte("Tree=")):
 		name = "this is one tree of a LightGBM text model without the model's header"
+	case startsScorecard(data):
+		return scorecardFormat, nil
 	case len(data) > 1 && data[0] == '{' && bytes.IndexByte([]byte("iUIlL"), data[1]) >= 0:
 		return xgboostUBJ, nil
 	case data[0] == '{' && has("learner"):
@@ -71,7 +77,7 @@ func recognise(data []byte) (string, error) {
 	case bytes.HasPrefix(data, []byte("binf")) || bytes.IndexByte(start, 0) >= 0:
 		name = "this is a binary file, such as an XGBoost model of the old format (load it with XGBoost before 3.1 and save it as .json)"
 	default:
-		e := malformed(Header, "", "the file starts neither with the line \"tree\" nor with a brace, so it is no LightGBM text model, and none of XGBoost")
+		e := malformed(Header, "", "the file starts neither with the line \"tree\" nor with a brace, so it is no LightGBM text model, and none of XGBoost; nor is its first key scorecard:")
 		e.Format, e.Remedy = "", Supported
 		return "", e
 	}
@@ -85,4 +91,18 @@ func notThis(format string) error {
 	e := unsupported(Header, "", "this is a model in the format %s, which Load reads", format)
 	e.Format = ""
 	return e
+}
+
+// startsScorecard reports whether the first line of a file that is no comment begins
+// with the key scorecard.
+func startsScorecard(data []byte) bool {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	for len(data) > 0 {
+		var line []byte
+		line, data = cutLine(data)
+		if line = bytes.TrimRight(line, " \t\r"); len(line) > 0 && line[0] != '#' && string(line) != "---" {
+			return bytes.HasPrefix(line, []byte("scorecard:"))
+		}
+	}
+	return false
 }

@@ -66,8 +66,8 @@ var table = []row{
 	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
 	{"worker/elementary", nil, nil},
 	{"worker/transform", list("worker/elementary"), nil},
-	{"worker/model", list("worker/elementary", "worker/transform"), nil},
-	{"worker/attribution", list("worker/model", "worker/transform"), nil}, // transform in tests alone
+	{"worker/model", list("worker/elementary", "worker/transform", "partition/job"), nil}, // job reads what people write
+	{"worker/attribution", list("worker/model", "worker/transform"), nil},                 // transform in tests alone
 	{"worker/bundle", list("worker/model", "worker/score", "worker/transform", "partition/job", "partition/psi", "partition/schema"), nil},
 	{"worker/program", list("worker/bundle", "worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
