@@ -65,6 +65,7 @@ func TestAPlanComesInChunksAnyOfWhichMayBeRepeated(t *testing.T) {
 	for i := range 4000 {
 		facts.Files = append(facts.Files, job.InputFile{Path: "usage/month=202404/part-of-some-length", Month: 1 + i%5, SHA256: string(bytes.Repeat([]byte("0"), 64))})
 	}
+	facts.Challengers = []string{"rival", "other"}
 	plans, err := Split(theJob, 1, job.StageScore, tasks, facts)
 	if err != nil || len(plans) < 4 {
 		t.Fatalf("%d chunks: %v", len(plans), err)
@@ -93,7 +94,7 @@ func TestAPlanComesInChunksAnyOfWhichMayBeRepeated(t *testing.T) {
 		}
 	}
 	j := f.st.Job(theJob)
-	if !slices.Equal(j.Facts.Files, facts.Files) || j.Facts.Model != "model" || j.Facts.Rules != "rules" || len(j.Score().Tasks) != len(tasks) {
+	if !slices.Equal(j.Facts.Files, facts.Files) || j.Facts.Model != "model" || j.Facts.Rules != "rules" || !slices.Equal(j.Facts.Challengers, facts.Challengers) || len(j.Score().Tasks) != len(tasks) {
 		t.Error("something was lost on the way")
 	}
 	for i := range tasks {
@@ -103,6 +104,9 @@ func TestAPlanComesInChunksAnyOfWhichMayBeRepeated(t *testing.T) {
 	}
 	changed := plans[0]
 	changed.Model = "another"
+	f.refuse(changed, ErrConflict)
+	changed = plans[0]
+	changed.Challengers = []string{"rival", "another"}
 	f.refuse(changed, ErrConflict)
 	f.refuse(scorePlan(theJob, 3), ErrConflict)
 }

@@ -83,15 +83,15 @@ func TestPropensityIsClippedAndGraded(t *testing.T) {
 	}
 }
 
-// reference works C09 out from the domain's text and the library's exp.
-// why gives a row's reasons, and is nil when none are asked for.
-func (w written) reference(beta float64, why func(value func(feature int) float64) [Reasons]int64) func(in *kerneltest.In, out *kerneltest.Out) {
+// published works the propensity out from the domain's text, C09, and the library's
+// exp.
+func (w written) published(beta float64) func(in *kerneltest.In) float32 {
 	names := w.names()
 	e, err := model.LightGBM([]byte(w.text))
 	if err != nil {
 		panic(err)
 	}
-	return func(in *kerneltest.In, out *kerneltest.Out) {
+	return func(in *kerneltest.In) float32 {
 		sum := w.raw(func(feature int) float64 { return in.Float(names[feature]) })
 		raw := sum
 		if w.average {
@@ -107,7 +107,16 @@ func (w written) reference(beta float64, why func(value func(feature int) float6
 		if math.Abs(own-p) > 4e-16 {
 			panic("the model's sigmoid is not the library's")
 		}
-		published := float32(own)
+		return float32(own)
+	}
+}
+
+// reference works out what follows from the propensity, too. why gives a row's
+// reasons, and is nil when none are asked for.
+func (w written) reference(beta float64, why func(value func(feature int) float64) [Reasons]int64) func(in *kerneltest.In, out *kerneltest.Out) {
+	names, propensity := w.names(), w.published(beta)
+	return func(in *kerneltest.In, out *kerneltest.Out) {
+		published := propensity(in)
 		out.Float("propensity", float64(published))
 		out.Int("propensity_score", int64(math.RoundToEven(float64(published)*1000)))
 		band := int64(5)
