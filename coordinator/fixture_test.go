@@ -52,6 +52,7 @@ type house struct {
 	cancel  context.CancelFunc
 	ended   chan error      // what Run returned
 	ctx     context.Context // of the test's own requests and waits: patience
+	ready   []job.ID        // jobs the test's worker was offered
 }
 
 // patience bounds every wait, so that a node that does nothing fails its test,
@@ -267,8 +268,15 @@ func (h *house) take(slots int) []wire.Assignment {
 	h.t.Helper()
 	for {
 		changed := h.node.Changed()
-		if r := ask[wire.WorkReply](h, wire.SubjectWork, wire.WorkRequest{Worker: "w", Slots: slots}); len(r.Assignments) > 0 {
+		r := ask[wire.WorkReply](h, wire.SubjectWork, wire.WorkRequest{Worker: "w", Slots: slots, Ready: h.ready})
+		if len(r.Assignments) > 0 {
 			return r.Assignments
+		}
+		if len(r.Offers) > 0 {
+			for _, o := range r.Offers {
+				h.ready = append(h.ready, o.Job)
+			}
+			continue
 		}
 		select {
 		case <-changed:

@@ -162,8 +162,13 @@ func (n *Node) InFlight(id job.ID, stage int) (rows int64, tasks int) {
 // Work implements bus.Handler.
 func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
 	var reply wire.WorkReply
-	granted := n.settle(ctx, lease.Request{Worker: r.Worker, Slots: min(r.Slots, assignmentsMax)})
+	n.unfit(ctx, r)
+	granted := n.settle(ctx, lease.Request{Worker: r.Worker, Slots: min(r.Slots, assignmentsMax), Ready: r.Ready})
 	n.View(func(s *ledger.State) {
+		if id, ok := lease.Unready(s, r.Ready); ok && len(granted) == 0 {
+			j := s.Job(id)
+			reply.Offers = []wire.Offer{{Job: id, Spec: j.Spec, SpecBase: j.SpecBase}}
+		}
 		for _, l := range granted {
 			reply.Assignments = append(reply.Assignments, assignment(s, l))
 		}
@@ -172,6 +177,18 @@ func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
 		reply.RetryMillis = 25 // a stage may be about to be planned
 	}
 	return reply
+}
+
+// unfit fails the jobs that a worker cannot work on: their models do not score what
+// they should, or what they name cannot be read.
+func (n *Node) unfit(ctx context.Context, r wire.WorkRequest) {
+	for _, u := range r.Unfit {
+		n.cfg.Log.Warn("worker is unfit for job", "worker", r.Worker, "job", u.Job, "reason", u.Reason)
+		_, err := n.Propose(ctx, ledger.FailJob{Job: u.Job, Reason: u.Reason})
+		if err != nil && !errors.Is(err, ledger.ErrState) && ctx.Err() == nil { // a job that is over needs no failing
+			n.cfg.Log.Warn("fail job", "job", u.Job, "err", err)
+		}
+	}
 }
 
 // settle takes back the leases that ran out and grants what the requests ask

@@ -48,6 +48,52 @@ func TestAJobGoesFromSubmitToPublished(t *testing.T) {
 	}
 }
 
+// TestAWorkerThatIsUnfitFailsTheJobBeforeAnythingIsLeased: a job is offered, and
+// granted to nobody who has not said that it is ready.
+func TestAWorkerThatIsUnfitFailsTheJobBeforeAnythingIsLeased(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{})
+	h.submit()
+	request := wire.WorkRequest{Worker: "w", Slots: 4, Ready: []job.ID{"201011-ffffffffffff"}}
+	for { // until the survey is planned
+		changed := h.node.Changed()
+		r := ask[wire.WorkReply](h, wire.SubjectWork, request)
+		if len(r.Assignments) > 0 {
+			t.Fatalf("granted to a worker that is not ready: %+v", r)
+		}
+		if len(r.Offers) > 0 {
+			if o := r.Offers[0]; len(r.Offers) != 1 || o.Job != theJob || len(o.Spec) == 0 {
+				t.Fatalf("offered %+v", r.Offers)
+			}
+			break
+		}
+		select {
+		case <-changed:
+		case <-h.ctx.Done():
+			t.Fatal("nothing is offered")
+		}
+	}
+	request.Unfit = []wire.Unfit{{Job: theJob, Reason: "golden row 17 is off by 0.5"}}
+	for range 2 { // an answer may be lost
+		if r := ask[wire.WorkReply](h, wire.SubjectWork, request); len(r.Assignments) > 0 || len(r.Offers) > 0 {
+			t.Errorf("of a job that failed: %+v", r)
+		}
+	}
+	h.node.View(func(s *ledger.State) {
+		j := s.Job(theJob)
+		if j.State != job.Failed || j.FailReason != "golden row 17 is off by 0.5" {
+			t.Errorf("the job is %s: %s", j.State, j.FailReason)
+		}
+		for _, stage := range j.Stages {
+			for _, task := range stage.Tasks {
+				if task.Attempts != 0 || task.Token != 0 {
+					t.Errorf("a task was leased: %+v", task)
+				}
+			}
+		}
+	})
+}
+
 func TestAReportSentAgainIsAnsweredAsTheFirstTime(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, options{})

@@ -2,6 +2,8 @@
 // scores it, stages a file, verifies it and reports. It never touches raft; all
 // it knows of the coordinator is a Bus.
 //
+//	offer ─► open, score the golden rows ─► ready, or unfit: nothing is leased
+//	                                          │
 //	work ─► lease ─► source ─► program ─► sink ─► verify ─► report ─┐
 //	  ▲                                                             │
 //	  └─────────────────────────────────────────────────────────────┘
@@ -18,6 +20,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,15 +119,19 @@ func (w *Worker) close() error {
 func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 	const soonest, latest = 10 * time.Millisecond, time.Second // while nobody answers
 	unheard := soonest
+	var ready []job.ID
+	var unfit []wire.Unfit // not yet told
 	for {
 		slots, err := w.freeSlots(ctx)
 		if err != nil {
 			return err
 		}
 		asked := min(slots, wire.SlotsMax)
-		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: asked})
+		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: asked, Ready: ready, Unfit: unfit})
 		if err != nil {
 			w.cfg.Log.Debug("ask for work", "worker", w.cfg.ID, "err", err)
+		} else {
+			unfit = nil
 		}
 		for _, a := range reply.Assignments[:min(asked, len(reply.Assignments))] {
 			slots--
@@ -139,6 +146,9 @@ func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 		if len(reply.Assignments) > 0 {
 			continue
 		}
+		if news := w.consider(ctx, reply.Offers, &ready, &unfit); news {
+			continue
+		}
 		wait := max(reply.Retry(), soonest)
 		if err == nil {
 			unheard = soonest
@@ -149,6 +159,27 @@ func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 			return err
 		}
 	}
+}
+
+// consider opens the jobs that are offered, before anything of them is leased: their
+// models score their golden rows by the path that will score the base. It reports
+// whether there is news for the coordinator.
+func (w *Worker) consider(ctx context.Context, offers []wire.Offer, ready *[]job.ID, unfit *[]wire.Unfit) (news bool) {
+	for _, o := range offers {
+		if slices.Contains(*ready, o.Job) {
+			continue // it crossed with the answer
+		}
+		news = true
+		_, err := w.prepare(ctx, wire.Assignment{Job: o.Job, Spec: o.Spec, SpecBase: o.SpecBase})
+		if isFatal(err) {
+			w.cfg.Log.Warn("unfit for job", "job", o.Job, "err", err)
+			*unfit = append((*unfit)[max(0, len(*unfit)+1-wire.ReadyMax):], wire.Unfit{Job: o.Job, Reason: failure(err).Reason})
+			continue
+		}
+		// What may be better next time is an attempt's to meet and to report.
+		*ready = append((*ready)[max(0, len(*ready)+1-wire.ReadyMax):], o.Job)
+	}
+	return news
 }
 
 // freeSlots waits for a free slot and takes all that are free.

@@ -97,7 +97,8 @@ func (c Config) Validate() error {
 // Request is a worker that wants work.
 type Request struct {
 	Worker string
-	Slots  int // most tasks wanted
+	Slots  int      // most tasks wanted
+	Ready  []job.ID // jobs whose tasks it may be given
 }
 
 // Book is what one leader has heard since it began to lead. It is not safe for
@@ -204,16 +205,22 @@ func grants(st *ledger.State, requests []Request) []ledger.Command {
 		free += max(r.Slots, 0)
 	}
 	given := make([][]ledger.TaskRef, len(requests))
-	who := -1
-	for ref := range waiting(st) {
+	wanted := func(id job.ID) bool {
+		return slices.ContainsFunc(requests, func(r Request) bool { return slices.Contains(r.Ready, id) })
+	}
+	last := -1
+	for ref := range waiting(st, wanted) {
 		if free == 0 {
 			break
 		}
-		for who = (who + 1) % len(requests); len(given[who]) >= requests[who].Slots; {
-			who = (who + 1) % len(requests)
+		for n := range requests { // beginning behind the one served last
+			who := (last + 1 + n) % len(requests)
+			if len(given[who]) < requests[who].Slots && slices.Contains(requests[who].Ready, ref.Job) {
+				given[who] = append(given[who], ref)
+				last, free = who, free-1
+				break
+			}
 		}
-		given[who] = append(given[who], ref)
-		free--
 	}
 	var out []ledger.Command
 	for i, tasks := range given {
@@ -224,10 +231,20 @@ func grants(st *ledger.State, requests []Request) []ledger.Command {
 	return out
 }
 
-// waiting yields the tasks that may be granted, in the order they should be.
-func waiting(st *ledger.State) func(func(ledger.TaskRef) bool) {
+// Unready returns the first job in turn that has waiting tasks and is not among
+// ready.
+func Unready(st *ledger.State, ready []job.ID) (job.ID, bool) {
+	for ref := range waiting(st, func(id job.ID) bool { return !slices.Contains(ready, id) }) {
+		return ref.Job, true
+	}
+	return "", false
+}
+
+// waiting yields the tasks of wanted jobs that may be granted, in the order they
+// should be.
+func waiting(st *ledger.State, wanted func(job.ID) bool) func(func(ledger.TaskRef) bool) {
 	return func(yield func(ledger.TaskRef) bool) {
-		jobs := slices.Collect(st.Jobs())
+		jobs := slices.DeleteFunc(slices.Collect(st.Jobs()), func(j *ledger.Job) bool { return !wanted(j.ID) })
 		for _, surveys := range []bool{true, false} {
 			for _, j := range jobs {
 				s := j.Stage()

@@ -116,6 +116,14 @@ func (w *world) decided(cmds []ledger.Command) {
 	}
 }
 
+// jobs are all there are.
+func (w *world) jobs() (ids []job.ID) {
+	for j := range w.st.Jobs() {
+		ids = append(ids, j.ID)
+	}
+	return ids
+}
+
 func (w *world) run(args []string) {
 	atoi := func(i int) int {
 		n, err := strconv.Atoi(args[i])
@@ -156,7 +164,7 @@ func (w *world) run(args []string) {
 	case "ask":
 		var requests []Request
 		for i := 1; i < len(args); i += 2 {
-			requests = append(requests, Request{Worker: args[i], Slots: atoi(i + 1)})
+			requests = append(requests, Request{Worker: args[i], Slots: atoi(i + 1), Ready: w.jobs()})
 		}
 		w.decided(Decide(w.st, w.book, requests, w.now, Config{}))
 	case "decide":
@@ -232,12 +240,48 @@ func TestTheBookNeverGoesBack(t *testing.T) {
 	}
 }
 
+// TestNothingIsGrantedOfAJobThatAWorkerIsNotReadyFor: readiness is asked for each job
+// and each worker by itself.
+func TestNothingIsGrantedOfAJobThatAWorkerIsNotReadyFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run([]string{"submit", "a"})
+	w.run([]string{"plan", "a", "3"})
+	w.run([]string{"submit", "b"})
+	ask := func(requests ...Request) string {
+		var b strings.Builder
+		for _, cmd := range Decide(w.st, w.book, requests, w.now, Config{}) {
+			g := cmd.(ledger.Grant)
+			fmt.Fprintf(&b, "%s %v;", g.Worker, g.Tasks)
+		}
+		return b.String()
+	}
+	ref := func(id job.ID, stage, task int) string {
+		return fmt.Sprint(ledger.TaskRef{Job: id, Stage: stage, Task: task})
+	}
+	for want, requests := range map[string][]Request{
+		"":                             {{"w1", 4, nil}, {"w2", 4, []job.ID{"c"}}},
+		"w2 [" + ref("b", 0, 0) + "];": {{"w1", 4, nil}, {"w2", 4, []job.ID{"b"}}},
+		"w1 [" + ref("a", 1, 0) + "];": {{"w1", 1, []job.ID{"a"}}, {"w2", 0, []job.ID{"a", "b"}}},
+		"w1 [" + ref("b", 0, 0) + "];w2 [" + ref("a", 1, 0) + " " + ref("a", 1, 1) + "];": {{"w1", 4, []job.ID{"b"}}, {"w2", 2, []job.ID{"a"}}},
+	} {
+		if got := ask(requests...); got != want {
+			t.Errorf("%+v: %q, want %q", requests, got, want)
+		}
+	}
+	for want, ready := range map[job.ID][]job.ID{"b": nil, "a": {"b"}, "": {"a", "b"}} { // a survey comes first
+		if id, ok := Unready(w.st, ready); id != want || ok != (want != "") {
+			t.Errorf("ready for %v: unready for %q", ready, id)
+		}
+	}
+}
+
 func BenchmarkDecide(b *testing.B) {
 	w := newWorld(&testing.T{})
 	w.run([]string{"submit", "a"})
 	w.run([]string{"plan", "a", "4000"})
 	b.ReportAllocs()
 	for b.Loop() {
-		Decide(w.st, w.book, []Request{{"w1", 4}, {"w2", 4}}, w.now, Config{})
+		Decide(w.st, w.book, []Request{{"w1", 4, w.jobs()}, {"w2", 4, w.jobs()}}, w.now, Config{})
 	}
 }

@@ -63,6 +63,22 @@ func (m WorkRequest) check() error {
 	if m.Slots < 1 || m.Slots > SlotsMax {
 		return fmt.Errorf("%d slots, allowed are 1 to %d", m.Slots, SlotsMax)
 	}
+	if len(m.Ready) > ReadyMax || len(m.Unfit) > ReadyMax {
+		return fmt.Errorf("ready for %d jobs and unfit for %d, limit %d", len(m.Ready), len(m.Unfit), ReadyMax)
+	}
+	for _, id := range m.Ready {
+		if err := name("job", string(id)); err != nil {
+			return err
+		}
+	}
+	for _, u := range m.Unfit {
+		if err := text("reason", u.Reason, ReasonMax); err != nil {
+			return err
+		}
+		if err := name("job", string(u.Job)); err != nil {
+			return err
+		}
+	}
 	return name("worker", m.Worker)
 }
 
@@ -73,6 +89,14 @@ func (m WorkReply) check() error {
 	for i, a := range m.Assignments {
 		if err := a.check(); err != nil {
 			return fmt.Errorf("assignment %d: %w", i, err)
+		}
+	}
+	if len(m.Offers) > ReadyMax {
+		return fmt.Errorf("%d offers, limit %d", len(m.Offers), ReadyMax)
+	}
+	for _, o := range m.Offers {
+		if err := name("job", string(o.Job)); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@
 //
 //	worker                                    leader
 //	  │ ── WorkRequest ───► rescore.v1.work      │
+//	  │ ◄── WorkReply: offers ────────────────── │   jobs to make ready for; nothing is granted
+//	  │ ── WorkRequest: ready, or unfit ───────► │   golden rows scored; of unfit the job fails
 //	  │ ◄── WorkReply: assignments, or a wait ── │   grant is in raft before it is sent
 //	  │ ── Heartbeat ─────► rescore.v1.heartbeat │   every few seconds; no answer
 //	  │ ── Report ────────► rescore.v1.report    │
@@ -57,6 +59,8 @@ const (
 	ReasonMax = 2048
 	// SlotsMax is the most assignments one request may ask for.
 	SlotsMax = 256
+	// ReadyMax is the most jobs a worker says it is ready for, or not fit for.
+	ReadyMax = 64
 	// TasksMax is the most tasks one heartbeat may name.
 	TasksMax = 4096
 )
@@ -71,10 +75,26 @@ var (
 	ErrTooLarge = errors.New("message is too large")
 )
 
-// WorkRequest asks for tasks.
+// WorkRequest asks for tasks of jobs that the worker is ready for.
 type WorkRequest struct {
-	Worker string `cbor:"1,keyasint"`
-	Slots  int    `cbor:"2,keyasint"` // most assignments wanted, 1 to SlotsMax
+	Worker string   `cbor:"1,keyasint"`
+	Slots  int      `cbor:"2,keyasint"` // most assignments wanted, 1 to SlotsMax
+	Ready  []job.ID `cbor:"3,keyasint,omitempty"` // jobs it has opened, and whose models it has verified; at most ReadyMax
+	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it cannot work on, whatever the attempt: they fail; at most ReadyMax
+}
+
+// Unfit says why a worker cannot work on a job.
+type Unfit struct {
+	Job    job.ID `cbor:"1,keyasint"`
+	Reason string `cbor:"2,keyasint"` // never names a subscriber (I8)
+}
+
+// Offer is a job that has work. A worker opens it and verifies its models before it
+// says that it is ready.
+type Offer struct {
+	Job      job.ID `cbor:"1,keyasint"`
+	Spec     []byte `cbor:"2,keyasint"` // canonical JSON of the job's spec
+	SpecBase string `cbor:"3,keyasint"` // folder that the spec's relative paths resolve against
 }
 
 // WorkReply brings tasks. With none, the worker asks again after Retry.
@@ -82,6 +102,7 @@ type WorkReply struct {
 	Assignments []Assignment `cbor:"1,keyasint"`
 	RetryMillis int64        `cbor:"2,keyasint"` // wait before the next request, milliseconds
 	NotLeader   bool         `cbor:"3,keyasint"` // whoever answered may not grant
+	Offers      []Offer      `cbor:"4,keyasint,omitempty"` // jobs that have work and that the worker is not ready for; at most ReadyMax
 }
 
 // Retry is RetryMillis as a duration.

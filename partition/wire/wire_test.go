@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -51,6 +52,8 @@ var (
 func TestGoldenMessagesDecodeForEver(t *testing.T) {
 	golden(t, "work-request", workRequest)
 	golden(t, "work-reply", workReply)
+	golden(t, "work-request-ready", WorkRequest{Worker: "w1", Slots: 2, Ready: []job.ID{lease.Job}, Unfit: []Unfit{{Job: "202406-0123456789ab", Reason: "golden row 3"}}})
+	golden(t, "work-reply-offer", WorkReply{Assignments: []Assignment{}, RetryMillis: 25, Offers: []Offer{{Job: lease.Job, Spec: []byte(`{"name":"base"}`), SpecBase: "jobs"}}})
 	golden(t, "report-result", reportResult)
 	golden(t, "report-failure", reportFailure)
 	golden(t, "report-reply", reportReply)
@@ -123,6 +126,13 @@ func TestEncodeAndDecodeRefuseWhatIsOutsideItsLimits(t *testing.T) {
 	t.Parallel()
 	refused(t, "no worker", WorkRequest{Slots: 1})
 	refused(t, "no slot", WorkRequest{Worker: "w"})
+	refused(t, "ready for nothing", WorkRequest{Worker: "w", Slots: 1, Ready: []job.ID{""}})
+	refused(t, "ready for too much", WorkRequest{Worker: "w", Slots: 1, Ready: slices.Repeat([]job.ID{"a"}, ReadyMax+1)})
+	refused(t, "unfit for nothing", WorkRequest{Worker: "w", Slots: 1, Unfit: []Unfit{{}}})
+	refused(t, "unfit for too much", WorkRequest{Worker: "w", Slots: 1, Unfit: slices.Repeat([]Unfit{{Job: "a"}}, ReadyMax+1)})
+	refused(t, "a long reason", WorkRequest{Worker: "w", Slots: 1, Unfit: []Unfit{{Job: "a", Reason: strings.Repeat("x", ReasonMax+1)}}})
+	refused(t, "an offer of nothing", WorkReply{Offers: []Offer{{}}})
+	refused(t, "too many offers", WorkReply{Offers: slices.Repeat([]Offer{{Job: "a"}}, ReadyMax+1)})
 	refused(t, "too many slots", WorkRequest{Worker: "w", Slots: SlotsMax + 1})
 	refused(t, "long worker", WorkRequest{Worker: strings.Repeat("w", NameMax+1), Slots: 1})
 	refused(t, "worker not UTF-8", WorkRequest{Worker: "\xff", Slots: 1})

@@ -77,7 +77,7 @@ func TestQuestionsAndAnswersArriveAsTheyWereSent(t *testing.T) {
 		Task: job.Task{Range: partition.Whole, Rows: 7, Slices: []job.Slice{{Rows: 7}}}, Files: []job.InputFile{{Path: "f"}}, Model: "m", Rules: "r",
 	}}, RetryMillis: 5}
 	answer(t, coordinator, wire.SubjectWork, func(data []byte) []byte {
-		if r, err := wire.Decode[wire.WorkRequest](data); err != nil || r != (wire.WorkRequest{Worker: "w", Slots: 4}) {
+		if r, err := wire.Decode[wire.WorkRequest](data); err != nil || r.Worker != "w" || r.Slots != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		return encode(t, granted)
