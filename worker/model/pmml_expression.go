@@ -185,7 +185,7 @@ func (p *pmml) within(at element, v pmmlValue, in *space) (transform.Operand, er
 		return transform.Constant(float64(in.code(v.text))), nil
 	case v.constant && !v.number:
 		return v.operand, p.bad(at, "a text stands where a number should")
-	case v.space == in:
+	case v.space == in, in == nil && v.space.truth:
 		return v.operand, nil
 	case in == nil:
 		return v.operand, p.bad(at, "a field of texts stands where one of numbers should")

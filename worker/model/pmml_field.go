@@ -15,6 +15,7 @@ type space struct {
 	codes map[string]int
 	list  []string
 	fixed bool // a text that is not in it can be in no row
+	truth bool // the texts are false and true, whose codes are what they count as numbers
 }
 
 // code returns a text's code. Of a fixed space, one that is not in the list gets
@@ -136,7 +137,7 @@ func (p *pmml) readValues(d *pmmlData) error {
 	if d.kind == "boolean" {
 		d.space.code("false")
 		d.space.code("true")
-		d.space.fixed = true
+		d.space.fixed, d.space.truth = true, true
 	}
 	err := p.each(d.at, func(c element) error {
 		switch {

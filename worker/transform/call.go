@@ -56,11 +56,13 @@ var (
 	}
 )
 
-// Calls lists the names that Call knows.
+// Calls lists the names of PMML that Call knows.
 func Calls() []string {
 	names := []string{"if"}
 	for name := range unary {
-		names = append(names, name)
+		if name != "float" {
+			names = append(names, name)
+		}
 	}
 	for name := range binary {
 		names = append(names, name)
