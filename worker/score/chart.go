@@ -8,8 +8,7 @@ import (
 // A chart finds bins in vectors of bytes, 64 values at a time, where a scale would
 // look each value's bucket and threshold up in memory. All its tables are registers.
 //
-//	place    float64 → 16 bits: where x stands between the thresholds, linear or
-//	         bent like a logarithm
+//	place    float64 → 16 bits: where x stands on a ruler; sums are rounded up
 //	stretch  16 bits → a bucket of 7 bits, and 8 bits of place in it: each 32nd part
 //	         of the places gets as many buckets as its thresholds need
 //	count    bin = base[bucket] + how many of its thresholds stand lower
@@ -18,21 +17,11 @@ import (
 // that stands lower than x is smaller, one that stands higher is not. Where both
 // stand in one place the float64s are compared: charts are drawn so that this is
 // rare.
-//
-// # Place
-//
-// x + offset has a power of two for its unit: bits 32 to 63 of a float64 from there
-// on, taken as a number, grow evenly for the first octave, and then half as fast
-// with each: bent like log(1+x). What is below the unit gets the first place, what is
-// beyond the last octave the last one. The sum is rounded up, and the offset
-// of a chart that begins at 0 is a hair's breadth below its unit, so that 0 and
-// what is just above 0, such as model.ZeroMax, never share a place.
 type chart struct {
-	offset float64 // of 2^-scaling·x
-	first  int32   // high word of the sum that has place 0
-	shift  uint32  // of the high word
-	crowd  int     // thresholds in the fullest bucket
-	alike  int     // thresholds in the fullest place
+	ruler
+	scaled ruler // for x·2^-scaling
+	crowd  int   // thresholds in the fullest bucket
+	alike  int   // thresholds in the fullest place
 
 	// The buckets of a part begin at the high byte of start, and are the high byte of
 	// width.
@@ -52,29 +41,17 @@ const (
 	scaling = 10
 )
 
-// place returns where x stands.
-func (c *chart) place(x float64) uint16 {
-	// Scaled last: x may be too small to scale without loss.
-	sum := math.Ldexp(roundUp(x, math.Ldexp(c.offset, scaling)), -scaling)
-	high := max(int32(math.Float64bits(sum)>>32), c.first)
-	return uint16(min((high-c.first)>>c.shift, math.MaxUint16))
+// stand returns the place of x.
+func (c *chart) stand(x float64) uint16 {
+	first, shift := c.long()
+	return uint16(place(roundUp(x, c.offset), first, shift, math.MaxUint16))
 }
 
-// roundUp returns a + b rounded up.
-func roundUp(a, b float64) float64 {
-	sum := a + b
-	t := sum - a
-	if (a-(sum-t))+(b-t) > 0 { // what is lost of the sum
-		sum = math.Nextafter(sum, math.Inf(1))
-	}
-	return sum
-}
-
-// stretch returns the bucket of a place, and the place in it.
-func (c *chart) stretch(place uint16) (bucket, at uint8) {
+// stretch returns the bucket of a place, in the high byte, and the place in it.
+func (c *chart) stretch(place uint16) uint16 {
 	part := place >> 11
 	p := c.start[part] + uint16(uint32(bits.RotateLeft16(place, 5))*uint32(c.width[part])>>16)
-	return uint8(p >> 8), uint8(min(p&255, nowhere-1))
+	return p&^255 | min(p&255, nowhere-1)
 }
 
 // newChart returns the chart of a scale, nil when there is none that serves.
@@ -88,88 +65,60 @@ func newChart(thresholds []float64) *chart {
 	if n := len(asked); n > 0 && asked[n-1] == math.MaxFloat64 {
 		asked = asked[:n-1]
 	}
-	var best *chart
 	if len(asked) == 0 {
-		best = &chart{offset: 1, first: math.MaxInt32, crowd: 1}
-		best.fill(nil, nil, below)
-		return best
+		c := &chart{ruler: stub, scaled: stub, crowd: 1}
+		c.fill(nil, below)
+		return c
 	}
-	least := math.Inf(1)
-	places, counts := make([]uint16, len(asked)), make([]int, parts)
-	for trim := range min(2, len(asked)) {
-		from, to := asked[0], asked[len(asked)-1-trim]
-		for shift := uint32(4); shift <= 9; shift++ {
-			for origin := range 3 {
-				c := chart{shift: shift}
-				if !c.span(from, to, origin) {
-					continue
-				}
-				c.stand(places, counts, asked)
-				if !c.share(places, counts) {
-					continue
-				}
-				c.fill(asked, places, below)
-				if cost := c.cost(asked, places); cost < least {
-					least, best = cost, new(chart)
-					*best = c
-				}
-			}
-		}
-		if best != nil {
-			break
-		}
+	// One threshold may be far above all others.
+	best := chartTo(asked, asked[len(asked)-1], below)
+	if best == nil && len(asked) > 1 {
+		best = chartTo(asked, asked[len(asked)-2], below)
 	}
 	return best
 }
 
-// span lays the places over [from, to], or reports that floats cannot.
-func (c *chart) span(from, to float64, origin int) bool {
-	octaves := int(1) << (c.shift - 4)
-	if origin == 0 { // 0 stands alone in the first place
-		if from < 0 {
-			return false
-		}
-		from = 0
-	}
-	from, to = math.Ldexp(from, -scaling), math.Ldexp(to, -scaling)
-	wide := to - from
-	if wide == 0 {
-		wide = math.Abs(to)
-	}
-	_, unit := math.Frexp(wide * 1.01)
-	unit -= octaves - 1
-	if unit < -900 || unit > 900 {
-		return false
-	}
-	one := math.Ldexp(1, unit)
-	cell := math.Ldexp(one, int(c.shift)-20)
-	c.first = int32(math.Float64bits(one) >> 32)
-	if origin == 0 {
-		c.offset = math.Nextafter(one, 0)
-		c.first -= 1 << c.shift
-	} else {
-		low := (math.Floor(from/cell) - 1) * cell
-		c.offset = one - low
-		if origin == 2 {
-			c.offset = math.Nextafter(c.offset, 0)
+// chartTo returns the best chart with a ruler that ends at to.
+func chartTo(thresholds []float64, to float64, below int) (best *chart) {
+	least := math.Inf(1)
+	places, spots := make([]uint16, len(thresholds)), make([]uint16, len(thresholds))
+	for shift := uint32(even); shift <= bent; shift++ {
+		for o := range origins {
+			var c chart
+			var ok bool
+			if c.ruler, ok = lay(thresholds[0], to, shift, o); !ok {
+				continue
+			}
+			for i, t := range thresholds {
+				places[i] = c.stand(t)
+			}
+			if !c.share(places) {
+				continue
+			}
+			for i, place := range places {
+				spots[i] = c.stretch(place)
+			}
+			if cost := c.cost(thresholds, places, spots, least); cost < least {
+				c.fill(spots, below)
+				least, best = cost, &c
+			}
 		}
 	}
-	return math.Abs(c.offset) < 0x1p900 && c.first > 0
-}
-
-// stand finds the places of the thresholds and counts them by part.
-func (c *chart) stand(places []uint16, counts []int, thresholds []float64) {
-	clear(counts)
-	for i, t := range thresholds {
-		places[i] = c.place(t)
-		counts[places[i]>>11]++
+	if best != nil {
+		best.scaled = best.ruler
+		best.scaled.offset = math.Ldexp(best.offset, -scaling)
+		best.scaled.first -= scaling << 20
 	}
+	return best
 }
 
 // share gives each part its buckets, with as few thresholds in the fullest bucket as
 // can be, or reports that there are too few.
-func (c *chart) share(places []uint16, counts []int) bool {
-	var need [parts]int
+func (c *chart) share(places []uint16) bool {
+	var counts, need [parts]int
+	for _, place := range places {
+		counts[place>>11]++
+	}
 	for c.crowd = 1; c.crowd <= crowdMax; c.crowd++ {
 		left := chartBuckets
 		from := 0
@@ -238,7 +187,7 @@ func fits(places []uint16, n, crowd int) bool {
 func bucketOf(place uint16, n int) int { return int(bits.RotateLeft16(place, 5)) * n >> 16 }
 
 // fill makes the tables.
-func (c *chart) fill(thresholds []float64, places []uint16, below int) {
+func (c *chart) fill(spots []uint16, below int) {
 	for i := range c.at {
 		for b := range c.at[i] {
 			c.at[i][b] = nowhere
@@ -247,15 +196,9 @@ func (c *chart) fill(thresholds []float64, places []uint16, below int) {
 	next, alike := 0, 0
 	for b := range c.base {
 		c.base[b] = uint8(below + next)
-		for i := 0; next < len(thresholds); i++ {
-			bucket, at := c.stretch(places[next])
-			if int(bucket) != b {
-				break
-			}
-			c.at[i][b] = at
-			if i > 0 && at == c.at[i-1][b] {
-				alike++
-			} else {
+		for i := 0; next < len(spots) && int(spots[next]>>8) == b; i++ {
+			c.at[i][b] = uint8(spots[next])
+			if alike++; i == 0 || spots[next] != spots[next-1] {
 				alike = 1
 			}
 			c.alike = max(c.alike, alike)
@@ -264,38 +207,32 @@ func (c *chart) fill(thresholds []float64, places []uint16, below int) {
 	}
 }
 
-// cost guesses the cycles that 64 values take.
-func (c *chart) cost(thresholds []float64, places []uint16) float64 {
-	tied := 0.0
-	n := len(thresholds)
-	at := func(i int) (int, int) {
-		b, at := c.stretch(places[i])
-		return int(places[i]), int(b)<<8 | int(at)
+// cost guesses the cycles that 64 values take, if they are fewer than least.
+func (c *chart) cost(thresholds []float64, places, spots []uint16, least float64) float64 {
+	counting := 3 * float64(c.crowd)
+	if counting >= least {
+		return counting
 	}
-	same := func(v float64, i int) bool {
-		vb, va := c.stretch(c.place(v))
-		b, at := c.stretch(places[i])
-		return vb == b && va == at
-	}
+	tied, n := 0.0, len(thresholds)
+	spot := func(v float64) uint16 { return c.stretch(c.stand(v)) }
+	zero := spot(0)
 	for i, t := range thresholds {
 		// Between two thresholds as many values as between any other two, evenly.
 		from, to := max(i-1, 0), min(i+1, n-1)
 		gap := 1.0
 		if from < to {
-			p0, s0 := at(from)
-			p1, s1 := at(to)
-			gap = float64(min(p1-p0, s1-s0)) / float64(to-from)
+			gap = float64(min(places[to]-places[from], spots[to]-spots[from])) / float64(to-from)
 		}
 		tied += 1 / max(gap, 1) / float64(n)
 		// Whole numbers are many, and 0 more than any.
-		for _, v := range [...]float64{math.Floor(t), math.Ceil(t)} {
-			if v != 0 && math.Abs(v) < 1<<20 && same(v, i) {
+		if math.Abs(t) < 1<<20 {
+			if spot(math.Floor(t)) == spots[i] || spot(math.Ceil(t)) == spots[i] {
 				tied += 0.5 / float64(n)
 			}
 		}
-		if same(0, i) {
+		if zero == spots[i] {
 			tied += 0.3
 		}
 	}
-	return 3*float64(c.crowd) + 64*min(35*tied, 2)
+	return counting + min(64*35*tied, 128)
 }

@@ -22,9 +22,6 @@ func quantiseAVX2(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 func chart512(bins *[blockRows]uint8, absent *plane, x *[blockRows]float64, c *chart, threshold *[512]float64)
 
 //go:noescape
-func search512(bins *[blockRows]uint8, x *[blockRows]float64, s *scale)
-
-//go:noescape
 func mark512(absent *plane, x *[blockRows]float64, least uint64)
 
 //go:noescape
@@ -35,7 +32,7 @@ func quantiseAVX512(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 	if s.chart != nil {
 		chart512(&d.bins, &d.absent, x, s.chart, &s.threshold)
 	} else {
-		search512(&d.bins, x, s)
+		search256(&d.bins, x, s)
 		order = &rowOctet
 	}
 	if s.chart == nil || s.zero {

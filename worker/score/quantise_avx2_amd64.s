@@ -5,78 +5,90 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// BINS loads four values to Y0 and looks the bases of their buckets up, to X3. NaN
-// becomes 0.
-#define BINS(from) \
-	VMOVUPD from(SI), Y0        \
-	VMULPD Y8, Y0, Y1           \
-	VADDPD Y9, Y1, Y1           \
-	VMAXPD Y10, Y1, Y1          \
-	VMINPD Y11, Y1, Y1          \
-	VCVTTPD2DQY Y1, X2          \
-	VPCMPEQD X4, X4, X4         \
-	VPXOR X3, X3, X3            \
-	VPGATHERDD X4, (R9)(X2*1), X3 \
-	VPAND X12, X3, X3
+// BUCKETS finds the buckets of eight values.
+#define BUCKETS \
+	VADDPD  (SI), Y8, Y0       \
+	VADDPD  32(SI), Y8, Y1     \
+	VSHUFPS $0xdd, Y1, Y0, Y0  \
+	VPERMQ  $0xd8, Y0, Y0      \
+	VPMAXSD Y9, Y0, Y0         \
+	VPSUBD  Y9, Y0, Y0         \
+	VPSRLD  X10, Y0, Y0        \
+	VPMINUD Y11, Y0, Y0        \
+	VMOVDQU Y0, buckets-32(SP)
+
+// BIN adds, to the base of value i's bucket, whether its threshold is below it.
+#define BIN(i) \
+	MOVL     buckets-(32-4*i)(SP), R8 \
+	MOVBLZX  (R9)(R8*1), R8           \
+	VMOVSD   (R10)(R8*8), X1          \
+	VUCOMISD (8*i)(SI), X1            \
+	ADCL     $0, R8                   \
+	MOVB     R8, i(DI)
 
 // func search256(bins *[512]uint8, x *[512]float64, s *scale)
 //
-// scale.bin, for eight values at a time.
-TEXT ·search256(SB), NOSPLIT, $0-24
+// scale.bin. Buckets are found in vectors; to look them up one by one is faster
+// than to gather.
+TEXT ·search256(SB), NOSPLIT, $32-24
 	MOVQ bins+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ s+16(FP), BX
-	VBROADCASTSD scale_slope(BX), Y8
-	VBROADCASTSD scale_offset(BX), Y9
-	VPXOR Y10, Y10, Y10
+	VBROADCASTSD (scale_ruler+ruler_offset)(BX), Y8
+	VPBROADCASTD (scale_ruler+ruler_first)(BX), Y9
+	VMOVD (scale_ruler+ruler_shift)(BX), X10
 	MOVL $(const_buckets-1), R8
-	VCVTSI2SDL R8, X11, X11
-	VBROADCASTSD X11, Y11
-	MOVL $255, R8
-	VMOVD R8, X12
-	VPBROADCASTD X12, X12
+	VMOVD R8, X11
+	VPBROADCASTD X11, Y11
 	LEAQ scale_base(BX), R9
 	LEAQ scale_threshold(BX), R10
 	MOVQ scale_step(BX), R11
 	MOVQ $64, CX
+	CMPQ R11, $1
+	JNE  crowded
 
 eight:
-	BINS(0)
-	VMOVDQA X3, X6
-	VMOVDQA Y0, Y5
-	BINS(32) // values Y0, bins X3; before them Y5, X6
-	MOVQ R11, DX
-
-step:
-	LEAQ -8(R10)(DX*8), R12
-	VPCMPEQD Y4, Y4, Y4
-	VXORPD Y7, Y7, Y7
-	VGATHERDPD Y4, (R12)(X6*8), Y7
-	VCMPPD $0x1e, Y7, Y5, Y7 // value > threshold
-	VEXTRACTF128 $1, Y7, X1
-	VSHUFPS $0x88, X1, X7, X7 // one dword a value
-	VMOVD DX, X2
-	VPBROADCASTD X2, X2
-	VPAND X2, X7, X7
-	VPADDD X7, X6, X6
-	VPCMPEQD Y4, Y4, Y4
-	VXORPD Y7, Y7, Y7
-	VGATHERDPD Y4, (R12)(X3*8), Y7
-	VCMPPD $0x1e, Y7, Y0, Y7
-	VEXTRACTF128 $1, Y7, X1
-	VSHUFPS $0x88, X1, X7, X7
-	VPAND X2, X7, X7
-	VPADDD X7, X3, X3
-	SHRQ $1, DX
-	JNZ  step
-
-	VPACKUSDW X3, X6, X6
-	VPACKUSWB X6, X6, X6
-	VMOVQ X6, (DI)
+	BUCKETS
+	BIN(0)
+	BIN(1)
+	BIN(2)
+	BIN(3)
+	BIN(4)
+	BIN(5)
+	BIN(6)
+	BIN(7)
 	ADDQ $64, SI
 	ADDQ $8, DI
 	DECQ CX
 	JNZ  eight
+	VZEROUPPER
+	RET
+
+crowded:
+	BUCKETS
+	XORQ DX, DX
+
+value:
+	MOVL    buckets-32(SP)(DX*4), R8
+	MOVBLZX (R9)(R8*1), R8
+	VMOVSD  (SI)(DX*8), X0
+	MOVQ    R11, R12
+
+step:
+	LEAQ     (R8)(R12*1), R13
+	VMOVSD   -8(R10)(R13*8), X1
+	VUCOMISD X0, X1 // threshold < value
+	CMOVQCS  R13, R8
+	SHRQ     $1, R12
+	JNZ      step
+	MOVB R8, (DI)(DX*1)
+	INCQ DX
+	CMPQ DX, $8
+	JLT  value
+	ADDQ $64, SI
+	ADDQ $8, DI
+	DECQ CX
+	JNZ  crowded
 	VZEROUPPER
 	RET
 

@@ -5,62 +5,6 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// BUCKET turns 8 values into the numbers of their buckets. NaN becomes 0.
-#define BUCKET(x, y, bucket) \
-	VMULPD Z16, x, y         \
-	VADDPD Z17, y, y         \
-	VMAXPD Z18, y, y         \
-	VMINPD Z19, y, y         \
-	VCVTTPD2DQ y, bucket
-
-// func search512(bins *[512]uint8, x *[512]float64, s *scale)
-//
-// scale.bin.
-TEXT ·search512(SB), NOSPLIT, $0-24
-	MOVQ bins+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ s+16(FP), BX
-	VBROADCASTSD scale_slope(BX), Z16
-	VBROADCASTSD scale_offset(BX), Z17
-	VPXORQ Z18, Z18, Z18
-	MOVL $(const_buckets-1), R8
-	VCVTSI2SDL R8, X19, X19
-	VBROADCASTSD X19, Z19
-	MOVL $255, R8
-	VPBROADCASTD R8, Z20
-	LEAQ scale_base(BX), R9
-	LEAQ scale_threshold(BX), R10
-	MOVQ scale_step(BX), R11
-	MOVQ $64, CX
-
-values:
-	VMOVUPD (SI), Z0
-	BUCKET(Z0, Z1, Y2)
-	KXNORB  K1, K1, K1
-	VPXORD  Y3, Y3, Y3
-	VPGATHERDD (R9)(Y2*1), K1, Y3
-	VPANDD  Y20, Y3, Y3
-	MOVQ    R11, DX
-
-step:
-	LEAQ    -8(R10)(DX*8), R12
-	KXNORB  K2, K2, K2
-	VPXORD  Z4, Z4, Z4
-	VGATHERDPD (R12)(Y3*8), K2, Z4
-	VPBROADCASTD DX, Y5
-	VCMPPD  $0x1e, Z4, Z0, K3 // value > threshold
-	VPADDD  Y5, Y3, K3, Y3
-	SHRQ    $1, DX
-	JNZ     step
-	VPMOVDB Y3, (DI)
-	ADDQ $64, SI
-	ADDQ $8, DI
-	DECQ CX
-	JNZ  values
-
-	VZEROUPPER
-	RET
-
 // func mark512(absent *plane, x *[512]float64, least uint64)
 //
 // missing. Doubled, the bits of a number are those of its size.
@@ -132,12 +76,12 @@ TEXT ·chart512(SB), NOSPLIT, $88-40
 	MOVQ x+16(FP), SI
 	MOVQ c+24(FP), BX
 	MOVQ threshold+32(FP), R13
-	VBROADCASTSD chart_offset(BX), Z31
+	VBROADCASTSD (chart_scaled+ruler_offset)(BX), Z31
 	MOVQ $((1023-const_scaling)<<52), R8
 	VPBROADCASTQ R8, Z30
 	VMOVDQU64 ·highWords(SB), Z29
-	VPBROADCASTD chart_first(BX), Z28
-	VPBROADCASTD chart_shift(BX), Z27
+	VPBROADCASTD (chart_scaled+ruler_first)(BX), Z28
+	VPBROADCASTD (chart_scaled+ruler_shift)(BX), Z27
 	VMOVDQU64 chart_start(BX), Z26
 	VMOVDQU64 chart_width(BX), Z25
 	VMOVDQU64 chart_base(BX), Z24

@@ -57,7 +57,7 @@ type laid struct {
 	desk   desk
 }
 
-func lay(zero bool, thresholds []float64) *laid {
+func laidOut(zero bool, thresholds []float64) *laid {
 	l := &laid{scale: newScale(axis{zero: zero}, thresholds, true, true)}
 	l.planes = make([]plane, l.settle(never+1))
 	l.planes[l.low] = full
@@ -147,7 +147,7 @@ func TestPlanesAnswerWhateverTheThresholds(t *testing.T) {
 	charts, none := 0, 0
 	for _, name := range names {
 		for _, n := range counts {
-			l := lay(n%2 == 0, ask(n, sets[name]))
+			l := laidOut(n%2 == 0, ask(n, sets[name]))
 			if l.chart != nil {
 				charts++
 			} else {
@@ -200,7 +200,7 @@ func TestShortBlocksAreLaidOutFromAnyOffset(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 11))
 	for _, zero := range []bool{false, true} {
 		for _, name := range []string{"normal", "a bit apart"} { // with a chart, without
-			l := lay(zero, ask(40, hostile(r)[name]))
+			l := laidOut(zero, ask(40, hostile(r)[name]))
 			values := make([]float64, blockRows+8)
 			for i := range values {
 				values[i] = l.threshold[r.IntN(40)] + float64(r.IntN(3)-1)*l.threshold[0]

@@ -12,10 +12,13 @@ import (
 // feature with more gets more scales, each for a range of its thresholds.
 const thresholdsMax = 255
 
-// buckets is how many equal parts of its range a scale tells apart at a glance,
-// a power of two. A table of 2 KiB, with 2 KiB of thresholds, stays in the
-// first-level cache while the rows of a block are looked up.
-const buckets = 2048
+// buckets is how many parts of its range a scale tells apart at a glance, a power of
+// two. A table of 8 KiB, with 2 KiB of thresholds, stays in the first-level cache
+// while the rows of a block are looked up.
+const (
+	bucketBits = 13
+	buckets    = 1 << bucketBits
+)
 
 // axis is what a scale measures.
 type axis struct {
@@ -25,28 +28,26 @@ type axis struct {
 
 // scale finds the bin of a value: how many of its thresholds lie below it.
 //
-// The range is cut into equal buckets. The bucket of a value says how many
-// thresholds lie in lower buckets, and a binary search over those of its own
-// says the rest:
+// The place of a value on a ruler is its bucket. It says how many thresholds lie in
+// lower buckets, and a binary search over those of its own says the rest:
 //
-//	bucket  = clamp(x·slope + offset)      rounded, and so monotone
-//	bin     = base[bucket]
-//	bin    += step  if threshold[bin+step-1] < x    for step = …, 4, 2, 1
+//	bin   = base[bucket]
+//	bin  += step  if threshold[bin+step-1] < x    for step = …, 4, 2, 1
 //
-// It is exact whatever slope and offset are: a threshold in a lower bucket is
-// smaller, because the bucket never falls as x grows; one in a higher bucket is
-// larger, and the search may meet it without harm; the search compares the
-// float64s themselves. Slope and offset only decide how many thresholds share a
-// bucket, and are chosen so that none do, if that can be: then the search is one
-// step. At worst all do, and it takes eight.
+// It is exact whatever the ruler: a threshold in a lower bucket is smaller, because
+// the bucket never falls as x grows; one in a higher bucket is larger, and the
+// search may meet it without harm; the search compares the float64s themselves.
+// The ruler only decides how many thresholds share a bucket, and is chosen so that
+// none do, if that can be: then the search is one step. At worst all do, and it
+// takes eight.
 type scale struct {
 	axis
-	slope, offset float64
-	step          int // the first, a power of two
-	thresholds    int
-	threshold     [512]float64       // sorted, and +Inf after the last
-	base          [buckets + 8]uint8 // a vector reads four bytes for one
-	chart         *chart             // for paths that want one, where one serves
+	ruler
+	step       int // the first, a power of two
+	thresholds int
+	threshold  [512]float64 // sorted, and +Inf after the last
+	base       [buckets]uint8
+	chart      *chart // for paths that want one, where one serves
 
 	left, right bool   // whether nodes send missing values left, right
 	low         uint32 // plane: low digit >= 0; 1 and further follow
@@ -97,58 +98,58 @@ func newScale(a axis, thresholds []float64, left, right bool) scale {
 // or the last with what lies beyond instead.
 var trims = [...]int{0, 1, 2, 4, 8, 16, 32}
 
-// shifts is how many times a range is widened a little, so that its buckets fall
+// tries is how many times a range is widened a little, so that its buckets fall
 // elsewhere.
-const shifts = 64
+const tries = 64
 
-// choose looks for the slope and the offset with the fewest thresholds in a
-// bucket, and returns how many the fullest has.
+// choose looks for the ruler with the fewest thresholds in a bucket, and returns how
+// many the fullest has.
 func (s *scale) choose() int {
 	n := s.thresholds
-	crowd, slope, offset := n, 0.0, 0.0 // one bucket for all
-	try := func(from, to float64) bool {
-		if !s.span(from, to) {
+	s.ruler = stub
+	crowd, best := n, stub
+	try := func(from, to float64, shift uint32, o origin) bool {
+		r, ok := lay(from, to, shift, o)
+		if !ok {
 			return false
 		}
+		r.shift += 16 - bucketBits
+		s.ruler = r
 		c := s.crowd()
 		if c < crowd {
-			crowd, slope, offset = c, s.slope, s.offset
+			crowd, best = c, r
 			return true
 		}
 		return false
 	}
-	from, to := s.threshold[0], s.threshold[n-1]
+	from, to, bend := s.threshold[0], s.threshold[n-1], uint32(even)
 	for _, low := range trims {
 		for _, high := range trims {
-			if low+high < n && try(s.threshold[low], s.threshold[n-1-high]) {
-				from, to = s.threshold[low], s.threshold[n-1-high]
+			for shift := uint32(even); shift <= bent && low+high < n && crowd > 1; shift++ {
+				for o := fromZero; o <= fromPlace; o++ {
+					if try(s.threshold[low], s.threshold[n-1-high], shift, o) {
+						from, to, bend = s.threshold[low], s.threshold[n-1-high], shift
+					}
+				}
 			}
 		}
 	}
 	wide := (to - from) / 4
-	for i := 1; i <= shifts && crowd > 1; i++ {
+	for i := 1; i <= tries && crowd > 1; i++ {
 		// The fractions of multiples of these never repeat.
 		_, a := math.Modf(float64(i) * math.Phi)
 		_, b := math.Modf(float64(i) * math.Sqrt2)
-		try(from-float64(wide*a), to+float64(wide*b))
+		try(from-float64(wide*a), to+float64(wide*b), bend, fromPlace)
 	}
-	s.slope, s.offset = slope, offset
+	s.ruler = best
 	return crowd
-}
-
-// span lays the buckets over [from, to], or reports that floats cannot. The first
-// bucket is left to what lies below.
-func (s *scale) span(from, to float64) bool {
-	s.slope = (buckets - 2) / (to - from)
-	s.offset = 1 - float64(from*s.slope)
-	return s.slope > 0 && s.slope-s.slope == 0 && s.offset-s.offset == 0
 }
 
 // crowd returns how many thresholds the fullest bucket has.
 func (s *scale) crowd() int {
-	run, fullest, last := 0, 0, uint(buckets)
+	run, fullest, last := 0, 0, uint64(buckets)
 	for _, t := range s.threshold[:s.thresholds] {
-		if b := s.bucketOf(t); b != last {
+		if b := s.bucket(t); b != last {
 			run, last = 0, b
 		}
 		run++
@@ -160,28 +161,19 @@ func (s *scale) crowd() int {
 // fill works out the bases.
 func (s *scale) fill() {
 	below := 0
-	for b := range uint(buckets) {
+	for b := range uint64(buckets) {
 		s.base[b] = uint8(below)
-		for below < s.thresholds && s.bucketOf(s.threshold[below]) == b {
+		for below < s.thresholds && s.bucket(s.threshold[below]) == b {
 			below++
 		}
 	}
 }
 
-// bucketOf returns the bucket of a threshold.
-func (s *scale) bucketOf(threshold float64) uint { return s.bucket(finite(threshold)) }
-
-// finite returns a threshold for working its place out: -Inf has none on some
-// slopes, and may share that of the lowest number.
-func finite(threshold float64) float64 { return max(threshold, -math.MaxFloat64) }
-
-// bucket returns the bucket of x, which is finite. For a missing value it
-// returns any bucket.
-func (s *scale) bucket(x float64) uint { return clamp(float64(x*s.slope) + s.offset) }
-
-// clamp returns y without its fraction, and within the buckets; any bucket when y
-// is NaN.
-func clamp(y float64) uint { return uint(int64(min(max(y, 0), buckets-1))) % buckets }
+// bucket returns the bucket of x, any for a missing value.
+func (s *scale) bucket(x float64) uint64 {
+	first, shift := s.long()
+	return place(x+s.offset, first, shift, buckets-1)
+}
 
 // desk is what a block is quantised on.
 type desk struct {
@@ -211,27 +203,21 @@ func quantise(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 
 // bin writes the bins of x.
 func (s *scale) bin(dst *[blockRows]uint8, x *[blockRows]float64) {
-	slope, offset := s.slope, s.offset
-	switch s.step {
-	case 1:
+	offset := s.offset
+	first, shift := s.long()
+	if s.step == 1 {
 		for i, v := range x {
-			b := s.base[clamp(float64(v*slope)+offset)]
+			b := s.base[place(v+offset, first, shift, buckets-1)&(buckets-1)]
 			dst[i] = b + above(v, s.threshold[b])
 		}
-	case 2:
-		for i, v := range x {
-			b := s.base[clamp(float64(v*slope)+offset)]
-			b += above(v, s.threshold[int(b)+1]) << 1
-			dst[i] = b + above(v, s.threshold[b])
+		return
+	}
+	for i, v := range x {
+		b := uint(s.base[place(v+offset, first, shift, buckets-1)&(buckets-1)])
+		for step := uint(s.step); step > 0; step >>= 1 {
+			b += uint(above(v, s.threshold[(b+step-1)%512])) * step
 		}
-	default:
-		for i, v := range x {
-			b := uint(s.base[s.bucket(v)])
-			for step := uint(s.step); step > 0; step >>= 1 {
-				b += uint(above(v, s.threshold[(b+step-1)%512])) * step
-			}
-			dst[i] = uint8(b)
-		}
+		dst[i] = uint8(b)
 	}
 }
 
@@ -248,21 +234,29 @@ func above(v, t float64) uint8 {
 func missing(x []float64, zero bool) uint64 {
 	least := present(zero)
 	var m uint64
-	for i := len(x) - 1; i >= 0; i-- {
-		bit := uint64(0)
-		if math.Float64bits(x[i])<<1-least >= infinity-least {
-			bit = 1
-		}
-		m = m<<1 | bit
+	i := len(x)
+	for ; i >= 4; i -= 4 {
+		x := (*[4]float64)(x[i-4:])
+		m = m<<4 | absent(x[0], least, 1) | absent(x[1], least, 2) | absent(x[2], least, 4) | absent(x[3], least, 8)
+	}
+	for i--; i >= 0; i-- {
+		m = m<<1 | absent(x[i], least, 1)
 	}
 	return m
 }
 
-// infinity is the bits of an infinite value without its sign, as are those of
-// present. NaN is above it.
+// absent returns bit when x is missing.
+func absent(x float64, least, bit uint64) uint64 {
+	if math.Float64bits(x)<<1-least >= infinity-least {
+		return bit
+	}
+	return 0
+}
+
+// infinity is twice the bits of an infinite value, without its sign. NaN has more.
 const infinity = 0x7ff << 53
 
-// present returns the least that is not missing.
+// present returns twice the bits of the least that is not missing.
 func present(zero bool) uint64 {
 	if zero {
 		return math.Float64bits(model.ZeroMax)<<1 + 1
