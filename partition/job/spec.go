@@ -152,6 +152,9 @@ type Explanation struct {
 	ExactPct float64 `yaml:"exact_pct" json:"exact_pct" jsonschema:"minimum=0,maximum=100"`
 }
 
+// Exactly reports whether anybody's reasons are to be exact.
+func (e Explanation) Exactly() bool { return e.Exact == "contact" || e.Exact == "top" }
+
 // Challenger is a model beside the champion.
 type Challenger struct {
 	Name string `yaml:"name" json:"name" jsonschema:"required,maxLength=32,pattern=^[A-Za-z][A-Za-z0-9_]*$"` // names its column, propensity_<name>: letters, digits and _

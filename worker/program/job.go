@@ -34,6 +34,7 @@ type Model struct {
 	// Unexplained says why rows get no reasons although they are asked for; "" when
 	// they do.
 	Unexplained string
+	Exact       bool              // some rows get exact reasons
 	path        *attribution.Path // nil when rows get no reasons by path
 
 	Challengers []Model // of the champion, in the job's order

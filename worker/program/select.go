@@ -13,12 +13,16 @@ import (
 // Places are where everybody of the whole base stands. To work them out takes a
 // tenth of a second where two ranks are weighed; they never change afterwards, so
 // any number of programs may look them up at once.
-type Places struct{ priority kernel.Kernel }
+type Places struct{ priority, shortlist kernel.Kernel }
 
 // Place works the places out. base counts the whole base by what the policy ranks.
 func Place(spec job.Spec, base *ecdf.Histogram) (Places, error) {
 	priority, err := score.NewPriority(base, spec.Policy)
-	return Places{priority}, err
+	if err != nil {
+		return Places{}, err
+	}
+	shortlist, err := score.NewShortlist(base, spec.Policy, spec.Model.Reasons)
+	return Places{priority, shortlist}, err
 }
 
 // ForSelect plans the program of a job's select stage: what schema.Selected has, of
@@ -28,8 +32,11 @@ func ForSelect(spec job.Spec, places Places) (*Plan, error) {
 	for i, c := range schema.Selected {
 		want[i] = kernel.Field{Name: c.Name, Type: c.Type}
 	}
-	return Select([]kernel.Kernel{score.NewAmount(spec.Policy), places.priority}, want, func(name string) (arrow.DataType, bool) {
-		c, ok := schema.Find(schema.Score, name)
-		return c.Type, ok
-	})
+	return Select([]kernel.Kernel{score.NewAmount(spec.Policy), places.priority}, want, ofScores)
+}
+
+// ofScores says which columns the score stage made.
+func ofScores(name string) (arrow.DataType, bool) {
+	c, ok := schema.Find(schema.Score, name)
+	return c.Type, ok
 }

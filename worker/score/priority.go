@@ -101,25 +101,47 @@ func classOf(under, all int64, policy job.Policy) Priority {
 // weigh places the cells of a base of pairs. Cells nobody eligible is in have a
 // score, and the last class: who is looked up there is excluded.
 func (p *priority) weigh(base *ecdf.Histogram, policy job.Policy) {
-	type cell struct {
-		weighed float64 // in halves of a row
-		at      int
-		rows    int64
-	}
-	var there []cell
 	total := base.Total()
-	base.Cells(func(at int, rows, byScore, byBill int64) {
-		weighed := 0.0
-		if at%ecdf.BillBins > 0 {
-			weighed = float64(policy.PriorityWeight*float64(byScore)) + float64((1-policy.PriorityWeight)*float64(byBill))
-		}
+	eachCell(base, policy, func(c cell) {
 		score := uint32(0)
 		if total > 0 {
-			score = uint32(math.Floor(1000*weighed/float64(2*total) + 0.5))
+			score = uint32(math.Floor(1000*c.weighed/float64(2*total) + 0.5))
 		}
-		p.place[at] = score | uint32(P4)<<16
-		if rows > 0 {
-			there = append(there, cell{weighed, at, rows})
+		p.place[c.at] = score | uint32(P4)<<16
+	})
+	byWeight(base, policy, func(cells []cell, below, equal int64) {
+		class := classOf(2*below+equal, 2*total, policy)
+		for _, c := range cells {
+			p.place[c.at] = p.place[c.at]&0xffff | uint32(class)<<16
+		}
+	})
+}
+
+// cell is one of a base of pairs.
+type cell struct {
+	weighed float64 // mean of the two ranks, in halves of a row
+	at      int
+	rows    int64
+}
+
+// eachCell visits all cells.
+func eachCell(base *ecdf.Histogram, policy job.Policy, visit func(cell)) {
+	base.Cells(func(at int, rows, byScore, byBill int64) {
+		c := cell{at: at, rows: rows}
+		if at%ecdf.BillBins > 0 {
+			c.weighed = float64(policy.PriorityWeight*float64(byScore)) + float64((1-policy.PriorityWeight)*float64(byBill))
+		}
+		visit(c)
+	})
+}
+
+// byWeight visits the cells that somebody is in, equal ones together and the
+// lowest first, with the rows below them and in them.
+func byWeight(base *ecdf.Histogram, policy job.Policy, visit func(cells []cell, below, equal int64)) {
+	var there []cell
+	eachCell(base, policy, func(c cell) {
+		if c.rows > 0 {
+			there = append(there, c)
 		}
 	})
 	slices.SortFunc(there, func(a, b cell) int { return cmp.Compare(a.weighed, b.weighed) })
@@ -130,10 +152,7 @@ func (p *priority) weigh(base *ecdf.Histogram, policy job.Policy) {
 			equal += there[to].rows
 			to++
 		}
-		class := classOf(2*below+equal, 2*total, policy)
-		for _, c := range there[from:to] {
-			p.place[c.at] = p.place[c.at]&0xffff | uint32(class)<<16
-		}
+		visit(there[from:to], below, equal)
 		from, below = to, below+equal
 	}
 }

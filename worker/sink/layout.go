@@ -74,6 +74,9 @@ var scored = layoutsOf(nil).scored
 // selected are the columns the select stage adds, beside the key.
 var selected = newLayout(append([]schema.Column{schema.Score[0]}, schema.Selected...), selectTerms)
 
+// explained are the columns that the select stage may write anew, beside the key.
+var explained = newLayout(append([]schema.Column{schema.Score[0]}, schema.Reasons...), reasonTerms)
+
 func newLayout(columns []schema.Column, sums ...[]weight) *layout {
 	l := &layout{columns: columns, fingerprint: schema.Fingerprint(columns)}
 	fields := make([]arrow.Field, len(columns))

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"io"
 	"reflect"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -26,6 +27,46 @@ type Selection struct {
 	// Eval is given batches of Columns, at most BatchRows rows each, and returns as
 	// many rows of schema.Selected, valid until the next call.
 	Eval func(arrow.Record) (arrow.Record, error)
+	// Explained are the rows whose reasons are written anew, by number, in order. A
+	// number that the file does not have is an error.
+	Explained []Explained
+}
+
+// Explained are the reasons of a row, worked out anew.
+type Explained struct {
+	Number uint64
+	Code   [3]uint16
+	Method uint8
+}
+
+// Scan reads columns of a staged score file: visit is given the numbers and a record
+// of the columns, at most RowGroupRows rows each, valid until it returns. The bytes
+// are held to their digest when Select copies them.
+func Scan(ctx context.Context, st store.Store, name string, columns []string, visit func(keys []uint64, rows arrow.Record) error) error {
+	o, err := st.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	f, err := open(o)
+	if err == nil {
+		err = f.groups(ctx, f.layout.only(columns...), func(g *group) error {
+			r := g.withoutKey()
+			defer r.Release()
+			return visit(g.keys(), r)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return nil
+}
+
+// withoutKey returns the rows as a record of the other columns.
+func (g *group) withoutKey() arrow.Record {
+	all := g.record()
+	defer all.Release()
+	return array.NewRecord(arrow.NewSchema(all.Schema().Fields()[1:], nil), all.Columns()[1:], all.NumRows())
 }
 
 // Select writes the published file of a partition:
@@ -36,8 +77,11 @@ type Selection struct {
 //
 // Parquet finds a column chunk by the footer, wherever in the file it is. So no row
 // is scored again and no page is encoded again; and the bytes that are copied are
-// held to the SHA-256 of those that the score stage verified. What is reported as
-// Rows is the select stage's part of the row sum alone.
+// held to the SHA-256 of those that the score stage verified. A row group with rows
+// that are explained anew has its pages of schema.Reasons written again, and its
+// footer no longer names the old ones. What is reported as Rows is the select
+// stage's part of the row sum alone: with new reasons, less the old ones. So is
+// what is reported of their methods in the tally.
 func Select(ctx context.Context, st store.Store, a Attempt, s Selection) (Output, error) {
 	out, err := newSelection(ctx, st, a, s)
 	if err != nil {
@@ -50,8 +94,9 @@ func Select(ctx context.Context, st store.Store, a Attempt, s Selection) (Output
 type copied struct {
 	content string                 // SHA-256 of the bytes before end
 	end     int64                  // where the score file's footer began
-	columns [][]format.ColumnChunk // by row group
+	columns [][]format.ColumnChunk // by row group: of the score file, and those in their place
 	layout  *layout                // of the published file
+	taken   partition.Sum          // of the reasons that were written anew, as they were
 }
 
 func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (Output, error) {
@@ -159,7 +204,8 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 	added := selected.full.Get().(*group)
 	defer added.release()
 	next := 0
-	return f.groups(ctx, f.layout.only(s.Columns...), func(g *group) error {
+	left := s.Explained
+	err := f.groups(ctx, f.layout.only(s.Columns...), func(g *group) error {
 		added.reset()
 		if err := added.eval(g, s); err != nil {
 			return err
@@ -167,21 +213,77 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 		result.Rows = result.Rows.Add(added.rowSum())
 		meta := f.meta.RowGroups[next]
 		next++
-		result.copied.columns = append(result.copied.columns, meta.Columns)
 		meta.Columns = append([]format.ColumnChunk(nil), meta.Columns...)
+		keys := g.keys()
+		n := 0
+		for n < len(left) && left[n].Number <= keys[len(keys)-1] {
+			n++
+		}
+		if n > 0 {
+			if err := f.explain(enc, &meta, left[:n], result); err != nil {
+				return err
+			}
+			left = left[n:]
+		}
+		result.copied.columns = append(result.copied.columns, append([]format.ColumnChunk(nil), meta.Columns...))
 		if err := enc.writeColumns(&meta, added, 1, &result.Tally); err != nil {
 			return err
 		}
 		enc.groups = append(enc.groups, meta)
 		return nil
 	})
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%w: %d rows to be explained are not in it", ErrContent, len(left))
+	}
+	return err
+}
+
+// explain writes the reasons of a row group anew, and puts them in the place of the
+// old ones in meta.
+func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explained, result *Output) error {
+	g := explained.full.Get().(*group)
+	defer g.release()
+	if err := f.decode(&pageReader{object: f.object, end: f.end}, g, meta); err != nil {
+		return err
+	}
+	old := g.rowSum()
+	var code [3][]uint16
+	for k := range code {
+		code[k] = g.columns[1+k].(*narrow[uint16]).values
+	}
+	method := g.columns[4].(*narrow[uint8]).values
+	change := &result.Tally.Explained
+	at, keys := 0, g.keys()
+	for _, r := range rows {
+		i, found := slices.BinarySearch(keys[at:], r.Number)
+		if at += i; !found {
+			return fmt.Errorf("%w: a row to be explained is not in it", ErrContent)
+		}
+		if !change.Count(method[at], -1) || !change.Count(r.Method, 1) {
+			return fmt.Errorf("%w: reason_method is none that there is", ErrValue)
+		}
+		code[0][at], code[1][at], code[2][at], method[at] = r.Code[0], r.Code[1], r.Code[2], r.Method
+	}
+	result.Rows = result.Rows.Add(g.rowSum()).Sub(old)
+	result.copied.taken = result.copied.taken.Add(old)
+	anew := format.RowGroup{NumRows: meta.NumRows}
+	if err := enc.writeColumns(&anew, g, 1, new(job.Tally)); err != nil { // their tally is the change
+		return err
+	}
+	for i, chunk := range anew.Columns {
+		at := &meta.Columns[f.layout.find(schema.Reasons[i].Name)]
+		meta.TotalByteSize += chunk.MetaData.TotalUncompressedSize - at.MetaData.TotalUncompressedSize
+		meta.TotalCompressedSize += chunk.MetaData.TotalCompressedSize - at.MetaData.TotalCompressedSize
+		*at = chunk
+	}
+	return nil
 }
 
 // eval fills the group with the keys of scores and what s makes of its other
 // columns.
 func (g *group) eval(scores *group, s Selection) error {
-	all := scores.record() // the key first
-	rest := array.NewRecord(arrow.NewSchema(all.Schema().Fields()[1:], nil), all.Columns()[1:], all.NumRows())
+	rest := scores.withoutKey()
+	key := scores.columns[0].array()
 	for from := 0; from < scores.rows; {
 		n := min(s.BatchRows, scores.rows-from)
 		made, err := s.Eval(rest.NewSlice(int64(from), int64(from+n)))
@@ -197,7 +299,7 @@ func (g *group) eval(scores *group, s Selection) error {
 		if made.NumRows() != int64(n) {
 			return fmt.Errorf("%w: %d rows where %d were asked for", ErrBatch, made.NumRows(), n)
 		}
-		g.columns[0].take(all.Column(0).Data(), from, from+n)
+		g.columns[0].take(key.Data(), from, from+n)
 		for i, column := range made.Columns() {
 			g.columns[1+i].take(column.Data(), 0, n)
 		}
@@ -237,11 +339,24 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	}
 	var rows int64
 	var sum partition.Sum // the keys are part of it
+	next := 0
+	reasons := f.layout.find(schema.Reasons[0].Name)
 	err = f.groups(ctx, selected, func(g *group) error {
 		rows, sum = rows+int64(g.rows), sum.Add(g.rowSum())
+		meta := &f.meta.RowGroups[next]
+		next++
+		if meta.Columns[reasons].MetaData.DataPageOffset < o.copied.end {
+			return nil // as the score stage verified it
+		}
+		anew := explained.full.Get().(*group)
+		defer anew.release()
+		if err := f.decode(&pageReader{object: f.object, end: f.end}, anew, meta); err != nil {
+			return err
+		}
+		sum = sum.Add(anew.rowSum())
 		return nil
 	})
-	if err == nil && (rows != o.Counts.Scored || rows != file.Rows || sum != o.Rows) {
+	if err == nil && (rows != o.Counts.Scored || rows != file.Rows || sum.Sub(o.copied.taken) != o.Rows) {
 		err = fmt.Errorf("%w: rows or sums differ from what was selected", ErrContent)
 	}
 	return err
