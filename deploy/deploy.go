@@ -10,14 +10,16 @@ import (
 	"strings"
 )
 
-//go:embed model/*/model.txt
+//go:embed model/*/model.txt model/*/model.yaml
 var models embed.FS
 
-// Model returns a built-in model file. The error lists the names there are.
+// Model returns a built-in model file, LightGBM's or a scorecard. The error lists the
+// names there are.
 func Model(name string) ([]byte, error) {
-	data, err := models.ReadFile(path.Join("model", name, "model.txt"))
-	if err == nil {
-		return data, nil
+	for _, file := range []string{"model.txt", "model.yaml"} {
+		if data, err := models.ReadFile(path.Join("model", name, file)); err == nil {
+			return data, nil
+		}
 	}
 	entries, err := fs.ReadDir(models, "model")
 	if err != nil {

@@ -10,28 +10,33 @@ import (
 	"testing"
 
 	"rescore/partition/job"
+	"rescore/worker/attribution"
 	"rescore/worker/model"
 	"rescore/worker/program"
+	"rescore/worker/rule"
 )
 
-// names of every model that is committed, whether it is built in or not.
-func names(t *testing.T) []string {
+// files of every model that is committed, by name, whether it is built in or not.
+func files(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("model/*/model.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no model is committed: %v", err)
+	all, err := filepath.Glob("model/*/model.*")
+	if err != nil || len(all) < 2 {
+		t.Fatalf("models %v are committed: %v", all, err)
 	}
-	var list []string
-	for _, f := range files {
-		list = append(list, filepath.Base(filepath.Dir(f)))
+	named := make(map[string]string)
+	for _, f := range all {
+		named[filepath.Base(filepath.Dir(f))] = f
 	}
-	return list
+	if len(named) != len(all) {
+		t.Errorf("of %v, two have one name", all)
+	}
+	return named
 }
 
 func TestEveryCommittedModelIsBuiltInAsItIs(t *testing.T) {
 	t.Parallel()
-	for _, name := range names(t) {
-		want, err := os.ReadFile(filepath.Join("model", name, "model.txt"))
+	for name, file := range files(t) {
+		want, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +54,7 @@ func TestAnUnknownModelIsAnsweredWithTheNamesThereAre(t *testing.T) {
 			t.Errorf("%q is a model", name)
 			continue
 		}
-		for _, known := range names(t) {
+		for known := range files(t) {
 			if !strings.Contains(err.Error(), "builtin:"+known) {
 				t.Errorf("%q: %q does not name builtin:%s", name, err, known)
 			}
@@ -60,7 +65,7 @@ func TestAnUnknownModelIsAnsweredWithTheNamesThereAre(t *testing.T) {
 // scores tries rows in which every feature is null, zero, or large.
 func scores(t *testing.T, name string, data []byte) {
 	t.Helper()
-	e, err := model.LightGBM(data)
+	e, err := model.Load(data)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -86,7 +91,7 @@ func scores(t *testing.T, name string, data []byte) {
 
 func TestBuiltInModelsScoreAndNeedNothingButTheCanonicalRecord(t *testing.T) {
 	t.Parallel()
-	for _, name := range names(t) {
+	for name := range files(t) {
 		data, err := Model(name)
 		if err != nil {
 			t.Fatal(err)
@@ -98,13 +103,64 @@ func TestBuiltInModelsScoreAndNeedNothingButTheCanonicalRecord(t *testing.T) {
 	}
 }
 
+// Odds of 0.02 to 1, doubled for every 10 points.
+func TestTheTriggersOddsAreTheProductOfThoseThatFired(t *testing.T) {
+	t.Parallel()
+	data, err := Model("triggers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := model.Load(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Features) != rule.Triggers {
+		t.Fatalf("features %v", e.Features)
+	}
+	row := make([]float64, rule.Triggers)
+	odds := func(fired ...int) float64 {
+		for i := range row {
+			row[i] = 0
+			if e.Features[i] != rule.BitName(i+1) {
+				t.Errorf("feature %d is %s", i, e.Features[i])
+			}
+		}
+		for _, trigger := range fired {
+			row[trigger-1] = 1
+		}
+		p := e.Transform(e.Raw(row))
+		return p / (1 - p)
+	}
+	for _, c := range []struct {
+		fired []int
+		want  float64
+	}{{nil, 0.02}, {[]int{2}, 0.08}, {[]int{2, 6}, 0.64}, {[]int{1, 7, 8}, 0.16}} {
+		if got := odds(c.fired...); math.Abs(got/c.want-1) > 1e-12 {
+			t.Errorf("odds of %v are %v, want %v", c.fired, got, c.want)
+		}
+	}
+	for trigger := 1; trigger <= rule.Triggers; trigger++ {
+		if odds(trigger) < 0.039 {
+			t.Errorf("trigger %d hardly counts", trigger)
+		}
+		odds()
+		none := e.Raw(row)
+		if row[trigger-1] = math.NaN(); e.Raw(row) != none {
+			t.Errorf("trigger %d counts when it cannot be told", trigger)
+		}
+	}
+	if _, err := attribution.NewPath(e); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestExamplesNameModelsThatFitTheirJobs(t *testing.T) {
 	t.Parallel()
-	files, err := fs.Glob(os.DirFS("example"), "*/job.yaml")
-	if err != nil || len(files) == 0 {
+	jobs, err := fs.Glob(os.DirFS("example"), "*/job.yaml")
+	if err != nil || len(jobs) == 0 {
 		t.Fatalf("no example is committed: %v", err)
 	}
-	for _, file := range files {
+	for _, file := range jobs {
 		file = filepath.Join("example", filepath.FromSlash(file))
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -29,6 +29,7 @@ package bundle
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -60,6 +61,11 @@ func Read(name string, data []byte) (*Bundle, error) {
 	var err error
 	if !b.Packed {
 		if b.Model, err = model.Load(data); err != nil {
+			if p := (job.Problems{}); errors.As(err, &p) { // of a scorecard, which does not know its name
+				for i := range p {
+					p[i].File = name
+				}
+			}
 			return nil, fmt.Errorf("model %s: %w", name, err)
 		}
 		return b, nil

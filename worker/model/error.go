@@ -25,7 +25,8 @@ const Supported = "supported: LightGBM text models (Booster.save_model), version
 	"boosters gbtree, dart and gblinear, trained for reg:squarederror, reg:squaredlogerror, reg:absoluteerror, reg:quantileerror, " +
 	"reg:pseudohubererror, reg:logistic, reg:gamma, reg:tweedie, binary:logistic, binary:logitraw, binary:hinge, count:poisson, " +
 	"multi:softmax, multi:softprob, rank:pairwise, rank:ndcg, rank:map, survival:cox or survival:aft; " +
-	"PMML 3.2 to 4.4: RegressionModel, TreeModel, Scorecard, and MiningModel whose segments are added, averaged, voted with, or chained into a last regression"
+	"PMML 3.2 to 4.4: RegressionModel, TreeModel, Scorecard, and MiningModel whose segments are added, averaged, voted with, or chained into a last regression; " +
+	"scorecards in YAML, whose first key is scorecard"
 
 // Header is the Tree of an Error about no tree in particular.
 const Header = -1
