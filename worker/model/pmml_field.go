@@ -410,6 +410,9 @@ func (p *pmml) treatInvalid(at element, f *pmmlField, outermost bool) error {
 		p.domains = append(p.domains, domain)
 	case "asIs":
 		f.closed = false
+		if f.space != nil && !f.space.truth { // the model may name values that the dictionary does not
+			f.space.fixed = false
+		}
 	case "asMissing":
 		f.operand = p.steps.Add(transform.Restrict{Domain: domain, Otherwise: math.NaN()}, f.operand)
 	case "asValue":

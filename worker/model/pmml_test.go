@@ -148,6 +148,7 @@ func TestPMMLExpressions(t *testing.T) {
 		{number(`<NormDiscrete field="c" value="blue"/>`), at(0, 0, 0, 1, 0), 1},
 		{number(`<NormDiscrete field="c" value="blue"/>`), at(0, 0, 0, 0, 0), 0},
 		{number(`<NormDiscrete field="c" value="green"/>`), at(0, 0, 0, -1, 0), 0},
+		{number(`<NormDiscrete field="c" value="green"/>`), at(0, 0, 0, 3, 0), 1}, // named by the model alone: the code behind the dictionary's
 		{number(`<NormDiscrete field="c" value="blue"/>`), at(0, 0, 0, nan, 0), nan},
 		{number(`<NormDiscrete field="c" value="blue" mapMissingTo="0.5"/>`), at(0, 0, 0, nan, 0), 0.5},
 		{number(`<NormDiscrete field="x" value="3"/>`), at(3, 0, 0, 0, 0), 1},
