@@ -242,7 +242,7 @@ func (c *checker) own(s Spec) {
 	c.formulas("custom_rules", s.Custom, RulesMax)
 	for _, f := range s.Custom {
 		trigger := triggerName.MatchString(f.Name)
-		_, column := schema.Find(schema.Published, strings.ToLower(f.Name))
+		column := slices.ContainsFunc(schema.PublishedWith(s.Model.Names()), func(c schema.Column) bool { return strings.EqualFold(c.Name, f.Name) })
 		if trigger || column || strings.EqualFold(f.Name, "any") {
 			c.add(join("custom_rules", f.Name), "answers list rules beside triggers T1 to T14, any of them, and the published columns, of which this is one's name", "choose another name")
 		}

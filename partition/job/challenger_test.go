@@ -70,6 +70,16 @@ func TestWhatIsWrongWithAChallengerIsSaidByItsPlace(t *testing.T) {
 	}
 }
 
+// TestARuleCannotHaveAChallengersColumnsName: answers list rules beside columns.
+func TestARuleCannotHaveAChallengersColumnsName(t *testing.T) {
+	t.Parallel()
+	text := challenged("[{name: B2, path: p}]") + "custom_rules: {propensity_b2: warn == 1, propensity_b3: warn == 1}\n"
+	problems := problemsOf(t, text)
+	if len(problems) != 1 || problems[0].Path != "custom_rules.propensity_b2" || !strings.Contains(problems[0].Message, "this is one's name") {
+		t.Errorf("%v", problems)
+	}
+}
+
 func TestAJobsNameDependsOnItsChallengersAndNotOnWhereTheyLie(t *testing.T) {
 	t.Parallel()
 	one := decoded(t, challenged("[{name: a, path: p}]"))
