@@ -17,6 +17,7 @@ import (
 	"rescore/cmd/internal/province"
 	"rescore/partition/job"
 	"rescore/partition/store"
+	"rescore/worker/bundle"
 	"rescore/worker/sink"
 )
 
@@ -55,8 +56,12 @@ func late() []byte {
 // constant says the same of everybody.
 func constant() []byte { return lightGBM(stump{"fee_last", 0, -2, -2}) }
 
+// few cuts a base into a few partitions.
+func few(s *job.Spec) { s.Run.PartitionRows = 2500 }
+
 // challenged lets three models challenge the built-in one.
 func challenged(s *job.Spec) {
+	few(s)
 	s.Model.Challengers = []job.Challenger{
 		{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5},
 		{Name: "late", Path: "late.txt", Features: map[string]string{"sms_cnt_m0": "data_kb_m1"}, UndersamplingBeta: 1},
@@ -105,7 +110,7 @@ func TestAChallengerSaysWhatItWouldSayAsChampion(t *testing.T) {
 	t.Parallel()
 	dir := arena(t, 6000)
 	together := run(t, options(t, dir, challenged))
-	alone := run(t, options(t, dir))
+	alone := run(t, options(t, dir, few))
 	if together.Rows != alone.Rows || together.Tally != alone.Tally {
 		t.Errorf("with challengers %+v %+v, without %+v %+v", together.Rows, together.Tally, alone.Rows, alone.Tally)
 	}
@@ -122,6 +127,40 @@ func TestAChallengerSaysWhatItWouldSayAsChampion(t *testing.T) {
 		if !slices.Equal(floats(t, together, "propensity_"+c.Name), floats(t, promoted, "propensity")) {
 			t.Errorf("%s says something else as a challenger", c.Name)
 		}
+	}
+}
+
+// TestAChallengerMayBeAPackage: the card's binding and correction hold as they do for
+// a champion.
+func TestAChallengerMayBeAPackage(t *testing.T) {
+	t.Parallel()
+	dir := arena(t, 2000)
+	card := bundle.Default()
+	card.ID, card.UndersamplingBeta = "late", 0.5
+	card.Features = []bundle.Feature{{Name: "sms_cnt_m0", Column: "data_kb_m1"}}
+	files, err := bundle.Make(card, "model.txt", late(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "late"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if err := os.WriteFile(filepath.Join(dir, "late", f.Name), f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := run(t, options(t, dir, few, func(s *job.Spec) {
+		s.Model.Challengers = []job.Challenger{
+			{Name: "packed", Path: "late", UndersamplingBeta: 1},
+			{Name: "bare", Path: "late.txt", Features: map[string]string{"sms_cnt_m0": "data_kb_m1"}, UndersamplingBeta: 0.5},
+		}
+	}))
+	if !slices.Equal(floats(t, out, "propensity_packed"), floats(t, out, "propensity_bare")) {
+		t.Error("in a package the model says something else")
+	}
+	if packed, bare := out.Challengers[0], out.Challengers[1]; packed.Model == bare.Model || packed.PSI != bare.PSI || packed.Mean != bare.Mean {
+		t.Errorf("%+v and %+v", packed, bare)
 	}
 }
 
