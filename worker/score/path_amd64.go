@@ -87,8 +87,7 @@ func sumAVX512(f *forest) {
 		drill, table := &f.drill[t.drill], &f.table[t.table]
 		switch {
 		case size == 0:
-			f.replay(*t)
-			f.spread(*t)
+			f.sumLarge(t)
 		case size == 32 && f.single:
 			sum32Single(&f.singles[0], masks, planes, drill, table, n)
 		case size == 32:

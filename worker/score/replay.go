@@ -51,46 +51,72 @@ func split(from, to *uint64, a, b, l uint64) {
 	*from = rows ^ right
 }
 
-// encode writes the number of each row's leaf, of at most leavesMax. It uses the
-// masks up.
-func encode(leaf *[blockRows]uint8, masks []plane, bit *[8]plane) {
-	// Fold the masks in two, over and over: those of odd numbers say bit 0; joined
-	// with their even neighbours, they are the masks of the numbers without it.
-	*bit = [8]plane{}
-	for b := 0; len(masks) > 1; b++ {
-		var p0, p1, p2, p3, p4, p5, p6, p7 uint64
-		half := len(masks) / 2
-		for i := range half {
-			even, odd, both := &masks[2*i], &masks[2*i+1], &masks[i]
-			p0 |= join(&both[0], even[0], odd[0])
-			p1 |= join(&both[1], even[1], odd[1])
-			p2 |= join(&both[2], even[2], odd[2])
-			p3 |= join(&both[3], even[3], odd[3])
-			p4 |= join(&both[4], even[4], odd[4])
-			p5 |= join(&both[5], even[5], odd[5])
-			p6 |= join(&both[6], even[6], odd[6])
-			p7 |= join(&both[7], even[7], odd[7])
-		}
-		bit[b] = plane{p0, p1, p2, p3, p4, p5, p6, p7}
-		if len(masks)%2 == 1 {
-			masks[half] = masks[len(masks)-1]
-			half++
-		}
-		masks = masks[:half]
-	}
+// encode writes the number of each row's leaf, of at most leavesMax.
+func encode(leaf *[blockRows]uint8, masks []plane, _ *[8]plane) {
+	masks = pad(masks)
+	var x [8]uint64
 	for w := range len(plane{}) {
-		x := [8]uint64{bit[0][w], bit[1][w], bit[2][w], bit[3][w], bit[4][w], bit[5][w], bit[6][w], bit[7][w]}
+		numbers(&x, masks, w)
 		swapBytes(&x)
-		rows := (*[64]uint8)(leaf[w*64:])
-		for i, x := range x {
-			binary.LittleEndian.PutUint64(rows[8*i:], transpose(x))
+		rows := (*[64]uint8)(leaf[64*w:])
+		for i := range x { // no copy: it would wait for all of x
+			binary.LittleEndian.PutUint64(rows[8*i:], x[i])
 		}
 	}
 }
 
-func join(both *uint64, even, odd uint64) uint64 {
-	*both = even | odd
-	return odd
+// pad returns a tree's masks with those after the last, to a multiple of 32, cleared.
+func pad(masks []plane) []plane {
+	padded := masks[:(len(masks)+31)/32*32]
+	clear(padded[len(masks):])
+	return padded
+}
+
+// numbers writes the leaves of the rows of word w, a byte each: byte j of x[i] is that of
+// row 8j+i.
+func numbers(x *[8]uint64, masks []plane, w int) {
+	words := unsafe.Slice(&masks[0][0], len(plane{})*len(masks))
+	// Masks of odd numbers say bit 0 of the leaf's number, and so on.
+	var b0, b1, b2, b3, b4, b5, b6, b7 uint64
+	for first := 0; first < len(masks); first += 32 {
+		m := (*[249]uint64)(words[8*first+w:]) // mask i at 8*i
+		p0, p1, p2, all0 := fold((*[57]uint64)(m[:]))
+		q0, q1, q2, all1 := fold((*[57]uint64)(m[64:]))
+		r0, r1, r2, all2 := fold((*[57]uint64)(m[128:]))
+		s0, s1, s2, all3 := fold((*[57]uint64)(m[192:]))
+		b0 |= p0 | q0 | r0 | s0
+		b1 |= p1 | q1 | r1 | s1
+		b2 |= p2 | q2 | r2 | s2
+		b3 |= all1 | all3
+		b4 |= all2 | all3
+		if first > 0 {
+			all := all0 | all1 | all2 | all3
+			b5 |= all & -uint64(first>>5&1)
+			b6 |= all & -uint64(first>>6&1)
+			b7 |= all & -uint64(first>>7)
+		}
+	}
+	// Matrices of eight bits by eight are transposed, eight at once.
+	b0, b1 = swap(b0, b1, 1, 0x5555555555555555)
+	b2, b3 = swap(b2, b3, 1, 0x5555555555555555)
+	b4, b5 = swap(b4, b5, 1, 0x5555555555555555)
+	b6, b7 = swap(b6, b7, 1, 0x5555555555555555)
+	b0, b2 = swap(b0, b2, 2, 0x3333333333333333)
+	b1, b3 = swap(b1, b3, 2, 0x3333333333333333)
+	b4, b6 = swap(b4, b6, 2, 0x3333333333333333)
+	b5, b7 = swap(b5, b7, 2, 0x3333333333333333)
+	b0, b4 = swap(b0, b4, 4, 0x0f0f0f0f0f0f0f0f)
+	b1, b5 = swap(b1, b5, 4, 0x0f0f0f0f0f0f0f0f)
+	b2, b6 = swap(b2, b6, 4, 0x0f0f0f0f0f0f0f0f)
+	b3, b7 = swap(b3, b7, 4, 0x0f0f0f0f0f0f0f0f)
+	x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7] = b0, b1, b2, b3, b4, b5, b6, b7
+}
+
+// fold returns, of eight masks, those of numbers with bit 0, 1, 2, and all.
+func fold(m *[57]uint64) (b0, b1, b2, all uint64) {
+	m1, m23, m5, m67 := m[8], m[16]|m[24], m[40], m[48]|m[56]
+	upper := m[32] | m5 | m67
+	return m1 | m[24] | m5 | m[56], m23 | m67, upper, m[0] | m1 | m23 | upper
 }
 
 // sumPlain sums tree by tree, in the order of the rows.
@@ -101,9 +127,9 @@ func sumPlain(f *forest) {
 		case t.leaves() > leavesMax:
 			f.spread(t)
 		case f.single:
-			add(f.singles, f.masks, t, f.narrow)
+			add(f.singles, f.masks[:t.leaves()], f.narrow[t.value:])
 		default:
-			add(f.doubles, f.masks, t, f.value)
+			add(f.doubles, f.masks[:t.leaves()], f.value[t.value:])
 		}
 	}
 }
@@ -112,66 +138,26 @@ func sumPlain(f *forest) {
 type float interface{ float32 | float64 }
 
 // add adds the values of the leaves of one tree, of at most leavesMax.
-func add[F float](sum *[blockRows]F, masks []plane, t grown, values []F) {
-	value := (*[leavesMax]F)(values[t.value:])
-	leaves := t.leaves()
-	clear(masks[leaves : (leaves+31)/32*32])
-	words := unsafe.Slice(&masks[0][0], len(plane{})*len(masks))
+func add[F float](sum *[blockRows]F, masks []plane, value []F) {
+	v := (*[leavesMax]F)(value)
+	masks = pad(masks)
+	var x [8]uint64
 	for w := range len(plane{}) {
-		// Masks of odd numbers say bit 0 of the leaf's number, and so on.
-		var b0, b1, b2, b3, b4, b5, b6, b7 uint64
-		for first := 0; first < leaves; first += 32 {
-			m := (*[249]uint64)(words[8*first+w:]) // mask i at 8*i
-			p0, p1, p2, all0 := fold((*[57]uint64)(m[:]))
-			q0, q1, q2, all1 := fold((*[57]uint64)(m[64:]))
-			r0, r1, r2, all2 := fold((*[57]uint64)(m[128:]))
-			s0, s1, s2, all3 := fold((*[57]uint64)(m[192:]))
-			b0 |= p0 | q0 | r0 | s0
-			b1 |= p1 | q1 | r1 | s1
-			b2 |= p2 | q2 | r2 | s2
-			b3 |= all1 | all3
-			b4 |= all2 | all3
-			if first > 0 {
-				all := all0 | all1 | all2 | all3
-				b5 |= all & -uint64(first>>5&1)
-				b6 |= all & -uint64(first>>6&1)
-				b7 |= all & -uint64(first>>7)
-			}
-		}
-		// Matrices of eight bits by eight are transposed, eight at once: word i gets a
-		// byte for bit i of each byte.
-		b0, b1 = swap(b0, b1, 1, 0x5555555555555555)
-		b2, b3 = swap(b2, b3, 1, 0x5555555555555555)
-		b4, b5 = swap(b4, b5, 1, 0x5555555555555555)
-		b6, b7 = swap(b6, b7, 1, 0x5555555555555555)
-		b0, b2 = swap(b0, b2, 2, 0x3333333333333333)
-		b1, b3 = swap(b1, b3, 2, 0x3333333333333333)
-		b4, b6 = swap(b4, b6, 2, 0x3333333333333333)
-		b5, b7 = swap(b5, b7, 2, 0x3333333333333333)
-		b0, b4 = swap(b0, b4, 4, 0x0f0f0f0f0f0f0f0f)
-		b1, b5 = swap(b1, b5, 4, 0x0f0f0f0f0f0f0f0f)
-		b2, b6 = swap(b2, b6, 4, 0x0f0f0f0f0f0f0f0f)
-		b3, b7 = swap(b3, b7, 4, 0x0f0f0f0f0f0f0f0f)
+		numbers(&x, masks, w)
 		rows := (*[64]F)(sum[64*w:])
-		for i, x := range [8]uint64{b0, b1, b2, b3, b4, b5, b6, b7} {
+		for i := range x {
+			x := x[i]
 			row := (*[57]F)(rows[i:])
-			row[0] += value[uint8(x)]
-			row[8] += value[uint8(x>>8)]
-			row[16] += value[uint8(x>>16)]
-			row[24] += value[uint8(x>>24)]
-			row[32] += value[uint8(x>>32)]
-			row[40] += value[uint8(x>>40)]
-			row[48] += value[uint8(x>>48)]
-			row[56] += value[uint8(x>>56)]
+			row[0] += v[uint8(x)]
+			row[8] += v[uint8(x>>8)]
+			row[16] += v[uint8(x>>16)]
+			row[24] += v[uint8(x>>24)]
+			row[32] += v[uint8(x>>32)]
+			row[40] += v[uint8(x>>40)]
+			row[48] += v[uint8(x>>48)]
+			row[56] += v[uint8(x>>56)]
 		}
 	}
-}
-
-// fold returns, of eight masks, those of numbers with bit 0, 1, 2, and all.
-func fold(m *[57]uint64) (b0, b1, b2, all uint64) {
-	m1, m23, m5, m67 := m[8], m[16]|m[24], m[40], m[48]|m[56]
-	upper := m[32] | m5 | m67
-	return m1 | m[24] | m5 | m[56], m23 | m67, upper, m[0] | m1 | m23 | upper
 }
 
 // sumFound sums groups of trees whose leaves have been found.
@@ -208,6 +194,29 @@ func sum[F float](sum *[blockRows]F, leaf *[grouped][blockRows]uint8, value []F,
 		for r := range sum {
 			sum[r] += v[l[r]]
 		}
+	}
+}
+
+// sumLarge sums one tree of more leaves than vectors look up.
+func (f *forest) sumLarge(t *grown) {
+	f.replay(*t)
+	switch {
+	case t.leaves() > leavesMax:
+		f.spread(*t)
+	case f.single:
+		f.path.encode(&f.leaves[0], f.masks[:t.leaves()], &f.desk.bits)
+		pick(f.singles, f.slot, &f.leaves[0], f.narrow[t.value:])
+	default:
+		f.path.encode(&f.leaves[0], f.masks[:t.leaves()], &f.desk.bits)
+		pick(f.doubles, f.slot, &f.leaves[0], f.value[t.value:])
+	}
+}
+
+// pick adds the values of the leaves of one tree.
+func pick[F float](sum *[blockRows]F, slot *[blockRows]uint16, leaf *[blockRows]uint8, value []F) {
+	v := (*[leavesMax]F)(value)
+	for r, l := range leaf {
+		sum[slot[r]%blockRows] += v[l]
 	}
 }
 
