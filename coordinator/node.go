@@ -231,7 +231,7 @@ func assignment(s *ledger.State, l ledger.Lease) wire.Assignment {
 		Spec: j.Spec, SpecBase: j.SpecBase, Task: stage.Tasks[l.Task].Task,
 		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules, Challengers: j.Facts.Challengers,
 	}
-	if stage.Kind == job.StageSelect {
+	if stage.Kind == job.StageSelect && len(a.Task.Slices) == 0 {
 		a.Files = nil // it reads what was staged, not the input
 	}
 	return a

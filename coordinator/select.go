@@ -38,6 +38,9 @@ func (n *Node) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]
 			return nil, err
 		}
 		tasks[i] = job.Task{Range: t.Range, Rows: t.Result.Counts.Scored, Staged: []job.File{scores, ranks}}
+		if spec.Model.Reasons.Exactly() { // who is explained exactly is read once more
+			tasks[i].Slices, tasks[i].Keys = t.Slices, t.Keys
+		}
 	}
 	return tasks, nil
 }

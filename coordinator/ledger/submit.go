@@ -203,6 +203,8 @@ func checkSelect(score *Stage, tasks []Task) error {
 		switch {
 		case t.Range != made.Range:
 			return fmt.Errorf("task %d is of %s, partition %d of %s: %w", i, t.Range, i, made.Range, ErrCover)
+		case len(t.Slices) > 0 && (!slices.Equal(t.Slices, made.Slices) || t.Keys != made.Keys):
+			return fmt.Errorf("task %d reads other rows again than partition %d: %w", i, i, ErrCover)
 		case t.Rows != made.Result.Counts.Scored:
 			return fmt.Errorf("task %d has %d rows, %d were scored: %w", i, t.Rows, made.Result.Counts.Scored, ErrCounts)
 		case len(t.Staged) != 2 || t.Staged[0].Kind != job.FileScores || !slices.Contains(made.Result.Files, t.Staged[0]) ||

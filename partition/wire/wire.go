@@ -78,7 +78,7 @@ var (
 // WorkRequest asks for tasks of jobs that the worker is ready for.
 type WorkRequest struct {
 	Worker string   `cbor:"1,keyasint"`
-	Slots  int      `cbor:"2,keyasint"` // most assignments wanted, 1 to SlotsMax
+	Slots  int      `cbor:"2,keyasint"`           // most assignments wanted, 1 to SlotsMax
 	Ready  []job.ID `cbor:"3,keyasint,omitempty"` // jobs it has opened, and whose models it has verified; at most ReadyMax
 	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it cannot work on, whatever the attempt: they fail; at most ReadyMax
 }
@@ -100,8 +100,8 @@ type Offer struct {
 // WorkReply brings tasks. With none, the worker asks again after Retry.
 type WorkReply struct {
 	Assignments []Assignment `cbor:"1,keyasint"`
-	RetryMillis int64        `cbor:"2,keyasint"` // wait before the next request, milliseconds
-	NotLeader   bool         `cbor:"3,keyasint"` // whoever answered may not grant
+	RetryMillis int64        `cbor:"2,keyasint"`           // wait before the next request, milliseconds
+	NotLeader   bool         `cbor:"3,keyasint"`           // whoever answered may not grant
 	Offers      []Offer      `cbor:"4,keyasint,omitempty"` // jobs that have work and that the worker is not ready for; at most ReadyMax
 }
 
@@ -119,7 +119,7 @@ type Assignment struct {
 	Spec     []byte          `cbor:"7,keyasint"` // canonical JSON of the job's spec
 	SpecBase string          `cbor:"8,keyasint"` // folder that the spec's relative paths resolve against
 	Task     job.Task        `cbor:"9,keyasint"`
-	Files    []job.InputFile `cbor:"10,keyasint"` // of the survey; Task.Slices index it; empty but in a score task
+	Files    []job.InputFile `cbor:"10,keyasint"` // of the survey; Task.Slices index it; empty in a task that has none
 	Model    string          `cbor:"11,keyasint"` // SHA-256 the model file must have; "" in a survey
 	Rules    string          `cbor:"12,keyasint"` // SHA-256 of the rules; "" in a survey
 

@@ -116,7 +116,11 @@ func TestTheDigestIsOfTheRows(t *testing.T) {
 					s.Input.Path = "base/month={month}"
 				}
 				s.Model.Challengers = []job.Challenger{{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5}}
+				s.Model.Reasons.Exact, s.Model.Reasons.ExactPct = "contact", 7
 			}))
+			if e := out.Tally.Explained; e.None != 0 || e.Exact == 0 || e.Exact > subscribers*7/100 || e.Path+e.Exact != subscribers {
+				t.Errorf("%s, %+v: rows explained %+v", name, c, e)
+			}
 			if digest == "" {
 				digest, challengers = out.Digest, out.Challengers
 			}
