@@ -11,11 +11,15 @@ func mark256(absent *plane, x *[blockRows]float64, least uint64)
 //go:noescape
 func bits256(bits *[8]plane, bins *[blockRows]uint8)
 
+//go:noescape
+func stand256(bits *[8]plane, absent *plane, low *plane, lows int, left, right *plane, highs int)
+
 func quantiseAVX2(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 	search256(&d.bins, x, s)
 	mark256(&d.absent, x, present(s.zero))
 	bits256(&d.bits, &d.bins)
-	rise(planes, &d.absent, &d.bits, s)
+	low, left, right := s.stands(planes)
+	stand256(&d.bits, &d.absent, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
 }
 
 //go:noescape
@@ -38,14 +42,21 @@ func quantiseAVX512(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 	if s.chart == nil || s.zero {
 		mark512(&d.absent, x, present(s.zero))
 	}
-	var left, right *plane
+	low, left, right := s.stands(planes)
+	stand512(&d.bins, order, &d.absent, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+}
+
+// stands returns where a scale's planes begin; left and right are nil when no node
+// asks for them.
+func (s *scale) stands(planes []plane) (low, left, right *plane) {
+	low = &planes[s.low+1]
 	if s.left {
 		left = &planes[s.high[0]]
 	}
 	if s.right {
 		right = &planes[s.high[1]]
 	}
-	stand512(&d.bins, order, &d.absent, &planes[s.low+1], min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+	return low, left, right
 }
 
 // Where assembly finds what it permutes.

@@ -163,3 +163,141 @@ bytes:
 	JNZ  bytes
 	VZEROUPPER
 	RET
+
+// DIGIT makes, of the bits of a digit at BX, what its planes are of: with Y3 joined,
+// those of at least 1 to 8 in Y6 to Y8, Y2, Y9 to Y11 and Y3; with Y3 met, those of
+// at least 9 to 15 (digits).
+#define DIGIT(at) \
+	VMOVDQU at(BX), Y0        \
+	VMOVDQU (at+64)(BX), Y1   \
+	VMOVDQU (at+128)(BX), Y2  \
+	VMOVDQU (at+192)(BX), Y3  \
+	VPOR    Y0, Y1, Y4        \
+	VPAND   Y0, Y1, Y5        \
+	VPOR    Y2, Y4, Y6        \
+	VPOR    Y2, Y1, Y7        \
+	VPOR    Y2, Y5, Y8        \
+	VPAND   Y2, Y4, Y9        \
+	VPAND   Y2, Y1, Y10       \
+	VPAND   Y2, Y5, Y11
+
+// PUT stores plane i, or is done when it is one too many.
+#define PUT(i, op, g, done) \
+	CMPQ CX, $i          \
+	JLE  done            \
+	op   g, Y3, Y12      \
+	VMOVDQU Y12, (64*i)(DI)
+
+#define PUTLEFT(i, op, g, done) \
+	CMPQ CX, $i          \
+	JLE  done            \
+	op   g, Y3, Y12      \
+	VPANDN Y12, Y13, Y12 \
+	VMOVDQU Y12, (64*i)(DI)
+
+#define PUTRIGHT(i, op, g, done) \
+	CMPQ CX, $i          \
+	JLE  done            \
+	op   g, Y3, Y12      \
+	VPOR Y12, Y13, Y12   \
+	VMOVDQU Y12, (64*i)(DI)
+
+// func stand256(bits *[8]plane, absent *plane, low *plane, lows int, left, right *plane, highs int)
+//
+// rise: low gets the lows (at most 15) planes after the first; left and right, where
+// they are not nil, the highs. Half of each plane is made at a time.
+TEXT ·stand256(SB), NOSPLIT, $0-56
+	MOVQ bits+0(FP), BX
+	MOVQ absent+8(FP), AX
+	MOVQ low+16(FP), R8
+	MOVQ left+32(FP), R9
+	MOVQ right+40(FP), R10
+	MOVQ $2, DX
+	VPCMPEQB Y14, Y14, Y14
+	VPXOR Y15, Y15, Y15
+
+half:
+	VMOVDQU (AX), Y13
+	DIGIT(0)
+	MOVQ R8, DI
+	MOVQ lows+24(FP), CX
+	PUT(0, VPOR, Y6, high)
+	PUT(1, VPOR, Y7, high)
+	PUT(2, VPOR, Y8, high)
+	PUT(3, VPOR, Y2, high)
+	PUT(4, VPOR, Y9, high)
+	PUT(5, VPOR, Y10, high)
+	PUT(6, VPOR, Y11, high)
+	PUT(7, VPOR, Y3, high)
+	PUT(8, VPAND, Y6, high)
+	PUT(9, VPAND, Y7, high)
+	PUT(10, VPAND, Y8, high)
+	PUT(11, VPAND, Y2, high)
+	PUT(12, VPAND, Y9, high)
+	PUT(13, VPAND, Y10, high)
+	PUT(14, VPAND, Y11, high)
+
+high:
+	DIGIT(256)
+	MOVQ highs+48(FP), CX
+	MOVQ R9, DI
+	TESTQ DI, DI
+	JZ   right
+	PUTLEFT(0, VPOR, Y14, right)
+	PUTLEFT(1, VPOR, Y6, right)
+	PUTLEFT(2, VPOR, Y7, right)
+	PUTLEFT(3, VPOR, Y8, right)
+	PUTLEFT(4, VPOR, Y2, right)
+	PUTLEFT(5, VPOR, Y9, right)
+	PUTLEFT(6, VPOR, Y10, right)
+	PUTLEFT(7, VPOR, Y11, right)
+	PUTLEFT(8, VPOR, Y3, right)
+	PUTLEFT(9, VPAND, Y6, right)
+	PUTLEFT(10, VPAND, Y7, right)
+	PUTLEFT(11, VPAND, Y8, right)
+	PUTLEFT(12, VPAND, Y2, right)
+	PUTLEFT(13, VPAND, Y9, right)
+	PUTLEFT(14, VPAND, Y10, right)
+	PUTLEFT(15, VPAND, Y11, right)
+	PUTLEFT(16, VPAND, Y15, right)
+
+right:
+	MOVQ R10, DI
+	TESTQ DI, DI
+	JZ   stood
+	PUTRIGHT(0, VPOR, Y14, stood)
+	PUTRIGHT(1, VPOR, Y6, stood)
+	PUTRIGHT(2, VPOR, Y7, stood)
+	PUTRIGHT(3, VPOR, Y8, stood)
+	PUTRIGHT(4, VPOR, Y2, stood)
+	PUTRIGHT(5, VPOR, Y9, stood)
+	PUTRIGHT(6, VPOR, Y10, stood)
+	PUTRIGHT(7, VPOR, Y11, stood)
+	PUTRIGHT(8, VPOR, Y3, stood)
+	PUTRIGHT(9, VPAND, Y6, stood)
+	PUTRIGHT(10, VPAND, Y7, stood)
+	PUTRIGHT(11, VPAND, Y8, stood)
+	PUTRIGHT(12, VPAND, Y2, stood)
+	PUTRIGHT(13, VPAND, Y9, stood)
+	PUTRIGHT(14, VPAND, Y10, stood)
+	PUTRIGHT(15, VPAND, Y11, stood)
+	PUTRIGHT(16, VPAND, Y15, stood)
+
+stood:
+	ADDQ $32, BX
+	ADDQ $32, AX
+	ADDQ $32, R8
+	TESTQ R9, R9
+	JZ   noLeft
+	ADDQ $32, R9
+
+noLeft:
+	TESTQ R10, R10
+	JZ   noRight
+	ADDQ $32, R10
+
+noRight:
+	DECQ DX
+	JNZ  half
+	VZEROUPPER
+	RET

@@ -109,6 +109,11 @@ func (s *scale) choose() int {
 	s.ruler = stub
 	crowd, best := n, stub
 	try := func(from, to float64, shift uint32, o origin) bool {
+		if n <= 32 {
+			// Many values are above the last of few thresholds, and to see that one is
+			// beyond the end takes a jump: they get half of the buckets.
+			to += to - from
+		}
 		r, ok := lay(from, to, shift, o)
 		if !ok {
 			return false
