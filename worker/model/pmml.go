@@ -87,7 +87,8 @@ type pmml struct {
 	domains      []transform.Domain  // of these
 	refused      []transform.Operand // above 0 where there is no score
 
-	float     bool // sums are in float32 (x-mathContext)
+	grower    grower // of the tree being read
+	float     bool   // sums are in float32 (x-mathContext)
 	weights   []pmmlWeight
 	total     []float64
 	nodesLeft int

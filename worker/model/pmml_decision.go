@@ -23,8 +23,9 @@ const (
 	targetNull = -2 // there is no score
 )
 
-// testsMax is how many tests the decision of one node may take. What takes more is
-// computed as a column beforehand, and the tree asks for that.
+// testsMax is how many tests the decision of one node may take, beside four for each
+// of its children. What takes more is computed as a column beforehand, and the tree
+// asks for that.
 const testsMax = 64
 
 // verdict is a test, or a target.
@@ -59,7 +60,7 @@ const pruneMax = 2048
 type decision struct {
 	of    *pmml
 	known map[int]knowledge // by column
-	tests int
+	tests int               // that may still be made
 }
 
 // about returns what is known of a field.
@@ -100,11 +101,11 @@ func (d *decision) outcomes(q *question) (yes, no, absent bool) {
 	return yes, no, k.absent
 }
 
-// assume notes that a question had one of some answers, and returns what undoes it.
-func (d *decision) assume(q *question, yes, no, absent bool) (undo func()) {
-	column := q.field.operand.Column()
-	old, had := d.known[column]
-	k := d.about(q.field)
+// assume notes that a question had one of some answers, and returns what was known of
+// the column before.
+func (d *decision) assume(q *question, yes, no, absent bool) (before knowledge) {
+	before = d.about(q.field)
+	k := before
 	k.absent = k.absent && absent
 	k.present = k.present && (yes || no)
 	if yes != no {
@@ -128,33 +129,43 @@ func (d *decision) assume(q *question, yes, no, absent bool) (undo func()) {
 			k.allowed, k.other = allowed, k.other && no
 		}
 	}
-	d.known[column] = k
-	return func() {
-		if had {
-			d.known[column] = old
-		} else {
-			delete(d.known, column)
-		}
-	}
+	d.known[q.field.operand.Column()] = k
+	return before
 }
+
+// forget takes back what was assumed.
+func (d *decision) forget(q *question, before knowledge) { d.known[q.field.operand.Column()] = before }
 
 // rest is what follows an answer. Two answers that the same rest follows are one.
 type rest struct{ decide func() (*verdict, error) }
 
 func to(target int) *rest {
-	return &rest{func() (*verdict, error) { return &verdict{target: target}, nil }}
+	if at := target - targetNull; at < len(targets) {
+		return targets[at]
+	}
+	v := &verdict{target: target}
+	return &rest{func() (*verdict, error) { return v, nil }}
 }
+
+// targets are the rests that nearly all nodes have: no child, and one of a few.
+var targets = func() []*rest {
+	list := make([]*rest, 8)
+	for i := range list {
+		v := &verdict{target: targetNull + i}
+		list[i] = &rest{func() (*verdict, error) { return v, nil }}
+	}
+	return list
+}()
 
 // ask makes the test of a question.
 func (d *decision) ask(at element, q *question, yes, no, absent *rest) (*verdict, error) {
 	canYes, canNo, canAbsent := d.outcomes(q)
 	var v verdict
 	follow := func(r *rest, y, n, a bool) (*verdict, error) {
-		undo := d.assume(q, y, n, a)
-		defer undo()
+		defer d.forget(q, d.assume(q, y, n, a))
 		return r.decide()
 	}
-	if d.tests++; d.tests > testsMax {
+	if d.tests--; d.tests < 0 {
 		return nil, errTests
 	}
 	v.question = q
@@ -185,7 +196,7 @@ func (d *decision) ask(at element, q *question, yes, no, absent *rest) (*verdict
 }
 
 // errTests is returned where a decision takes too many tests.
-var errTests = refused("a decision takes more than %d tests", testsMax)
+var errTests = refused("a decision takes too many tests")
 
 // simple joins ends that are the same.
 func (v *verdict) simple(at element, p *pmml) (*verdict, error) {
@@ -253,7 +264,7 @@ func (v *verdict) sink(f *pmmlField, target *verdict) bool {
 // true gives the target of its place. unknown follows the predicate of a place that
 // is unknown: nil for what follows one that is false. end follows the last.
 func (d *decision) children(s *scope, predicates []element, unknown func(place int) *rest, end *rest) (*verdict, error) {
-	d.tests = 0
+	d.tests = testsMax + 4*len(predicates)
 	next := end
 	for i := len(predicates) - 1; i >= 0; i-- {
 		otherwise, absent := next, next
@@ -268,7 +279,7 @@ func (d *decision) children(s *scope, predicates []element, unknown func(place i
 
 // isPredicate reports whether an element is one.
 func isPredicate(at element) bool {
-	return slices.Contains([]string{"True", "False", "SimplePredicate", "SimpleSetPredicate", "CompoundPredicate"}, at.name())
+	return at.is("SimplePredicate") || at.is("True") || at.is("SimpleSetPredicate") || at.is("CompoundPredicate") || at.is("False")
 }
 
 // predicate makes the verdict of a predicate and what follows its answers.
@@ -399,8 +410,11 @@ func (p *pmml) array(at element) ([]string, error) {
 		return nil, p.bad(at, "the Array is missing")
 	}
 	words, ok := arrayWords(list.content())
-	if !ok {
+	switch {
+	case !ok:
 		return nil, p.bad(list, "the quotes are not closed")
+	case len(words) > categoriesMax:
+		return nil, p.refuse(list, "there are more than %d values", categoriesMax)
 	}
 	if n := list.attribute("n"); n != "" && n != strconv.Itoa(len(words)) {
 		return nil, p.bad(list, "%d values where n says otherwise", len(words))
@@ -408,13 +422,13 @@ func (p *pmml) array(at element) ([]string, error) {
 	return words, nil
 }
 
-// arrayWords parts an Array's text by blanks. A word may be quoted, with quotes inside
-// behind backslashes.
+// arrayWords parts an Array's text by blanks, as far as it is not too long. A word may
+// be quoted, with quotes inside behind backslashes.
 func arrayWords(text string) ([]string, bool) {
 	var words []string
 	for {
 		text = strings.TrimLeft(text, " \t\r\n")
-		if text == "" {
+		if text == "" || len(words) > categoriesMax {
 			return words, true
 		}
 		if text[0] != '"' {

@@ -209,6 +209,8 @@ func (d *pmmlData) literal(text string) (float64, bool) {
 // pmmlNumber reads a finite number, or a truth value as 1 or 0.
 func pmmlNumber(text string) (float64, bool) {
 	switch text = strings.TrimSpace(text); text {
+	case "": // spares an error
+		return 0, false
 	case "true":
 		return 1, true
 	case "false":

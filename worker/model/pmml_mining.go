@@ -10,7 +10,6 @@ func (e element) orRoot(p *pmml) element {
 
 // segment is a model of a MiningModel.
 type segment struct {
-	at     element // Segment
 	model  element
 	weight float64
 }
@@ -30,7 +29,7 @@ func (p *pmml) segments(at element) (method string, list []segment, err error) {
 		if !c.is("Segment") {
 			return p.bad(c, "it is no Segment")
 		}
-		s := segment{at: c, weight: 1}
+		s := segment{weight: 1}
 		if err := p.optional(c, "weight", &s.weight); err != nil {
 			return err
 		}
@@ -274,7 +273,7 @@ func (p *pmml) scorecard(at element, s *scope, class int, scale float64) error {
 		return p.bad(at, "it has no Characteristics")
 	}
 	return p.each(list, func(c element) error {
-		g := &grower{decision: decision{of: p, known: make(map[int]knowledge)}, scope: s}
+		g := p.grow(s)
 		var predicates, attributes []element
 		err := p.each(c, func(a element) error {
 			if !a.is("Attribute") || len(attributes) == predicatesMax {

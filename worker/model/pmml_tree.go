@@ -46,15 +46,26 @@ type grower struct {
 	end     int    // target where no child's predicate is true
 }
 
+// grow begins a tree. The memory of the tree before is used again.
+func (p *pmml) grow(s *scope) *grower {
+	g := &p.grower
+	if g.known == nil {
+		g.of, g.known = p, make(map[int]knowledge)
+	}
+	clear(g.known)
+	g.scope, g.missing, g.end, g.nodes, g.leaves = s, "none", targetNull, g.nodes[:0], g.leaves[:0]
+	return g
+}
+
 // newGrower reads how a model's trees decide.
 func (p *pmml) newGrower(at element, s *scope) (*grower, error) {
-	g := &grower{decision: decision{of: p, known: make(map[int]knowledge)}, scope: s, end: targetNull}
-	switch g.missing = at.attribute("missingValueStrategy"); g.missing {
+	g := p.grow(s)
+	switch strategy := at.attribute("missingValueStrategy"); strategy {
 	case "":
-		g.missing = "none"
 	case "none", "lastPrediction", "nullPrediction", "defaultChild":
+		g.missing = strategy
 	case "aggregateNodes", "weightedConfidence":
-		return nil, p.refuse(at, "the missingValueStrategy %s is none of %s", g.missing, missingChoices)
+		return nil, p.refuse(at, "the missingValueStrategy %s is none of %s", strategy, missingChoices)
 	default:
 		return nil, p.bad(at, "the missingValueStrategy is none of %s", missingChoices)
 	}
@@ -255,9 +266,9 @@ func (g *grower) split(at element, q *question, children []element, left, right 
 	g.nodes = append(g.nodes, sprout{field: int32(q.field.operand.Column()), limit: q.limit, set: q.set, absentLeft: toLeft[2]})
 	for i, side := range [2]*verdict{left, right} {
 		answers := [2][3]bool{toLeft, toRight}[i]
-		undo := g.assume(q, answers[0], answers[1], answers[2])
+		before := g.assume(q, answers[0], answers[1], answers[2])
 		child, err := g.emit(at, side, children)
-		undo()
+		g.forget(q, before)
 		if err != nil {
 			return 0, err
 		}
