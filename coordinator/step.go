@@ -187,8 +187,12 @@ func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
 	if err != nil {
 		return err
 	}
+	survey, err := n.readSurvey(ctx, j, spec)
+	if err != nil {
+		return err
+	}
 	if j.Released == nil {
-		if refused := publish.Gate(j.Totals().Counts, spec.Gates); len(refused) > 0 {
+		if refused := publish.Gate(j.Totals().Counts, publish.Stabilities(survey.Bins, j.Drift()), spec.Gates); len(refused) > 0 {
 			var figures []ledger.Figure
 			var lines []string
 			for _, r := range refused {
@@ -201,9 +205,6 @@ func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
 	}
 	// What publishing will read is there: a sealed job cannot fail any more.
 	if _, err := n.contest(ctx, j, spec); err != nil {
-		return err
-	}
-	if _, err := n.readSurvey(ctx, j, spec); err != nil {
 		return err
 	}
 	now := time.Now()
@@ -235,7 +236,7 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	m := publish.NewManifest(j, spec, schema.Fingerprint(record), survey.Features, figures)
+	m := publish.NewManifest(j, spec, schema.Fingerprint(record), survey, figures)
 	digest, err := publish.Write(ctx, st, m)
 	if err != nil {
 		return err

@@ -128,6 +128,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 		return job.Result{}, err
 	}
 	found.Model, found.Challengers, found.Features = p.model.Digest, p.model.Digests()[1:], p.model.Features
+	found.Bins = p.model.Bins
 	data, err := wire.EncodeSurvey(found)
 	if err != nil {
 		return job.Result{}, err
@@ -152,6 +153,10 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	mem := memory.NewGoAllocator()
 	prog := plan.Program(w.cfg.BatchRows, mem)
 	defer prog.Release()
+	drift, err := prog.Drift(p.model)
+	if err != nil {
+		return result, fatal(err)
+	}
 	reader, err := p.dataset.Reader(a.Task, a.Files, plan.Columns(), w.cfg.BatchRows, mem)
 	if err != nil {
 		return result, err
@@ -176,6 +181,9 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 			return result, err
 		}
 		scores, err := prog.Eval(batch.Record, batch.Key, batch.Bad)
+		if err == nil {
+			drift.Add(batch.Len, batch.Drop)
+		}
 		clock.lap(&result.Timing.Score)
 		if err != nil {
 			return result, err
@@ -196,7 +204,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	if err != nil {
 		return result, err
 	}
-	result.Keys = reader.Keys()
+	result.Keys, result.Drift = reader.Keys(), drift.Counts()
 	err = keep(ctx, p.output, written, &clock, &result)
 	return result, err
 }

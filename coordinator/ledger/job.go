@@ -273,6 +273,27 @@ func (j *Job) Totals() Totals {
 	return t
 }
 
+// Drift returns the scored rows by bin of each column that is watched for drift, over
+// the tasks that are done; nil when none is watched.
+func (j *Job) Drift() [][]int64 {
+	var sum [][]int64
+	for i := range j.Score().Tasks {
+		t := &j.Score().Tasks[i]
+		if t.State != Done {
+			continue
+		}
+		for c, counts := range t.Result.Drift {
+			if c == len(sum) {
+				sum = append(sum, make([]int64, len(counts)))
+			}
+			for bin := range min(len(counts), len(sum[c])) {
+				sum[c][bin] += counts[bin]
+			}
+		}
+	}
+	return sum
+}
+
 // Clone returns a copy that Apply does not change, for use outside a view.
 // Results, specs and slices are shared, for they never change once they are in a
 // ledger.

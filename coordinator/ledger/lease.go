@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"rescore/partition"
 	"rescore/partition/job"
 )
 
@@ -73,19 +72,28 @@ func checkResult(kind job.StageKind, t *Task, r job.Result) error {
 	if r.Counts.In != t.Rows || kind == job.StageSelect && r.Counts.Scored != t.Rows {
 		return fmt.Errorf("%w: read %d rows, planned %d", ErrCounts, r.Counts.In, t.Rows)
 	}
-	keys := t.Keys
-	if kind == job.StageSelect {
-		keys = partition.Sum{} // the numbers that the score stage read; this one may read some again
-	}
-	if r.Keys != keys {
+	if r.Keys != t.Keys {
 		return fmt.Errorf("%w: other numbers were read than the survey saw; the input changed", ErrCounts)
+	}
+	for c, counts := range r.Drift {
+		var rows int64
+		for _, n := range counts {
+			if n < 0 || n > r.Counts.Scored {
+				return fmt.Errorf("%w: a bin of %d rows", ErrCounts, n)
+			}
+			rows += n
+		}
+		if rows != r.Counts.Scored {
+			return fmt.Errorf("%w: column %d watched for drift has %d rows in its bins, %d were scored", ErrCounts, c, rows, r.Counts.Scored)
+		}
 	}
 	return nil
 }
 
 func equalResult(a, b job.Result) bool {
 	return a.Counts == b.Counts && a.Keys == b.Keys && a.Rows == b.Rows &&
-		slices.Equal(a.Files, b.Files) && a.Tally == b.Tally && a.Timing == b.Timing
+		slices.Equal(a.Files, b.Files) && a.Tally == b.Tally && a.Timing == b.Timing &&
+		slices.EqualFunc(a.Drift, b.Drift, slices.Equal[[]int64])
 }
 
 func (c Fail) apply(s *State, index uint64) (Reply, []Event, error) {

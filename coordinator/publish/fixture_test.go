@@ -108,7 +108,9 @@ func (f sealed) stage(kind job.FileKind, name, content string, rows int64) job.F
 	return job.File{Kind: kind, Path: name, Rows: rows, Bytes: int64(len(content)), SHA256: hex.EncodeToString(sum[:]), Content: "c"}
 }
 
-func (f sealed) manifest() Manifest { return NewManifest(f.job, f.spec, fingerprint, nil, nil) }
+func (f sealed) manifest() Manifest {
+	return NewManifest(f.job, f.spec, fingerprint, job.Survey{}, nil)
+}
 
 // publish does what a leader does.
 func (f sealed) publish(ctx context.Context, st store.Store) (Pointer, error) {

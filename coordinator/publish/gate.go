@@ -11,16 +11,20 @@ import (
 type Refusal struct {
 	Gate         string // the key in the job file, or what is missing
 	Rows, In     int64
-	Value, Limit float64 // shares
+	Value, Limit float64 // shares; of gates.psi_max the indices
 }
 
 // String is the refusal with its figures.
 func (r Refusal) String() string {
+	if r.In == 0 {
+		return fmt.Sprintf("%s: the propensity's PSI against the model's reference is %.6f, the limit is %g: the base has moved away from what the model was trained on", r.Gate, r.Value, r.Limit)
+	}
 	return fmt.Sprintf("%s: %d of %d rows are %.4f %%, the limit is %s %%", r.Gate, r.Rows, r.In, 100*r.Value, strconv.FormatFloat(100*r.Limit, 'g', 6, 64))
 }
 
-// Gate returns the gates that rows do not pass.
-func Gate(rows job.Counts, gates job.Gates) []Refusal {
+// Gate returns the gates that rows do not pass; stability is of what was watched for
+// drift.
+func Gate(rows job.Counts, stability []Stability, gates job.Gates) []Refusal {
 	var refused []Refusal
 	share := func(gate string, n int64, limit float64) {
 		if s := float64(n) / float64(max(rows.In, 1)); s > limit {
@@ -29,5 +33,10 @@ func Gate(rows job.Counts, gates job.Gates) []Refusal {
 	}
 	share("gates.reject_share_max", rows.Rejected, gates.RejectShareMax)
 	share("gates.duplicate_share_max", rows.Duplicate, gates.DuplicateShareMax)
+	for _, s := range stability {
+		if gates.PSIMax > 0 && s.Column == "propensity" && s.PSI > gates.PSIMax {
+			refused = append(refused, Refusal{Gate: "gates.psi_max", Value: s.PSI, Limit: gates.PSIMax})
+		}
+	}
 	return refused
 }

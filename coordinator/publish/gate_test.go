@@ -31,7 +31,7 @@ func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
 		"excluded rows pass every gate":     {job.Counts{In: 9, Excluded: 9}, job.Gates{}, nil},
 	} {
 		var got []string
-		for _, r := range Gate(c.rows, c.gates) {
+		for _, r := range Gate(c.rows, nil, c.gates) {
 			got = append(got, r.Gate)
 		}
 		if !slices.Equal(got, c.want) {
@@ -42,7 +42,7 @@ func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
 
 func TestARefusalShowsItsFigures(t *testing.T) {
 	t.Parallel()
-	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
+	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, nil, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
 	if len(refused) != 1 || refused[0] != (Refusal{Gate: "gates.reject_share_max", Rows: 300, In: 1000, Value: 0.3, Limit: 0.25}) {
 		t.Fatalf("got %+v", refused)
 	}

@@ -30,7 +30,8 @@ type Manifest struct {
 	Features    []string        `json:"model_features"` // code n of reason1 to reason3 is the n-th
 	Rules       string          `json:"rules_digest"`
 	Challengers []Challenger    `json:"challengers,omitempty"`
-	Spec        json.RawMessage `json:"spec"` // effective configuration
+	Stability   []Stability     `json:"stability,omitempty"` // of the propensity and of features, where the model's package has bins
+	Spec        json.RawMessage `json:"spec"`                // effective configuration
 	Input       []job.InputFile `json:"input"`
 	Released    *Released       `json:"released,omitempty"` // nil: every gate passed
 	Partitions  []Partition     `json:"partitions"`
@@ -74,15 +75,15 @@ func Digest(schema string, month int32, rows job.Counts, sum partition.Sum) stri
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// NewManifest works a sealed job's manifest out of the ledger. features are the
-// model's, in its order; figures are those of the challengers, in the spec's order.
-func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, features []string, figures []contest.Figures) Manifest {
+// NewManifest works a sealed job's manifest out of the ledger and of what the survey
+// found; figures are those of the challengers, in the spec's order.
+func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Survey, figures []contest.Figures) Manifest {
 	v, score, selected := j.Version, j.Score(), j.Select()
 	m := Manifest{
 		Format: 1, Dataset: v.Dataset, Version: v.ID, Job: j.ID, Month: spec.Month,
 		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
 		Rows:   v.Counts, Tally: j.Totals().Tally, Schema: fingerprint,
-		Model: j.Facts.Model, Features: append([]string{}, features...), Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
+		Model: j.Facts.Model, Features: append([]string{}, survey.Features...), Stability: Stabilities(survey.Bins, j.Drift()), Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
 	}
 	for i, one := range spec.Model.Challengers {
 		m.Challengers = append(m.Challengers, Challenger{Name: one.Name, Model: j.Facts.Challengers[i], Figures: figures[i]})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"rescore/partition"
+	"rescore/partition/psi"
 )
 
 // ID names a job. It is worked out from what is asked (the canonical spec, the
@@ -93,8 +94,7 @@ type Task struct {
 
 	// Staged is what the task works on when that is not the input: of a select
 	// task the partition's score file, then the base's FileRanks. Rows then counts
-	// the rows of the score file. Keys and Slices are empty there, or those of the
-	// score task when some of its rows are read once more, to be explained exactly.
+	// the rows of the score file, and Keys is empty.
 	Staged []File `cbor:"5,keyasint,omitempty"`
 }
 
@@ -129,6 +129,8 @@ type Survey struct {
 
 	Challengers []string `cbor:"5,keyasint,omitempty"` // SHA-256 of each challenger, in the job's order
 	Features    []string `cbor:"6,keyasint,omitempty"` // of the model, in its order: what the codes of reasons mean
+
+	Bins []psi.Bins `cbor:"7,keyasint,omitempty"` // of the model's package: of what it watches for drift
 }
 
 // Counts are the outcomes of rows. In = Scored + Excluded + Rejected + Duplicate (I2).
@@ -287,4 +289,6 @@ type Result struct {
 	Files  []File        `cbor:"4,keyasint"`
 	Tally  Tally         `cbor:"5,keyasint"`
 	Timing Timing        `cbor:"6,keyasint"`
+
+	Drift [][]int64 `cbor:"7,keyasint,omitempty"` // scored rows by bin, of each of Survey.Bins; of a score task
 }

@@ -178,6 +178,9 @@ type Gates struct {
 	RejectShareMax float64 `yaml:"reject_share_max" json:"reject_share_max" jsonschema:"minimum=0,maximum=1"`
 	// DuplicateShareMax is the largest share of duplicate rows. Default 0.01.
 	DuplicateShareMax float64 `yaml:"duplicate_share_max" json:"duplicate_share_max" jsonschema:"minimum=0,maximum=1"`
+	// PSIMax is the largest population stability index of the propensity against the
+	// bins of the model's package, such as 0.25. Default 0: none is asked for.
+	PSIMax float64 `yaml:"psi_max" json:"psi_max,omitempty" jsonschema:"minimum=0"`
 }
 
 // Run says how to run: it changes neither rows nor the version's digest.

@@ -266,6 +266,9 @@ func (c *checker) calibration() {
 	}
 }
 
+// binsMax bounds what every task reports.
+const binsMax = 20_000
+
 func (c *checker) psi(known []string) {
 	p := c.card.PSI
 	if p == nil {
@@ -282,10 +285,15 @@ func (c *checker) psi(known []string) {
 			c.add("psi.score.name", "the score needs no name", "remove it")
 		}
 	}
-	seen := map[string]bool{}
+	seen, total := map[string]bool{}, 0
 	for i, b := range p.Features {
 		at := fmt.Sprintf("psi.features[%d]", i)
+		if total += b.Len(); total > binsMax && total-b.Len() <= binsMax {
+			c.add(at, fmt.Sprintf("with it there are more than %d bins in all", binsMax), "watch fewer features, or cut them into fewer bins")
+		}
 		switch {
+		case b.Name == "propensity":
+			c.add(at+".name", "propensity is the score's name", "bins of the score stand under psi.score; leave the feature out")
 		case !slices.Contains(known, b.Name):
 			c.add(at+".name", fmt.Sprintf("the model has no feature %q", cut(b.Name)), "rescore model inspect lists the model's features")
 		case seen[b.Name]:

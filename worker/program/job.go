@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/job"
+	"rescore/partition/psi"
 	"rescore/partition/schema"
 	"rescore/worker/attribution"
 	"rescore/worker/bundle"
@@ -28,8 +29,10 @@ type Model struct {
 	Bound    []string // the column each feature reads, float64
 	// Overruled lists the features whose binding in the package the job file overrules.
 	Overruled []string
-	ensemble  *model.Ensemble
-	odds      score.Correction
+	// Bins are what the package watches for drift: of the propensity, and of features.
+	Bins     []psi.Bins
+	ensemble *model.Ensemble
+	odds     score.Correction
 
 	// Unexplained says why rows get no reasons although they are asked for; "" when
 	// they do.
@@ -151,7 +154,7 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	if err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
-	m := Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, ensemble: b.Model, odds: b.Card.Correction()}
+	m := Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, ensemble: b.Model, odds: b.Card.Correction(), Bins: watched(b.Card.PSI)}
 	if m.odds.Beta, err = beta(spec.Model.UndersamplingBeta, b.Card.UndersamplingBeta); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
@@ -198,6 +201,9 @@ func LoadModels(spec job.Spec, read func(path string) ([]byte, error)) (Model, e
 	m, err := loadFrom(spec, "model.path", read)
 	if err != nil {
 		return Model{}, err
+	}
+	if spec.Gates.PSIMax > 0 && (len(m.Bins) == 0 || m.Bins[0].Name != propensityColumn) {
+		return Model{}, fmt.Errorf("model %s: gates.psi_max needs bins of the score, which the model does not come with; make them with rescore model import --reference, or leave the gate out", spec.Model.Path)
 	}
 	for i, one := range spec.Model.Challengers {
 		c, err := loadFrom(spec.Promoted(i), fmt.Sprintf("model.challengers[%d].path", i), read)

@@ -36,7 +36,7 @@ const (
 // cmd is not limited by rows but by doors.
 var table = []row{
 	{"partition", nil, nil},
-	{"partition/job", list("partition", "partition/schema"), list(yaml)},
+	{"partition/job", list("partition", "partition/psi", "partition/schema"), list(yaml)},
 	{"partition/ecdf", list("partition/job"), nil},
 	{"partition/contest", list("partition/ecdf", "partition/psi"), nil},
 	{"partition/psi", nil, nil},
@@ -52,7 +52,7 @@ var table = []row{
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/replica", list("coordinator/ledger"), list(raft, raftBolt, bbolt, hclog)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/job", "partition/schema", "partition/store"), nil},
+	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
 	{"worker/kernel", list("partition/schema"), list(arrow)},
@@ -69,7 +69,7 @@ var table = []row{
 	{"worker/model", list("worker/elementary", "worker/transform", "partition/job"), nil}, // job reads what people write
 	{"worker/attribution", list("worker/model", "worker/transform"), nil},                 // transform in tests alone
 	{"worker/bundle", list("worker/model", "worker/score", "worker/transform", "partition/job", "partition/psi", "partition/schema"), nil},
-	{"worker/program", list("worker/bundle", "worker/kernel", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow)},
+	{"worker/program", list("worker/bundle", "worker/kernel", "worker/lane", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/psi", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
