@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 # What is trained, and how many rows are scored: fewer where each takes long.
 SIZES = {(100, 31): 65_536, (500, 31): 16_384, (500, 64): 16_384}
 CATBOOST = (500, 64)  # depth 6
+BUSY = 0.05  # share of the machine's time with other programs above which figures are doubtful
 PACKAGES = ["lightgbm", "xgboost", "lleaves", "llvmlite", "tl2cgen", "treelite", "onnxruntime", "onnxmltools", "catboost", "numpy"]
 
 
@@ -34,23 +35,24 @@ def last_line(error):
     return f"{type(error).__name__}: {lines[-1].strip()[:200]}" if lines else type(error).__name__
 
 
-def train(work, x, y, wanted):
-    """The files of the models; those of the same rows, versions and code are kept."""
+def train(work, x, y, wanted, absent):
+    """The models there are; files of the same rows, versions and code are kept."""
     seen = hashlib.sha256(x.tobytes() + y.tobytes() + (HERE / "versions.txt").read_bytes() + (HERE / "train.py").read_bytes())
     folder = work / "models" / seen.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
     ending = {"LightGBM": "txt", "XGBoost": "json", "CatBoost": "cbm"}
     models = [Model(library, trees, leaves, folder / f"{library.lower()}-{trees}x{leaves}.{ending[library]}") for library, trees, leaves in wanted]
-    missing = {str(m.path): {"library": m.library, "trees": m.trees, "leaves": m.leaves, "names": base.names()} for m in models if not m.path.exists()}
+    missing = [m for m in models if not m.path.exists()]
     if missing:
         matrix = work / "train.npz"
         np.savez(matrix, x=x, y=y)
         free = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
-        done = subprocess.run([sys.executable, "-B", HERE / "train.py", matrix, json.dumps(missing)], env=free)
+        for m in missing:  # one by one: a trainer that falls takes nobody with it
+            job = {str(m.path): {"library": m.library, "trees": m.trees, "leaves": m.leaves, "names": base.names()}}
+            if subprocess.run([sys.executable, "-B", HERE / "train.py", matrix, json.dumps(job)], env=free).returncode != 0:
+                absent[f"{m.library} {m.size}"] = "it cannot be trained; what it says is above"
         matrix.unlink()
-        if done.returncode != 0:
-            sys.exit("peers: the models cannot be trained")
-    return models
+    return [m for m in models if m.path.exists()]
 
 
 def reference(binary, model, rows):
@@ -65,6 +67,8 @@ def paths(binary, model):
         done = subprocess.run([binary, "bench", "score", "--model", model.path, "--rows", "1", "--path", path], capture_output=True, text=True)
         if done.returncode == 0:
             found.append(path)
+    if "go" not in found:  # which every processor has
+        sys.exit(f"peers: rescore cannot time {model.path}: {done.stderr.strip()}")
     return found
 
 
@@ -140,7 +144,7 @@ def main():
             sys.exit(f"peers: --only {', '.join(plan['only'])}: the sizes are {', '.join(f'{t}x{n}' for t, n in SIZES)}")
     say("making the synthetic base and its features")
     x, y, scored = base.make(plan["rescore"], work, plan["subscribers"])
-    models = train(work, x, y, wanted)
+    models = train(work, x, y, wanted, absent)
     measured, about = measure(plan, models, scored, absent)
     result = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -152,6 +156,8 @@ def main():
     print(json.dumps(result, indent=2) if plan["output"] == "json" else report.markdown(result, "en"), file=out, flush=True)
     for name, reason in absent.items():
         say(f"left out: {name}: {reason}")
+    if (about["others"] or 0) + (about["stolen"] or 0) > BUSY:
+        say(f"the machine was busy with other things for {report.share(about['others'])} of its time, {report.share(about['stolen'])} was stolen: measure again when it is quiet")
     if plan["write_docs"]:
         for page, language in (("benchmarks.md", "en"), ("benchmarks.zh.md", "zh")):
             report.write(Path(plan["docs"]) / page, report.markdown(result, language))
