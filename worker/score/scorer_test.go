@@ -62,46 +62,63 @@ func TestScoresOfEveryKindEqualRawBitForBit(t *testing.T) {
 		"trees, prepared":         prepared(t, write(41, 20, 15, 5, false, false, false).load(t)),
 		"float32 trees, prepared": prepared(t, writeXGBoost(t, 3, 20, 31)),
 	}
+	for _, name := range []string{"pmml_forest.xml", "pmml_card.xml", "pmml_logit.xml"} {
+		models[name] = loaded(t, name)
+	}
 	if boosted.Classes == 1 {
 		models["gblinear"], models["gblinear, prepared"] = boosted, prepared(t, boosted)
 	}
 	r := rand.New(rand.NewPCG(4, 4))
 	for name, e := range models {
-		s, err := newScorer(e)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		row, refused := make([]float64, len(e.Features)), 0
-		for range 60 {
-			n := 1 + r.IntN(blockRows)
-			first := r.IntN(70)
-			in := make([]kernel.Vector, len(e.Features))
-			for f := range in {
-				in[f].F64 = make([]float64, first+n)
-				for i := range in[f].F64 {
-					in[f].F64[i] = r.NormFloat64() * 3
-					if k := r.IntN(12); k < 3 {
-						in[f].F64[i] = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[k]
-					}
-				}
+		refused := 0
+		for _, p := range paths() {
+			s, err := newScorerOn(e, p)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
-			for i, got := range s.score(in, first, n) {
-				for f := range row {
-					row[f] = known(in[f].F64[first+i])
-				}
-				want := e.Raw(row)
-				if want != want {
-					refused++
-				}
-				if math.Float64bits(got) != math.Float64bits(want) && (got == got || want == want) {
-					t.Fatalf("%s: row %v scores %v, want %v", name, row, got, want)
-				}
-			}
+			refused += checkScorer(t, r, name, e, s)
 		}
-		if e.Prepare != nil && refused == 0 {
+		if e.Prepare != nil && e.Prepare.Refusal() >= 0 && refused == 0 {
 			t.Errorf("%s: no row was refused", name)
 		}
 	}
+}
+
+// checkScorer compares blocks of random rows with Raw, and returns how many rows had
+// no score.
+func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, s *scorer) (refused int) {
+	t.Helper()
+	row := make([]float64, len(e.Features))
+	for range 40 {
+		n := 1 + r.IntN(blockRows)
+		first := r.IntN(70)
+		in := make([]kernel.Vector, len(e.Features))
+		for f := range in {
+			in[f].F64 = make([]float64, first+n)
+			for i := range in[f].F64 {
+				in[f].F64[i] = r.NormFloat64() * 3
+				switch k := r.IntN(12); {
+				case k < 3:
+					in[f].F64[i] = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[k]
+				case k < 7: // codes, and thresholds
+					in[f].F64[i] = float64(r.IntN(8)-1) / 2
+				}
+			}
+		}
+		for i, got := range s.score(in, first, n) {
+			for f := range row {
+				row[f] = known(in[f].F64[first+i])
+			}
+			want := e.Raw(row)
+			if want != want {
+				refused++
+			}
+			if math.Float64bits(got) != math.Float64bits(want) && (got == got || want == want) {
+				t.Fatalf("%s: row %v scores %v, want %v", name, row, got, want)
+			}
+		}
+	}
+	return refused
 }
 
 func TestARowThatTheModelRefusesIsWrittenAsTheLowest(t *testing.T) {
