@@ -2,13 +2,15 @@ package model
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -28,15 +30,46 @@ func samples(t testing.TB, end string, atLeast int) [][]byte {
 	return list
 }
 
-// sound proves that bytes are refused with an error that helps, or give a model
-// whose every walk ends in a leaf and whose every score is a number.
-func sound(t testing.TB, data []byte) (accepted bool) {
+// trained adds XGBoost's own models, where there are any, that are not too large.
+func trained(t testing.TB, end string, list [][]byte) [][]byte {
 	t.Helper()
-	e, err := Load(data)
+	largest := 16 << 10
+	if os.Getenv("RESCORE_LONG") != "" {
+		largest = 64 << 10
+	}
+	names, err := filepath.Glob(oracles + "/leaves/xg*" + end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) < largest {
+			list = append(list, data)
+		}
+	}
+	return list
+}
+
+// sound proves that bytes are refused with an error that helps, or give a model
+// whose every walk ends in a leaf and whose every score is a number. PMML alone has
+// rows without a score.
+func sound(t testing.TB, data []byte, e *Ensemble, err error) (accepted bool) {
+	t.Helper()
 	if err != nil {
 		var typed *Error
-		if e != nil || !errors.As(err, &typed) || typed.Problem == "" || typed.Remedy == "" || errors.Is(err, ErrMalformed) == errors.Is(err, ErrUnsupported) || len(err.Error()) > 1500 {
+		if e != nil || !errors.As(err, &typed) || typed.Problem == "" || typed.Remedy == "" || errors.Is(err, ErrMalformed) == errors.Is(err, ErrUnsupported) {
 			t.Fatalf("refused with %v and model %v:\n%q", err, e, data)
+		}
+		for _, p := range typed.Problems {
+			if p.Message == "" || p.Remedy == "" || p.Line == 0 {
+				t.Fatalf("refused with %+v:\n%q", p, data)
+			}
+		}
+		if len(err.Error()) > errorMax(err) {
+			t.Fatalf("an error of %d bytes:\n%q", len(err.Error()), data)
 		}
 		return false
 	}
@@ -46,19 +79,25 @@ func sound(t testing.TB, data []byte) (accepted bool) {
 			rows[k] = append(rows[k], x)
 		}
 	}
+	scored := func(x float64) bool {
+		return !math.IsNaN(x) && !math.IsInf(x, 0) || e.Linear() || e.Library == "PMML" && math.IsNaN(x)
+	}
 	raw, again := make([]float64, e.Classes), make([]float64, e.Classes)
 	for _, row := range rows {
 		e.RawInto(raw, row)
 		for k, x := range raw {
-			if !e.Linear() && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			if !scored(x) {
 				t.Fatalf("row %v scores %v for class %d:\n%q", row, x, k, data)
 			}
 		}
 		e.TransformInto(again, raw)
 		for _, x := range again {
-			if !e.Linear() && x != x {
+			if x != x && e.Library != "PMML" && !e.Linear() {
 				t.Fatalf("row %v predicts NaN:\n%q", row, data)
 			}
+		}
+		if e.Prepare != nil {
+			row = e.Prepare.Row(row)
 		}
 		for k := range e.Trees() {
 			tree := e.Tree(k)
@@ -67,42 +106,160 @@ func sound(t testing.TB, data []byte) (accepted bool) {
 			}
 		}
 	}
-	if e.Trees()%e.Classes != 0 || e.Ranges != nil && len(e.Ranges) != len(e.Features) || len(e.Types) > 0 && len(e.Types) != len(e.Features) {
-		t.Fatalf("%d trees, %d classes, %d ranges, %d types, %d features", e.Trees(), e.Classes, len(e.Ranges), len(e.Types), len(e.Features))
+	for k := range e.Trees() {
+		if class := e.Class(k); class < 0 || class >= e.Classes {
+			t.Fatalf("tree %d is of class %d of %d:\n%q", k, class, e.Classes, data)
+		}
+	}
+	if e.Ranges != nil && len(e.Ranges) != len(e.Features) || len(e.Types) > 0 && len(e.Types) != len(e.Features) {
+		t.Fatalf("%d ranges, %d types, %d features", len(e.Ranges), len(e.Types), len(e.Features))
 	}
 	return true
 }
 
-func FuzzLightGBM(f *testing.F) {
-	for _, data := range samples(f, ".txt", 6) {
-		f.Add(data)
+// errorMax returns how many bytes an error may take.
+func errorMax(err error) int {
+	var typed *Error
+	if errors.As(err, &typed) {
+		return 1500 + 1000*len(typed.Problems)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { sound(t, data) })
+	return 0
 }
 
-func FuzzXGBoostJSON(f *testing.F) {
-	for _, data := range samples(f, ".json", 5) {
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) { sound(t, data) })
+// breed is a format whose damaged models are tried.
+type breed struct {
+	mutants int
+	samples func(testing.TB) [][]byte
+	breaks  string                                  // what parts its values from one another
+	spite   []string                                // values that hurt it
+	before  func(r *rand.Rand, data []byte) []byte  // what is done to a sample at times; nil for nothing
+	number  func(r *rand.Rand, data []byte, at int) // puts another number behind at; nil for texts
 }
 
-func FuzzXGBoostUBJSON(f *testing.F) {
-	for _, data := range samples(f, ".ubj", 2) {
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) { sound(t, data) })
-}
-
+// spite hurts every breed.
 var spite = []string{
 	"", "0", "-0", "-1", "1", "2", "3", "99", "2147483647", "-2147483648", "4294967295", "4294967296", "99999999999999999999",
-	"nan", "inf", "-inf", "1e308", "1e309", "1e-320", "0x1p3", "1_0", "1.5", ".", "-", "+", "e", "true", "null", "[[[[", "[]", "\x00", "\xff\xfe",
-	" ", "\n", "\n\n", "=", "Tree=0", "Tree=1\n", "end of trees\n", "parameters:\n", "num_leaves=1\n", "is_linear=1\n", "objective=none\n",
+	"nan", "inf", "-inf", "1e308", "1e309", "1e-320", "0x1p3", "1_0", "1.5", ".", "-", "+", "e", "true", "null", "[[[[", "[]", "\x00", "\xff\xfe", " ", "\n", "\n\n", "=",
 }
 
-// mutate damages a model in one to four places.
-func mutate(r *rand.Rand, data, other []byte) []byte {
-	out := slices.Clone(data)
+var breeds = map[string]breed{
+	"LightGBM": {
+		mutants: 40_000, breaks: " =\n", before: withoutSizes,
+		samples: func(t testing.TB) [][]byte { return samples(t, ".txt", 6) },
+		spite:   []string{"Tree=0", "Tree=1\n", "end of trees\n", "parameters:\n", "num_leaves=1\n", "is_linear=1\n", "objective=none\n"},
+	},
+	"XGBoost JSON": {
+		mutants: 25_000, breaks: " ,:[]{}",
+		samples: func(t testing.TB) [][]byte { return trained(t, ".json", samples(t, ".json", 5)) },
+		spite: []string{`"`, `\`, `{}`, `{`, `}`, `]`, `,`, `:`, `"learner":{}`, `NaN`, `Infinity`, `-Infinity`, `false`, `16777215`, `16777216`, `[0`,
+			`"1"`, `"[1,2]"`},
+	},
+	"XGBoost UBJSON": {
+		mutants: 25_000, number: anotherNumber,
+		samples: func(t testing.TB) [][]byte { return trained(t, ".ubj", samples(t, ".ubj", 2)) },
+		spite:   strings.Split(`{}[]$#SLlIUidDTFZCNH`, ""),
+	},
+	"PMML": {
+		mutants: 25_000, breaks: " \"<>=\n",
+		samples: func(t testing.TB) [][]byte { return samples(t, ".xml", 3) },
+		spite: []string{`"`, `<`, `>`, `/>`, `</`, `&`, `&lt;`, `&#x41;`, `&#0;`, `<!--`, `-->`, `<![CDATA[`, `]]>`, `<?xml?>`, `<!DOCTYPE a [<!ENTITY b "c">]>`, `<True/>`, `<False/>`,
+			`isMissing`, `notEqual`, `isNotIn`, `surrogate`, `weightedConfidence`, `modelChain`, `categorical`, `continuous`, `boolean`, `asIs`, `x="y"`},
+	},
+	"scorecard": {
+		mutants: 20_000, breaks: " :,{}[]\n",
+		samples: func(testing.TB) [][]byte {
+			r := rand.New(rand.NewPCG(1, 1))
+			list := [][]byte{[]byte(example)}
+			for len(list) < 6 {
+				if text := anyDraft(r).text(r); len(text) < 1500 {
+					list = append(list, []byte(text))
+				}
+			}
+			return list
+		},
+		spite: []string{".inf", "-.inf", ".nan", "~", "&a", "*a", "<<", "!!binary", "!!float 1", "|", ">", "'", `"`, "? ", "- ", "---\n", "...\n", "#", "%YAML 1.1\n", "0o17", "0b1", "1:30",
+			"upto", "above", "categories", "missing", "other", "points", "share", "bins", "riskier", "safer", "65535", "65536", "1e9", "-1e9"},
+	},
+}
+
+// withoutSizes takes the byte counts out, so that longer and shorter trees are read
+// at all.
+func withoutSizes(_ *rand.Rand, data []byte) []byte {
+	at := bytes.Index(data, []byte("tree_sizes="))
+	if at < 0 {
+		return data
+	}
+	end := at + bytes.IndexByte(data[at:], '\n') + 1
+	return slices.Concat(data[:at], data[end:])
+}
+
+// anotherNumber puts another number behind the next marker of UBJSON.
+func anotherNumber(r *rand.Rand, data []byte, at int) {
+	for ; at < len(data)-9; at++ {
+		m := data[at]
+		if m != 'L' && m != 'l' && m != 'd' && m != 'i' || at > 0 && data[at-1] == '$' {
+			continue
+		}
+		n := []uint64{0, 1, 2, 3, 127, 1 << 20, 1 << 31, 1<<31 - 1, 1 << 40, 1<<63 - 1, math.MaxUint64, uint64(r.IntN(60)) - 3,
+			uint64(math.Float32bits(float32(math.NaN()))), uint64(math.Float32bits(float32(math.Inf(1)))), uint64(math.Float32bits(3e38))}[r.IntN(15)]
+		switch m {
+		case 'L':
+			binary.BigEndian.PutUint64(data[at+1:], n)
+		case 'i':
+			data[at+1] = byte(n)
+		default:
+			binary.BigEndian.PutUint32(data[at+1:], uint32(n))
+		}
+		return
+	}
+}
+
+// token returns where the value around at begins and ends.
+func (b *breed) token(data []byte, at int) (first, past int) {
+	first = bytes.LastIndexAny(data[:at], b.breaks) + 1
+	if past = bytes.IndexAny(data[at:], b.breaks); past < 0 {
+		return first, len(data)
+	}
+	return first, at + past
+}
+
+// value puts another value in the place of the one around at: one that hurts, a small
+// number, or one from elsewhere in a model of its kind. At times it is as long, so
+// that counts of bytes hold.
+func (b *breed) value(r *rand.Rand, data, other []byte, at int) []byte {
+	if b.number != nil {
+		if r.IntN(8) == 0 {
+			data[at] = b.spite[r.IntN(len(b.spite))][0]
+		} else {
+			b.number(r, data, at)
+		}
+		return data
+	}
+	first, past := b.token(data, at)
+	var value []byte
+	switch r.IntN(5) {
+	case 0:
+		value = []byte(spite[r.IntN(len(spite))])
+	case 1:
+		value = []byte(b.spite[r.IntN(len(b.spite))])
+	case 2:
+		value = fmt.Append(nil, r.IntN(12)-2)
+	default:
+		from, to := b.token(other, r.IntN(len(other)))
+		value = slices.Clone(other[from:to])
+	}
+	if width := past - first; len(value) < width && r.IntN(2) == 0 {
+		value = append(bytes.Repeat([]byte(" "), width-len(value)), value...)
+	}
+	return slices.Replace(data, first, past, value...)
+}
+
+// mutant damages a model in one to four places.
+func (b *breed) mutant(r *rand.Rand, list [][]byte) []byte {
+	out, other := slices.Clone(list[r.IntN(len(list))]), list[r.IntN(len(list))]
+	if b.before != nil && r.IntN(2) == 0 {
+		out = b.before(r, out)
+	}
 	for range 1 + r.IntN(4) {
 		if len(out) == 0 {
 			return out
@@ -120,122 +277,83 @@ func mutate(r *rand.Rand, data, other []byte) []byte {
 		case 4: // cut short
 			out = out[:at]
 		case 5: // lose a line
-			end := bytes.IndexByte(out[at:], '\n')
-			if end >= 0 {
+			if end := bytes.IndexByte(out[at:], '\n'); end >= 0 {
 				out = slices.Delete(out, bytes.LastIndexByte(out[:at], '\n')+1, at+end+1)
 			}
 		case 6: // splice another model in
 			out = append(out[:at:at], other[r.IntN(len(other)):]...)
-		default: // another value, at times of the same length so that tree_sizes holds
-			first := bytes.LastIndexAny(out[:at], " =\n") + 1
-			end := bytes.IndexAny(out[at:], " =\n")
-			if end < 0 {
-				end = len(out) - at
-			}
-			value := []byte(spite[r.IntN(len(spite))])
-			if width := at + end - first; len(value) < width && r.IntN(2) == 0 {
-				value = append(bytes.Repeat([]byte(" "), width-len(value)), value...)
-			}
-			out = slices.Replace(out, first, at+end, value...)
+		default:
+			out = b.value(r, out, other, at)
 		}
 	}
 	return out
 }
 
+// allocated returns how many bytes the process has ever allocated.
+func allocated() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
+// Whatever is done to a model, it is refused in words or scored, and all that loading
+// it allocates, kept or not, is within what it may hold at once. Not parallel:
+// allocations are counted.
 func TestMutantsAreRefusedOrSound(t *testing.T) {
-	t.Parallel()
-	mutants := 40_000
-	if os.Getenv("RESCORE_LONG") != "" {
-		mutants = 400_000
-	}
-	list := samples(t, ".txt", 6)
-	r := rand.New(rand.NewPCG(20, 26))
-	accepted := 0
-	for range mutants {
-		data := list[r.IntN(len(list))]
-		if r.IntN(2) == 0 { // without byte counts, so that longer and shorter trees are read at all
-			if at := bytes.Index(data, []byte("tree_sizes=")); at >= 0 {
-				end := at + bytes.IndexByte(data[at:], '\n') + 1
-				data = slices.Concat(data[:at], data[end:])
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(breeds)) {
+		b := breeds[name]
+		total += b.mutants
+		t.Run(name, func(t *testing.T) {
+			mutants := b.mutants
+			if os.Getenv("RESCORE_LONG") != "" {
+				mutants *= 10
 			}
-		}
-		if sound(t, mutate(r, data, list[r.IntN(len(list))])) {
-			accepted++
-		}
+			list := b.samples(t)
+			for i, data := range list {
+				if e, err := Load(data); !sound(t, data, e, err) {
+					t.Fatalf("sample %d is refused", i)
+				}
+			}
+			r := rand.New(rand.NewPCG(20, uint64(len(name))))
+			accepted, most := 0, uint64(0)
+			for range mutants {
+				data := b.mutant(r, list)
+				before := allocated()
+				e, err := Load(data)
+				used := allocated() - before
+				if used > uint64(2*len(data)+64<<20) {
+					t.Fatalf("%d MiB allocated for a file of %d KiB (%v):\n%q", used>>20, len(data)>>10, err, data)
+				}
+				most = max(most, used)
+				if sound(t, data, e, err) {
+					accepted++
+				}
+			}
+			if accepted < mutants/200 || accepted > mutants/2 {
+				t.Errorf("%d of %d mutants accepted: the test proves little", accepted, mutants)
+			}
+			t.Logf("%d mutants, %d of them sound models, at most %d KiB allocated", mutants, accepted, most>>10)
+		})
 	}
-	if accepted == 0 || accepted > mutants/2 {
-		t.Errorf("%d of %d mutants accepted: the test proves little", accepted, mutants)
-	}
-	t.Logf("%d mutants, %d of them sound models", mutants, accepted)
-}
-
-// Everything the loader ever allocates is within what it may hold at once. Not
-// parallel: allocations are counted.
-func TestMemoryIsBoundedByTheFile(t *testing.T) {
-	const head = "tree\nversion=v2\nnum_class=1\nmax_feature_idx=0\nfeature_names=x\nfeature_infos=none\n\n"
-	const size = 24 << 20
-	fill := func(prefix, unit, suffix string) []byte {
-		return []byte(prefix + strings.Repeat(unit, (size-len(prefix)-len(suffix))/len(unit)) + suffix)
-	}
-	var stumps strings.Builder
-	stumps.WriteString(head)
-	for i := 0; stumps.Len() < size; i++ {
-		fmt.Fprintf(&stumps, "Tree=%d\nnum_leaves=1\nnum_cat=0\nleaf_value=1\n", i)
-	}
-	var chain strings.Builder // one tree, every value as short as can be
-	const leaves = 1_000_000
-	chain.WriteString(head + "Tree=0\nnum_cat=0\n")
-	fmt.Fprintf(&chain, "num_leaves=%d\nsplit_feature=%s\nthreshold=%s\ndecision_type=%s\nleaf_value=%s\nleaf_count=%s\ninternal_count=%s\nleft_child=", leaves,
-		strings.Repeat("0 ", leaves-1), strings.Repeat("0 ", leaves-1), strings.Repeat("2 ", leaves-1), strings.Repeat("1 ", leaves), strings.Repeat("1 ", leaves), strings.Repeat("1 ", leaves-1))
-	for i := range leaves - 1 {
-		fmt.Fprintf(&chain, "%d ", ^i)
-	}
-	chain.WriteString("\nright_child=")
-	for i := range leaves - 2 {
-		fmt.Fprintf(&chain, "%d ", i+1)
-	}
-	fmt.Fprintf(&chain, "%d\n", ^(leaves - 1))
-
-	for _, c := range []struct {
-		name  string
-		data  []byte
-		sound bool
-	}{
-		{"trees of one leaf", []byte(stumps.String()), true},
-		{"one long tree", []byte(chain.String()), true},
-		{"linear leaves of many terms", []byte(head + "Tree=0\nnum_leaves=1\nnum_cat=0\nis_linear=1\nleaf_value=1\nleaf_const=1\n" +
-			fmt.Sprintf("num_features=%d\nleaf_features=%s\nleaf_coeff=%s\n", termsMax, strings.Repeat("0 ", termsMax), strings.Repeat("1 ", termsMax))), true},
-		{"linear leaves of too many terms", []byte(head + "Tree=0\nnum_leaves=1\nnum_cat=0\nis_linear=1\nleaf_value=1\nleaf_const=1\n" +
-			fmt.Sprintf("num_features=%d\nleaf_features=%s\nleaf_coeff=%s\n", termsMax+1, strings.Repeat("0 ", termsMax+1), strings.Repeat("1 ", termsMax+1))), false},
-		{"a set of many words", fill(head+"Tree=0\nnum_leaves=2\nnum_cat=1\nsplit_feature=0\nthreshold=0\ndecision_type=1\nleft_child=-1\nright_child=-2\nleaf_value=1 2\n"+
-			fmt.Sprintf("cat_boundaries=0 %d\ncat_threshold=", (size-205)/2), "0 ", "\n"), false},
-		{"many names", fill("tree\nversion=v2\nnum_class=1\nmax_feature_idx=65535\nfeature_infos=\nfeature_names=", "x ", "\n"), false},
-		{"many sizes", fill(head[:len(head)-1]+"tree_sizes=", "1 ", "\n\nTree=0\n"), false},
-		{"many header lines", fill("tree\nversion=v2\n", "a=\n", ""), false},
-		{"many categories", fill(head+"Tree=0\nnum_leaves=1\nnum_cat=0\nleaf_value=1\n\npandas_categorical:[[", "0,", "0]]\n"), false},
-		{"many empty columns", fill(head+"Tree=0\nnum_leaves=1\nnum_cat=0\nleaf_value=1\n\npandas_categorical:[", "[],", "[]]\n"), false},
-		{"deep brackets", fill(head+"Tree=0\nnum_leaves=1\nnum_cat=0\nleaf_value=1\n\npandas_categorical:", "[", "\n"), false},
-		{"one long category", fill(head+"Tree=0\nnum_leaves=1\nnum_cat=0\nleaf_value=1\n\npandas_categorical:[[\"", "x", "\"]]\n"), true},
-		{"a long number", fill(head+"Tree=0\nnum_leaves=1\nnum_cat=0\nleaf_value=", "1", "\n"), false},
-		{"a long key", fill(head+"Tree=0\n", "k", "=1\n"), false},
-		{"a long objective", fill("tree\nversion=v2\nobjective=", "x", "\n"), false},
-		{"blank lines", fill(head, "\n", ""), false},
-	} {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		_, err := LightGBM(c.data)
-		runtime.ReadMemStats(&after)
-		if (err == nil) != c.sound {
-			t.Errorf("%s: error %v", c.name, err)
-		}
-		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(2*len(c.data)+64<<20); used > most {
-			t.Errorf("%s: %d MiB allocated for a file of %d MiB, want %d at most", c.name, used>>20, len(c.data)>>20, most>>20)
-		} else {
-			t.Logf("%s: %d MiB allocated for a file of %d MiB", c.name, used>>20, len(c.data)>>20)
-		}
-		if err != nil && len(err.Error()) > 1000 {
-			t.Errorf("%s: an error of %d bytes", c.name, len(err.Error()))
-		}
+	if total < 100_000 {
+		t.Errorf("%d mutants in all", total)
 	}
 }
+
+func fuzz(f *testing.F, name string) {
+	b := breeds[name]
+	for _, data := range b.samples(f) {
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := Load(data)
+		sound(t, data, e, err)
+	})
+}
+
+func FuzzLightGBM(f *testing.F)      { fuzz(f, "LightGBM") }
+func FuzzXGBoostJSON(f *testing.F)   { fuzz(f, "XGBoost JSON") }
+func FuzzXGBoostUBJSON(f *testing.F) { fuzz(f, "XGBoost UBJSON") }
+func FuzzPMML(f *testing.F)          { fuzz(f, "PMML") }
+func FuzzScorecard(f *testing.F)     { fuzz(f, "scorecard") }

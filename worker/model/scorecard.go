@@ -59,9 +59,11 @@ type bin struct {
 	Share *float64 `yaml:"share" json:"share,omitempty" jsonschema:"minimum=0,maximum=1"`
 }
 
-// Bounds of a scorecard. One in YAML takes some hundred times its size to read.
+// Bounds of a scorecard. To read a value in YAML takes up to 2 KiB.
 const (
 	scorecardBytesMax = 1 << 18
+	scorecardSigns    = ",:-?[{\n" // without one of these there is no further value
+	scorecardSignsMax = 24_000
 	binsMax           = 256
 	cardWordsMax      = 1 << 20 // of sets of categories
 	shareMin          = 1e-6
@@ -109,9 +111,15 @@ func Scorecard(data []byte) (*Ensemble, error) {
 	if format != scorecardFormat {
 		return nil, notThis(format)
 	}
-	if len(data) > scorecardBytesMax {
-		e := unsupported(Header, "", "the file is larger than %d bytes", scorecardBytesMax)
-		e.Format, e.Remedy = scorecardFormat, "a scorecard is written by people; leave out bins and comments"
+	signs := 0
+	for _, c := range data[:min(len(data), scorecardBytesMax)] {
+		if strings.IndexByte(scorecardSigns, c) >= 0 {
+			signs++
+		}
+	}
+	if len(data) > scorecardBytesMax || signs > scorecardSignsMax {
+		e := unsupported(Header, "", "the file is larger than %d bytes, or has more than %d of the signs that part values", scorecardBytesMax, scorecardSignsMax)
+		e.Format, e.Remedy = scorecardFormat, "a scorecard has at most some 2000 bins; leave out bins or comments"
 		return nil, e
 	}
 	var card scorecard
