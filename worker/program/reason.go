@@ -118,19 +118,16 @@ func known(e *model.Ensemble, row []float64) bool {
 	return raw == raw
 }
 
-// Share is what a feature contributes to a row's raw score.
-type Share struct {
-	Feature int // its place in Model.Features
-	Change  float64
-}
-
 // Shares says why a row scores what it does, by a method of reason_method.
 type Shares struct {
-	Method  uint8
-	Raw     float64
-	Base    float64 // expected before anything is known of the row
-	Largest []Share // above 0, as they are published
+	Method   uint8
+	Raw      float64   // the score
+	Expected float64   // of it, before anything is known of the row
+	Features []float64 // what each contributes
 }
+
+// Code returns the codes of the largest contributions, as they are published.
+func (s *Shares) Code() [score.Reasons]uint16 { return score.Largest(s.Features) }
 
 // Shares explains one row of values of the features: by path attribution, and exactly
 // when exact is set. Ways that say nothing of the model are left out, and a row that
@@ -146,13 +143,7 @@ func (m Model) Shares(row []float64, exact bool) (list []Shares) {
 	}) {
 		all := make([]float64, by.Len())
 		by.Into(all, row)
-		s := Shares{Method: method, Raw: m.ensemble.Raw(row), Base: all[len(row)]}
-		for _, code := range score.Largest(all[:len(row)]) {
-			if code > 0 {
-				s.Largest = append(s.Largest, Share{int(code) - 1, all[code-1]})
-			}
-		}
-		list = append(list, s)
+		list = append(list, Shares{Method: method, Raw: m.ensemble.Raw(row), Expected: all[len(row)], Features: all[:len(row)]})
 	}
 	if m.path != nil {
 		add(score.ByPath, m.path)

@@ -38,6 +38,7 @@ type Answer struct {
 	UserRules []UserRule `json:"user_rules"`
 	Decision  *Decision  `json:"decision"` // null unless scored
 	Offer     *Offer     `json:"offer"`
+	Reasons   []Reasons  `json:"reasons"` // why the propensity is high; none unless scored
 	Scores    []Score    `json:"scores"`
 
 	lang Lang
@@ -112,7 +113,7 @@ type Score struct {
 func answer(v *local.Version, r *row, o Options) *Answer {
 	a := &Answer{
 		Version: v.Manifest.Version, Job: v.Manifest.Job, Month: v.Spec.Month, Number: r.number.String(),
-		Outcome: "scored", Rows: r.rows, Where: r.places, Features: []Feature{}, Triggers: []Trigger{}, UserRules: []UserRule{}, Scores: []Score{},
+		Outcome: "scored", Rows: r.rows, Where: r.places, Features: []Feature{}, Triggers: []Trigger{}, UserRules: []UserRule{}, Reasons: []Reasons{}, Scores: []Score{},
 		lang: o.Lang,
 	}
 	if o.Unmask {
@@ -134,6 +135,7 @@ func answer(v *local.Version, r *row, o Options) *Answer {
 	a.UserRules = r.userRules()
 	a.Decision = r.decision(w)
 	a.Offer = r.offer(w)
+	a.Reasons = r.reasons(w)
 	a.Scores = r.scores(w)
 	return a
 }
@@ -227,7 +229,11 @@ func (r *row) scores(w words) []Score {
 	var list []Score
 	for _, c := range schema.PublishedWith(r.spec.Model.Names()) {
 		if _, there := r.score[c.Name]; there && c.Name != schema.Key && (len(r.spec.Custom) > 0 || c.Name != formula.Fired && c.Name != formula.Unknown) {
-			list = append(list, Score{Column: c.Name, Title: w.title(c.Name), Unit: c.Unit, Value: r.score[c.Name].value(c), Text: w.text(c, r.score[c.Name])})
+			s := Score{Column: c.Name, Title: w.title(c.Name), Unit: c.Unit, Value: r.score[c.Name].value(c), Text: w.text(c, r.score[c.Name])}
+			if code, ok := strings.CutPrefix(c.Name, "reason"); ok && len(code) == 1 {
+				s.Text = r.named(w, r.score[c.Name].whole)
+			}
+			list = append(list, s)
 		}
 	}
 	return list

@@ -58,6 +58,9 @@ type row struct {
 	score    map[string]cell // published
 	program  *program.Plan
 	features map[string]bool // columns the model reads
+	model    program.Model
+	values   []float64 // of the model's features, NaN where missing
+	shares   []program.Shares
 }
 
 // place is where a month's row lies.
@@ -122,6 +125,9 @@ func Ask(ctx context.Context, v *local.Version, n partition.Number, o Options) (
 	case r.reason == 0 && published == nil:
 		return nil, fmt.Errorf("the number is not published, and nothing keeps it out: %w", ErrDiffers)
 	case r.reason == 0:
+		if err := r.explain(cells(published)); err != nil {
+			return nil, err
+		}
 		if err := r.compare(published); err != nil {
 			return nil, err
 		}
@@ -193,7 +199,7 @@ func (r *row) evaluate(ctx context.Context, v *local.Version, dataset *source.Da
 		return err
 	}
 	r.made, r.program = cells(made), plan
-	r.features = map[string]bool{}
+	r.features, r.model = map[string]bool{}, model
 	for _, name := range model.Bound {
 		r.features[name] = true
 	}

@@ -114,6 +114,8 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 	for _, c := range []struct{ format, layout string }{{"csv", "wide"}, {"csv", "months"}, {"parquet", "wide"}, {"parquet", "months"}} {
 		b := scored(t, subscribers, c.format, c.layout, func(s *job.Spec) {
 			s.Model.Challengers = []job.Challenger{{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5}}
+			s.Policy.ContactCostFen, s.Policy.OfferCostFen = 0, 0       // so that many are worth retaining
+			s.Model.Reasons.Exact, s.Model.Reasons.ExactPct = "top", 40 // Ask holds them to Shapley values of the row
 		})
 		if c.format == "csv" {
 			pattern := "*.csv"
@@ -150,15 +152,44 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 			if half := champion / 2 / (champion/2 - champion + 1); !(math.Abs(challenger-half) < 1e-6) || !strings.Contains(text, "churn propensity by half") {
 				t.Errorf("the champion says %v and the challenger %v, want %v, in\n%s", champion, challenger, half, text[strings.Index(text, "published"):])
 			}
+			checkReasons(t, a, text, verdicts)
 			texts[n][c.format+c.layout] = text[strings.Index(text, "features"):]
 		}
-		if verdicts[isTrue] == 0 || verdicts[isFalse] == 0 || verdicts[isUnknown] == 0 {
+		if verdicts[isTrue] == 0 || verdicts[isFalse] == 0 || verdicts[isUnknown] == 0 || verdicts["path"] == 0 || verdicts["exact"] == 0 {
 			t.Errorf("verdicts %v: the subscribers prove little", verdicts)
 		}
 	}
 	for _, of := range texts {
 		if distinct := slices.Compact(slices.Sorted(maps.Values(of))); len(distinct) != 1 {
 			t.Fatal("the four forms of one province are explained differently")
+		}
+	}
+}
+
+// checkReasons holds what is said of reasons to the published columns.
+func checkReasons(t *testing.T, a *Answer, text string, seen map[string]int) {
+	t.Helper()
+	whole := func(column string) int64 {
+		return a.Scores[slices.IndexFunc(a.Scores, func(s Score) bool { return s.Column == column })].Value.(int64)
+	}
+	method := map[int64]string{1: "path", 2: "exact"}[whole("reason_method")]
+	seen[method]++
+	if len(a.Reasons) != int(whole("reason_method")) || a.Reasons[0].Method != method || !a.Reasons[0].Published || a.Reasons[len(a.Reasons)-1].Method != "path" {
+		t.Fatalf("reasons by %s: %+v", method, a.Reasons)
+	}
+	for _, m := range a.Reasons {
+		before, shares := math.Inf(1), 0.0
+		for k, r := range m.Reasons {
+			if m.Published && int64(r.Code) != whole(fmt.Sprintf("reason%d", k+1)) {
+				t.Fatalf("reason %d is %+v, published is %d", k+1, r, whole(fmt.Sprintf("reason%d", k+1)))
+			}
+			if r.Contribution <= 0 || r.Contribution > before || r.Share <= 0 || r.Share > 1 || !strings.Contains(text, fmt.Sprintf("%+.4f", r.Contribution)) || !strings.Contains(text, r.Feature) {
+				t.Fatalf("reason %d: %+v in\n%s", k+1, r, text)
+			}
+			before, shares = r.Contribution, shares+r.Share
+		}
+		if shares > 1+1e-9 {
+			t.Errorf("the shares of three reasons come to %v", shares)
 		}
 	}
 }

@@ -84,6 +84,10 @@ func (a *Answer) Text() string {
 	} else {
 		line("  %s", w.say("offer line", a.Offer.Line, a.Offer.Why, a.Offer.Title))
 	}
+	if len(a.Reasons) > 0 {
+		title("reasons")
+		a.writeReasons(w, line)
+	}
 	title("scores")
 	names = 0
 	for _, s := range a.Scores {
