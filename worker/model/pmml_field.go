@@ -51,6 +51,8 @@ type pmmlField struct {
 	busy     bool      // it is being computed
 	segment  element   // the model whose output it is
 	from     *scope    // in which that model stands
+	factor   float64   // of that result
+	constant float64   // and what is added to it
 }
 
 // pmmlData is a DataField.

@@ -25,6 +25,13 @@ func (p *pmml) segments(at element) (method string, list []segment, err error) {
 	default:
 		return "", nil, p.refuse(segmentation, "the missingPredictionTreatment is none of continue and returnMissing")
 	}
+	threshold := 1.0
+	if err := p.optional(segmentation, "missingThreshold", &threshold); err != nil {
+		return "", nil, err
+	}
+	if threshold != 1 {
+		return "", nil, p.refuse(segmentation, "the missingThreshold is not 1")
+	}
 	err = p.each(segmentation, func(c element) error {
 		if !c.is("Segment") {
 			return p.bad(c, "it is no Segment")
@@ -101,8 +108,13 @@ func (p *pmml) publish(part segment, results *scope) error {
 		if name == "" || results.fields[name] != nil {
 			return p.bad(c, "its name is missing, or stands twice")
 		}
-		f := &pmmlField{segment: part.model, from: results}
+		f := &pmmlField{segment: part.model, from: results, factor: 1}
 		switch feature := c.attribute("feature"); {
+		case feature == "transformedValue":
+			var err error
+			if f.factor, f.constant, err = p.line(c, output); err != nil {
+				return err
+			}
 		case feature != "" && feature != "predictedValue":
 			f.unusable = "is a segment's " + printable([]byte(feature)) + ", where only its predictedValue can be used"
 		case part.model.attribute("functionName") != "regression":
@@ -111,6 +123,65 @@ func (p *pmml) publish(part segment, results *scope) error {
 		results.fields[name] = f
 		return nil
 	})
+}
+
+// line reads an expression of a model's own result that is a line: factor times that
+// result and a constant.
+func (p *pmml) line(at, output element) (factor, constant float64, err error) {
+	var parts [][2]float64
+	if err := p.each(at, func(c element) error {
+		if p.depth++; p.depth > derivedDepthMax {
+			return p.refuse(c, "expressions lie more than %d deep in one another", derivedDepthMax)
+		}
+		defer func() { p.depth-- }()
+		a, b := 0.0, 0.0
+		switch {
+		case c.is("FieldRef"):
+			name, known := c.attribute("field"), false
+			output.children(func(o element) bool {
+				if feature := o.attribute("feature"); o.attribute("name") == name && (feature == "" || feature == "predictedValue") {
+					known = true
+				}
+				return !known
+			})
+			if a = 1; !known {
+				return p.refuse(c, "a result is computed of other than the model's own")
+			}
+		case c.is("Constant"):
+			x, ok := pmmlNumber(c.content())
+			if b = x; !ok {
+				return p.bad(c, "a text stands where a number should")
+			}
+		default:
+			if a, b, err = p.line(c, output); err != nil {
+				return err
+			}
+		}
+		parts = append(parts, [2]float64{a, b})
+		return nil
+	}); err != nil {
+		return 0, 0, err
+	}
+	function := at.attribute("function")
+	if len(parts) == 1 && !at.is("Apply") {
+		return parts[0][0], parts[0][1], nil
+	}
+	if len(parts) == 2 {
+		x, y := parts[0], parts[1]
+		switch {
+		case function == "+":
+			return x[0] + y[0], x[1] + y[1], nil
+		case function == "-":
+			return x[0] - y[0], x[1] - y[1], nil
+		case function == "*" && y[0] == 0:
+			return float64(x[0] * y[1]), float64(x[1] * y[1]), nil
+		case function == "*" && x[0] == 0:
+			return float64(y[0] * x[1]), float64(y[1] * x[1]), nil
+		case function == "/" && y[0] == 0 && y[1] != 0:
+			return x[0] / y[1], x[1] / y[1], nil
+		}
+	}
+	return 0, 0, p.refuse(at, "a result is transformed by other than a factor and a constant")
 }
 
 // result adds the result of a model of numbers, times a scale, to a class.

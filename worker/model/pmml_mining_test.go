@@ -86,6 +86,8 @@ func TestPMMLSegmentsAreJoinedAsTheirMethodSays(t *testing.T) {
 		{"chained", segmented("modelChain", inner("", output("s"), segmented("sum", a, b)), last("none", twice)), 1.5, 1 + 2*4},
 		{"chained to a link", segmented("modelChain", inner("", output("s")+targets, segmented("sum", a, b)), last("exp", twice)), 1.5, math.Exp(1 + 2*1)},
 		{"chained and rescaled", targets + segmented("modelChain", inner("", output("s"), segmented("sum", a, b)), last("none", twice)), 1.5, 0.5*9 - 1},
+		{"a transformed result", segmented("modelChain", inner("", `<Output><OutputField name="raw"/><OutputField name="s" feature="transformedValue"><Apply function="-"><Apply function="*"><Constant>0.5</Constant><FieldRef field="raw"/></Apply>`+
+			`<Apply function="/"><Constant>3</Constant><Constant>2</Constant></Apply></Apply></OutputField></Output>`, segmented("sum", a, b)), last("none", twice)), 1.5, 1 + 2*(0.5*4-1.5)},
 		{"a chain in a sum", segmented("sum", a, inner("", "", segmented("modelChain", inner("", output("s"), segmented("sum", a, b)), last("none", twice)))), 1.5, 8 + 9},
 		{"a chain of three", segmented("modelChain", strings.Replace(a, "</MiningSchema>", "</MiningSchema>"+output("r"), 1),
 			`<RegressionModel functionName="regression"><MiningSchema><MiningField name="r"/></MiningSchema>`+output("s")+`<RegressionTable intercept="1"><NumericPredictor name="r" coefficient="-1"/></RegressionTable></RegressionModel>`,

@@ -137,7 +137,10 @@ func (p *pmml) numeric(at element, s *scope, class int, scale float64) error {
 		if exponent != 1 {
 			return p.refuse(at, "a segment's result is raised to a power")
 		}
-		return p.result(f.segment, f.from, class, float64(weight*scale))
+		if err := p.begin(at, class, float64(f.constant*float64(weight*scale))); err != nil {
+			return err
+		}
+		return p.result(f.segment, f.from, class, float64(float64(weight*scale)*f.factor))
 	}
 	v, err := p.reference(s, at, "name")
 	if err != nil {
