@@ -30,6 +30,16 @@ type planJSON struct {
 	Select     program.Picture `json:"select_picture"`  // of the select stage
 
 	Challengers []local.PlanChallenger `json:"challengers,omitempty"`
+	Reasons     local.PlanReasons      `json:"reasons"`
+	Package     *planPackage           `json:"model_package,omitempty"` // nil of a bare model file
+}
+
+// planPackage is the package that the model comes in.
+type planPackage struct {
+	Name       string   `json:"name"`        // id and version
+	GoldenRows int      `json:"golden_rows"` // scored, and found right
+	Overruled  []string `json:"overruled"`   // features that the job file binds otherwise than the package
+	Watched    int      `json:"watched"`     // columns that are watched for drift
 }
 
 type planPart struct {
@@ -86,6 +96,10 @@ func planForJSON(r local.PlanReport) planJSON {
 		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...),
 		Partitions: []planPart{}, Columns: append([]string{}, r.Columns...), Absent: append([]string{}, r.Absent...),
 		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture, Select: r.Select, Challengers: r.Challengers,
+		Reasons: r.Reasons,
+	}
+	if r.Package != "" {
+		p.Package = &planPackage{r.Package, r.GoldenRows, append([]string{}, r.Overruled...), r.Watched}
 	}
 	for _, t := range r.Tasks {
 		p.Partitions = append(p.Partitions, planPart(t))
@@ -111,6 +125,13 @@ func planText(r local.PlanReport, partitions, picture bool) string {
 		fmt.Fprintf(&b, "  partitions  %d, of %d to %d rows\n", len(r.Tasks), least, most)
 	}
 	fmt.Fprintf(&b, "  model       %s, %d features\n", r.Model, r.Features)
+	if r.Package != "" {
+		fmt.Fprintf(&b, "  package     %s, %d golden rows scored right, %d columns watched for drift\n", r.Package, r.GoldenRows, r.Watched)
+	}
+	if len(r.Overruled) > 0 {
+		fmt.Fprintf(&b, "  bindings    the job file overrules the package's of %s\n", strings.Join(r.Overruled, ", "))
+	}
+	b.WriteString(reasonsText(r.Reasons))
 	for _, c := range r.Challengers {
 		fmt.Fprintf(&b, "  challenger  %s: %s, %d features", c.Name, c.Model, c.Features)
 		if len(c.Alone) > 0 {
@@ -139,4 +160,16 @@ func planText(r local.PlanReport, partitions, picture bool) string {
 		fmt.Fprintf(&b, "\nscore, row by row\n\n%s\nselect, once the whole base is counted\n\n%s\n%s", pictureText(r.Picture), pictureText(r.Select), restText(r.Picture))
 	}
 	return b.String()
+}
+
+// reasonsText says how rows would be explained.
+func reasonsText(r local.PlanReasons) string {
+	text := "  reasons     " + map[string]string{"path": "of every row by path attribution", "none": "of no row by path attribution"}[r.Method]
+	if r.Exact != "none" {
+		text += fmt.Sprintf("; of the %s list exactly, %d rows at most", r.Exact, r.ExactRows)
+	}
+	if r.Unexplained != "" {
+		text += "\n              " + r.Unexplained
+	}
+	return text + "\n"
 }

@@ -91,7 +91,7 @@ func (a *app) printOutcome(o local.Outcome) error {
 	s := progress.Summary{
 		Job: o.Job, Name: o.Name, Version: o.Version, Path: o.Path, Digest: o.Digest, Rows: o.Rows, Tally: o.Tally, Timing: o.Timing,
 		Seconds: o.Seconds, RowsPerSecond: o.RowsPerSecond, Resumed: o.Resumed, Already: o.Already,
-		Superseded: o.Already && !o.Current, Challengers: o.Challengers,
+		Superseded: o.Already && !o.Current, Challengers: o.Challengers, Stability: o.Stability,
 	}
 	for _, stage := range o.Stages {
 		s.Stages = append(s.Stages, progress.Stage(stage))

@@ -30,9 +30,10 @@ type Model struct {
 	// Overruled lists the features whose binding in the package the job file overrules.
 	Overruled []string
 	// Bins are what the package watches for drift: of the propensity, and of features.
-	Bins     []psi.Bins
-	ensemble *model.Ensemble
-	odds     score.Correction
+	Bins       []psi.Bins
+	GoldenRows int // of the package, which were scored and found right
+	ensemble   *model.Ensemble
+	odds       score.Correction
 
 	// Unexplained says why rows get no reasons although they are asked for; "" when
 	// they do.
@@ -154,7 +155,7 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	if err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
-	m := Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, ensemble: b.Model, odds: b.Card.Correction(), Bins: watched(b.Card.PSI)}
+	m := Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, ensemble: b.Model, odds: b.Card.Correction(), Bins: watched(b.Card.PSI), GoldenRows: v.Rows}
 	if m.odds.Beta, err = beta(spec.Model.UndersamplingBeta, b.Card.UndersamplingBeta); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
@@ -178,6 +179,9 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	}
 	for _, name := range bound {
 		m.Bound = append(m.Bound, known[name])
+	}
+	if err := m.convert(spec, b.Card.Features); err != nil {
+		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
 	m.explain(spec.Model.Reasons)
 	return m, nil
@@ -341,7 +345,10 @@ var kernelFeatures = []string{"fee_slope", "bill_shock"}
 // bound names, the triggers, status, value and decision.
 func common(spec job.Spec, bound []string) ([]kernel.Kernel, error) {
 	var features, own []string
-	var list []kernel.Kernel
+	list, bound, err := conversions(spec, bound)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range bound {
 		if name, ok := ownName(name); ok && !slices.Contains(own, name) {
 			own = append(own, name)

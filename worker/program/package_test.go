@@ -74,6 +74,39 @@ func TestAPackageBindsItsFeaturesAndTheJobFileOverrulesIt(t *testing.T) {
 	}
 }
 
+func TestAFeatureIsBoundInTheUnitOfTraining(t *testing.T) {
+	t.Parallel()
+	card := bundle.Default()
+	card.Features = []bundle.Feature{{Name: "a", Column: "fee_last", Unit: "yuan"}, {Name: "b", Column: "fee_m1", Unit: "yuan"}, {Name: "c", Column: "out_sec_last", Unit: "second"}, {Name: "d", Column: "x", Unit: "minute"}, {Name: "e", Column: "half", Unit: "fen"}}
+	spec := job.Default()
+	spec.Month = month
+	spec.Input.Extra = []job.Extra{{Name: "x"}}
+	spec.Features = []job.Formula{{Name: "half", Text: "fee[0] / 2"}}
+	names := []string{"a", "b", "c", "d", "e"}
+	m, err := LoadModel(spec, packaged(t, golden(t, card, names)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"yuan(fee_last)", "yuan(f64(fee_m1))", "out_sec_last", "extra(x)", "formula(half)"}; !slices.Equal(m.Bound, want) {
+		t.Errorf("bound %v", m.Bound)
+	}
+	p, err := ForJob(spec, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := p.String(); strings.Count(text, "feature.unit") != 2 || !slices.Contains(p.Columns(), "fee_m1") {
+		t.Error(text)
+	}
+	unknown, err := Unknowns(spec, m, []string{"fee_m0", "fee_m1"})
+	if err != nil || !slices.ContainsFunc(unknown, func(u Unknown) bool { return u.Output == "model feature b" }) {
+		t.Errorf("%+v, %v", unknown, err)
+	}
+	card.Features[0].Unit, card.Features[2].Unit = "minute", "kb"
+	if _, err := LoadModel(spec, packaged(t, golden(t, card, names))); err == nil || !strings.Contains(err.Error(), "feature a: fee_last is in fen, which cannot be turned into minute") || !strings.Contains(err.Error(), "feature c: out_sec_last is in second") {
+		t.Error(err)
+	}
+}
+
 func TestUndersamplingIsCorrectedOnce(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ ofJob, ofPackage, want float64 }{{1, 1, 1}, {0.5, 1, 0.5}, {1, 0.25, 0.25}, {0.25, 0.25, 0.25}, {0.5, 0.25, 0}} {

@@ -169,6 +169,9 @@ func Unknowns(spec job.Spec, m Model, absent []string) ([]Unknown, error) {
 func unknownFeatures(spec job.Spec, m Model, of string, columns map[string][]string, absent []string) ([]Unknown, error) {
 	var list []Unknown
 	for i, column := range m.Bound {
+		if inner, _, ok := feature.FromUnit(column); ok {
+			column = inner
+		}
 		sources := []string{}
 		if e, ok := feature.Find(column); ok {
 			sources = among(e.Sources, absent)

@@ -70,6 +70,7 @@ type Outcome struct {
 	Current       bool // it is the dataset's current version
 
 	Challengers []publish.Challenger // beside the champion, in the job's order
+	Stability   []publish.Stability  // of what the model's package watches for drift
 }
 
 // StageTime is the wall time of one stage in this run.
@@ -192,7 +193,7 @@ func (q question) outcome(p publish.Pointer, m publish.Manifest, current bool) O
 	return Outcome{
 		Job: q.id, Name: p.Dataset, Version: p.Version, Path: filepath.Join(q.dir, filepath.FromSlash(p.Path)),
 		Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
-		Tally: m.Tally, Challengers: m.Challengers, Already: true, Current: current,
+		Tally: m.Tally, Challengers: m.Challengers, Stability: m.Stability, Already: true, Current: current,
 	}
 }
 

@@ -24,7 +24,14 @@ type PlanReport struct {
 	Model    string // digest
 	Features int    // the model's
 
+	Package    string   // the model's id and version; "" of a bare file
+	Overruled  []string // features that the job file binds otherwise than the package
+	Watched    int      // columns that are watched for drift
+	GoldenRows int      // of the package, which were scored and found right
+
 	Challengers []PlanChallenger
+
+	Reasons PlanReasons
 
 	Already bool   // the job is published: Run would do nothing
 	Version string // of that version
@@ -39,6 +46,28 @@ type PlanChallenger struct {
 	Model    string   `json:"model"` // digest
 	Features int      `json:"model_features"`
 	Alone    []string `json:"features_alone"` // that read what the champion does not
+}
+
+// PlanReasons is how rows would be explained.
+type PlanReasons struct {
+	Method string `json:"method"` // of every row: path, or none
+	Exact  string `json:"exact"`  // whose reasons would be exact instead: contact, top, or none
+	// ExactRows is the most of them: exact_pct of the rows, of whom only those that are
+	// ranked count.
+	ExactRows   int64  `json:"exact_rows_max"`
+	Unexplained string `json:"unexplained"` // why reasons that are asked for cannot be had; "" when they can
+}
+
+// planReasons says how rows of the scoring month would be explained.
+func planReasons(asked job.Explanation, m program.Model, rows int64) PlanReasons {
+	r := PlanReasons{Method: "none", Exact: "none", Unexplained: m.Unexplained}
+	if m.ByPath() {
+		r.Method = "path"
+	}
+	if m.Exact {
+		r.Exact, r.ExactRows = asked.Exact, int64(asked.ExactPct/100*float64(rows))
+	}
+	return r
 }
 
 // PlanTask is one partition as it would be cut.
@@ -92,6 +121,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 		Unknown: unknown, Model: model.Digest, Features: len(model.Features), Program: steps.String(),
 		Picture: steps.Picture(o.Spec.Run.BatchRows), Select: second.Picture(o.Spec.Run.BatchRows),
 	}
+	r.Package, r.Overruled, r.Watched, r.GoldenRows = model.Name, model.Overruled, len(model.Bins), model.GoldenRows
 	for i, c := range model.Challengers {
 		r.Challengers = append(r.Challengers, PlanChallenger{o.Spec.Model.Challengers[i].Name, c.Digest, len(c.Features), model.Alone(i)})
 	}
@@ -99,6 +129,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 		r.Rows += t.Rows
 		r.Tasks = append(r.Tasks, PlanTask{Range: t.Range.String(), Rows: t.Rows})
 	}
+	r.Reasons = planReasons(o.Spec.Model.Reasons, model, r.Rows)
 	if _, err := os.Stat(q.dir); errors.Is(err, fs.ErrNotExist) {
 		return r, nil // opening it would make it
 	}

@@ -35,6 +35,7 @@ type Summary struct {
 	Superseded    bool // a newer version is the dataset's current one
 
 	Challengers []publish.Challenger // beside the champion
+	Stability   []publish.Stability  // of what the model's package watches for drift
 }
 
 // Triggers are short names of the 14 triggers, in order (domain dossier C03).
@@ -53,7 +54,7 @@ var Decisions = [12]string{"", "RETAIN", "GIVE_UP_LOW_VALUE", "GIVE_UP_BAD_DEBT"
 var Priorities = [6]string{"NO_VALUE", "P1", "P2", "P3", "P4", "X"}
 
 // Write renders the summary for people: rows by outcome, warnings by trigger,
-// risk bands, decisions, action priorities, challengers, time by stage. color adds bold headings.
+// risk bands, decisions, action priorities, challengers, stability, time by stage. color adds bold headings.
 func (s Summary) Write(w io.Writer, color bool) error {
 	var b strings.Builder
 	title := func(text string) {
@@ -131,6 +132,16 @@ func (s Summary) Write(w io.Writer, color bool) error {
 		})
 	}
 
+	title("reasons, rows by method")
+	table(func(t *tabwriter.Writer) {
+		for _, m := range []struct {
+			name string
+			n    int64
+		}{{"path", s.Tally.Explained.Path}, {"exact", s.Tally.Explained.Exact}, {"none", s.Tally.Explained.None}} {
+			_, _ = fmt.Fprintf(t, "  %-8s\t%s\t%s\t\n", m.name, group(m.n), percent(m.n, s.Rows.Scored))
+		}
+	})
+
 	if len(s.Challengers) > 0 {
 		title("challengers, against the champion")
 		table(func(t *tabwriter.Writer) {
@@ -142,6 +153,23 @@ func (s Summary) Write(w io.Writer, color bool) error {
 				}
 				_, _ = fmt.Fprintf(t, "  %-16s\t%.2f%%\t%.2f%%\t%s\t%.4f\t%s\t%.4f\t%+.4f\t\n",
 					c.Name, 100*c.SameBand, 100*c.TopDecile, ranks, c.PSI, psi.Reading(c.PSI), c.Mean, c.MeanDifference)
+			}
+		})
+	}
+
+	if len(s.Stability) > 0 {
+		title("stability, against what the model was trained on")
+		table(func(t *tabwriter.Writer) {
+			still := 0
+			for _, c := range s.Stability {
+				if c.Column != "propensity" && c.PSI < psi.NoticeableFrom {
+					still++
+					continue
+				}
+				_, _ = fmt.Fprintf(t, "  %-24s	PSI %.4f	%s	\n", c.Column, c.PSI, c.Reading)
+			}
+			if still > 0 {
+				_, _ = fmt.Fprintf(t, "  %d features	below %.1f	stable	\n", still, psi.NoticeableFrom)
 			}
 		})
 	}
@@ -187,13 +215,15 @@ type Report struct {
 	Timing    job.Timing       `json:"timing_nanoseconds"`
 	Priority  map[string]int64 `json:"priorities"` // by action_priority
 
+	Explained   job.Explained        `json:"explained"`             // rows by how their reasons were found
 	Challengers []publish.Challenger `json:"challengers,omitempty"` // as in the manifest
+	Stability   []publish.Stability  `json:"stability,omitempty"`   // as in the manifest
 }
 
 // Report returns the tables.
 func (s Summary) Report() Report {
 	r := Report{Warn: s.Tally.Warn, Fired: s.Tally.Fired, Unknown: s.Tally.Unknown, BadValues: s.Tally.BadValues, Timing: s.Timing,
-		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}, Challengers: s.Challengers}
+		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Explained: s.Tally.Explained}
 	copy(r.Risk[:], s.Tally.Risk[1:])
 	for code := 1; code < len(Decisions); code++ {
 		if n := s.Tally.Decision[code]; n > 0 {
