@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
@@ -105,8 +106,10 @@ func (o *office) serve(h Handler) {
 	ctx, cancel := context.WithCancelCause(o.t.Context())
 	o.cancel, o.ended = cancel, make(chan error, 1)
 	go func() { o.ended <- New(o.server, slog.New(slog.NewTextHandler(o.log, nil))).Serve(ctx, h) }()
-	for o.server.NumSubscriptions() < 3 {
-		runtime.Gosched()
+	for began := time.Now(); o.server.NumSubscriptions() < 3; runtime.Gosched() {
+		if time.Since(began) > patience {
+			o.t.Fatal("the bus does not listen")
+		}
 	}
 	if err := o.server.Flush(); err != nil {
 		o.t.Fatal(err)
@@ -116,9 +119,32 @@ func (o *office) serve(h Handler) {
 // stop returns what Serve returned.
 func (o *office) stop() error {
 	o.cancel(errStop)
-	err := <-o.ended
+	err := receive(o.t, o.ended, "the end of Serve")
 	o.ended <- err
 	return err
+}
+
+// patience bounds every wait, so that a bus that does nothing fails its test and does
+// not hang it. No wait needs a hundredth of it.
+const patience = 2 * time.Minute
+
+// patient returns the context of a wait.
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// receive waits for something that is to come.
+func receive[T any](t *testing.T, from <-chan T, what string) T {
+	t.Helper()
+	select {
+	case x := <-from:
+		return x
+	case <-time.After(patience):
+		t.Fatalf("%s did not come", what)
+		panic("unreachable")
+	}
 }
 
 func mustEncode[M wire.Message](t *testing.T, m M) []byte {
@@ -132,7 +158,7 @@ func mustEncode[M wire.Message](t *testing.T, m M) []byte {
 
 func ask[R wire.Message](o *office, subject string, data []byte) R {
 	o.t.Helper()
-	m, err := o.worker.RequestWithContext(o.t.Context(), subject, data)
+	m, err := o.worker.RequestWithContext(patient(o.t), subject, data)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -167,7 +193,7 @@ func TestEachSubjectReachesItsHandler(t *testing.T) {
 	if err := o.worker.Publish(wire.SubjectHeartbeat, mustEncode(t, wire.Heartbeat{Worker: "w", Tasks: []wire.Progress{{Lease: aLease, RowsDone: 4}}})); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-d.beats; len(got.Tasks) != 1 || got.Tasks[0].Lease != aLease || got.Tasks[0].RowsDone != 4 {
+	if got := receive(t, d.beats, "the heartbeat"); len(got.Tasks) != 1 || got.Tasks[0].Lease != aLease || got.Tasks[0].RowsDone != 4 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -200,7 +226,7 @@ func TestRequestsBeyondTheLimitWaitAndAreAnswered(t *testing.T) {
 		}
 	}
 	for range requestsMax {
-		<-entered
+		receive(t, entered, "a request")
 	}
 	for _, conn := range []*nats.Conn{o.worker, o.server} { // the rest has arrived too
 		if err := conn.Flush(); err != nil {
@@ -209,7 +235,7 @@ func TestRequestsBeyondTheLimitWaitAndAreAnswered(t *testing.T) {
 	}
 	close(release)
 	for i := range requestsMax + more {
-		if _, err := answers.NextMsgWithContext(t.Context()); err != nil {
+		if _, err := answers.NextMsgWithContext(patient(t)); err != nil {
 			t.Fatalf("answer %d: %v", i, err)
 		}
 	}
@@ -261,6 +287,8 @@ func TestAMalformedMessageIsLoggedWithoutItsContentAndNotAnsweredI8(t *testing.T
 				t.Fatalf("%s: message %d is taken for %+v", subject, i, m)
 			case m := <-answers:
 				t.Fatalf("%s: message %d is answered %q", subject, i, m.Data)
+			case <-time.After(patience):
+				t.Fatalf("%s: message %d is not logged", subject, i)
 			}
 		}
 	}
@@ -296,7 +324,7 @@ func TestStoppingAnswersWhatWasTaken(t *testing.T) {
 		}
 	}
 	for range taken {
-		<-entered
+		receive(t, entered, "a report")
 	}
 	if err := o.stop(); !errors.Is(err, errStop) {
 		t.Errorf("Serve returned %v", err)
@@ -305,7 +333,7 @@ func TestStoppingAnswersWhatWasTaken(t *testing.T) {
 		t.Errorf("Serve returned with %d of %d answered", answered.Load(), taken)
 	}
 	for range taken {
-		m, err := answers.NextMsgWithContext(t.Context())
+		m, err := answers.NextMsgWithContext(patient(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +362,7 @@ func TestServingTwiceOnAConnectionLeavesNothingBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		data := mustEncode(t, wire.WorkRequest{Worker: "w", Slots: 1})
-		if _, err := o.worker.RequestWithContext(t.Context(), wire.SubjectWork, data); !errors.Is(err, nats.ErrNoResponders) {
+		if _, err := o.worker.RequestWithContext(patient(t), wire.SubjectWork, data); !errors.Is(err, nats.ErrNoResponders) {
 			t.Errorf("with nobody serving: %v", err)
 		}
 		o.serve(second)
@@ -370,7 +398,7 @@ func TestTheEmbeddedServerListensOnNoPortAndTakesTheLargestMessage(t *testing.T)
 	if err := conn.Publish("large", make([]byte, wire.BytesMax)); err != nil {
 		t.Fatal(err)
 	}
-	if m, err := sub.NextMsgWithContext(t.Context()); err != nil || len(m.Data) != wire.BytesMax {
+	if m, err := sub.NextMsgWithContext(patient(t)); err != nil || len(m.Data) != wire.BytesMax {
 		t.Errorf("got %v", err)
 	}
 }

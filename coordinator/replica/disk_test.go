@@ -14,7 +14,7 @@ func TestAReplicaThatCannotWriteSaysSoAndLeadsNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term, err := r.Lead(t.Context())
+	term, err := r.Lead(patient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,12 +23,12 @@ func TestAReplicaThatCannotWriteSaysSoAndLeadsNoMore(t *testing.T) {
 	}
 	submit := ledger.Submit{Job: "202610-0123456789ab", Name: "trial", SpecDigest: "d", Stages: []job.StageKind{job.StageScore}, MaxAttempts: 1}
 	for range 3 {
-		if _, err := r.Propose(t.Context(), submit); !errors.Is(err, ErrBroken) {
+		if _, err := r.Propose(patient(t), submit); !errors.Is(err, ErrBroken) {
 			t.Fatalf("propose: %v, want ErrBroken", err)
 		}
 	}
-	<-term.Done()
-	if _, err := r.Lead(t.Context()); !errors.Is(err, ErrBroken) {
+	await(t, term.Done(), "the end of the term")
+	if _, err := r.Lead(patient(t)); !errors.Is(err, ErrBroken) {
 		t.Fatalf("lead: %v, want ErrBroken", err)
 	}
 	if err := r.Close(); err != nil {

@@ -44,7 +44,7 @@ func TestACrashInsideTheBootstrapIsBegunAgain(t *testing.T) {
 				if err != nil {
 					return
 				}
-				if _, err := r.Lead(t.Context()); err != nil {
+				if _, err := r.Lead(patient(t)); err != nil {
 					t.Fatal(err)
 				}
 				if err := r.Close(); err != nil {

@@ -20,6 +20,27 @@ import (
 	"rescore/partition/job"
 )
 
+// patience bounds every wait, so that a replica that does nothing fails its test and
+// does not hang it. No wait needs a hundredth of it.
+const patience = 2 * time.Minute
+
+// patient returns the context of a wait.
+func patient(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// await waits for a channel to be closed.
+func await(t *testing.T, closed <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-closed:
+	case <-time.After(patience):
+		t.Fatalf("%s did not come", what)
+	}
+}
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func submit(n int) ledger.Submit {
@@ -36,7 +57,7 @@ func mustOpen(t *testing.T, cfg Config) *Replica {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { mustClose(t, r) })
-	if _, err := r.Lead(t.Context()); err != nil {
+	if _, err := r.Lead(patient(t)); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -51,7 +72,7 @@ func mustClose(t *testing.T, r *Replica) {
 
 func propose(t *testing.T, r *Replica, cmd ledger.Command) ledger.Reply {
 	t.Helper()
-	reply, err := r.Propose(t.Context(), cmd)
+	reply, err := r.Propose(patient(t), cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,11 +334,11 @@ func TestOpenRefusesANameThatCouldNotBeReadBack(t *testing.T) {
 func TestTheLedgersRefusalIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	r := mustOpen(t, Config{Dir: t.TempDir()})
-	_, err := r.Propose(t.Context(), ledger.Seal{Job: "nobody"})
+	_, err := r.Propose(patient(t), ledger.Seal{Job: "nobody"})
 	if !errors.Is(err, ledger.ErrNoJob) || errors.Is(err, ErrUnknownOutcome) {
 		t.Error(err)
 	}
-	if _, err := r.Propose(t.Context(), nil); !errors.Is(err, ledger.ErrUnknownCommand) {
+	if _, err := r.Propose(patient(t), nil); !errors.Is(err, ledger.ErrUnknownCommand) {
 		t.Error(err)
 	}
 }
@@ -330,10 +351,10 @@ func TestProposeTellsSurelyNotFromUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := follower.Propose(t.Context(), submit(1)); !errors.Is(err, ErrNotLeader) || errors.Is(err, ErrUnknownOutcome) {
+	if _, err := follower.Propose(patient(t), submit(1)); !errors.Is(err, ErrNotLeader) || errors.Is(err, ErrUnknownOutcome) {
 		t.Errorf("on a follower: %v", err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(patient(t))
 	cancel()
 	if _, err := follower.Lead(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a follower leads: %v", err)
@@ -349,7 +370,7 @@ func TestProposeTellsSurelyNotFromUnknown(t *testing.T) {
 	})
 	propose(t, r, submit(1)) // sent again, as callers do
 	mustClose(t, r)
-	if _, err := r.Propose(t.Context(), submit(2)); !errors.Is(err, ErrNotLeader) || !errors.Is(err, ErrClosed) {
+	if _, err := r.Propose(patient(t), submit(2)); !errors.Is(err, ErrNotLeader) || !errors.Is(err, ErrClosed) {
 		t.Errorf("after close: %v", err)
 	}
 }
@@ -357,16 +378,16 @@ func TestProposeTellsSurelyNotFromUnknown(t *testing.T) {
 func TestLeadershipEndsWithClose(t *testing.T) {
 	t.Parallel()
 	r := mustOpen(t, Config{Dir: t.TempDir()})
-	leads, err := r.Lead(t.Context())
+	leads, err := r.Lead(patient(t))
 	if err != nil || leads.Err() != nil {
 		t.Fatal(err, leads.Err())
 	}
 	mustClose(t, r)
-	<-leads.Done()
+	await(t, leads.Done(), "the end of the leadership")
 	if cause := context.Cause(leads); !errors.Is(cause, ErrClosed) && !errors.Is(cause, errLost) {
 		t.Error(cause)
 	}
-	if _, err := r.Lead(t.Context()); !errors.Is(err, ErrClosed) {
+	if _, err := r.Lead(patient(t)); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -377,26 +398,26 @@ func TestALeadershipLostAndWonAgainIsANewOne(t *testing.T) {
 	// The same raft, watched over signals of our own: raft drops a false that
 	// nobody has read yet, so that true follows true.
 	w := &Replica{raft: r.raft, store: r.store, changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{})}
-	signals := make(chan bool)
+	signals := make(chan bool, 3)
 	go w.watch(signals)
 	signals <- true
-	first, err := w.Lead(t.Context())
+	first, err := w.Lead(patient(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	signals <- true
-	<-first.Done()
+	await(t, first.Done(), "the end of the first leadership")
 	if !errors.Is(context.Cause(first), errLost) {
 		t.Error(context.Cause(first))
 	}
-	second, err := w.Lead(t.Context())
+	second, err := w.Lead(patient(t))
 	if err != nil || second.Err() != nil {
 		t.Fatal(err, second.Err())
 	}
 	signals <- false
-	<-second.Done()
+	await(t, second.Done(), "the end of the second leadership")
 	close(w.stop)
-	<-w.stopped
+	await(t, w.stopped, "the end of the watch")
 }
 
 func TestEveryProposalIsSeenOnceByWatchAndWakesTheWaiting(t *testing.T) {
@@ -427,13 +448,13 @@ func TestEveryProposalIsSeenOnceByWatchAndWakesTheWaiting(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range n {
 		group.Go(func() {
-			if _, err := r.Propose(t.Context(), submit(i)); err != nil {
+			if _, err := r.Propose(patient(t), submit(i)); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	group.Wait()
-	<-waited
+	await(t, waited, "the last job")
 	mustClose(t, r)
 	mu.Lock()
 	defer mu.Unlock()
@@ -484,7 +505,7 @@ func TestTwentyLivesLeaveNoGoroutine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Lead(t.Context()); err != nil {
+		if _, err := r.Lead(patient(t)); err != nil {
 			t.Fatal(err)
 		}
 		propose(t, r, submit(n))
