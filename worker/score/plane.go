@@ -25,24 +25,8 @@ func (s *scale) node(k int, missingLeft bool) node {
 	return node{at: (s.high[side] + uint32(k>>4) + 1) * planeSize, low: (s.low + uint32(k&15)) * planeSize}
 }
 
-// stand lays a block's bins out in the planes of their scale.
-func stand(planes []plane, bins *[blockRows]uint8, absent *plane, bit *[8]plane, s *scale) {
-	for w := range len(absent) {
-		rows := (*[64]uint8)(bins[w*64:])
-		var x [8]uint64
-		for i := range x {
-			x[i] = transpose(binary.LittleEndian.Uint64(rows[8*i:]))
-		}
-		swapBytes(&x)
-		for b := range bit {
-			bit[b][w] = x[b]
-		}
-	}
-	rise(planes, absent, bit, s)
-}
-
-// rise makes a scale's planes of the bits of its bins.
-func rise(planes []plane, absent *plane, bit *[8]plane, s *scale) {
+// stand lays a block's bins, as dealt puts them, out in the planes of their scale.
+func stand(planes []plane, bins *[blockRows]uint8, absent *plane, s *scale) {
 	low := planes[s.low+1:][:min(s.thresholds, 15)]
 	n := s.thresholds>>4 + 2
 	var left, right []plane
@@ -53,12 +37,18 @@ func rise(planes []plane, absent *plane, bit *[8]plane, s *scale) {
 		right = planes[s.high[1]:][:n]
 	}
 	for w, a := range absent {
+		rows := (*[64]uint8)(bins[w*64:])
+		var x [8]uint64
+		for i := range x {
+			x[i] = binary.LittleEndian.Uint64(rows[8*i:])
+		}
+		swapBits(&x)
 		var ge [17]uint64
-		digits(&ge, bit[0][w], bit[1][w], bit[2][w], bit[3][w])
+		digits(&ge, x[0], x[1], x[2], x[3])
 		for i := range low {
 			low[i][w] = ge[i+1]
 		}
-		digits(&ge, bit[4][w], bit[5][w], bit[6][w], bit[7][w])
+		digits(&ge, x[4], x[5], x[6], x[7])
 		for i := range left {
 			left[i][w] = ge[i] &^ a
 		}
@@ -81,15 +71,23 @@ func digits(ge *[17]uint64, x0, x1, x2, x3 uint64) {
 	ge[16] = 0
 }
 
-// transpose swaps rows and columns of an eight by eight matrix of bits, a row a
-// byte.
-func transpose(x uint64) uint64 {
-	t := (x ^ x>>7) & 0x00aa00aa00aa00aa
-	x ^= t ^ t<<7
-	t = (x ^ x>>14) & 0x0000cccc0000cccc
-	x ^= t ^ t<<14
-	t = (x ^ x>>28) & 0x00000000f0f0f0f0
-	return x ^ t ^ t<<28
+// swapBits swaps, of each byte of eight words, rows and columns of an eight by eight
+// matrix of bits, a row a word.
+func swapBits(x *[8]uint64) {
+	x0, x1, x2, x3, x4, x5, x6, x7 := x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+	x0, x4 = swap(x0, x4, 4, 0x0f0f0f0f0f0f0f0f)
+	x1, x5 = swap(x1, x5, 4, 0x0f0f0f0f0f0f0f0f)
+	x2, x6 = swap(x2, x6, 4, 0x0f0f0f0f0f0f0f0f)
+	x3, x7 = swap(x3, x7, 4, 0x0f0f0f0f0f0f0f0f)
+	x0, x2 = swap(x0, x2, 2, 0x3333333333333333)
+	x1, x3 = swap(x1, x3, 2, 0x3333333333333333)
+	x4, x6 = swap(x4, x6, 2, 0x3333333333333333)
+	x5, x7 = swap(x5, x7, 2, 0x3333333333333333)
+	x0, x1 = swap(x0, x1, 1, 0x5555555555555555)
+	x2, x3 = swap(x2, x3, 1, 0x5555555555555555)
+	x4, x5 = swap(x4, x5, 1, 0x5555555555555555)
+	x6, x7 = swap(x6, x7, 1, 0x5555555555555555)
+	*x = [8]uint64{x0, x1, x2, x3, x4, x5, x6, x7}
 }
 
 // swapBytes swaps rows and columns of an eight by eight matrix of bytes, a row a

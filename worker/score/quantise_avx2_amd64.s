@@ -28,7 +28,7 @@
 
 // func search256(bins *[512]uint8, x *[512]float64, s *scale)
 //
-// scale.bin. Buckets are found in vectors; to look them up one by one is faster
+// scale.bin, in order. Buckets are found in vectors; to look them up one by one is faster
 // than to gather.
 TEXT ·search256(SB), NOSPLIT, $32-24
 	MOVQ bins+0(FP), DI
@@ -141,7 +141,7 @@ marks:
 
 // func bits256(bits *[8]plane, bins *[512]uint8)
 //
-// stand, up to the bits of the bins.
+// stand, as far as the bits of the bins.
 TEXT ·bits256(SB), NOSPLIT, $0-16
 	MOVQ bits+0(FP), BX
 	MOVQ bins+8(FP), SI
@@ -204,7 +204,7 @@ bytes:
 
 // func stand256(bits *[8]plane, absent *plane, low *plane, lows int, left, right *plane, highs int)
 //
-// rise: low gets the lows (at most 15) planes after the first; left and right, where
+// stand, from the bits of bins: low gets the lows (at most 15) planes after the first; left and right, where
 // they are not nil, the highs. Half of each plane is made at a time.
 TEXT ·stand256(SB), NOSPLIT, $0-56
 	MOVQ bits+0(FP), BX

@@ -164,15 +164,6 @@ func TestThresholdsOnAScaleHaveAPlace(t *testing.T) {
 	}
 }
 
-func TestTransposeSwapsRowsAndColumns(t *testing.T) {
-	t.Parallel()
-	for i := range 64 {
-		if got, want := transpose(1<<i), uint64(1)<<(i%8*8+i/8); got != want {
-			t.Errorf("bit %d: %x, want %x", i, got, want)
-		}
-	}
-}
-
 // The scratch is bounded: models that need more are refused.
 func TestForestRefusesBoundlessScratch(t *testing.T) {
 	t.Parallel()

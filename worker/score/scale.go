@@ -203,26 +203,32 @@ func quantise(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 	for w := range d.absent {
 		d.absent[w] = missing(x[w*64:w*64+64], s.zero)
 	}
-	stand(planes, &d.bins, &d.absent, &d.bits, s)
+	stand(planes, &d.bins, &d.absent, s)
 }
 
-// bin writes the bins of x.
+// bin writes the bins of x, dealt: of 64 rows, those of the first eight stand in the
+// first bytes of eight words, those of the next in the second bytes, and so on. Words
+// whose bits are swapped are planes then (stand).
 func (s *scale) bin(dst *[blockRows]uint8, x *[blockRows]float64) {
 	offset := s.offset
 	first, shift := s.long()
-	if s.step == 1 {
-		for i, v := range x {
-			b := s.base[place(v+offset, first, shift, buckets-1)&(buckets-1)]
-			dst[i] = b + above(v, s.threshold[b])
+	for row := 0; row < blockRows; row += 8 {
+		rows := (*[8]float64)(x[row:])
+		dealt := dst[row&^63+row>>3&7:][:57]
+		if s.step == 1 {
+			for i, v := range rows {
+				b := s.base[place(v+offset, first, shift, buckets-1)&(buckets-1)]
+				dealt[8*i] = b + above(v, s.threshold[b])
+			}
+			continue
 		}
-		return
-	}
-	for i, v := range x {
-		b := uint(s.base[place(v+offset, first, shift, buckets-1)&(buckets-1)])
-		for step := uint(s.step); step > 0; step >>= 1 {
-			b += uint(above(v, s.threshold[(b+step-1)%512])) * step
+		for i, v := range rows {
+			b := uint(s.base[place(v+offset, first, shift, buckets-1)&(buckets-1)])
+			for step := uint(s.step); step > 0; step >>= 1 {
+				b += uint(above(v, s.threshold[(b+step-1)%512])) * step
+			}
+			dealt[8*i] = uint8(b)
 		}
-		dst[i] = uint8(b)
 	}
 }
 
