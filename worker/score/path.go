@@ -9,8 +9,9 @@ type path struct {
 	quantise func(planes []plane, x *[blockRows]float64, s *scale, d *desk)
 	replay   func(masks, planes []plane, nodes []node)
 	encode   func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
-	// sum adds, to the sums of all slots, the values of their leaves, tree after tree.
-	sum func(f *forest)
+	// sum adds to the sums of all slots the values of their leaves, tree after tree. The
+	// trees are a part of f.trees.
+	sum func(f *forest, trees []grown)
 	row func(slot int, single bool) int // whose sum a slot has
 	// credit adds to each row's sums, width numbers, those of its leaf in the table
 	// of each tree. Width is a multiple of 16. It is nil where lists are faster

@@ -77,9 +77,9 @@ func encodeAVX512(leaf *[blockRows]uint8, masks []plane, bits *[8]plane) {
 }
 
 // sumAVX512 sums runs of trees whose tables are of a size.
-func sumAVX512(f *forest) {
+func sumAVX512(f *forest, trees []grown) {
 	masks, planes := &f.masks[0], &f.planes[0]
-	for trees := f.trees; len(trees) > 0; {
+	for len(trees) > 0 {
 		t, size, n := &trees[0], tableSize(trees[0].leaves()), 1
 		for size > 0 && n < len(trees) && tableSize(trees[n].leaves()) == size {
 			n++

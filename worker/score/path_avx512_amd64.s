@@ -242,11 +242,13 @@ wide:
 	VPTERNLOGQ $0xfe, Z6, Z7, Z27   \
 	VPTERNLOGQ $0xfe, Z6, Z7, Z28
 
-// NODE is the body of replay, for node i of a drill at BX, with masks at R9.
+// NODE is the body of replay, for node i of a drill at BX, with masks at R9. Loads
+// are dear: one takes at and low.
 #define NODE(i) \
-	MOVL (node__size*(i)+node_at)(BX), AX   \
-	MOVL (node__size*(i)+node_low)(BX), DX  \
+	MOVQ (node__size*(i)+node_at)(BX), DX   \
 	MOVL (node__size*(i)+node_old)(BX), R8  \
+	MOVL DX, AX                             \
+	SHRQ $32, DX                            \
 	VMOVDQU64 (R10)(AX*1), Z29              \
 	VMOVDQU64 -64(R10)(AX*1), Z30           \
 	VPTERNLOGQ $0xf8, (R10)(DX*1), Z30, Z29 \

@@ -120,8 +120,8 @@ func fold(m *[57]uint64) (b0, b1, b2, all uint64) {
 }
 
 // sumPlain sums tree by tree, in the order of the rows.
-func sumPlain(f *forest) {
-	for _, t := range f.trees {
+func sumPlain(f *forest, trees []grown) {
+	for _, t := range trees {
 		f.replay(t)
 		switch {
 		case t.leaves() > leavesMax:
@@ -161,8 +161,8 @@ func add[F float](sum *[blockRows]F, masks []plane, value []F) {
 }
 
 // sumFound sums groups of trees whose leaves have been found.
-func sumFound(f *forest) {
-	for trees := f.trees; len(trees) > 0; {
+func sumFound(f *forest, trees []grown) {
+	for len(trees) > 0 {
 		n := f.find(trees)
 		switch {
 		case n == 0: // rare, and slower

@@ -30,6 +30,9 @@ func shapes() map[string]written {
 		"700 leaves":         write(13, 2, 700, 5, true, true, false),
 		"thresholds a scale": write(14, 60, 40, 2, false, false, false), // over a thousand for each feature
 		"out of order":       write(15, 10, 40, 6, true, true, false).renumbered(1),
+		"chains of 32":       chained(18, 7, 32, 5),
+		"chains of 64":       chained(19, 5, 64, 5),
+		"chains of 200":      chained(20, 2, 200, 5),
 	}
 }
 
@@ -104,11 +107,81 @@ func checkBlocks(t *testing.T, r *rand.Rand, f *forest, in []kernel.Vector, want
 		n = min(n, len(want)-first)
 		f.raw(in, first, n)
 		for i := range n {
-			if math.Float64bits(f.scores[i]) != math.Float64bits(want[first+i]) {
-				t.Fatalf("%s, row %d of %d: %v, want %v", f.path.name, i, n, f.scores[i], want[first+i])
+			if math.Float64bits(f.scores[0][i]) != math.Float64bits(want[first+i]) {
+				t.Fatalf("%s, row %d of %d: %v, want %v", f.path.name, i, n, f.scores[0][i], want[first+i])
 			}
 		}
 		first += n
+	}
+}
+
+// Trees of every size a tree can have beside ones of other sizes: the vectors take runs
+// of a size.
+func TestTreesOfEverySizeInOneModel(t *testing.T) {
+	t.Parallel()
+	w := write(21, 0, 1, 6, true, true, false)
+	r := rand.New(rand.NewPCG(22, 22))
+	for seed := range uint64(60) {
+		size := []int{1, 2, 31, 32, 33, 63, 64, 65, 128, 256, 257, 300}[r.IntN(12)]
+		part := write(100+seed, 1+r.IntN(3), size, 6, false, true, false)
+		w.trees = append(w.trees, part.trees...)
+		for f, asked := range part.asked {
+			w.asked[f] = append(w.asked[f], asked...)
+		}
+	}
+	w.render()
+	e := w.load(t)
+	in, want, row := columns(w.features, 4000), make([]float64, 4000), make([]float64, w.features)
+	for i := range want {
+		for k := range in {
+			row[k] = w.draw(r, k)
+			if math.IsInf(row[k], 0) {
+				row[k] = math.NaN()
+			}
+			in[k].F64[i] = row[k]
+		}
+		want[i] = e.Raw(row)
+	}
+	for _, f := range every(t, e) {
+		checkBlocks(t, r, f, in, want)
+	}
+}
+
+// Each class has its own trees and its own start.
+func TestClassesEqualRawBitForBit(t *testing.T) {
+	t.Parallel()
+	w := write(23, 21, 31, 6, true, true, false)
+	text := strings.Replace(w.text, "num_class=1\nnum_tree_per_iteration=1", "num_class=3\nnum_tree_per_iteration=3", 1)
+	text, _, _ = strings.Cut(text, "objective=")
+	_, rest, _ := strings.Cut(w.text, "objective=")
+	_, rest, _ = strings.Cut(rest, "\n")
+	lightgbm, err := model.LightGBM([]byte(text + "objective=multiclass num_class:3\n" + rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]*model.Ensemble{"LightGBM": lightgbm, "XGBoost": writeClasses(t, 24, 24, 40, 4)} {
+		rows := drawn(e, 5000)
+		in := columns(len(e.Features), len(rows))
+		for i, row := range rows {
+			for k, x := range row {
+				in[k].F64[i] = x
+			}
+		}
+		want := make([]float64, e.Classes)
+		for _, f := range every(t, e) {
+			for first := 0; first < len(rows); first += blockRows {
+				n := min(blockRows, len(rows)-first)
+				f.raw(in, first, n)
+				for i := range n {
+					e.RawInto(want, rows[first+i])
+					for k := range want {
+						if got := f.scores[k][i]; math.Float64bits(got) != math.Float64bits(want[k]) {
+							t.Fatalf("%s, %s, row %d, class %d: %v, want %v", name, f.path.name, first+i, k, got, want[k])
+						}
+					}
+				}
+			}
+		}
 	}
 }
 
@@ -133,8 +206,8 @@ func TestShortBlocksOfEverySize(t *testing.T) {
 		for n := blockRows; n > 0; n-- {
 			f.raw(in, blockRows-n, n)
 			for i := range n {
-				if f.scores[i] != want[blockRows-n+i] {
-					t.Fatalf("%s: row %d of %d: %v, want %v", f.path.name, i, n, f.scores[i], want[blockRows-n+i])
+				if f.scores[0][i] != want[blockRows-n+i] {
+					t.Fatalf("%s: row %d of %d: %v, want %v", f.path.name, i, n, f.scores[0][i], want[blockRows-n+i])
 				}
 			}
 		}

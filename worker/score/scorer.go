@@ -1,6 +1,7 @@
 package score
 
 import (
+	"fmt"
 	"math"
 
 	"rescore/worker/kernel"
@@ -22,7 +23,12 @@ type scorer struct {
 }
 
 // newScorer compiles an ensemble of one class.
-func newScorer(e *model.Ensemble) (*scorer, error) { return newScorerOn(e, paths()[len(paths())-1]) }
+func newScorer(e *model.Ensemble) (*scorer, error) {
+	if e.Classes != 1 {
+		return nil, fmt.Errorf("the model has %d classes; a propensity needs a model of one", e.Classes)
+	}
+	return newScorerOn(e, paths()[len(paths())-1])
+}
 
 func newScorerOn(e *model.Ensemble, p path) (*scorer, error) {
 	s := &scorer{refusal: -1}
@@ -40,14 +46,14 @@ func newScorerOn(e *model.Ensemble, p path) (*scorer, error) {
 	return s, err
 }
 
-// score returns the raw scores of rows first to first+n-1, until the next call; n is
-// at most blockRows.
+// score returns the raw scores of rows first to first+n-1, of the first class where
+// there are more, until the next call; n is at most blockRows.
 func (s *scorer) score(in []kernel.Vector, first, n int) []float64 {
 	in, first = s.prepare(in, first, n)
 	var scores []float64
 	if s.trees != nil {
 		s.trees.raw(in, first, n)
-		scores = s.trees.scores[:n]
+		scores = s.trees.scores[0][:n]
 	} else {
 		scores = s.walk.score(in, first, n)
 	}

@@ -13,10 +13,15 @@ import (
 // writeXGBoost writes a model of random trees, grown leaf by leaf.
 func writeXGBoost(t *testing.T, seed uint64, trees, leaves int) *model.Ensemble {
 	t.Helper()
+	return writeClasses(t, seed, trees, leaves, 1)
+}
+
+func writeClasses(t *testing.T, seed uint64, trees, leaves, classes int) *model.Ensemble {
+	t.Helper()
 	const features = 5 // the last asks for categories
 	r := rand.New(rand.NewPCG(seed, 5))
 	var list, class []any
-	for range trees {
+	for i := range trees {
 		left, right, index, kind, defaults := []int{-1}, []int{-1}, []int{0}, []int{0}, []int{0}
 		condition := []float32{float32(r.NormFloat64())}
 		nodes, segments, sizes, categories := []int{}, []int{}, []int{}, []int{}
@@ -46,15 +51,20 @@ func writeXGBoost(t *testing.T, seed uint64, trees, leaves int) *model.Ensemble 
 			}
 			sizes = append(sizes, len(categories)-segments[len(segments)-1])
 		}
-		class = append(class, 0)
+		class = append(class, i%classes)
 		list = append(list, map[string]any{
 			"left_children": left, "right_children": right, "split_indices": index, "split_conditions": condition, "default_left": defaults,
 			"split_type": kind, "categories_nodes": nodes, "categories_segments": segments, "categories_sizes": sizes, "categories": categories,
 		})
 	}
+	number, objective := "0", map[string]any{"name": "binary:logistic"}
+	if classes > 1 {
+		number = strconv.Itoa(classes)
+		objective = map[string]any{"name": "multi:softprob", "softmax_multiclass_param": map[string]string{"num_class": strconv.Itoa(classes)}}
+	}
 	data, err := json.Marshal(map[string]any{"learner": map[string]any{
-		"learner_model_param": map[string]string{"base_score": "3E-1", "num_class": "0", "num_feature": strconv.Itoa(features)},
-		"objective":           map[string]string{"name": "binary:logistic"},
+		"learner_model_param": map[string]string{"base_score": "3E-1", "num_class": number, "num_feature": strconv.Itoa(features)},
+		"objective":           objective,
 		"gradient_booster":    map[string]any{"name": "gbtree", "model": map[string]any{"trees": list, "tree_info": class}},
 	}})
 	if err != nil {

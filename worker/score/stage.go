@@ -31,8 +31,8 @@ type Stages struct {
 }
 
 // NewStages compiles an ensemble for a path of Paths, "" for the best. It is an
-// error when the processor lacks the path, and when the ensemble is none that
-// the kernel takes: one class, and leaves that are constants.
+// error when the processor lacks the path, and when the ensemble's scores are no
+// sums of leaves.
 func NewStages(e *model.Ensemble, name string) (*Stages, error) {
 	list := paths()
 	i := len(list) - 1
@@ -55,8 +55,8 @@ func NewStages(e *model.Ensemble, name string) (*Stages, error) {
 // Path returns the name of the path.
 func (s *Stages) Path() string { return s.forest.path.name }
 
-// Score returns the raw scores of rows first to first+n-1, until the next call;
-// n is at most BlockRows.
+// Score returns the raw scores of rows first to first+n-1, of the first class where
+// there are more, until the next call; n is at most BlockRows.
 func (s *Stages) Score(in []kernel.Vector, first, n int) []float64 {
 	return s.rows.score(in, first, n)
 }
@@ -68,20 +68,16 @@ func (s *Stages) Quantise(in []kernel.Vector, first, n int) {
 	s.forest.quantise(in, first, n)
 }
 
-// Trees is the second stage, for the block quantised last: every row's leaf in
+// Trees is the second stage, for the block quantised last: the rows of every leaf of
 // every tree.
 func (s *Stages) Trees() {
-	for trees := s.forest.trees; len(trees) > 0; {
-		n := s.forest.find(trees)
-		if n == 0 {
-			s.forest.replay(trees[0])
-			n = 1
-		}
-		trees = trees[n:]
+	for _, t := range s.forest.trees {
+		s.forest.replay(t)
 	}
 }
 
-// TreesAndLeaves is the second stage and the third, the sum of the leaves' values:
-// four trees' leaves are summed while they are at hand, so that the third cannot
-// be run alone.
+// TreesAndLeaves is the second stage and the third, the sum of the leaves' values. A
+// tree's leaves are summed while they are at hand, and with AVX-512 while the next
+// tree is replayed, so that the third cannot be run alone, and takes less beside the
+// second than by itself.
 func (s *Stages) TreesAndLeaves() { s.forest.sum() }

@@ -40,11 +40,11 @@ func TestStagesScoreAsTheWalkDoesOnEveryPath(t *testing.T) {
 				}
 			}
 			// The stages one by one come to the same.
-			clear(s.forest.scores[:])
+			clear(s.forest.scores[0][:])
 			s.Quantise(in, 0, BlockRows)
 			s.Trees()
 			s.TreesAndLeaves()
-			if !slices.Equal(s.forest.scores[:], whole) {
+			if !slices.Equal(s.forest.scores[0][:], whole) {
 				t.Errorf("%s, %d leaves: the stages do not come to what the whole does", s.Path(), leaves)
 			}
 		}

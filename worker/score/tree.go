@@ -68,8 +68,8 @@ type forest struct {
 	value  []float64 // of the leaves, in the order of the replay, tree after tree
 	narrow []float32 // value, where sums are float32s
 	origin []int32   // which leaf of its tree each is
-	base   float64   // every sum's start
-	single bool      // sums are float32s
+	class  []class
+	single bool // sums are float32s
 
 	// For vectors, of each tree of few leaves, padded to tableSize: its nodes; and its
 	// leaves' values to look up, the low words and then the high ones, or float32s.
@@ -84,8 +84,8 @@ type forest struct {
 	// Sums, of one kind, are in slots, a path's order of rows.
 	doubles   *[blockRows]float64
 	singles   *[blockRows]float32
-	row, slot *[blockRows]uint16 // the row of a slot, the slot of a row
-	scores    *[blockRows]float64
+	row, slot *[blockRows]uint16   // the row of a slot, the slot of a row
+	scores    [][blockRows]float64 // of each class
 }
 
 // plane is a bit for each row of a block, row 0 lowest in the first word.
@@ -112,29 +112,35 @@ type grown struct {
 
 func (g grown) leaves() int { return int(g.nodes) + 1 }
 
-// newForest compiles an ensemble of one class. It is an error when a score is no
-// sum of leaves, and when the scratch would not be bounded.
+// class is one output of the model: what its sums start with, and its trees.
+type class struct {
+	base  float64
+	trees []grown
+}
+
+// newForest compiles an ensemble. It is an error when a score is no sum of leaves,
+// and when the scratch would not be bounded.
 func newForest(e *model.Ensemble) (*forest, error) { return newForestOn(e, paths()[len(paths())-1]) }
 
 func newForestOn(e *model.Ensemble, p path) (*forest, error) {
-	switch {
-	case e.Classes != 1:
-		return nil, fmt.Errorf("the model has %d classes; a propensity needs a model of one", e.Classes)
-	case e.Linear():
+	if e.Linear() {
 		return nil, errors.New("the model is linear, or has linear trees (linear_tree=true, gblinear); train trees with constant leaves")
 	}
-	f := &forest{path: p, single: e.Single}
-	if e.Base != nil {
-		f.base = e.Base[0]
-	}
+	f := &forest{path: p, single: e.Single, class: make([]class, e.Classes), scores: make([][blockRows]float64, e.Classes)}
 	layout, err := f.lay(e)
 	if err != nil {
 		return nil, err
 	}
-	leaves := 1
-	for t := range e.Trees() {
-		f.grow(e.Tree(t), layout)
-		leaves = max(leaves, len(e.Tree(t).Leaf))
+	// A class's trees stand together, in the model's order.
+	leaves, past := 1, make([]int, e.Classes)
+	for k := range f.class {
+		for t := range e.Trees() {
+			if e.Class(t) == k {
+				f.grow(e.Tree(t), layout)
+				leaves = max(leaves, len(e.Tree(t).Leaf))
+			}
+		}
+		past[k] = len(f.trees)
 	}
 	if leaves > planesMax {
 		return nil, fmt.Errorf("a tree of the model has %d leaves, more than %d; train with fewer", leaves, planesMax)
@@ -146,6 +152,13 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 			s.chart = newChart(s.threshold[:s.thresholds])
 		}
 	}
+	first := 0
+	for k := range f.class {
+		f.class[k].trees, first = f.trees[first:past[k]], past[k]
+		if e.Base != nil {
+			f.class[k].base = e.Base[k]
+		}
+	}
 	f.value = append(f.value, make([]float64, leavesMax)...) // any byte may follow a tree's first leaf
 	if f.single {
 		for _, v := range f.value {
@@ -153,8 +166,7 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 		}
 	}
 	f.desk = new(desk)
-	f.leaves, f.scores = new([grouped][blockRows]uint8), new([blockRows]float64)
-	f.doubles, f.singles = new([blockRows]float64), new([blockRows]float32)
+	f.leaves, f.doubles, f.singles = new([grouped][blockRows]uint8), new([blockRows]float64), new([blockRows]float32)
 	f.row, f.slot = new([blockRows]uint16), new([blockRows]uint16)
 	for slot := range f.row {
 		row := p.row(slot, f.single)
@@ -339,8 +351,8 @@ func (f *forest) ask(tree model.Tree, i int, l layout) node {
 	panic(fmt.Sprintf("score: threshold %v is on no scale", t))
 }
 
-// raw writes the raw scores of rows first to first+n-1 to f.scores[:n]; n is at
-// most blockRows.
+// raw writes the raw scores of rows first to first+n-1 to f.scores, those of class k to
+// f.scores[k][:n]; n is at most blockRows.
 func (f *forest) raw(in []kernel.Vector, first, n int) {
 	f.quantise(in, first, n)
 	f.sum()
@@ -360,18 +372,21 @@ func (f *forest) quantise(in []kernel.Vector, first, n int) {
 
 // sum sums the trees over the planes.
 func (f *forest) sum() {
-	for i := range f.doubles {
-		f.doubles[i], f.singles[i] = f.base, float32(f.base)
-	}
-	f.path.sum(f)
-	if f.single {
-		for slot, row := range f.row {
-			f.scores[row%blockRows] = float64(f.singles[slot])
+	for k, c := range f.class {
+		for i := range f.doubles {
+			f.doubles[i], f.singles[i] = c.base, float32(c.base)
 		}
-		return
-	}
-	for slot, row := range f.row {
-		f.scores[row%blockRows] = f.doubles[slot]
+		f.path.sum(f, c.trees)
+		scores := &f.scores[k]
+		if f.single {
+			for slot, row := range f.row {
+				scores[row%blockRows] = float64(f.singles[slot])
+			}
+			continue
+		}
+		for slot, row := range f.row {
+			scores[row%blockRows] = f.doubles[slot]
+		}
 	}
 }
 

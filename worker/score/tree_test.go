@@ -110,6 +110,27 @@ func write(seed uint64, trees, leaves, features int, categorical, mixed, average
 	return w
 }
 
+// chained makes up trees whose every node cuts one leaf off: the other child of one is
+// the next, to the left in every other tree.
+func chained(seed uint64, trees, leaves, features int) written {
+	w := write(seed, trees, leaves, features, false, true, false)
+	for t := range w.trees {
+		tree := &w.trees[t]
+		for i := range tree.split {
+			next := i + 1
+			if next == len(tree.split) {
+				next = ^next
+			}
+			tree.left[i], tree.right[i] = ^i, next
+			if t%2 == 1 {
+				tree.left[i], tree.right[i] = next, ^i
+			}
+		}
+	}
+	w.render()
+	return w
+}
+
 // render writes the text.
 func (w *written) render() {
 	var body strings.Builder
