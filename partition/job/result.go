@@ -94,7 +94,8 @@ type Task struct {
 
 	// Staged is what the task works on when that is not the input: of a select
 	// task the partition's score file, then the base's FileRanks. Rows then counts
-	// the rows of the score file, and Keys is empty.
+	// the rows of the score file. Keys and Slices are empty there, or those of the
+	// score task when some of its rows are read once more, to be explained exactly.
 	Staged []File `cbor:"5,keyasint,omitempty"`
 }
 

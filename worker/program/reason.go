@@ -31,6 +31,9 @@ func (m *Model) explain(asked job.Explanation) {
 	}
 }
 
+// ByPath reports whether every row gets reasons by path attribution.
+func (m Model) ByPath() bool { return m.path != nil }
+
 // ForShortlist plans the program of who is explained exactly: score.Shortlisted, of
 // the columns the score stage made, by the places in the whole base.
 func ForShortlist(spec job.Spec, places Places) (*Plan, error) {

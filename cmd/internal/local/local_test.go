@@ -332,6 +332,7 @@ func TestACancelledRunStopsAtOnceAndIsResumed(t *testing.T) {
 	dir, _ := write(t, province.Options{Province: clean(30_000)})
 	rival := func(s *job.Spec) {
 		s.Model.Challengers = []job.Challenger{{Name: "half", Path: "builtin:baseline", UndersamplingBeta: 0.5}}
+		s.Model.Reasons.Exact, s.Model.Reasons.ExactPct = "top", 3
 	}
 	want := run(t, options(t, dir, rival))
 	for _, stage := range []string{"survey", "score", "select"} {

@@ -283,6 +283,7 @@ func outcome() Summary {
 	}
 	s.Tally.Decision[1], s.Tally.Decision[11] = 555, 556
 	s.Tally.Reason[job.NullKey] = 5
+	s.Tally.Explained = job.Explained{None: 3, Path: 871, Exact: 116}
 	ranks := 0.9512
 	s.Challengers = []publish.Challenger{
 		{Name: "xgb", Model: "d2", Figures: contest.Figures{Rows: 990, SameBand: 0.9231, TopDecile: 0.841, RankCorrelation: &ranks, PSI: 0.1234, Mean: 0.03251, MeanDifference: -0.0013}},
@@ -300,7 +301,8 @@ func TestSummaryShowsEveryFigure(t *testing.T) {
 	text := out.String()
 	for _, want := range []string{"published version v1", "202610-0123456789ab", "out/v1", "d1", "3 partitions were done before", "1 000", "99.00%",
 		"NULL_KEY 5", "values read as missing: 88", "T1 ", "T14", "1 013", "2 013", "77", "301", "305", "RETAIN", "555", "NO_VALUE", "survey", "0.50 s", "2.50 s", "400 000 rows/s",
-		"read 10.00%", "92.31%", "84.10%", "0.9512", "0.1234  noticeable", "0.0325", "-0.0013", "0.5000       major"} {
+		"read 10.00%", "92.31%", "84.10%", "0.9512", "0.1234  noticeable", "0.0325", "-0.0013", "0.5000       major",
+		"reasons, rows by method", "path      871  87.98%", "exact     116  11.72%", "none        3   0.30%"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
