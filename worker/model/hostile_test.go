@@ -107,12 +107,22 @@ func sound(t testing.TB, data []byte, e *Ensemble, err error) (accepted bool) {
 		}
 	}
 	for k := range e.Trees() {
+		tree := e.Tree(k)
+		check := topology{seen: make([]bool, 2*len(tree.Leaf)), queue: make([]int32, 0, len(tree.Leaf))}
+		if err := check.prove(k, tree.Left, tree.Right); err != nil {
+			t.Fatalf("%v:\n%q", err, data)
+		}
+		for i, f := range tree.Feature {
+			if f < 0 || int(f) >= e.Columns() || tree.Decision[i].Categorical() && int(tree.Threshold[i]) >= len(tree.Bound)-1 {
+				t.Fatalf("tree %d, node %d asks for column %d of %d:\n%q", k, i, f, e.Columns(), data)
+			}
+		}
 		if class := e.Class(k); class < 0 || class >= e.Classes {
 			t.Fatalf("tree %d is of class %d of %d:\n%q", k, class, e.Classes, data)
 		}
 	}
-	if e.Ranges != nil && len(e.Ranges) != len(e.Features) || len(e.Types) > 0 && len(e.Types) != len(e.Features) {
-		t.Fatalf("%d ranges, %d types, %d features", len(e.Ranges), len(e.Types), len(e.Features))
+	if n := len(e.Features); e.Ranges != nil && len(e.Ranges) != n || len(e.Types) > 0 && len(e.Types) != n || len(e.Labels) > 0 && len(e.Labels) != e.Classes {
+		t.Fatalf("%d ranges, %d types, %d features, labels %v, %d classes", len(e.Ranges), len(e.Types), n, e.Labels, e.Classes)
 	}
 	return true
 }
@@ -130,10 +140,12 @@ func errorMax(err error) int {
 type breed struct {
 	mutants int
 	samples func(testing.TB) [][]byte
-	breaks  string                                  // what parts its values from one another
-	spite   []string                                // values that hurt it
-	before  func(r *rand.Rand, data []byte) []byte  // what is done to a sample at times; nil for nothing
-	number  func(r *rand.Rand, data []byte, at int) // puts another number behind at; nil for texts
+	breaks  string                                 // what parts its values from one another
+	spite   []string                               // values that hurt it
+	before  func(r *rand.Rand, data []byte) []byte // what is done to a sample at times; nil for nothing
+	// value puts another value in the place of the one at a place: one that hurts, or one
+	// of another model.
+	value func(b *breed, r *rand.Rand, data, other []byte, at int) []byte
 }
 
 // spite hurts every breed.
@@ -144,29 +156,34 @@ var spite = []string{
 
 var breeds = map[string]breed{
 	"LightGBM": {
-		mutants: 40_000, breaks: " =\n", before: withoutSizes,
+		mutants: 40_000, breaks: " =\n", before: withoutSizes, value: (*breed).text,
 		samples: func(t testing.TB) [][]byte { return samples(t, ".txt", 6) },
 		spite:   []string{"Tree=0", "Tree=1\n", "end of trees\n", "parameters:\n", "num_leaves=1\n", "is_linear=1\n", "objective=none\n"},
 	},
 	"XGBoost JSON": {
-		mutants: 25_000, breaks: " ,:[]{}",
+		mutants: 25_000, breaks: " ,:[]{}", value: (*breed).text,
 		samples: func(t testing.TB) [][]byte { return trained(t, ".json", samples(t, ".json", 5)) },
 		spite: []string{`"`, `\`, `{}`, `{`, `}`, `]`, `,`, `:`, `"learner":{}`, `NaN`, `Infinity`, `-Infinity`, `false`, `16777215`, `16777216`, `[0`,
 			`"1"`, `"[1,2]"`},
 	},
 	"XGBoost UBJSON": {
-		mutants: 25_000, number: anotherNumber,
+		mutants: 25_000, value: (*breed).number,
 		samples: func(t testing.TB) [][]byte { return trained(t, ".ubj", samples(t, ".ubj", 2)) },
 		spite:   strings.Split(`{}[]$#SLlIUidDTFZCNH`, ""),
 	},
 	"PMML": {
-		mutants: 25_000, breaks: " \"<>=\n",
-		samples: func(t testing.TB) [][]byte { return samples(t, ".xml", 3) },
+		mutants: 25_000, breaks: " \"<>=\n", samples: seedsOfPMML,
+		value: func(b *breed, r *rand.Rand, data, other []byte, at int) []byte {
+			if r.IntN(4) == 0 {
+				return b.text(r, data, other, at)
+			}
+			return exchange(r, data, other, at)
+		},
 		spite: []string{`"`, `<`, `>`, `/>`, `</`, `&`, `&lt;`, `&#x41;`, `&#0;`, `<!--`, `-->`, `<![CDATA[`, `]]>`, `<?xml?>`, `<!DOCTYPE a [<!ENTITY b "c">]>`, `<True/>`, `<False/>`,
 			`isMissing`, `notEqual`, `isNotIn`, `surrogate`, `weightedConfidence`, `modelChain`, `categorical`, `continuous`, `boolean`, `asIs`, `x="y"`},
 	},
 	"scorecard": {
-		mutants: 20_000, breaks: " :,{}[]\n",
+		mutants: 20_000, breaks: " :,{}[]\n", value: (*breed).text,
 		samples: func(testing.TB) [][]byte {
 			r := rand.New(rand.NewPCG(1, 1))
 			list := [][]byte{[]byte(example)}
@@ -193,8 +210,12 @@ func withoutSizes(_ *rand.Rand, data []byte) []byte {
 	return slices.Concat(data[:at], data[end:])
 }
 
-// anotherNumber puts another number behind the next marker of UBJSON.
-func anotherNumber(r *rand.Rand, data []byte, at int) {
+// number puts another number behind the next marker of UBJSON, or another marker.
+func (b *breed) number(r *rand.Rand, data, _ []byte, at int) []byte {
+	if r.IntN(8) == 0 {
+		data[at] = b.spite[r.IntN(len(b.spite))][0]
+		return data
+	}
 	for ; at < len(data)-9; at++ {
 		m := data[at]
 		if m != 'L' && m != 'l' && m != 'd' && m != 'i' || at > 0 && data[at-1] == '$' {
@@ -210,8 +231,9 @@ func anotherNumber(r *rand.Rand, data []byte, at int) {
 		default:
 			binary.BigEndian.PutUint32(data[at+1:], uint32(n))
 		}
-		return
+		break
 	}
+	return data
 }
 
 // token returns where the value around at begins and ends.
@@ -223,18 +245,9 @@ func (b *breed) token(data []byte, at int) (first, past int) {
 	return first, at + past
 }
 
-// value puts another value in the place of the one around at: one that hurts, a small
-// number, or one from elsewhere in a model of its kind. At times it is as long, so
-// that counts of bytes hold.
-func (b *breed) value(r *rand.Rand, data, other []byte, at int) []byte {
-	if b.number != nil {
-		if r.IntN(8) == 0 {
-			data[at] = b.spite[r.IntN(len(b.spite))][0]
-		} else {
-			b.number(r, data, at)
-		}
-		return data
-	}
+// text puts another text in the place of the one around at: one that hurts, a small
+// number, or one of another model. At times it is as long, so that counts of bytes hold.
+func (b *breed) text(r *rand.Rand, data, other []byte, at int) []byte {
 	first, past := b.token(data, at)
 	var value []byte
 	switch r.IntN(5) {
@@ -254,18 +267,24 @@ func (b *breed) value(r *rand.Rand, data, other []byte, at int) []byte {
 	return slices.Replace(data, first, past, value...)
 }
 
-// mutant damages a model in one to four places.
-func (b *breed) mutant(r *rand.Rand, list [][]byte) []byte {
+// mutant damages a model in one to four places: every other one in its values alone, so
+// that it is read further.
+func (b breed) mutant(r *rand.Rand, list [][]byte) []byte {
 	out, other := slices.Clone(list[r.IntN(len(list))]), list[r.IntN(len(list))]
 	if b.before != nil && r.IntN(2) == 0 {
 		out = b.before(r, out)
 	}
+	gentle := r.IntN(2) == 0
 	for range 1 + r.IntN(4) {
 		if len(out) == 0 {
 			return out
 		}
 		at := r.IntN(len(out))
-		switch r.IntN(10) {
+		way := r.IntN(10)
+		if gentle {
+			way = 9
+		}
+		switch way {
 		case 0:
 			out[at] ^= 1 << r.IntN(8)
 		case 1:
@@ -283,7 +302,7 @@ func (b *breed) mutant(r *rand.Rand, list [][]byte) []byte {
 		case 6: // splice another model in
 			out = append(out[:at:at], other[r.IntN(len(other)):]...)
 		default:
-			out = b.value(r, out, other, at)
+			out = b.value(&b, r, out, other, at)
 		}
 	}
 	return out
