@@ -23,6 +23,9 @@ func quantiseAVX2(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 }
 
 //go:noescape
+func above512(low, absent *plane, x *[blockRows]float64, threshold *[512]float64, thresholds int)
+
+//go:noescape
 func chart512(bins *[blockRows]uint8, absent *plane, x *[blockRows]float64, c *chart, threshold *[512]float64)
 
 //go:noescape
@@ -32,18 +35,39 @@ func mark512(absent *plane, x *[blockRows]float64, least uint64)
 func stand512(bins *[blockRows]uint8, order *[64]uint8, absent *plane, low *plane, lows int, left, right *plane, highs int)
 
 func quantiseAVX512(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
+	low, left, right := s.stands(planes)
+	few := s.thresholds <= 2 // no bins: what is above a threshold is a plane
 	order := &packedOctet
-	if s.chart != nil {
+	switch {
+	case few:
+		above512(low, &d.absent, x, &s.threshold, s.thresholds)
+	case s.chart != nil:
 		chart512(&d.bins, &d.absent, x, s.chart, &s.threshold)
-	} else {
+	default:
 		search256(&d.bins, x, s)
 		order = &rowOctet
 	}
-	if s.chart == nil || s.zero {
+	if s.zero || s.chart == nil {
 		mark512(&d.absent, x, present(s.zero))
 	}
-	low, left, right := s.stands(planes)
-	stand512(&d.bins, order, &d.absent, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+	if few {
+		s.missing(planes, &d.absent)
+	} else {
+		stand512(&d.bins, order, &d.absent, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+	}
+}
+
+// missing sends missing values where they go, on a scale without high digits.
+func (s *scale) missing(planes []plane, absent *plane) {
+	if s.left {
+		for w, a := range absent {
+			planes[s.high[0]][w] = ^a
+		}
+		planes[s.high[0]+1] = plane{}
+	}
+	if s.right {
+		planes[s.high[1]], planes[s.high[1]+1] = full, *absent
+	}
 }
 
 // stands returns where a scale's planes begin; left and right are nil when no node
@@ -63,10 +87,9 @@ func (s *scale) stands(planes []plane) (low, left, right *plane) {
 var (
 	// highWords are the high halves of 16 float64s in two vectors.
 	highWords [16]uint32
-	// Chart512 packs dwords and interleaves words: of 64 rows, row
-	// 32h+16i+4l+p is byte 16l+8i+2p+h. packedRow says which byte each row is,
-	// rowPacked which row each byte is.
-	packedRow, rowPacked [64]uint8
+	// chart512 packs dwords and interleaves words: of 64 rows, row 32h+16i+4l+p is
+	// byte 16l+8i+2p+h. rowPacked says which row each byte is.
+	rowPacked [64]uint8
 	// Rows by eights, the last of each first, where they are packed and where they
 	// are in order: a product with a matrix begins at its last row.
 	packedOctet, rowOctet [64]uint8
@@ -78,10 +101,10 @@ func init() {
 	for i := range highWords {
 		highWords[i] = uint32(2*i + 1)
 	}
-	for r := range packedRow {
+	for r := range rowPacked {
 		h, i, l, p := r/32, r/16%2, r/4%4, r%4
 		at := 16*l + 8*i + 2*p + h
-		packedRow[r], rowPacked[at] = uint8(at), uint8(r)
+		rowPacked[at] = uint8(r)
 		packedOctet[r^7], rowOctet[r^7] = uint8(at), uint8(r)
 		octets[r] = uint8(r%8*8 + r/8)
 	}

@@ -5,6 +5,43 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+// ABOVE compares 8 values with a threshold.
+#define ABOVE(threshold, at) \
+	VCMPPD $0x1e, threshold, Z0, K2 \
+	KMOVB  K2, at(DI)
+
+// func above512(low, absent *plane, x *[512]float64, threshold *[512]float64, thresholds int)
+//
+// above, of all values and one or two thresholds: low gets a plane for each. It also
+// marks NaN and infinities.
+TEXT ·above512(SB), NOSPLIT, $0-40
+	MOVQ low+0(FP), DI
+	MOVQ absent+8(FP), AX
+	MOVQ x+16(FP), SI
+	MOVQ threshold+24(FP), BX
+	MOVQ thresholds+32(FP), DX
+	VBROADCASTSD (BX), Z1
+	VBROADCASTSD 8(BX), Z2
+	MOVQ $64, CX
+
+above:
+	VMOVUPD (SI), Z0
+	VFPCLASSPDZ $0x99, Z0, K1 // NaN, infinities
+	KMOVB  K1, (AX)
+	ABOVE(Z1, 0)
+	CMPQ DX, $1
+	JEQ  one
+	ABOVE(Z2, 64)
+
+one:
+	ADDQ $64, SI
+	INCQ AX
+	INCQ DI
+	DECQ CX
+	JNZ  above
+	VZEROUPPER
+	RET
+
 // func mark512(absent *plane, x *[512]float64, least uint64)
 //
 // missing. Doubled, the bits of a number are those of its size.
@@ -64,8 +101,8 @@ marks:
 
 // func chart512(bins *[512]uint8, absent *plane, x *[512]float64, c *chart, threshold *[512]float64)
 //
-// chart.bin, for 64 values at a time; it also marks NaN and infinities. Bins stand
-// where packedRow says.
+// scale.bin by a chart, for 64 values at a time; it also marks NaN and infinities.
+// Bins stand as rowPacked says.
 //
 // Values that share a place with a threshold are settled three groups later: by
 // then they are known, so that the processor, which guesses that there are none,

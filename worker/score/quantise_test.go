@@ -216,7 +216,7 @@ func TestShortBlocksAreLaidOutFromAnyOffset(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(11, 11))
 	for _, zero := range []bool{false, true} {
-		for _, name := range []string{"normal", "a bit apart"} { // with a chart, without
+		for _, name := range []string{"normal", "subnormal"} { // with a chart, without
 			l := laidOut(zero, ask(40, hostile(r)[name]), true, true)
 			values := make([]float64, blockRows+8)
 			for i := range values {
