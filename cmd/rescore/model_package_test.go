@@ -301,3 +301,26 @@ func TestMistakesInACardAreAllShownWithTheirLines(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSchemaTakesTheCardThatImportWrites(t *testing.T) {
+	t.Parallel()
+	rows, dir := rowsFile(t, 30), filepath.Join(t.TempDir(), "p")
+	fine.run(t, "import", baselineModel, "--out", dir, "--golden", rows, "--reference", rows, "--version", "a", "--trained-at", "today")
+	text, err := os.ReadFile(filepath.Join(dir, "model.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := compiled(t, "model")
+	if err := check(t, s, text); err != nil {
+		t.Error(err)
+	}
+	policies := "\nfeatures:\n  - {name: tenure, unit: month, invalid: {min: 0, then: clip}, unseen: {categories: [1], then: value, value: 2}, missing: {then: keep}}\ncalibration: {method: isotonic, on: raw, x: [1], y: [0.5]}\nlabel: {rule: status, months: 1}\n"
+	if err := check(t, s, append(slices.Clip(text), policies...)); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range []string{"\ncolour: red\n", "\ncalibration: {method: beta}\n", "\nfeatures: [{name: tenure, missing: {then: guess}}]\n"} {
+		if check(t, s, append(slices.Clip(text), wrong...)) == nil {
+			t.Errorf("the schema takes %s", wrong)
+		}
+	}
+}

@@ -10,13 +10,15 @@ import (
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/bundle"
 )
 
 // jobSchema is the JSON Schema of the job file: keys and bounds from the tags of
 // job.Spec, descriptions from its comments, defaults from job.Default, canonical
 // columns from the dictionary.
 func jobSchema() *jsonschema.Schema {
-	s := reflected(job.Default(), "Rescore job file")
+	s := reflected(job.Default(), "Rescore job file", job.Doc)
+	annotate(s, reflect.ValueOf(job.Default()))
 	columns(s)
 	for _, section := range []string{"features", "custom_rules"} {
 		p, _ := s.Properties.Get(section)
@@ -29,8 +31,20 @@ func jobSchema() *jsonschema.Schema {
 
 // schemas are the JSON Schemas of every file that users write, by what they hold.
 var schemas = map[string]func() *jsonschema.Schema{
-	"job":    jobSchema,
-	"policy": func() *jsonschema.Schema { return reflected(job.Default().Policy, "Rescore policy file") },
+	"job": jobSchema,
+	"policy": func() *jsonschema.Schema {
+		s := reflected(job.Default().Policy, "Rescore policy file", job.Doc)
+		annotate(s, reflect.ValueOf(job.Default().Policy))
+		return s
+	},
+	"model": func() *jsonschema.Schema {
+		s := reflected(bundle.Default(), "Rescore model card", bundle.Doc)
+		for key, value := range map[string]any{"format": 1, "undersampling_beta": 1} {
+			p, _ := s.Properties.Get(key)
+			p.Default = value
+		}
+		return s
+	},
 	"features": func() *jsonschema.Schema {
 		s := formulas("features")
 		s.Version, s.Title, s.Description = jsonschema.Version, "Rescore features file", "The users' own features, by name."
@@ -39,7 +53,8 @@ var schemas = map[string]func() *jsonschema.Schema{
 	"rules": func() *jsonschema.Schema {
 		s := formulas("custom_rules")
 		s.Version, s.Title, s.Description = jsonschema.Version, "Rescore rules file", "The users' own rules, by name; and under thresholds, the keys of rules."
-		thresholds := reflected(job.Default().Rules, "")
+		thresholds := reflected(job.Default().Rules, "", job.Doc)
+		annotate(thresholds, reflect.ValueOf(job.Default().Rules))
 		thresholds.Version, thresholds.Description = "", "Thresholds of the built-in rules."
 		s.Properties = jsonschema.NewProperties()
 		s.Properties.Set(job.Thresholds, thresholds)
@@ -47,8 +62,8 @@ var schemas = map[string]func() *jsonschema.Schema{
 	},
 }
 
-// reflected is the schema of a struct of package job and its defaults.
-func reflected(defaults any, title string) *jsonschema.Schema {
+// reflected is the schema of a struct whose comments doc gives.
+func reflected(v any, title string, doc func(typ, field string) string) *jsonschema.Schema {
 	r := jsonschema.Reflector{
 		Anonymous:                  true, // a file beside the binary, not an address on the web
 		FieldNameTag:               "yaml",
@@ -56,12 +71,11 @@ func reflected(defaults any, title string) *jsonschema.Schema {
 		ExpandedStruct:             true,
 		DoNotReference:             true,
 		LookupComment: func(t reflect.Type, field string) string {
-			return strings.Join(strings.Fields(job.Doc(t.Name(), field)), " ")
+			return strings.Join(strings.Fields(doc(t.Name(), field)), " ")
 		},
 	}
-	s := r.Reflect(defaults)
+	s := r.Reflect(v)
 	s.Title = title
-	annotate(s, reflect.ValueOf(defaults))
 	return s
 }
 

@@ -124,12 +124,13 @@ type Exclude struct {
 
 // Model names the propensity model.
 type Model struct {
-	Path string `yaml:"path" json:"path" jsonschema:"required"` // LightGBM text model, or XGBoost .json or .ubj; builtin:baseline is the one in the binary
+	Path string `yaml:"path" json:"path" jsonschema:"required"` // a model file (LightGBM text, XGBoost .json or .ubj, PMML, YAML scorecard), or the folder of a model package; builtin:baseline and builtin:triggers are in the binary
 	// Features binds the model's feature names to features, canonical columns or
-	// extra columns; a name not listed is bound to the column of the same name.
+	// extra columns, over what a package says; a name not listed is bound as the
+	// package says, or to the column of the same name.
 	Features map[string]string `yaml:"features" json:"features"`
 	// UndersamplingBeta is the fraction of non-churners kept in training: p is
-	// corrected to β·p/(β·p − p + 1). Default 1: no correction.
+	// corrected to β·p/(β·p − p + 1). Default 1: the package's own, or none.
 	UndersamplingBeta float64     `yaml:"undersampling_beta" json:"undersampling_beta" jsonschema:"exclusiveMinimum=0,maximum=1"`
 	Reasons           Explanation `yaml:"reasons" json:"reasons"` // how reason1 to reason3 are found
 	// Challengers are models that score every row beside this one, the champion, in

@@ -166,10 +166,10 @@ func (s Summary) Write(w io.Writer, color bool) error {
 					still++
 					continue
 				}
-				_, _ = fmt.Fprintf(t, "  %-24s	PSI %.4f	%s	\n", c.Column, c.PSI, c.Reading)
+				_, _ = fmt.Fprintf(t, "  %-24s\tPSI %.4f\t%s\t\n", c.Column, c.PSI, c.Reading)
 			}
 			if still > 0 {
-				_, _ = fmt.Fprintf(t, "  %d features	below %.1f	stable	\n", still, psi.NoticeableFrom)
+				_, _ = fmt.Fprintf(t, "  %d features\tbelow %.1f\tstable\t\n", still, psi.NoticeableFrom)
 			}
 		})
 	}
