@@ -13,6 +13,8 @@ type path struct {
 	// trees are a part of f.trees.
 	sum func(f *forest, trees []grown)
 	row func(slot int, single bool) int // whose sum a slot has
+	// order writes the sums in the order of their rows.
+	order func(f *forest, scores *[blockRows]float64)
 	// credit adds to each row's sums, width numbers, those of its leaf in the table
 	// of each tree. Width is a multiple of 16. It is nil where lists are faster
 	// (reason.go).
@@ -28,4 +30,5 @@ var plain = path{
 	encode:   encode,
 	sum:      sumPlain,
 	row:      func(slot int, _ bool) int { return slot },
+	order:    order,
 }

@@ -14,6 +14,7 @@ func paths() []path {
 			encode:   encodeAVX2,
 			sum:      sumFound,
 			row:      plain.row,
+			order:    plain.order,
 			credit:   creditAVX2,
 		})
 	}
@@ -26,6 +27,7 @@ func paths() []path {
 			encode:   encodeAVX512,
 			sum:      sumAVX512,
 			row:      rowAVX512,
+			order:    orderAVX512,
 			credit:   creditAVX512,
 		})
 	}
@@ -98,6 +100,20 @@ func sumAVX512(f *forest, trees []grown) {
 			sum64(&f.doubles[0], masks, planes, drill, table, n)
 		}
 		trees = trees[n:]
+	}
+}
+
+//go:noescape
+func order512(scores, sum *float64)
+
+//go:noescape
+func orderSingle512(scores *float64, sum *float32)
+
+func orderAVX512(f *forest, scores *[blockRows]float64) {
+	if f.single {
+		orderSingle512(&scores[0], &f.singles[0])
+	} else {
+		order512(&scores[0], &f.doubles[0])
 	}
 }
 

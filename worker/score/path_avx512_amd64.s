@@ -619,3 +619,91 @@ tree:
 	JNZ  tree
 	VZEROUPPER
 	RET
+
+// COLUMNS writes eight slots of each lane, unpacked in pairs, as eight rows.
+#define COLUMNS(t0, t1, t2, t3, at) \
+	VSHUFF64X2 $0x88, t1, t0, Z16   \
+	VSHUFF64X2 $0xdd, t1, t0, Z17   \
+	VSHUFF64X2 $0x88, t3, t2, Z18   \
+	VSHUFF64X2 $0xdd, t3, t2, Z19   \
+	VSHUFF64X2 $0x88, Z18, Z16, Z20 \
+	VSHUFF64X2 $0x88, Z19, Z17, Z21 \
+	VSHUFF64X2 $0xdd, Z18, Z16, Z22 \
+	VSHUFF64X2 $0xdd, Z19, Z17, Z23 \
+	VMOVUPD Z20, (at)(DI)           \
+	VMOVUPD Z21, (at+1024)(DI)      \
+	VMOVUPD Z22, (at+2048)(DI)      \
+	VMOVUPD Z23, (at+3072)(DI)
+
+// func order512(scores, sum *float64)
+//
+// order. A matrix of eight slots by eight, 64 slots apart, is eight rows of eight.
+TEXT ·order512(SB), NOSPLIT, $0-16
+	MOVQ scores+0(FP), DI
+	MOVQ sum+8(FP), SI
+	MOVQ $4, CX
+
+eights:
+	MOVQ $2, DX
+
+half:
+	VMOVUPD 0(SI), Z0
+	VMOVUPD 512(SI), Z1
+	VMOVUPD 1024(SI), Z2
+	VMOVUPD 1536(SI), Z3
+	VMOVUPD 2048(SI), Z4
+	VMOVUPD 2560(SI), Z5
+	VMOVUPD 3072(SI), Z6
+	VMOVUPD 3584(SI), Z7
+	VUNPCKLPD Z1, Z0, Z8
+	VUNPCKLPD Z3, Z2, Z9
+	VUNPCKLPD Z5, Z4, Z10
+	VUNPCKLPD Z7, Z6, Z11
+	VUNPCKHPD Z1, Z0, Z12
+	VUNPCKHPD Z3, Z2, Z13
+	VUNPCKHPD Z5, Z4, Z14
+	VUNPCKHPD Z7, Z6, Z15
+	COLUMNS(Z8, Z9, Z10, Z11, 0)
+	COLUMNS(Z12, Z13, Z14, Z15, 256)
+	ADDQ $64, SI
+	ADDQ $512, DI
+	DECQ DX
+	JNZ  half
+	SUBQ $(2*512-64), DI
+	DECQ CX
+	JNZ  eights
+	VZEROUPPER
+	RET
+
+// func orderSingle512(scores *float64, sum *float32)
+//
+// order, of float32s: eight slots, 64 slots apart, are eight rows.
+TEXT ·orderSingle512(SB), NOSPLIT, $0-16
+	MOVQ scores+0(FP), DI
+	MOVQ sum+8(FP), SI
+	VMOVDQU apart<>(SB), Y0
+	MOVQ $4, CX
+
+eights:
+	MOVQ $16, DX
+
+row:
+	KXNORB K1, K1, K1
+	VGATHERDPS (SI)(Y0*4), K1, Y1
+	VCVTPS2PD Y1, Z1
+	VMOVUPD Z1, (DI)
+	ADDQ $4, SI
+	ADDQ $256, DI
+	DECQ DX
+	JNZ  row
+	SUBQ $(16*256-64), DI
+	DECQ CX
+	JNZ  eights
+	VZEROUPPER
+	RET
+
+DATA apart<>+0(SB)/8, $0x0000004000000000
+DATA apart<>+8(SB)/8, $0x000000c000000080
+DATA apart<>+16(SB)/8, $0x0000014000000100
+DATA apart<>+24(SB)/8, $0x000001c000000180
+GLOBL apart<>(SB), RODATA|NOPTR, $32

@@ -134,8 +134,27 @@ func sumPlain(f *forest, trees []grown) {
 	}
 }
 
+// order writes sums that stand in the order of their rows.
+func order(f *forest, scores *[blockRows]float64) {
+	if !f.single {
+		*scores = *f.doubles
+		return
+	}
+	for i, x := range f.singles {
+		scores[i] = float64(x)
+	}
+}
+
 // float is what sums are made of.
 type float interface{ float32 | float64 }
+
+// fill sets all sums.
+func fill[F float](sum *[blockRows]F, x F) {
+	sum[0] = x
+	for n := 1; n < blockRows; n *= 2 {
+		copy(sum[n:], sum[:n])
+	}
+}
 
 // add adds the values of the leaves of one tree, of at most leavesMax.
 func add[F float](sum *[blockRows]F, masks []plane, value []F) {

@@ -167,10 +167,9 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 	}
 	f.desk = new(desk)
 	f.leaves, f.doubles, f.singles = new([grouped][blockRows]uint8), new([blockRows]float64), new([blockRows]float32)
-	f.row, f.slot = new([blockRows]uint16), new([blockRows]uint16)
-	for slot := range f.row {
-		row := p.row(slot, f.single)
-		f.row[slot], f.slot[row] = uint16(row), uint16(slot)
+	f.slot = new([blockRows]uint16)
+	for slot := range f.slot {
+		f.slot[p.row(slot, f.single)] = uint16(slot)
 	}
 	f.masks = make([]plane, max(2*drillStride, (leaves+31)/32*32))
 	return f, nil
@@ -373,20 +372,13 @@ func (f *forest) quantise(in []kernel.Vector, first, n int) {
 // sum sums the trees over the planes.
 func (f *forest) sum() {
 	for k, c := range f.class {
-		for i := range f.doubles {
-			f.doubles[i], f.singles[i] = c.base, float32(c.base)
+		if f.single {
+			fill(f.singles, float32(c.base))
+		} else {
+			fill(f.doubles, c.base)
 		}
 		f.path.sum(f, c.trees)
-		scores := &f.scores[k]
-		if f.single {
-			for slot, row := range f.row {
-				scores[row%blockRows] = float64(f.singles[slot])
-			}
-			continue
-		}
-		for slot, row := range f.row {
-			scores[row%blockRows] = f.doubles[slot]
-		}
+		f.path.order(f, &f.scores[k])
 	}
 }
 
