@@ -65,6 +65,7 @@ type options struct {
 	watch func(*Node, []ledger.Event)
 
 	challengers []job.Challenger
+	exact       bool // the contact list is explained exactly
 }
 
 func newHouse(t *testing.T, o options) *house {
@@ -197,6 +198,9 @@ func (h *house) submitStages(stages ...job.StageKind) {
 	h.t.Helper()
 	s := spec()
 	s.Model.Challengers = h.opts.challengers
+	if h.opts.exact {
+		s.Model.Reasons.Exact = "contact"
+	}
 	epoch, err := publish.Claim(h.ctx, h.out, s.Name, h.replica.ID())
 	if err != nil {
 		h.t.Fatal(err)

@@ -47,6 +47,27 @@ func (h *house) doRanked(a wire.Assignment, rejected int64) {
 	}
 }
 
+// Rows that are explained exactly are read once more: the task says which, and which
+// files they are in.
+func TestASelectTaskOfExactReasonsKnowsItsRowsInTheInput(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, options{exact: true})
+	h.submitStages(job.StageSurvey, job.StageScore, job.StageSelect)
+	h.doRanked(h.takeOne(), 0)
+	scores := h.take(8)
+	for _, a := range scores {
+		h.doRanked(a, 0)
+	}
+	for i, a := range h.take(8) {
+		want := scores[i]
+		if a.Kind != job.StageSelect || len(want.Task.Slices) == 0 || !slices.Equal(a.Task.Slices, want.Task.Slices) || a.Task.Keys != want.Task.Keys || !slices.Equal(a.Files, want.Files) || len(a.Task.Staged) != 2 {
+			t.Fatalf("task %d is %+v, of files %+v", i, a.Task, a.Files)
+		}
+		h.doRanked(a, 0)
+	}
+	h.waitState(job.Published)
+}
+
 // scored brings a job with a select stage to its last score report.
 func (h *house) scored() {
 	h.t.Helper()

@@ -57,7 +57,17 @@ func TestASelectPlanIsOverExactlyWhatWasScored(t *testing.T) {
 	changed(ErrCommand, func(p *Plan) { p.Tasks[1].Staged[1].SHA256 = "other ranks" })
 	changed(ErrCommand, func(p *Plan) { p.Tasks[1].Staged[1].Kind = job.FileRejects })
 
+	cutTasks, _ := cut(3)
+	again := func(p *Plan) { // all rows are read once more
+		for i := range p.Tasks {
+			p.Tasks[i].Slices, p.Tasks[i].Keys = cutTasks[i].Slices, cutTasks[i].Keys
+		}
+	}
+	changed(ErrCover, func(p *Plan) { again(p); p.Tasks[1].Keys = p.Tasks[1].Keys.AddHash(1) })
+	changed(ErrCover, func(p *Plan) { again(p); p.Tasks[1].Slices = p.Tasks[0].Slices })
+
 	p := selectPlanOf(theJob, results)
+	again(&p)
 	f.ok(p)
 	f.unchanged(p)
 	for i, r := range results {

@@ -57,7 +57,7 @@ func (s *shortlist) Eval(n int, in, out []kernel.Vector) {
 	list, amount, decision := out[0].U8[:n], in[0].I64[:n], in[1].U8[:n]
 	for i := range list {
 		list[i] = 0
-		if amount[i] < 0 || !ecdf.Eligible(decision[i]) || s.retain && decision[i] != uint8(Retain) {
+		if amount[i] < 0 || !ecdf.Eligible(decision[i]) || s.retain && decision[i] != Retain {
 			continue
 		}
 		key := 0
