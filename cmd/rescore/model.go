@@ -37,7 +37,7 @@ func (a *app) modelCommand() *cobra.Command {
 func readModel(path string) (*bundle.Bundle, error) {
 	data, err := local.ReadModel(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, boot.WithCode(fmt.Errorf("read model: %w", err), boot.NotFound, "name a model file as LightGBM (.txt) or XGBoost (.json, .ubj) saves it, or a package's folder")
+		return nil, boot.WithCode(fmt.Errorf("read model: %w", err), boot.NotFound, "name a model file as LightGBM (.txt) or XGBoost (.json, .ubj) saves it, a PMML document, a scorecard (.yaml), or a package's folder")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
@@ -52,7 +52,7 @@ func readModel(path string) (*bundle.Bundle, error) {
 // modelArgs completes a model's file, and then files of any kind.
 func modelArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		return []string{"txt", "json", "ubj", "model"}, cobra.ShellCompDirectiveFilterFileExt
+		return []string{"txt", "json", "ubj", "pmml", "xml", "yaml", "model"}, cobra.ShellCompDirectiveFilterFileExt
 	}
 	return nil, cobra.ShellCompDirectiveDefault
 }

@@ -162,7 +162,7 @@ func (c *checker) model(m Model) {
 // artefact checks where a model is and what its features are bound to.
 func (c *checker) artefact(at, file string, features map[string]string) {
 	if file == "" {
-		c.add(join(at, "path"), "the model is missing", "write the path of a LightGBM or XGBoost model, or builtin:baseline")
+		c.add(join(at, "path"), "the model is missing", "write the path of a model file or package, or builtin:baseline or builtin:triggers")
 	}
 	for _, feature := range slices.Sorted(maps.Keys(features)) {
 		if features[feature] == "" {
