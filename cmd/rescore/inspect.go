@@ -53,7 +53,7 @@ type inspectedFeature struct {
 var linkNames = map[model.Link]string{
 	model.Identity: "identity", model.SignedSquare: "signed square", model.Logistic: "logistic", model.Exponential: "exponential",
 	model.Softmax: "softmax", model.Softplus: "softplus", model.Step: "step", model.Choice: "choice",
-	model.Probit: "probit", model.CLogLog: "cloglog", model.LogLog: "loglog", model.Cauchit: "cauchit", model.SimpleMax: "simplemax",
+	model.Probit: "probit", model.CLogLog: "cloglog", model.LogLog: "loglog", model.Cauchit: "cauchit", model.SimpleMax: "simplemax", model.Limited: "limited",
 }
 
 func (a *app) modelInspect() *cobra.Command {

@@ -28,6 +28,10 @@
 // are numbered anew, breadth first, as if they had been split in that order, and
 // the weights of dart are multiplied into the leaves.
 //
+// A node of PMML's asks its children one after the other; here it is as many nodes
+// as that takes (pmml_decision.go). What is derived from the features before the
+// trees ask is a program of its own (Prepare).
+//
 // # Whose numbers these are
 //
 // Raw is the plain walk: the specification that every faster path must equal
@@ -45,7 +49,7 @@ import (
 // Ensemble is a frozen tree ensemble, or a linear model. It is immutable: nothing
 // it returns or holds may be written to. Any number of goroutines may use it.
 type Ensemble struct {
-	Library   string   // that trained it: LightGBM or XGBoost
+	Library   string   // that trained it: LightGBM or XGBoost; or PMML, which any can write
 	Version   string   // of the format: v2, v3 or v4; of XGBoost: 1.7.4
 	Objective string   // as the file names it, without parameters; "" when trained with one of the user's own
 	Link      Link     // what turns a raw score into a prediction
@@ -64,8 +68,8 @@ type Ensemble struct {
 	// Nothing here heeds it; Between(0, Best+1) does.
 	Best int
 	// Weight is the weight of column c for class k at c·Classes+k, in a linear
-	// model, which has no trees. Nil in all others. A column is a feature, or one
-	// that Prepare made.
+	// model. Nil in all others. A column is a feature, or one that Prepare made. Only
+	// PMML has models of trees and weights; their trees are added first.
 	Weight []float64
 	// Prepare computes the columns that trees and weights ask for: the features, some
 	// of them replaced, and behind them those that it makes. Nil when they ask for the

@@ -24,6 +24,7 @@ const (
 	LogLog       Link = 11 // exp(-exp(-x))
 	Cauchit      Link = 12 // the standard Cauchy distribution at x
 	SimpleMax    Link = 13 // x over the sum of all classes
+	Limited      Link = 14 // x, but 0 below 0 and 1 above 1
 )
 
 // Probability reports whether the prediction is the probability of the one
@@ -119,6 +120,10 @@ func (e *Ensemble) transform(dst []float64) {
 	case Cauchit:
 		for i, x := range dst {
 			dst[i] = elementary.Cauchy(x)
+		}
+	case Limited:
+		for i, x := range dst {
+			dst[i] = min(max(x, 0), 1)
 		}
 	case SimpleMax:
 		sum := 0.0

@@ -40,6 +40,12 @@ import (
 // 1, yes or true; where neither is, of the one that the DataDictionary lists second.
 // Labels says which.
 //
+// # What is passed over
+//
+// A Scorecard's reason codes change no score: reasons are this program's own (package
+// attribution). A field of integers takes fractions as they are. Confidences, and
+// results other than the prediction and the probabilities, are not worked out.
+//
 // Sums begin with what is constant, and go on with the weights of the given columns,
 // then those of the derived ones. An evaluator that adds in another order may differ
 // in the last digits. The rows of a ModelVerification are scored, and a model that
@@ -262,7 +268,20 @@ func (p *pmml) inner(at element, around *scope) (*scope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, p.declare(at.child("LocalTransformations"), s)
+	if err := p.declare(at.child("LocalTransformations"), s); err != nil || !s.treated {
+		return s, err
+	}
+	for outer := around; outer != nil; outer = outer.around {
+		for name, f := range outer.fields {
+			if f.derived.exists() && s.fields[name] == nil {
+				s.fields[name] = &pmmlField{derived: f.derived, scope: s}
+			}
+		}
+		if p.work -= len(outer.fields); p.work < 0 {
+			return nil, p.refuse(at, "its fields are derived anew too often")
+		}
+	}
+	return s, nil
 }
 
 // precise notes the precision of sums that a model asks for, where it has trees.

@@ -94,7 +94,7 @@ func (p *pmml) derive(f *pmmlField) error {
 		v.operand = p.steps.Add(transform.Fill(math.NaN()), v.operand)
 	}
 	f.operand, f.space, f.present, f.closed = v.operand, v.space, v.present, v.closed
-	f.single, f.rounded, f.derived = single, single, none
+	f.single, f.rounded, f.made = single, single, true
 	return p.bounded(at)
 }
 

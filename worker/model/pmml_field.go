@@ -49,6 +49,7 @@ type pmmlField struct {
 	derived  element   // a DerivedField that is computed when it is first used
 	scope    *scope    // in which it is computed
 	busy     bool      // it is being computed
+	made     bool      // it was computed
 	segment  element   // the model whose output it is
 	from     *scope    // in which that model stands
 	factor   float64   // of that result
@@ -69,6 +70,9 @@ type scope struct {
 	model  element // none for the results of segments
 	around *scope
 	fields map[string]*pmmlField
+	// treated is set when the model treats fields otherwise than those around it do:
+	// what is derived from them is then derived anew.
+	treated bool
 }
 
 // find returns the field of a name, computing it when it is derived.
@@ -83,7 +87,7 @@ func (p *pmml) find(s *scope, at element, name string) (*pmmlField, error) {
 			return nil, p.refuse(at, "the field it names %s", f.unusable)
 		case f.busy:
 			return nil, p.bad(at, "the field it names is derived from itself")
-		case f.derived.exists():
+		case f.derived.exists() && !f.made:
 			if err := p.derive(f); err != nil {
 				return nil, err
 			}
@@ -322,10 +326,17 @@ func (p *pmml) readSchema(at element, around *scope) (*scope, error) {
 			}
 			*f = *outer
 		}
-		if f.unusable == "" && !f.segment.exists() {
+		switch {
+		case f.segment.exists():
+			if c.attribute("missingValueReplacement") != "" || c.attribute("outliers") != "" && c.attribute("outliers") != "asIs" {
+				return nil, p.refuse(c, "a segment's result is treated before it is used")
+			}
+		case f.unusable == "":
+			given := f.operand
 			if err := p.treat(c, f, outermost); err != nil {
 				return nil, err
 			}
+			s.treated = s.treated || !outermost && f.operand != given
 		}
 		s.fields[c.attribute("name")] = f
 	}

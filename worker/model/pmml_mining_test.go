@@ -101,6 +101,26 @@ func TestPMMLSegmentsAreJoinedAsTheirMethodSays(t *testing.T) {
 	}
 }
 
+// What is derived for all models is derived anew where one of them treats what it is
+// derived from; a field that is named in its schema is the one of the models around it.
+func TestPMMLSegmentsTreatFieldsForThemselves(t *testing.T) {
+	t.Parallel()
+	square := `<TransformationDictionary><DerivedField name="q" optype="continuous" dataType="double"><Apply function="*"><FieldRef field="x"/><FieldRef field="x"/></Apply></DerivedField></TransformationDictionary>`
+	model := func(schema string) string {
+		return `<RegressionModel functionName="regression"><MiningSchema><MiningField name="x"` + schema + `/></MiningSchema><RegressionTable intercept="0"><NumericPredictor name="q" coefficient="1"/><NumericPredictor name="x" coefficient="100"/></RegressionTable></RegressionModel>`
+	}
+	text := miningDocument("regression", "", segmented("sum", model(` missingValueReplacement="5"`), model(` missingValueReplacement="2"`)))
+	e := loadText(t, strings.Replace(text, "<MiningModel", square+"<MiningModel", 1))
+	for x, want := range map[float64]float64{3: 618, -1: -198} {
+		if got := e.Raw([]float64{x}); got != want {
+			t.Errorf("%v scores %v, want %v", x, got, want)
+		}
+	}
+	if got := e.Raw([]float64{math.NaN()}); got != 25+500+4+200 {
+		t.Errorf("a missing value scores %v", got)
+	}
+}
+
 func TestPMMLClassifyingEnsembles(t *testing.T) {
 	t.Parallel()
 	const two = `<Value value="b"/><Value value="a"/>`
@@ -190,6 +210,7 @@ func TestPMMLRefusesWhatItCannotLowerByName(t *testing.T) {
 		"the trees differ in their x-mathContext":                regression(segmented("sum", strings.Replace(a, `functionName="regression"`, `functionName="regression" x-mathContext="float"`, 1), b)),
 		"a partial score is computed":                            regression(segmented("sum", `<Scorecard functionName="regression"><MiningSchema/><Characteristics><Characteristic><Attribute><True/><ComplexPartialScore/></Attribute></Characteristic></Characteristics></Scorecard>`)),
 		"what is added was normalized before":                    regression(segmented("sum", `<RegressionModel functionName="regression" normalizationMethod="exp"><MiningSchema/><RegressionTable intercept="1"/></RegressionModel>`)),
+		"a segment's result is treated before it is used":        regression(segmented("modelChain", strings.Replace(a, "</MiningSchema>", "</MiningSchema>"+output("s"), 1), `<RegressionModel functionName="regression"><MiningSchema><MiningField name="s" outliers="asExtremeValues" lowValue="0"/></MiningSchema><RegressionTable intercept="1"/></RegressionModel>`)),
 		"a segment's result is used for other than a sum":        regression(segmented("modelChain", strings.Replace(a, "</MiningSchema>", "</MiningSchema>"+output("s"), 1), strings.ReplaceAll(b, `"x"`, `"s"`))),
 		"is a segment's residual, where only its predictedValue": regression(segmented("modelChain", strings.Replace(a, "</MiningSchema>", "</MiningSchema>"+strings.Replace(output("s"), `name="s"`, `name="s" feature="residual"`, 1), 1), strings.ReplaceAll(b, `"x"`, `"s"`))),
 		"the normalizationMethod of a number is none of":         regression(segmented("modelChain", strings.Replace(a, "</MiningSchema>", "</MiningSchema>"+output("s"), 1), `<RegressionModel functionName="regression" normalizationMethod="simplemax"><MiningSchema><MiningField name="s"/></MiningSchema><RegressionTable intercept="1"/></RegressionModel>`)),

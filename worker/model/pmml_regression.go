@@ -341,7 +341,7 @@ func (p *pmml) named(at element) []string {
 }
 
 // complement are the links g with g(-x) = 1 - f(x).
-var complement = map[Link]Link{Logistic: Logistic, Probit: Probit, Cauchit: Cauchit, CLogLog: LogLog, LogLog: CLogLog, Identity: Identity}
+var complement = map[Link]Link{Logistic: Logistic, Probit: Probit, Cauchit: Cauchit, CLogLog: LogLog, LogLog: CLogLog, Limited: Limited}
 
 // classes reads a RegressionModel whose result is a class.
 func (p *pmml) classes(at element, s *scope) error {
@@ -408,12 +408,15 @@ func (p *pmml) classes(at element, s *scope) error {
 	if !empty || intercept != 0 && intercept != 1 {
 		return p.refuse(tables[1], "the second of two classes has a sum of its own, and the normalizationMethod is not softmax")
 	}
+	if link == Identity { // a probability all the same
+		link = Limited
+	}
 	if p.e.Link = link; sign < 0 {
 		other, ok := complement[link]
 		if !ok {
 			return p.refuse(at, "the normalizationMethod gives the probability of the value that does not count")
 		}
-		if p.e.Link = other; link == Identity {
+		if p.e.Link = other; link == Limited {
 			if err := p.begin(at, 0, 1); err != nil {
 				return err
 			}

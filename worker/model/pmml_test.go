@@ -292,7 +292,8 @@ func TestPMMLRegressionsNormalizeAsTheirMethodsSay(t *testing.T) {
 		{"classification", classes, "cloglog", `<RegressionTable targetCategory="stay" ` + sum + `<RegressionTable targetCategory="go" intercept="0"/>`, math.Exp(-math.Exp(y)), "go"},
 		{"classification", classes, "loglog", `<RegressionTable targetCategory="stay" ` + sum + `<RegressionTable targetCategory="go" intercept="0"/>`, 1 - math.Exp(-math.Exp(-y)), "go"},
 		{"classification", classes, "cauchit", `<RegressionTable targetCategory="stay" ` + sum + `<RegressionTable targetCategory="go" intercept="0"/>`, 0.5 - math.Atan(y)/math.Pi, "go"},
-		{"classification", classes, "none", `<RegressionTable targetCategory="stay" ` + sum + `<RegressionTable targetCategory="go" intercept="0"/>`, 1 - y, "go"},
+		{"classification", classes, "none", `<RegressionTable targetCategory="stay" ` + sum + `<RegressionTable targetCategory="go" intercept="0"/>`, 1, "go"}, // 1-y is above
+		{"classification", classes, "none", `<RegressionTable targetCategory="go" intercept="0.25"><NumericPredictor name="x" coefficient="0.25"/><NumericPredictor name="z" coefficient="0.5"/></RegressionTable><RegressionTable targetCategory="stay" intercept="0"/>`, 0.25, "go"},
 		{"classification", classes, "exp", `<RegressionTable targetCategory="go" ` + sum + `<RegressionTable targetCategory="stay" intercept="0"/>`, math.Exp(y), "go"},
 	} {
 		method := ""
