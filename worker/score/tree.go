@@ -82,10 +82,10 @@ type forest struct {
 	leaves *[grouped][blockRows]uint8
 
 	// Sums, of one kind, are in slots, a path's order of rows.
-	doubles   *[blockRows]float64
-	singles   *[blockRows]float32
-	row, slot *[blockRows]uint16   // the row of a slot, the slot of a row
-	scores    [][blockRows]float64 // of each class
+	doubles *[blockRows]float64
+	singles *[blockRows]float32
+	slot    *[blockRows]uint16   // of each row
+	scores  [][blockRows]float64 // of each class
 }
 
 // plane is a bit for each row of a block, row 0 lowest in the first word.
