@@ -1,6 +1,7 @@
 package score
 
 import (
+	"encoding/binary"
 	"maps"
 	"math"
 	"math/bits"
@@ -248,4 +249,44 @@ func TestChartsServeWhatModelsAsk(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The first byte says how many of the float64s that follow are thresholds; the values
+// are all of them, and what is next to them.
+func FuzzPlanesAnswer(f *testing.F) {
+	seed := func(n byte, numbers ...float64) {
+		data := []byte{n}
+		for _, x := range numbers {
+			data = binary.LittleEndian.AppendUint64(data, math.Float64bits(x))
+		}
+		f.Add(data)
+	}
+	seed(1, 0.5, 1, math.NaN())
+	seed(2, -math.MaxFloat64, math.MaxFloat64, math.Inf(1))
+	seed(5, 0, model.ZeroMax, 1.5, 2.5, 1e300, 3, -0.0)
+	seed(7, -3, -2.5, 1e-300, 1, 1+1e-16, 2, 4)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 9 {
+			return
+		}
+		var numbers []float64
+		for at := 1; at+8 <= len(data); at += 8 {
+			numbers = append(numbers, math.Float64frombits(binary.LittleEndian.Uint64(data[at:])))
+		}
+		n := min(1+int(data[0]), len(numbers), thresholdsMax)
+		thresholds := ask(n, func(i int) float64 { return numbers[i] })
+		if len(thresholds) == 0 {
+			return
+		}
+		var values []float64
+		for _, x := range numbers {
+			values = append(values, x, math.Nextafter(x, math.Inf(1)), math.Nextafter(x, math.Inf(-1)), x+1, x/2)
+		}
+		for _, zero := range []bool{false, true} {
+			l := laidOut(zero, thresholds, true, true)
+			for block := range slices.Chunk(values, blockRows) {
+				l.check(t, block)
+			}
+		}
+	})
 }

@@ -66,7 +66,7 @@ func lay(from, to float64, shift uint32, o origin) (r ruler, ok bool) {
 		r.offset = math.Nextafter(one, 0)
 		r.first -= 1 << shift
 	default:
-		r.offset = one - (math.Floor(from/place)-1)*place
+		r.offset = one - float64((math.Floor(from/place)-1)*place)
 		if o == fromHair {
 			r.offset = math.Nextafter(r.offset, 0)
 		}
