@@ -9,6 +9,10 @@ import (
 // tableMax bounds the tables of a Shap, in float64s: 1 GiB.
 const tableMax = 1 << 27
 
+// lanes is how many points are worked on together. A tree has a multiple of it: more
+// points than are needed give the same integral.
+const lanes = 4
+
 // Shap gives Shapley values. It is made once for a model, and is for one goroutine
 // at a time: it holds the scratch memory of a row.
 //
@@ -36,8 +40,8 @@ type Shap struct {
 	layout
 	trees []shapTree
 
-	left    []bool    // whether the row goes left, by node
-	known   []int     // o, by edge
+	left    []int     // 1 where the row goes left, by node
+	state   []int     // by edge: 0 to 2, o being 1 in state 2
 	product []float64 // by edge and point: of factors, then of factors and values
 }
 
@@ -56,14 +60,12 @@ type edge struct {
 	again   int32 // the last edge above that is of this feature, or 0
 	node    int32
 	feature int32
-	// table has four rows of a number a point: factor and credit where o is 0, factor
-	// and credit where o is 1; all for o = 1 at again.
+	// table has six rows of a number a point, by state: factor and credit where o is 0
+	// at again, and, where it is 1 there, where o is 0 here and where it is 1.
 	table int
-	// cold is the factor where o is 0 at again. The credit is then 0.
-	cold  float64
-	value float64 // of the leaf
-	left  bool
-	leaf  bool
+	value float64 // of the leaf; 1 for an edge to a node
+	keep  float64 // 1 for a left child, which adds to its sibling's sum; 0 for a right one
+	side  int     // 1 for a left child, 0 for a right one
 }
 
 // NewShap prepares a model. The error wraps ErrUnsupported.
@@ -82,7 +84,7 @@ func NewShap(e *model.Ensemble) (*Shap, error) {
 		}
 		tree := shapTree{Tree: e.Tree(t), class: e.Class(t)}
 		tree.link(all, &l)
-		if tables += 4 * tree.points * len(tree.edges); tables > tableMax {
+		if tables += 6 * tree.points * len(tree.edges); tables > tableMax {
 			return nil, fmt.Errorf("explain %s's model: tree %d: %w: its Shapley tables need over 1 GiB; use path attribution, or train with a maximal depth", e.Library, t, ErrUnsupported)
 		}
 		if _, ok := rules[tree.points]; !ok {
@@ -96,7 +98,7 @@ func NewShap(e *model.Ensemble) (*Shap, error) {
 		nodes, edges = max(nodes, len(tree.Left)), max(edges, len(tree.edges))
 		products = max(products, len(tree.edges)*tree.points)
 	}
-	s.left, s.known, s.product = make([]bool, nodes), make([]int, edges), make([]float64, products)
+	s.left, s.state, s.product = make([]int, nodes), make([]int, edges), make([]float64, products)
 	return s, nil
 }
 
@@ -106,9 +108,12 @@ func (tree *shapTree) link(all []step, l *layout) {
 	features := make([]int, len(all)) // different ones from the root on
 	most := 0
 	for i, s := range all {
-		e := edge{parent: s.parent, node: s.node, left: s.left, leaf: s.child < 0}
-		if e.leaf {
+		e := edge{parent: s.parent, node: s.node, value: 1}
+		if s.child < 0 {
 			e.value = tree.Leaf[^s.child]
+		}
+		if s.left {
+			e.side, e.keep = 1, 1
 		}
 		if i > 0 {
 			e.feature = int32(l.place(int(tree.Feature[s.node])))
@@ -126,32 +131,34 @@ func (tree *shapTree) link(all []step, l *layout) {
 		}
 		tree.edges[i] = e
 	}
-	tree.points = (most + 1) / 2
+	tree.points = (max(most, 1) + 2*lanes - 1) / (2 * lanes) * lanes
 }
 
 // fill makes the tables.
 func (tree *shapTree) fill(all []step, points, weights []float64) {
 	n := tree.points
-	tree.table = make([]float64, 4*n*len(all))
+	tree.table = make([]float64, 6*n*len(all))
 	share := make([]float64, len(all)) // z: of the rows that all edges of this feature let through
 	share[0] = 1
 	for i := 1; i < len(all); i++ {
 		e := &tree.edges[i]
-		e.table = 4 * n * i
+		e.table = 6 * n * i
 		old := share[e.again]
 		z := float64(old * all[i].share)
 		share[i] = z
-		if e.cold = all[i].share; old == 0 {
-			e.cold = 0 // no row comes this far
+		cold := all[i].share
+		if old == 0 {
+			cold = 0 // no row comes this far
 		}
 		row := func(k int) []float64 { return tree.table[e.table+k*n:][:n] }
 		for j, t := range points {
 			was := float64(old*(1-t)) + t
 			hot := float64(z*(1-t)) + t
-			row(0)[j] = float64(z*(1-t)) / was
-			row(1)[j] = weights[j] * (-1/(1-t) - (1-old)/was)
-			row(2)[j] = hot / was
-			row(3)[j] = weights[j] * ((1-z)/hot - (1-old)/was)
+			row(0)[j] = cold // and row 1 is 0: no credit
+			row(2)[j] = float64(z*(1-t)) / was
+			row(3)[j] = weights[j] * (-1/(1-t) - (1-old)/was)
+			row(4)[j] = hot / was
+			row(5)[j] = weights[j] * ((1-z)/hot - (1-old)/was)
 		}
 	}
 }
@@ -167,34 +174,32 @@ func (s *Shap) Into(dst, row []float64) {
 	}
 }
 
-// down makes the products of every edge.
+// down makes the products of every edge. What the row is like decides no branch
+// here and in up, only which of the tables' rows is read: a branch would be guessed
+// wrong half of the time.
 func (s *Shap) down(tree *shapTree, columns []float64) {
 	for node, feature := range tree.Feature {
-		s.left[node] = tree.GoesLeft(int32(node), columns[feature])
+		left := 0
+		if tree.GoesLeft(int32(node), columns[feature]) {
+			left = 1
+		}
+		s.left[node] = left
 	}
 	n := tree.points
-	s.known[0] = 1
+	s.state[0] = 2
 	for j := range n {
 		s.product[j] = 1
 	}
 	for i := 1; i < len(tree.edges); i++ {
 		e := &tree.edges[i]
+		o := 1 ^ s.left[e.node] ^ e.side
+		state := (1 + o) * (s.state[e.again] >> 1)
+		s.state[i] = state
 		from, to := s.product[int(e.parent)*n:][:n], s.product[i*n:][:n]
-		if s.known[e.again] == 0 {
-			s.known[i] = 0
-			for j, p := range from {
-				to[j] = float64(p * e.cold)
-			}
-			continue
-		}
-		o := 0
-		if s.left[e.node] == e.left {
-			o = 1
-		}
-		s.known[i] = o
-		factor := tree.table[e.table+2*n*o:][:n]
-		for j, p := range from {
-			to[j] = float64(p * factor[j])
+		factor := tree.table[e.table+2*n*state:][:n]
+		for j := 0; j+lanes <= n; j += lanes {
+			p, f, t := (*[lanes]float64)(from[j:]), (*[lanes]float64)(factor[j:]), (*[lanes]float64)(to[j:])
+			t[0], t[1], t[2], t[3] = float64(p[0]*f[0]), float64(p[1]*f[1]), float64(p[2]*f[2]), float64(p[3]*f[3])
 		}
 	}
 }
@@ -206,25 +211,14 @@ func (s *Shap) up(tree *shapTree, out []float64) {
 	for i := len(tree.edges) - 1; i > 0; i-- {
 		e := &tree.edges[i]
 		sum, parent := s.product[i*n:][:n], s.product[int(e.parent)*n:][:n]
-		if e.leaf {
-			for j := range sum {
-				sum[j] *= e.value
-			}
+		credit := tree.table[e.table+n*(1+2*s.state[i]):][:n]
+		var a, b, c, d float64
+		for j := 0; j+lanes <= n; j += lanes {
+			x, k, p := (*[lanes]float64)(sum[j:]), (*[lanes]float64)(credit[j:]), (*[lanes]float64)(parent[j:])
+			x0, x1, x2, x3 := float64(x[0]*e.value), float64(x[1]*e.value), float64(x[2]*e.value), float64(x[3]*e.value)
+			a, b, c, d = a+float64(x0*k[0]), b+float64(x1*k[1]), c+float64(x2*k[2]), d+float64(x3*k[3])
+			p[0], p[1], p[2], p[3] = float64(p[0]*e.keep)+x0, float64(p[1]*e.keep)+x1, float64(p[2]*e.keep)+x2, float64(p[3]*e.keep)+x3
 		}
-		if s.known[e.again] != 0 {
-			credit := tree.table[e.table+n*(1+2*s.known[i]):][:n]
-			total := 0.0
-			for j, x := range sum {
-				total += float64(x * credit[j])
-			}
-			out[e.feature] += total
-		}
-		if e.left {
-			for j, x := range sum {
-				parent[j] += x
-			}
-		} else {
-			copy(parent, sum)
-		}
+		out[e.feature] += (a + b) + (c + d)
 	}
 }
