@@ -289,6 +289,10 @@ func outcome() Summary {
 		{Name: "xgb", Model: "d2", Figures: contest.Figures{Rows: 990, SameBand: 0.9231, TopDecile: 0.841, RankCorrelation: &ranks, PSI: 0.1234, Mean: 0.03251, MeanDifference: -0.0013}},
 		{Name: "flat", Model: "d3", Figures: contest.Figures{Rows: 990, PSI: 0.5}},
 	}
+	s.Stability = []publish.Stability{
+		{Column: "propensity", PSI: 0.0543, Reading: "stable"}, {Column: "fee_last", PSI: 0.3321, Reading: "major"},
+		{Column: "tenure", PSI: 0.01, Reading: "stable"}, {Column: "data_kb_last", PSI: 0.09, Reading: "stable"},
+	}
 	return s
 }
 
@@ -302,7 +306,8 @@ func TestSummaryShowsEveryFigure(t *testing.T) {
 	for _, want := range []string{"published version v1", "202610-0123456789ab", "out/v1", "d1", "3 partitions were done before", "1 000", "99.00%",
 		"NULL_KEY 5", "values read as missing: 88", "T1 ", "T14", "1 013", "2 013", "77", "301", "305", "RETAIN", "555", "NO_VALUE", "survey", "0.50 s", "2.50 s", "400 000 rows/s",
 		"read 10.00%", "92.31%", "84.10%", "0.9512", "0.1234  noticeable", "0.0325", "-0.0013", "0.5000       major",
-		"reasons, rows by method", "path      871  87.98%", "exact     116  11.72%", "none        3   0.30%"} {
+		"reasons, rows by method", "path      871  87.98%", "exact     116  11.72%", "none        3   0.30%",
+		"propensity                PSI 0.0543  stable", "fee_last                  PSI 0.3321   major", "2 features                 below 0.1  stable"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -335,7 +340,7 @@ func TestSummaryShowsEveryFigure(t *testing.T) {
 func TestReportNamesWhatTheTablesNumber(t *testing.T) {
 	t.Parallel()
 	r := outcome().Report()
-	if r.Decisions["RETAIN"] != 555 || r.Decisions["NO_VALUE"] != 556 || r.Reasons["NULL_KEY"] != 5 || r.Risk != [5]int64{301, 302, 303, 304, 305} || r.Fired[13] != 1013 || len(r.Challengers) != 2 || r.Challengers[0].PSI != 0.1234 {
+	if r.Decisions["RETAIN"] != 555 || r.Decisions["NO_VALUE"] != 556 || r.Reasons["NULL_KEY"] != 5 || r.Risk != [5]int64{301, 302, 303, 304, 305} || r.Fired[13] != 1013 || len(r.Challengers) != 2 || r.Challengers[0].PSI != 0.1234 || len(r.Stability) != 4 {
 		t.Errorf("got %+v", r)
 	}
 }

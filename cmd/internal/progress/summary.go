@@ -169,7 +169,7 @@ func (s Summary) Write(w io.Writer, color bool) error {
 				_, _ = fmt.Fprintf(t, "  %-24s\tPSI %.4f\t%s\t\n", c.Column, c.PSI, c.Reading)
 			}
 			if still > 0 {
-				_, _ = fmt.Fprintf(t, "  %d features\tbelow %.1f\tstable\t\n", still, psi.NoticeableFrom)
+				_, _ = fmt.Fprintf(t, "  %-24s\tbelow %.1f\tstable\t\n", fmt.Sprintf("%d features", still), psi.NoticeableFrom)
 			}
 		})
 	}
