@@ -84,8 +84,9 @@ type pmml struct {
 	data     map[string]*pmmlData
 	features []*pmmlData
 	target   string
-	values   []string // of the target, of a classification
-	depth    int      // of what is being computed
+	values   []string       // of the target, of a classification
+	class    map[string]int // of each label
+	depth    int            // of what is being computed
 
 	steps        *transform.Builder
 	derivedTexts space
@@ -102,7 +103,7 @@ type pmml struct {
 	uncovered bool    // a leaf has no recordCount
 	model     element // the outermost
 	outputs   []element
-	work      int // how many names of results may still be looked up
+	work      int // how many fields may still be entered in scopes, and texts turned into others
 }
 
 type pmmlWeight struct {
@@ -337,6 +338,10 @@ func (p *pmml) labelled(at element, named []string) error {
 		p.e.Labels, p.e.Classes = []string{event(labels)}, 1
 	}
 	p.e.Base = make([]float64, p.e.Classes)
+	p.class = make(map[string]int)
+	for k, label := range p.e.Labels {
+		p.class[label] = k
+	}
 	return nil
 }
 

@@ -386,19 +386,22 @@ func pmmlLimit(text string) (float64, bool) {
 
 // codes returns the question for membership of a set of texts.
 func (p *pmml) codes(at element, f *pmmlField, texts []string) (*question, error) {
-	q := &question{field: f, set: []uint32{}}
+	words := 0
 	for _, text := range texts {
 		code := f.space.code(text)
-		if code < 0 {
-			continue
-		}
 		if code >= categoriesEnd {
 			return nil, p.refuse(at, "there are more than %d categories", categoriesEnd)
 		}
-		for code/32 >= len(q.set) {
-			q.set = append(q.set, 0)
+		words = max(words, (code+32)/32)
+	}
+	if p.wordsLeft -= words; p.wordsLeft < 0 {
+		return nil, p.refuse(at, "the model's sets of categories take too much room")
+	}
+	q := &question{field: f, set: make([]uint32, words)}
+	for _, text := range texts {
+		if code := f.space.code(text); code >= 0 {
+			q.set[code/32] |= 1 << (code % 32)
 		}
-		q.set[code/32] |= 1 << (code % 32)
 	}
 	return q, nil
 }

@@ -83,6 +83,9 @@ func (p *pmml) derive(f *pmmlField) error {
 		v.space = &p.derivedTexts
 		v.operand = transform.Constant(float64(v.space.code(v.text)))
 	case numeric && v.space != nil:
+		if p.work -= len(v.space.list); p.work < 0 {
+			return p.refuse(at, "texts are turned into others too often")
+		}
 		v = p.parsed(v)
 	}
 	single := kind == "float" && v.space == nil
@@ -191,6 +194,9 @@ func (p *pmml) within(at element, v pmmlValue, in *space) (transform.Operand, er
 		return v.operand, p.bad(at, "a field of texts stands where one of numbers should")
 	case v.space == nil:
 		return v.operand, p.refuse(at, "a number and a text meet")
+	}
+	if p.work -= len(v.space.list); p.work < 0 {
+		return v.operand, p.refuse(at, "texts are turned into others too often")
 	}
 	var keys [][]float64
 	var values []float64

@@ -92,6 +92,9 @@ func giantsOfPMML() []giant {
 		{"many leaves", fill(head, `<Node score="1"><False/></Node>`, foot), false},
 		{"many small trees", fill(testHead+`<MiningModel functionName="regression"><MiningSchema><MiningField name="x0"/></MiningSchema><Segmentation multipleModelMethod="sum">`,
 			`<Segment><True/><TreeModel functionName="regression"><MiningSchema/><Node score="1"><True/></Node></TreeModel></Segment>`, `</Segmentation></MiningModel></PMML>`), true},
+		{"many averaged trees", fill(testHead+`<MiningModel functionName="regression"><MiningSchema><MiningField name="x0"/></MiningSchema><Segmentation multipleModelMethod="average">`,
+			`<Segment><True/><TreeModel functionName="regression"><MiningSchema/><Node score="1"><True/></Node></TreeModel></Segment>`, `</Segmentation></MiningModel></PMML>`), true},
+		{"sets of the last of many categories", manySets(head, foot), false},
 		{"deep trees", []byte(chain.String()), true},
 		{"too deep a tree", []byte(deep + strings.Repeat(`<Node score="1"><True/>`, 1100)), false},
 		{"a wide node", []byte(wide.String()), true},
@@ -103,4 +106,16 @@ func giantsOfPMML() []giant {
 		{"derived from too many", derived(4000), false},
 		{"rows to verify", fill(regression+`</RegressionTable><ModelVerification><VerificationFields><VerificationField field="x"/></VerificationFields><InlineTable>`, `<row><x>1</x></row>`, `</InlineTable></ModelVerification></RegressionModel></PMML>`), true},
 	}
+}
+
+// manySets is a tree whose sets each reach to the last of many categories.
+func manySets(head, foot string) []byte {
+	var values, nodes strings.Builder
+	for i := range 200_000 {
+		fmt.Fprintf(&values, `<Value value="v%d"/>`, i)
+	}
+	for range 4000 {
+		nodes.WriteString(`<Node score="1"><SimplePredicate field="x3" operator="equal" value="v199990"/><Node score="2"><SimplePredicate field="x0" operator="isMissing"/></Node></Node>`)
+	}
+	return []byte(strings.Replace(head, `<Value value="red"/>`, `<Value value="red"/>`+values.String(), 1) + nodes.String() + foot)
 }

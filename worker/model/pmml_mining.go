@@ -235,19 +235,19 @@ func (p *pmml) together(at element, s *scope, class int, scale float64) error {
 	if err != nil {
 		return err
 	}
-	total := 0.0
+	total, mean := 0.0, method == "average" && p.meanOfTrees(at, list)
 	for _, part := range list {
 		total += part.weight
 	}
-	for i, part := range list {
+	p.e.Average = p.e.Average || mean
+	for _, part := range list {
 		share := scale
 		switch method {
 		case "sum":
 		case "average":
-			if p.meanOfTrees(at, list) {
-				break // divided by their number at the end, as the average is
+			if !mean { // that is divided by their number at the end
+				share = scale / float64(len(list))
 			}
-			share = scale / float64(len(list))
 		case "weightedAverage":
 			if !(total > 0) {
 				return p.bad(at, "the weights of the segments add up to nothing")
@@ -264,9 +264,6 @@ func (p *pmml) together(at element, s *scope, class int, scale float64) error {
 		}
 		if err := p.result(part.model, s, class, share); err != nil {
 			return err
-		}
-		if i == 0 && method == "average" {
-			p.e.Average = p.meanOfTrees(at, list)
 		}
 	}
 	return nil

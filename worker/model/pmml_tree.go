@@ -3,7 +3,6 @@ package model
 import (
 	"errors"
 	"math"
-	"slices"
 
 	"rescore/worker/transform"
 )
@@ -11,7 +10,7 @@ import (
 // Bounds of what a PMML model is lowered to.
 const (
 	pmmlNodesMax    = 1 << 19 // and one for 32 bytes of the file
-	pmmlWordsMax    = 1 << 20 // of sets of categories; and one for 32 bytes of the file
+	pmmlWordsMax    = 1 << 22 // of sets of categories; and one for 32 bytes of the file
 	predicatesMax   = 1 << 12 // of one node
 	missingChoices  = "none, lastPrediction, nullPrediction and defaultChild"
 	weightTablesMax = 1 << 22
@@ -527,14 +526,14 @@ func (p *pmml) shares(at element, chosen bool) ([]float64, error) {
 		}
 		score = labels[best]
 	}
-	for k, label := range p.e.Labels {
-		if chosen {
-			if label == score {
-				share[k] = 1
-			}
-			continue
+	if chosen {
+		if k, ok := p.class[score]; ok {
+			share[k] = 1
 		}
-		if i := slices.Index(labels, label); i >= 0 {
+		return share, nil
+	}
+	for i, label := range labels {
+		if k, ok := p.class[label]; ok {
 			if share[k] = weight[i]; !given {
 				share[k] /= total
 			}

@@ -293,6 +293,7 @@ walk:
 	for len(node.children) > 0 {
 		for _, c := range node.children {
 			switch c.predicate.holds(row) {
+			case isFalse:
 			case isTrue:
 				node = c
 				continue walk

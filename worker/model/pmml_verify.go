@@ -111,6 +111,20 @@ func (d *pmmlData) cell(text string) (float64, bool) {
 // expectations reads what the columns of a ModelVerification stand for.
 func (p *pmml) expectations(fields element) (map[string]expectation, error) {
 	expected := make(map[string]expectation)
+	features, outputs := make(map[string]int), make(map[string]element)
+	for i, name := range p.e.Features {
+		features[name] = i
+	}
+	for _, output := range p.outputs {
+		if output.exists() {
+			output.children(func(o element) bool {
+				if _, known := outputs[o.attribute("name")]; !known {
+					outputs[o.attribute("name")] = o
+				}
+				return true
+			})
+		}
+	}
 	err := p.each(fields, func(c element) error {
 		name := c.attribute("field")
 		column := name
@@ -124,28 +138,22 @@ func (p *pmml) expectations(fields element) (map[string]expectation, error) {
 		if err := p.optional(c, "zeroThreshold", &x.zero); err != nil {
 			return err
 		}
-		x.feature = slices.Index(p.e.Features, name)
-		known := x.feature >= 0 || name == p.target
-		for _, output := range p.outputs {
-			if !output.exists() || known {
-				continue
+		feature, known := features[name]
+		if x.feature = feature; !known {
+			x.feature = -1
+			known = name == p.target
+		}
+		if o, ok := outputs[name]; ok && !known {
+			switch o.attribute("feature") {
+			case "", "predictedValue":
+				known = true
+			case "probability":
+				label := o.attribute("value")
+				if x.class, known = p.class[label]; !known {
+					x.class, x.other = 0, len(p.values) == 2 && slices.Contains(p.values, label)
+					known = x.other
+				}
 			}
-			output.children(func(o element) bool {
-				if o.attribute("name") != name {
-					return true
-				}
-				switch o.attribute("feature") {
-				case "", "predictedValue":
-					known = true
-				case "probability":
-					label := o.attribute("value")
-					if x.class = slices.Index(p.e.Labels, label); x.class < 0 && slices.Contains(p.values, label) {
-						x.class, x.other = 0, true
-					}
-					known = x.class >= 0
-				}
-				return false
-			})
 		}
 		if known { // other results are not this package's to give
 			expected[column] = x
