@@ -78,12 +78,16 @@ func encodeAVX512(leaf *[blockRows]uint8, masks []plane, bits *[8]plane) {
 	encode512(leaf, &masks[0], len(masks), bits)
 }
 
+// runMax is how many trees a call may take: nothing can interrupt it for as long, a
+// tenth of a millisecond.
+const runMax = 500
+
 // sumAVX512 sums runs of trees whose tables are of a size.
 func sumAVX512(f *forest, trees []grown) {
 	masks, planes := &f.masks[0], &f.planes[0]
 	for len(trees) > 0 {
 		t, size, n := &trees[0], tableSize(trees[0].leaves()), 1
-		for size > 0 && n < len(trees) && tableSize(trees[n].leaves()) == size {
+		for size > 0 && n < min(len(trees), runMax) && tableSize(trees[n].leaves()) == size {
 			n++
 		}
 		drill, table := &f.drill[t.drill], &f.table[t.table]

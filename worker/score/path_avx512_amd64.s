@@ -265,6 +265,7 @@ wide:
 	VPTERNLOGD $0xb8, a, mask, x   \
 	VPTERNLOGD $0xe2, b, mask, y
 
+// SWAPMASKS loads the masks to swap single bits, pairs and fours with.
 #define SWAPMASKS \
 	MOVL $0x55555555, AX       \
 	VPBROADCASTD AX, Z29       \
@@ -273,7 +274,7 @@ wide:
 	MOVL $0x0f0f0f0f, AX       \
 	VPBROADCASTD AX, Z31
 
-// BYTES32 turns bits 0 to 4 into bytes, as encode does: Z0, Z1, Z2, Z3, Z11, Z13,
+// BYTES32 turns bits 0 to 4 into bytes, as numbers does: Z0, Z1, Z2, Z3, Z11, Z13,
 // Z12 and Z14 get the leaves of rows 0 to 7 of each eight. The three bits on top are
 // anything.
 #define BYTES32 \
@@ -282,6 +283,7 @@ wide:
 	VPSRLD $1, Z28, Z4             \
 	BYTES
 
+// BYTES64 does with bit 5, in Z23.
 #define BYTES64 \
 	SWAP(1, Z29, Z24, Z25, Z0, Z1) \
 	SWAP(1, Z29, Z26, Z27, Z2, Z3) \
@@ -299,7 +301,7 @@ wide:
 	SWAP(4, Z31, Z6, Z9, Z2, Z12)    \
 	SWAP(4, Z31, Z8, Z10, Z3, Z14)
 
-// FIRST replays the drill at BX, with masks at R9.
+// FIRST replays the drill at BX, with masks at R9: nothing is looked up meanwhile.
 #define FIRST(size, node) \
 	MOVQ BX, R11             \
 	MOVQ R9, R12             \
@@ -395,6 +397,7 @@ tree:
 	VZEROUPPER
 	RET
 
+// LOOKSINGLE32 is LOOK32 for the float32s in Z16 and Z17.
 #define LOOKSINGLE32(leaf, at) \
 	VMOVDQA64  leaf, Z20            \
 	VPERMI2D   Z17, Z16, Z20        \
@@ -552,6 +555,7 @@ tree:
 	VZEROUPPER
 	RET
 
+// LOOKSINGLE64 is LOOK64 for the float32s in Z16 to Z19.
 #define LOOKSINGLE64(leaf, at) \
 	HALF(leaf)                      \
 	VMOVDQA64  leaf, Z25            \

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// grouped is how many trees are summed together: their leaves' numbers, a byte
-// each, make up a word for each row.
+// grouped is how many trees' leaves are found, as bytes, before they are looked up
+// together.
 const grouped = 4
 
 // tableSize is how many values a tree's part of forest.table has room for, 0 when

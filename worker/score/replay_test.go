@@ -123,7 +123,11 @@ func TestTreesOfEverySizeInOneModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(22, 22))
 	for seed := range uint64(60) {
 		size := []int{1, 2, 31, 32, 33, 63, 64, 65, 128, 256, 257, 300}[r.IntN(12)]
-		part := write(100+seed, 1+r.IntN(3), size, 6, false, true, false)
+		count := 1 + r.IntN(3)
+		if seed == 30 {
+			size, count = 3, 1200 // more than are taken at a time
+		}
+		part := write(100+seed, count, size, 6, false, true, false)
 		w.trees = append(w.trees, part.trees...)
 		for f, asked := range part.asked {
 			w.asked[f] = append(w.asked[f], asked...)

@@ -59,6 +59,14 @@ const (
 // Nodes are numbered anew, breadth first, so that neighbours seldom wait for
 // one another, and leaves in the order in which the replay opens them: nothing is
 // taken for granted of the order in the file.
+//
+// # Leaves
+//
+// The masks of a tree are folded to the bits of the rows' leaf numbers, matrices of
+// eight bits by eight are transposed to bytes, and each byte looks its value up.
+// AVX-512 takes a row from every dword at a time, and so has sums in an order of its
+// own, in slots, until the block is done; while it looks one tree's values up it
+// replays the next.
 type forest struct {
 	path   path
 	scales []scale
