@@ -117,6 +117,7 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 			s.Policy.ContactCostFen, s.Policy.OfferCostFen = 0, 0       // so that many are worth retaining
 			s.Model.Reasons.Exact, s.Model.Reasons.ExactPct = "top", 40 // Ask holds them to Shapley values of the row
 		})
+		checkExplained(t, b.version)
 		if c.format == "csv" {
 			pattern := "*.csv"
 			if c.layout == "months" {
@@ -163,6 +164,21 @@ func TestEveryRowExplainedIsThePublishedOne(t *testing.T) {
 		if distinct := slices.Compact(slices.Sorted(maps.Values(of))); len(distinct) != 1 {
 			t.Fatal("the four forms of one province are explained differently")
 		}
+	}
+}
+
+// checkExplained holds the manifest's counts of rows by method to the rows scored.
+func checkExplained(t *testing.T, v *local.Version) {
+	t.Helper()
+	var total job.Explained
+	for _, p := range v.Manifest.Partitions {
+		if e := p.Explained; e.None+e.Path+e.Exact != p.Rows.Scored || e.Path < 0 || e.Exact < 0 {
+			t.Errorf("partition %s: %+v of %d rows", p.Range, e, p.Rows.Scored)
+		}
+		total = total.Add(p.Explained)
+	}
+	if total != v.Manifest.Tally.Explained || total.Exact == 0 || total.None != 0 || len(v.Manifest.Features) == 0 {
+		t.Errorf("partitions add up to %+v, the tally is %+v; %d features are named", total, v.Manifest.Tally.Explained, len(v.Manifest.Features))
 	}
 }
 
