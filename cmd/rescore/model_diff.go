@@ -33,7 +33,7 @@ func (a *app) modelDiff() *cobra.Command {
 		Long: `Diff compares two models, files or packages: features, their columns, units and
 policies, undersampling and calibration, trees and what they ask of each feature.
 
-With DATA, rows as rescore model score reads them, both score every row: how many
+With DATA, rows as rescore model import reads them, both score every row: how many
 have the same score, the mean and the largest difference, the rank correlation, how
 many of the highest tenth they share, and the population stability index of B's
 scores against A's (below 0.1 stable, to 0.25 noticeable, above major). Both models'

@@ -54,12 +54,13 @@ feature (column, unit, what becomes of invalid, unseen and missing values), of t
 label, of undersampling and of calibration: write it there, by hand. MODEL may be a
 package too, whose card is taken over.
 
---golden names rows of features, as rescore model score reads them; --rows of them
-are taken, evenly, the first with a missing value of each feature among them. Where
-the header has columns raw or prediction, these are taken for the training library's
-own numbers, and the package holds rescore to them; otherwise rescore's own are
-written. --reference names rows of the base the model was trained on, of which the
-PSI bins are made. A file that is named twice is read twice.
+--golden names rows of features, as rescore model score reads them, or a Parquet
+file, as rescore features export writes it. --rows of them are taken, evenly, the
+first with a missing value of each feature among them. Where the file has columns
+raw or prediction, these are taken for the training library's own numbers, and the
+package holds rescore to them; otherwise rescore's own are written. --reference names
+rows of the base the model was trained on, of which the PSI bins are made. Files are
+read twice.
 
 The new package is verified before it is kept.`,
 		Example: `  rescore model import model.txt --out churn-2026-10 --golden rows.csv
@@ -248,6 +249,9 @@ type sampled struct {
 func (a *app) sample(cmd *cobra.Command, path string, b *bundle.Bundle, o matrix.Options, n int, cover bool) (sampled, error) {
 	if path == "-" {
 		return sampled{}, boot.Usagef("name a file", "rows from stdin cannot be read twice")
+	}
+	if strings.HasSuffix(path, ".parquet") {
+		return a.sampleParquet(cmd, path, b, o, n, cover)
 	}
 	total := 0
 	first := make([]int, len(b.Model.Features)) // row that lacks it, from 1

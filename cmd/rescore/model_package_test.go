@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+
 	"rescore/cmd/internal/boot"
 	"rescore/worker/bundle"
 	"rescore/worker/model"
@@ -322,5 +324,71 @@ func TestTheSchemaTakesTheCardThatImportWrites(t *testing.T) {
 		if check(t, s, append(slices.Clip(text), wrong...)) == nil {
 			t.Errorf("the schema takes %s", wrong)
 		}
+	}
+}
+
+// TestImportReadsParquetAsItReadsText: the same rows as Parquet and as CSV make the
+// same package.
+func TestImportReadsParquetAsItReadsText(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const tree = "Tree=0\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nthreshold=3999.5\ndecision_type=8\nleft_child=-1\nright_child=-2\nleaf_value=-1.25 -3.5\nis_linear=0\nshrinkage=1\n\n\n"
+	text := fmt.Sprintf("tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=1\nobjective=binary sigmoid:1\nfeature_names=fee months\n"+
+		"feature_infos=[0:1] [0:1]\ntree_sizes=%d\n\n%send of trees\n\npandas_categorical:null\n", len(tree), tree)
+	stump := filepath.Join(dir, "stump.txt")
+	if err := os.WriteFile(stump, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		Months int32    `parquet:"months"`
+		Fee    *float64 `parquet:"fee,optional"`
+		Raw    float64  `parquet:"raw"`
+		Other  string   `parquet:"other"`
+	}
+	var lines []line
+	var csv strings.Builder
+	csv.WriteString("months,fee,raw,other\n")
+	r := rand.New(rand.NewPCG(6, 6))
+	for i := range 3000 {
+		l := line{Months: int32(r.IntN(50)), Raw: -3.5, Other: "x"} // NaN goes right
+		cell := ""
+		if i%7 != 3 {
+			fee := float64(r.IntN(8000))
+			l.Fee, cell = &fee, fmt.Sprint(fee)
+			if fee <= 3999.5 {
+				l.Raw = -1.25
+			}
+		}
+		lines = append(lines, l)
+		fmt.Fprintf(&csv, "%d,%s,%v,x\n", l.Months, cell, l.Raw)
+	}
+	var table bytes.Buffer
+	if err := parquet.Write(&table, lines, parquet.MaxRowsPerRowGroup(700)); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"rows.parquet": table.Bytes(), "rows.csv": []byte(csv.String()), "cut.parquet": table.Bytes()[:table.Len()/2]} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var digests []string
+	for _, rows := range []string{"rows.parquet", "rows.csv"} {
+		var made imported
+		rows = filepath.Join(dir, rows)
+		if err := json.Unmarshal([]byte(fine.run(t, "import", stump, "--out", rows+"-package", "--golden", rows, "--rows", "500", "--reference", rows, "--missing", "0", "--output", "json")), &made); err != nil {
+			t.Fatal(err)
+		}
+		if made.Golden != 500 || made.Reference != 3000 || made.Source != "library" {
+			t.Errorf("%+v", made)
+		}
+		digests = append(digests, made.Digest)
+	}
+	if digests[0] != digests[1] {
+		t.Error("Parquet makes another package than CSV")
+	}
+	wanted(boot.Failure).run(t, "import", stump, "--out", filepath.Join(dir, "a"), "--golden", filepath.Join(dir, "cut.parquet"))
+	wanted(boot.NotFound).run(t, "import", stump, "--out", filepath.Join(dir, "a"), "--golden", filepath.Join(dir, "no.parquet"))
+	if text := wanted(boot.Failure).run(t, "import", baselineModel, "--out", filepath.Join(dir, "a"), "--golden", filepath.Join(dir, "rows.parquet")); !strings.Contains(text, "lacks 40 of the model's features: arrears_fen, ") {
+		t.Error(text)
 	}
 }
