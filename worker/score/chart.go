@@ -23,6 +23,12 @@ type chart struct {
 	crowd  int   // thresholds in the fullest bucket
 	alike  int   // thresholds in the fullest place
 
+	// Zeroes are many. Where they share a place with thresholds, such as both of
+	// ±model.ZeroMax, they are settled together: below says how many of these are
+	// below 0.
+	zeroes int // 1 when they do
+	below  uint8
+
 	// The buckets of a part begin at the high byte of start, and are the high byte of
 	// width.
 	start, width [parts]uint16
@@ -53,6 +59,9 @@ func (c *chart) stretch(place uint16) uint16 {
 	p := c.start[part] + uint16(uint32(bits.RotateLeft16(place, 5))*uint32(c.width[part])>>16)
 	return p&^255 | min(p&255, nowhere-1)
 }
+
+// spot returns the bucket of x and the place in it.
+func (c *chart) spot(x float64) uint16 { return c.stretch(c.stand(x)) }
 
 // newChart returns the chart of a scale, nil when there is none that serves.
 func newChart(thresholds []float64) *chart {
@@ -105,6 +114,14 @@ func chartTo(thresholds []float64, to float64, below int) (best *chart) {
 		}
 	}
 	if best != nil {
+		for _, t := range thresholds {
+			if best.spot(t) == best.spot(0) {
+				best.zeroes = 1
+				if t < 0 {
+					best.below++
+				}
+			}
+		}
 		best.scaled = best.ruler
 		best.scaled.offset = math.Ldexp(best.offset, -scaling)
 		best.scaled.first -= scaling << 20
@@ -214,8 +231,7 @@ func (c *chart) cost(thresholds []float64, places, spots []uint16, least float64
 		return counting
 	}
 	tied, n := 0.0, len(thresholds)
-	spot := func(v float64) uint16 { return c.stretch(c.stand(v)) }
-	zero := spot(0)
+	zero := c.spot(0)
 	for i, t := range thresholds {
 		// Between two thresholds as many values as between any other two, evenly.
 		from, to := max(i-1, 0), min(i+1, n-1)
@@ -224,14 +240,12 @@ func (c *chart) cost(thresholds []float64, places, spots []uint16, least float64
 			gap = float64(min(places[to]-places[from], spots[to]-spots[from])) / float64(to-from)
 		}
 		tied += 1 / max(gap, 1) / float64(n)
-		// Whole numbers are many, and 0 more than any.
-		if math.Abs(t) < 1<<20 {
-			if spot(math.Floor(t)) == spots[i] || spot(math.Ceil(t)) == spots[i] {
-				tied += 0.5 / float64(n)
-			}
+		// Whole numbers are many.
+		if whole := math.Round(t); whole != 0 && math.Abs(t) < 1<<20 && c.spot(whole) == spots[i] {
+			tied += 0.5 / float64(n)
 		}
 		if zero == spots[i] {
-			tied += 0.3
+			counting = max(counting, 3*float64(c.crowd)+40)
 		}
 	}
 	return counting + min(64*35*tied, 128)

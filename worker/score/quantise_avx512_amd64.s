@@ -107,7 +107,7 @@ marks:
 // Values that share a place with a threshold are settled three groups later: by
 // then they are known, so that the processor, which guesses that there are none,
 // has not gone far in vain.
-TEXT ·chart512(SB), NOSPLIT, $88-40
+TEXT ·chart512(SB), NOSPLIT, $96-40
 	MOVQ bins+0(FP), DI
 	MOVQ absent+8(FP), AX
 	MOVQ x+16(FP), SI
@@ -132,6 +132,9 @@ TEXT ·chart512(SB), NOSPLIT, $88-40
 	LEAQ chart_at(BX), R9
 	MOVQ chart_crowd(BX), R10
 	MOVQ chart_alike(BX), R14
+	MOVQ chart_zeroes(BX), R15
+	MOVQ R15, zeroes-96(SP)
+	VPBROADCASTB chart_below(BX), Z19
 	LEAQ ·rowPacked(SB), R12
 	LEAQ clear-88(SP), BX // of each group, who shares no place: three groups, and then eight
 	MOVQ $-1, R8
@@ -212,6 +215,41 @@ next:
 	JZ   next
 
 tied:
+	CMPQ zeroes-96(SP), $0
+	JEQ  tie
+
+	// Zeroes are settled together.
+	VPXORQ Z0, Z0, Z0
+	VCMPPD $0, -2048(SI), Z0, K1
+	VCMPPD $0, -1984(SI), Z0, K2
+	VCMPPD $0, -1920(SI), Z0, K3
+	VCMPPD $0, -1856(SI), Z0, K4
+	VCMPPD $0, -1792(SI), Z0, K5
+	VCMPPD $0, -1728(SI), Z0, K6
+	VCMPPD $0, -1664(SI), Z0, K7
+	KUNPCKBW K1, K2, K1
+	KUNPCKBW K3, K4, K3
+	VCMPPD $0, -1600(SI), Z0, K4
+	KUNPCKBW K5, K6, K5
+	KUNPCKBW K7, K4, K7
+	KUNPCKWD K1, K3, K1
+	KUNPCKWD K5, K7, K5
+	KUNPCKDQ K1, K5, K1
+	VPMOVM2B K1, Z0
+	VMOVDQU64 (R12), Z1
+	VPERMB   Z0, Z1, Z0
+	VPMOVB2M Z0, K1
+	KMOVQ    R8, K2
+	KANDQ    K1, K2, K1
+	VMOVDQU64 -256(DI), Z0
+	VPADDB   Z19, Z0, K1, Z0
+	VMOVDQU64 Z0, -256(DI)
+	KMOVQ    K1, DX
+	ANDNQ    R8, DX, R8
+	TESTQ    R8, R8
+	JZ       next
+
+tie:
 	TZCNTQ R8, R11
 	BLSRQ  R8, R8
 	MOVBQZX (R12)(R11*1), DX
@@ -227,7 +265,7 @@ compare:
 	JNZ  compare
 	MOVB DX, -256(DI)(R11*1)
 	TESTQ  R8, R8
-	JNZ    tied
+	JNZ    tie
 	JMP    next
 
 done:

@@ -46,8 +46,11 @@ func hostile(r *rand.Rand) map[string]func(i int) float64 {
 		"beyond all":       func(i int) float64 { return math.Ldexp(float64(i), i%5/4*1023) },
 		"just below zero":  func(i int) float64 { return float64(i)*5 - model.ZeroMax }, // lost in all but the first
 		"just above zero":  func(i int) float64 { return max(float64(i)*5, model.ZeroMax) },
-		"negative zero":    func(i int) float64 { return math.Copysign(float64(i), -1) },
-		"all of the line":  func(i int) float64 { return math.Float64frombits(r.Uint64() &^ (1 << 62)) },
+		"about zero": func(i int) float64 {
+			return [...]float64{-model.ZeroMax, model.ZeroMax, 0}[i%3] + float64(i/3*(i%2*2-1))
+		},
+		"negative zero":   func(i int) float64 { return math.Copysign(float64(i), -1) },
+		"all of the line": func(i int) float64 { return math.Float64frombits(r.Uint64() &^ (1 << 62)) },
 	}
 }
 
