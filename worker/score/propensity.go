@@ -89,7 +89,7 @@ func newPropensity(e *model.Ensemble, features []string, odds Correction) (*prop
 		if objective == "" {
 			objective = "of the user's own"
 		}
-		return nil, fmt.Errorf("propensity: the model's objective is %s with %d outputs, which is no probability of churn; train it with objective binary or cross_entropy (LightGBM), or binary:logistic or reg:logistic (XGBoost)", objective, e.Classes)
+		return nil, fmt.Errorf("propensity: the model's objective is %s with %d outputs, which is no probability of churn; train it with objective binary or cross_entropy (LightGBM), or binary:logistic or reg:logistic (XGBoost), or export it as a classification of two values (PMML)", objective, e.Classes)
 	}
 	if len(features) != len(e.Features) {
 		return nil, fmt.Errorf("propensity: %d columns bound to the %d features of the model; bind them with model.Bind", len(features), len(e.Features))
