@@ -240,7 +240,7 @@ func (c *chart) cost(thresholds []float64, places, spots []uint16, least float64
 			gap = float64(min(places[to]-places[from], spots[to]-spots[from])) / float64(to-from)
 		}
 		tied += 1 / max(gap, 1) / float64(n)
-		// Whole numbers are many.
+		// Whole numbers are many, and 0 more than any, though zeroes are settled together.
 		if whole := math.Round(t); whole != 0 && math.Abs(t) < 1<<20 && c.spot(whole) == spots[i] {
 			tied += 0.5 / float64(n)
 		}

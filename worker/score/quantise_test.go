@@ -266,7 +266,7 @@ func FuzzPlanesAnswer(f *testing.F) {
 	}
 	seed(1, 0.5, 1, math.NaN())
 	seed(2, -math.MaxFloat64, math.MaxFloat64, math.Inf(1))
-	seed(5, 0, model.ZeroMax, 1.5, 2.5, 1e300, 3, -0.0)
+	seed(5, 0, model.ZeroMax, 1.5, 2.5, 1e300, 3, math.Copysign(0, -1))
 	seed(7, -3, -2.5, 1e-300, 1, 1+1e-16, 2, 4)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 9 {
