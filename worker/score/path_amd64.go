@@ -121,11 +121,6 @@ func orderAVX512(f *forest, scores *[blockRows]float64) {
 	}
 }
 
-// drillStride is how many masks one of two trees at work takes: of its leaves, and as
-// many for nodes that ask nothing. 4096 bytes apart, caches would take masks of the
-// two for the same.
-const drillStride = 2*64 + 16
-
 // rowAVX512 returns the row of a slot. Dword i of the vector for bit s of each byte
 // has rows 32i+8c+s in its bytes c; their values stand as they came, or, of
 // doubles, as unpacking in lanes of 16 bytes leaves them.

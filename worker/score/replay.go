@@ -22,6 +22,11 @@ func tableSize(leaves int) int {
 	return 0
 }
 
+// drillStride is how many masks each of two trees takes, of which vectors replay one
+// while they sum the other: its leaves', and as many for nodes that ask nothing. 4096
+// bytes apart, caches would take masks of the two for the same.
+const drillStride = 2*64 + 16
+
 // leavesMax is how many leaves a tree may have for its rows' leaves to be bytes.
 const leavesMax = 256
 
