@@ -42,6 +42,7 @@ func (c *Calibration) Apply(raw, p float64) float64 {
 		return 1 / (1 + elementary.Exp(float64(c.A*s)+c.B))
 	case Isotonic:
 		return c.isotonic(s)
+	case Uncalibrated:
 	}
 	return p
 }

@@ -43,7 +43,7 @@ func TestIsotonicFollowsTheLinesAndNeverFalls(t *testing.T) {
 	for range 3000 {
 		x, y := knots(r)
 		c := Calibration{Method: Isotonic, X: x, Y: y}
-		s := []float64{math.Inf(-1), math.Inf(1), -0.0}
+		s := []float64{math.Inf(-1), math.Inf(1), math.Copysign(0, -1)}
 		for _, k := range x {
 			s = append(s, k, math.Nextafter(k, math.Inf(-1)), math.Nextafter(k, math.Inf(1)))
 		}
