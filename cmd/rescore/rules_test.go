@@ -21,7 +21,7 @@ func exampleJob(t *testing.T) string {
 	dir := folder(t)
 	for name, text := range map[string]string{
 		"own.yaml":   jobText + "files: {rules: rules.yaml, features: features.yaml}\n",
-		"wrong.yaml": "warn: roam_sec[0] > 12000 and brand == \"gotnoe\"\n全球: fe[0] > 1\nthresholds: {t2_drop: 3}\n",
+		"wrong.yaml": "roam: roam_sec[0] > 12000 and brand == \"gotnoe\"\n全球: fe[0] > 1\nthresholds: {t2_drop: 3}\n",
 	} {
 		write(t, filepath.Join(dir, name), text)
 	}
@@ -95,7 +95,7 @@ func TestRulesCheckPointsAtTheTokenThatIsWrong(t *testing.T) {
 	got := call(t, good(), nil, "rules", "check", file)
 	for _, want := range []string{
 		file + " has 3 problems\n",
-		"  " + file + ":1:40: custom_rules.warn: brand has no code \"gotnoe\"; did you mean \"gotone\"?\n      warn: roam_sec[0] > 12000 and brand == \"gotnoe\"\n                                             ^\n",
+		"  " + file + ":1:40: custom_rules.roam: brand has no code \"gotnoe\"; did you mean \"gotone\"?\n      roam: roam_sec[0] > 12000 and brand == \"gotnoe\"\n                                             ^\n",
 		"  " + file + ":2:5: custom_rules.全球: there is no column fe; did you mean fee?\n      全球: fe[0] > 1\n            ^\n",
 		"  " + file + ":3:14: rules.t2_drop: this key is not known; did you mean t2_drop_pct?\n",
 	} {
