@@ -84,4 +84,6 @@ type Vector struct {
 	F64 []float64
 	// Valid is the validity bitmap; the zero value says every row is valid.
 	Valid Bitmap
+	// Coded is F64 by dictionary; nil when the rows do not share one.
+	Coded *Coded
 }

@@ -48,6 +48,7 @@ type scale struct {
 	threshold  [512]float64 // sorted, and +Inf after the last
 	base       [buckets]uint8
 	chart      *chart // for paths that want one, where one serves
+	glossary   *glossary
 
 	left, right bool   // whether nodes send missing values left, right
 	low         uint32 // plane: low digit >= 0; 1 and further follow

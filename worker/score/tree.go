@@ -370,6 +370,10 @@ func (f *forest) raw(in []kernel.Vector, first, n int) {
 func (f *forest) quantise(in []kernel.Vector, first, n int) {
 	for i := range f.scales {
 		s := &f.scales[i]
+		if c := in[s.feature].Coded; c != nil && f.path.dictionaries && s.thresholds < thresholdsMax {
+			s.translate(f.planes, f.desk, c, first, n)
+			continue
+		}
 		f.path.quantise(f.planes, f.desk.block(in[s.feature].F64[first:first+n]), s, f.desk)
 	}
 	for i := range f.topics {
