@@ -180,7 +180,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 		if err != nil {
 			return result, err
 		}
-		scores, err := prog.Eval(batch.Record, batch.Key, batch.Bad)
+		scores, err := prog.EvalCoded(batch.Record, batch.Coded, batch.Key, batch.Bad)
 		if err == nil {
 			drift.Add(batch.Len, batch.Drop)
 		}

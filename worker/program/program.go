@@ -231,14 +231,19 @@ func newArray(typ arrow.DataType, rows int, mem memory.Allocator) arrow.Array {
 // the wanted columns, a row for each row of rec; it is the program's own memory,
 // valid until the next call, and must not be released.
 func (g *Program) Eval(rec arrow.Record, key []uint64, bad []uint8) (arrow.Record, error) {
+	return g.EvalCoded(rec, nil, key, bad)
+}
+
+// EvalCoded is Eval of a batch some of whose columns come by dictionary too: coded has
+// one of rec's rows for each column of rec, nil where there is none, and may be nil.
+// The answer is the same, perhaps sooner.
+func (g *Program) EvalCoded(rec arrow.Record, coded []*kernel.Coded, key []uint64, bad []uint8) (arrow.Record, error) {
 	n := int(rec.NumRows())
-	if n > g.rows || len(key) != n || (bad != nil && len(bad) != n) || int(rec.NumCols()) != len(g.read) {
+	if n > g.rows || len(key) != n || (bad != nil && len(bad) != n) || int(rec.NumCols()) != len(g.read) || (coded != nil && len(coded) != len(g.read)) {
 		return nil, fmt.Errorf("evaluate program: a batch of %d rows and %d columns, %d numbers; the program takes %d rows and %d columns",
 			n, rec.NumCols(), len(key), g.rows, len(g.read))
 	}
-	if rec != g.bound {
-		g.bind(rec)
-	}
+	g.bind(rec, coded)
 	if g.key >= 0 {
 		copy(g.slots[g.key].vector.U64, key)
 	}
@@ -267,10 +272,24 @@ func (g *Program) Eval(rec arrow.Record, key []uint64, bad []uint8) (arrow.Recor
 }
 
 // bind points the slots at a record's columns. Readers hand over the same record
-// for every full batch, so this happens once or twice a partition.
-func (g *Program) bind(rec arrow.Record) {
+// for every full batch, so this happens once or twice a partition, and where a
+// column's dictionary comes or goes.
+func (g *Program) bind(rec arrow.Record, coded []*kernel.Coded) {
+	same := rec == g.bound
 	for c, i := range g.read {
-		g.slots[i].vector = kernel.AsVector(rec.Column(c))
+		v := &g.slots[i].vector
+		if rec != g.bound {
+			*v = kernel.AsVector(rec.Column(c))
+		}
+		var by *kernel.Coded
+		if coded != nil {
+			by = coded[c]
+		}
+		same = same && v.Coded == by
+		v.Coded = by
+	}
+	if same {
+		return
 	}
 	for i := range g.steps {
 		s := &g.steps[i]

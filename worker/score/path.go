@@ -6,7 +6,7 @@ type path struct {
 	name   string
 	tables bool // it reads forest.table and scale.chart
 	// quantise lays the values of a block out in the planes of their scale.
-	quantise     func(planes []plane, x *[blockRows]float64, s *scale, d *desk)
+	quantise func(planes []plane, x *[blockRows]float64, s *scale, d *desk)
 	// dictionaries says that looking a dictionary's bins up is faster than quantising.
 	// With vectors it is not: a byte at a time is as slow as they are with the whole.
 	dictionaries bool

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/worker/kernel"
 )
 
 // parquetColumn streams one field of one Parquet file into vectors, row group
@@ -31,6 +33,8 @@ type parquetColumn struct {
 	dictI32   []int32
 	dictI64   []int64
 	dictF64   []float64
+
+	shared *kernel.Dictionary // dictF64 as batches carry it; nil when it is not worth it
 
 	wide []int64 // 32-bit unsigned values, widened
 	log  []issue // of one page, positions among its values
@@ -72,7 +76,7 @@ func (c *parquetColumn) advance() error {
 				return corrupt("column %s ends before its last row", c.field.name)
 			}
 			c.pages.open(c.file.obj, c.file.groups[c.group].chunks[c.field.index])
-			c.open, c.dictReady = true, false
+			c.open, c.dictReady, c.shared = true, false, nil
 		}
 		switch err := c.pages.next(&c.skip); {
 		case errors.Is(err, io.EOF):
@@ -118,7 +122,9 @@ func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error)
 		case arrow.INT64:
 			log = fillPage(c, v, lanes[int64](v)[at:at+k], &c.dictI64, at, log)
 		case arrow.FLOAT64:
+			row, dense := c.pages.pos, c.pages.dense
 			log = fillPage(c, v, lanes[float64](v)[at:at+k], &c.dictF64, at, log)
+			c.code(v, at, k, row, dense)
 		default:
 			return log, fmt.Errorf("column of type %s cannot be filled", v.typ)
 		}
@@ -160,6 +166,49 @@ func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, l
 	p.pos += len(dst)
 	p.dense += set
 	return log
+}
+
+// worthRows is how many rows of a chunk an entry of its dictionary must serve on
+// average, lest more is worked out of entries that few rows have.
+const worthRows = 4
+
+// share makes a converted dictionary what batches carry, with null as its last entry. Bad values are
+// by row, and a batch with any is not worth a dictionary.
+func (c *parquetColumn) share(dict []float64) {
+	n := len(dict)
+	rows := c.file.groups[c.group].rows
+	if c.dictBad || n >= kernel.DictionaryMax || int64(n) > rows/worthRows {
+		return
+	}
+	value := make([]float64, n+1)
+	copy(value, dict)
+	value[n] = nan
+	c.shared = &kernel.Dictionary{Value: value}
+}
+
+// code writes the indices of rows at to at+n of v, which were filled from row on of
+// the current page and its values from dense on.
+func (c *parquetColumn) code(v *vector, at, n, row, dense int) {
+	p := &c.pages
+	var d *kernel.Dictionary
+	if p.coded {
+		d = c.shared
+	}
+	index := v.code(at, n, d)
+	if index == nil {
+		return
+	}
+	set := copy(index, p.index[dense:p.dense])
+	if set == n {
+		return
+	}
+	spread(index, set, p.levels, row)
+	null := uint32(len(d.Value) - 1)
+	for i := range index {
+		if !bit(p.levels, row+i) {
+			index[i] = null
+		}
+	}
 }
 
 // settle turns the positions of c.log, which count values, into rows of v, and
@@ -206,6 +255,9 @@ func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T, index []uint32) {
 			c.log = c.log[:0]
 		}
 		c.dictReady = true
+		if vals, ok := any(vals).([]float64); ok {
+			c.share(vals)
+		}
 	}
 	vals := *dict
 	for i, k := range index {

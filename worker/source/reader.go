@@ -15,6 +15,7 @@ import (
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/kernel"
 )
 
 // serviceType is read for every task whose job excludes service types.
@@ -42,6 +43,7 @@ type Reader struct {
 	service *vector   // of service_type, nil when nothing depends on it
 	record  arrow.Record
 	arrays  []arrow.Array
+	coded   []*kernel.Coded // by array
 	batch   Batch
 	bad     []uint8
 	next    int // row of the task
@@ -408,7 +410,7 @@ func (r *Reader) read(ctx context.Context) (*Batch, error) {
 	r.promote(drop, b)
 	r.describe(drop, b)
 	r.assemble(n)
-	b.Record = r.record
+	b.Record, b.Coded = r.record, r.coded
 	r.next += n
 	return b, nil
 }
@@ -533,6 +535,11 @@ func (r *Reader) assemble(n int) {
 		} else {
 			same = false
 			r.arrays = append(r.arrays, a)
+			r.coded = append(r.coded, nil)
+		}
+		r.coded[i] = nil
+		if o.vec != nil && o.vec.coded.Dictionary != nil {
+			r.coded[i] = &o.vec.coded
 		}
 	}
 	if same {

@@ -6,6 +6,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/worker/kernel"
 )
 
 // lane is a Go type that a column of the record is made of.
@@ -24,6 +26,8 @@ type vector struct {
 	valid *memory.Buffer
 	nulls bool // valid holds this batch's bitmap
 	nan   bool // null is NaN, and there is no bitmap
+
+	coded kernel.Coded // of a float64; Index is of all rows so far when there is a dictionary
 
 	last arrow.Array // the array of the last batch without nulls
 }
@@ -54,7 +58,25 @@ func lanes[T lane](v *vector) []T {
 }
 
 // begin starts a batch: no row is null until one is said to be.
-func (v *vector) begin() { v.nulls = false }
+func (v *vector) begin() { v.nulls, v.coded.Dictionary = false, nil }
+
+// code says what rows at to at+n, which follow those before, are in a dictionary, and
+// returns their indices to be written. It returns nil when the rows of the batch do
+// not share one.
+func (v *vector) code(at, n int, d *kernel.Dictionary) []uint32 {
+	if at > 0 && d != v.coded.Dictionary {
+		d = nil
+	}
+	v.coded.Dictionary = d
+	if d == nil {
+		return nil
+	}
+	if cap(v.coded.Index) == 0 {
+		v.coded.Index = make([]uint32, v.rows)
+	}
+	v.coded.Index = v.coded.Index[:at+n]
+	return v.coded.Index[at:]
+}
 
 // bitmap returns the validity bitmap of this batch, all set when it is new.
 func (v *vector) bitmap() []byte {
