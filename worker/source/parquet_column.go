@@ -198,16 +198,25 @@ func (c *parquetColumn) code(v *vector, at, n, row, dense int) {
 	if index == nil {
 		return
 	}
-	set := copy(index, p.index[dense:p.dense])
-	if set == n {
+	codes := p.index[dense:p.dense]
+	if len(codes) == n {
+		copy(index, codes)
 		return
 	}
-	spread(index, set, p.levels, row)
 	null := uint32(len(d.Value) - 1)
-	for i := range index {
-		if !bit(p.levels, row+i) {
+	if len(codes) == 0 {
+		for i := range index {
 			index[i] = null
 		}
+		return
+	}
+	// Without branches on the row: which rows are null is not to be guessed.
+	next := 0
+	for i := range index {
+		at := row + i
+		set := uint32(p.levels[at>>3] >> (at & 7) & 1)
+		index[i] = codes[min(next, len(codes)-1)]&-set | null&(set-1)
+		next += int(set)
 	}
 }
 
