@@ -6,6 +6,10 @@ import (
 	"rescore/worker/kernel"
 )
 
+// Dictionaries reports whether forests score sooner on this processor when their
+// inputs come by dictionary too.
+func Dictionaries() bool { return paths()[len(paths())-1].dictionaries }
+
 // glossary is a dictionary's bins on a scale, worked out once for the rows of many
 // blocks.
 type glossary struct {

@@ -36,6 +36,7 @@ func codings(t *testing.T, dir string, batch int) map[string]coding {
 			t.Fatal(err)
 		}
 		defer r.Close()
+		r.Code()
 		kept := make(map[*kernel.Dictionary][]uint64) // a dictionary never changes
 		for {
 			b, err := r.Next(context.Background())
@@ -167,6 +168,7 @@ func TestADictionaryDoesNotReachAFileOfAnotherKind(t *testing.T) {
 	t.Parallel()
 	v := newVector(arrow.PrimitiveTypes.Float64, 10, memory.NewGoAllocator())
 	defer v.release()
+	v.wanted = true
 	d := &kernel.Dictionary{Value: []float64{1, nan}}
 	for _, c := range []struct {
 		second *kernel.Dictionary
@@ -205,6 +207,7 @@ func BenchmarkCoded(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
+					r.Code()
 					for err == nil {
 						_, err = r.Next(context.Background())
 					}

@@ -352,6 +352,16 @@ func (r *Reader) joinMonths() error {
 	return nil
 }
 
+// Code has the batches from now on carry dictionaries (Batch.Coded). It costs a few
+// nanoseconds a row of each column that has one.
+func (r *Reader) Code() {
+	for i := range r.out {
+		if v := r.out[i].vec; v != nil {
+			v.wanted = true
+		}
+	}
+}
+
 // Schema returns the schema of every batch's record.
 func (r *Reader) Schema() *arrow.Schema { return r.schema }
 

@@ -27,7 +27,8 @@ type vector struct {
 	nulls bool // valid holds this batch's bitmap
 	nan   bool // null is NaN, and there is no bitmap
 
-	coded kernel.Coded // of a float64; Index is of all rows so far when there is a dictionary
+	wanted bool         // somebody asked for coded
+	coded  kernel.Coded // of a float64; Index is of all rows so far when there is a dictionary
 
 	last arrow.Array // the array of the last batch without nulls
 }
@@ -64,7 +65,7 @@ func (v *vector) begin() { v.nulls, v.coded.Dictionary = false, nil }
 // returns their indices to be written. It returns nil when the rows of the batch do
 // not share one.
 func (v *vector) code(at, n int, d *kernel.Dictionary) []uint32 {
-	if at > 0 && d != v.coded.Dictionary {
+	if !v.wanted || at > 0 && d != v.coded.Dictionary {
 		d = nil
 	}
 	v.coded.Dictionary = d
