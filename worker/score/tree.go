@@ -15,7 +15,8 @@ import (
 const blockRows = 512
 
 // A forest's memory is bounded: its planes to 32 MiB, the masks of one tree to as
-// much, its scales to 200 MiB, and the categories of its sets to 64 MiB.
+// much, its scales to 200 MiB, with 64 MiB more for what they know of dictionaries, and
+// the categories of its sets to 64 MiB.
 const (
 	planesMax     = 1 << 19
 	scalesMax     = 1 << 14
