@@ -9,17 +9,22 @@ import (
 
 // Message is one of the structs that stand alone on a subject.
 type Message interface {
-	WorkRequest | WorkReply | Report | ReportReply | Heartbeat
+	WorkRequest | WorkReply | Report | ReportReply | Heartbeat | Lead | CheckRequest | CheckReply | CompareRequest | CompareReply
 	number() byte
 	check() error
 }
 
 // The numbers are on the wire: append, never renumber, never reuse.
-func (WorkRequest) number() byte { return 1 }
-func (WorkReply) number() byte   { return 2 }
-func (Report) number() byte      { return 3 }
-func (ReportReply) number() byte { return 4 }
-func (Heartbeat) number() byte   { return 5 }
+func (WorkRequest) number() byte    { return 1 }
+func (WorkReply) number() byte      { return 2 }
+func (Report) number() byte         { return 3 }
+func (ReportReply) number() byte    { return 4 }
+func (Heartbeat) number() byte      { return 5 }
+func (Lead) number() byte           { return 6 }
+func (CheckRequest) number() byte   { return 7 }
+func (CheckReply) number() byte     { return 8 }
+func (CompareRequest) number() byte { return 9 }
+func (CompareReply) number() byte   { return 10 }
 
 // version is the format of every message so far.
 const version = 1
@@ -79,6 +84,9 @@ func (m WorkRequest) check() error {
 			return err
 		}
 	}
+	if err := text("version", m.Version, NameMax); err != nil {
+		return err
+	}
 	return name("worker", m.Worker)
 }
 
@@ -123,8 +131,8 @@ func (l Lease) check() error {
 }
 
 func (m Report) check() error {
-	if (m.Result == nil) == (m.Failure == nil) {
-		return fmt.Errorf("needs either a result or a failure")
+	if n := count(m.Result != nil, m.Failure != nil, m.Returned); n != 1 {
+		return fmt.Errorf("needs either a result or a failure, or to give the task back; it has %d of them", n)
 	}
 	if m.Failure != nil {
 		if err := text("reason", m.Failure.Reason, ReasonMax); err != nil {
@@ -138,7 +146,7 @@ func (m Report) check() error {
 }
 
 func (m ReportReply) check() error {
-	if m.Status < OK || m.Status > Refused {
+	if m.Status < OK || m.Status > Lost {
 		return fmt.Errorf("unknown %s", m.Status)
 	}
 	return text("message", m.Message, ReasonMax)
@@ -156,7 +164,81 @@ func (m Heartbeat) check() error {
 			return fmt.Errorf("task %d: %w", i, err)
 		}
 	}
+	if m.Slots < 0 || m.MemoryBytes < 0 {
+		return fmt.Errorf("%d slots, %d bytes of memory", m.Slots, m.MemoryBytes)
+	}
+	if err := text("version", m.Version, NameMax); err != nil {
+		return err
+	}
+	if err := text("host", m.Host, NameMax); err != nil {
+		return err
+	}
 	return name("worker", m.Worker)
+}
+
+func (m Lead) check() error { return name("leader", m.Leader) }
+
+func (m CheckRequest) check() error {
+	if len(m.Spec) == 0 || len(m.Cities) > CitiesMax {
+		return fmt.Errorf("a spec of %d bytes and %d cities, limit %d", len(m.Spec), len(m.Cities), CitiesMax)
+	}
+	return text("folder", m.SpecBase, PathMax)
+}
+
+func (m CheckReply) check() error {
+	if len(m.Segments) > SegmentsMax {
+		return fmt.Errorf("%d segments, limit %d", len(m.Segments), SegmentsMax)
+	}
+	for i, s := range m.Segments {
+		if i > 0 && s <= m.Segments[i-1] {
+			return fmt.Errorf("segment %d of the answer is not above the one before", i)
+		}
+	}
+	if err := one("job", string(m.Job), m.Problem, m.Working); err != nil {
+		return err
+	}
+	if err := text("job", string(m.Job), NameMax); err != nil {
+		return err
+	}
+	return text("problem", m.Problem, ReasonMax)
+}
+
+func (m CompareRequest) check() error {
+	if err := name("version", m.Old); err != nil {
+		return err
+	}
+	if err := name("version", m.New); err != nil {
+		return err
+	}
+	if err := text("folder", m.SpecBase, PathMax); err != nil {
+		return err
+	}
+	return text("folder", m.Output, PathMax)
+}
+
+func (m CompareReply) check() error {
+	if err := one("figures", string(m.Figures), m.Problem, m.Working); err != nil {
+		return err
+	}
+	return text("problem", m.Problem, ReasonMax)
+}
+
+// one is what every long answer is: the answer, a problem, or the word that it is
+// being worked on.
+func one(what, answer, problem string, working bool) error {
+	if n := count(answer != "", problem != "", working); n != 1 {
+		return fmt.Errorf("needs either %s or a problem, or to be working on it; it has %d of them", what, n)
+	}
+	return nil
+}
+
+func count(said ...bool) (n int) {
+	for _, it := range said {
+		if it {
+			n++
+		}
+	}
+	return n
 }
 
 func name(what, s string) error {

@@ -11,10 +11,16 @@
 //	  │ ── Heartbeat ─────► rescore.v1.heartbeat │   every few seconds; no answer
 //	  │ ── Report ────────► rescore.v1.report    │
 //	  │ ◄── ReportReply ──────────────────────── │   completion is in raft before it is sent
+//	  │ ◄── Lead ────────── rescore.v1.lead      │   every second, and first when it begins to serve
+//	  │ ◄── CheckRequest ── rescore.v1.check     │   any one worker answers: is this job sound?
+//	  │ ◄── CompareRequest  rescore.v1.compare   │   any one worker answers: what do two versions differ in?
 //
 // Every timeout is an unknown outcome, and every message may be sent again: a
 // lost WorkReply is an assignment nobody names in a heartbeat, so its lease runs
-// out; a report is accepted once and answered OK as often as it is repeated.
+// out; a report is accepted once and answered OK as often as it is repeated. A
+// worker that hears another coordinator lead gives up waiting for the one before
+// and asks again. Checking and comparing may take long: a worker that is at it says
+// so on the same inbox every few seconds (Working) until it has the answer.
 //
 // # Bytes
 //
@@ -36,6 +42,7 @@ import (
 	"fmt"
 	"time"
 
+	"rescore/partition"
 	"rescore/partition/job"
 )
 
@@ -45,6 +52,12 @@ const (
 	SubjectWork      = "rescore.v1.work"      // WorkRequest → WorkReply; the leader answers
 	SubjectReport    = "rescore.v1.report"    // Report → ReportReply; the leader answers
 	SubjectHeartbeat = "rescore.v1.heartbeat" // Heartbeat; no reply
+	SubjectLead      = "rescore.v1.lead"      // Lead; no reply; every worker hears it
+	SubjectCheck     = "rescore.v1.check"     // CheckRequest → CheckReply; one of QueueWorkers answers
+	SubjectCompare   = "rescore.v1.compare"   // CompareRequest → CompareReply; one of QueueWorkers answers
+
+	// QueueWorkers is the queue group of the workers, of whom one answers.
+	QueueWorkers = "workers"
 )
 
 // Limits. A decoder refuses what is over them, an encoder too.
@@ -63,6 +76,12 @@ const (
 	ReadyMax = 64
 	// TasksMax is the most tasks one heartbeat may name.
 	TasksMax = 4096
+	// CitiesMax is the most cities one check may ask for, SegmentsMax the most
+	// segments an answer may name.
+	CitiesMax   = 4096
+	SegmentsMax = 1 << 18
+	// PathMax is the longest path, in bytes.
+	PathMax = 4096
 )
 
 var (
@@ -81,6 +100,8 @@ type WorkRequest struct {
 	Slots  int      `cbor:"2,keyasint"`           // most assignments wanted, 1 to SlotsMax
 	Ready  []job.ID `cbor:"3,keyasint,omitempty"` // jobs it has opened, and whose models it has verified; at most ReadyMax
 	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it cannot work on, whatever the attempt: they fail; at most ReadyMax
+
+	Version string `cbor:"5,keyasint,omitempty"` // of the worker's build
 }
 
 // Unfit says why a worker cannot work on a job.
@@ -103,6 +124,7 @@ type WorkReply struct {
 	RetryMillis int64        `cbor:"2,keyasint"`           // wait before the next request, milliseconds
 	NotLeader   bool         `cbor:"3,keyasint"`           // whoever answered may not grant
 	Offers      []Offer      `cbor:"4,keyasint,omitempty"` // jobs that have work and that the worker is not ready for; at most ReadyMax
+	Drain       bool         `cbor:"5,keyasint,omitempty"` // finish what is in flight, ask no more, and leave
 }
 
 // Retry is RetryMillis as a duration.
@@ -139,12 +161,15 @@ func (a Assignment) Lease() Lease {
 	return Lease{Job: a.Job, Stage: a.Stage, Task: a.Index, Token: a.Token}
 }
 
-// Report says how an attempt ended: exactly one of Result and Failure is set.
+// Report says how an attempt ended: exactly one of Result, Failure and Returned is
+// set.
 type Report struct {
 	Worker  string      `cbor:"1,keyasint"`
 	Lease   Lease       `cbor:"2,keyasint"`
 	Result  *job.Result `cbor:"3,keyasint"`
 	Failure *Failure    `cbor:"4,keyasint"`
+
+	Returned bool `cbor:"5,keyasint,omitempty"` // the worker leaves and gives the task back: no attempt was made
 }
 
 // Failure says why an attempt failed.
@@ -162,6 +187,7 @@ const (
 	Fenced  Status = 2 // the lease was not current: drop what was staged, it belongs to nobody
 	Retry   Status = 3 // the outcome is unknown or nobody leads: send the same report again
 	Refused Status = 4 // the ledger will never accept this report (rows not conserved): report a failure
+	Lost    Status = 5 // another attempt completed the task first: drop what was staged
 )
 
 // String returns the status's name.
@@ -175,6 +201,8 @@ func (s Status) String() string {
 		return "retry"
 	case Refused:
 		return "refused"
+	case Lost:
+		return "lost"
 	}
 	return fmt.Sprintf("status-%d", uint8(s))
 }
@@ -190,12 +218,57 @@ type ReportReply struct {
 type Heartbeat struct {
 	Worker string     `cbor:"1,keyasint"`
 	Tasks  []Progress `cbor:"2,keyasint"`
+
+	Slots       int    `cbor:"3,keyasint,omitempty"` // tasks it does at once; 0 of a release that did not say
+	Version     string `cbor:"4,keyasint,omitempty"` // of its build
+	Draining    bool   `cbor:"5,keyasint,omitempty"` // it finishes what it has and takes nothing more
+	Host        string `cbor:"6,keyasint,omitempty"` // name of its machine
+	MemoryBytes int64  `cbor:"7,keyasint,omitempty"` // what its process has from the system
 }
 
 // Progress is how far one lease has come.
 type Progress struct {
 	Lease    Lease `cbor:"1,keyasint"`
 	RowsDone int64 `cbor:"2,keyasint"`
+}
+
+// Lead says who answers. Another Leader or Since than before means that whoever
+// was asked until now will not answer.
+type Lead struct {
+	Leader string `cbor:"1,keyasint"` // the coordinator's ID
+	Since  uint64 `cbor:"2,keyasint"` // tells two leaderships of one coordinator apart
+}
+
+// CheckRequest asks a worker whether a job is sound: its input and models are
+// opened and its program compiled, and nothing is written. The client that submits
+// a job need not see the data for that, nor the coordinator.
+type CheckRequest struct {
+	Spec     []byte   `cbor:"1,keyasint"`           // canonical JSON of the job's spec
+	SpecBase string   `cbor:"2,keyasint"`           // folder that the spec's relative paths resolve against
+	Cities   []uint32 `cbor:"3,keyasint,omitempty"` // whose segments are asked for; needs a read of the scoring month
+}
+
+// CheckReply answers a check.
+type CheckReply struct {
+	Job      job.ID              `cbor:"1,keyasint"`           // what the job would be called; "" when there is a problem
+	Problem  string              `cbor:"2,keyasint"`           // why the job cannot run, for people; never names a subscriber (I8)
+	Segments []partition.Segment `cbor:"3,keyasint,omitempty"` // in which subscribers of the cities are, rising
+	Working  bool                `cbor:"4,keyasint,omitempty"` // not the answer yet: it is being worked on
+}
+
+// CompareRequest asks a worker what two versions of a dataset differ in.
+type CompareRequest struct {
+	SpecBase string `cbor:"1,keyasint"` // folder that Output resolves against
+	Output   string `cbor:"2,keyasint"` // the dataset's folder, as a spec names it
+	Old      string `cbor:"3,keyasint"` // a version's ID
+	New      string `cbor:"4,keyasint"` // the other's
+}
+
+// CompareReply answers a comparison.
+type CompareReply struct {
+	Figures []byte `cbor:"1,keyasint"`           // JSON of worker/comparison; names no subscriber (I8)
+	Problem string `cbor:"2,keyasint"`           // why the versions cannot be compared, for people
+	Working bool   `cbor:"3,keyasint,omitempty"` // not the answer yet: it is being worked on
 }
 
 // Cut shortens a reason to ReasonMax bytes, between characters.

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,8 +14,6 @@ import (
 	"rescore/partition"
 	"rescore/partition/job"
 )
-
-var update = flag.Bool("update", false, "write the golden messages anew: only for a message that no release has sent yet")
 
 // samples has one message of each kind with every field set.
 var (
@@ -58,6 +55,21 @@ func TestGoldenMessagesDecodeForEver(t *testing.T) {
 	golden(t, "report-failure", reportFailure)
 	golden(t, "report-reply", reportReply)
 	golden(t, "heartbeat", heartbeat)
+
+	golden(t, "work-request-version", WorkRequest{Worker: "w1", Slots: 2, Version: "v1.2.3"})
+	golden(t, "work-reply-drain", WorkReply{Assignments: []Assignment{}, RetryMillis: 25, Drain: true})
+	golden(t, "report-returned", Report{Worker: "w1", Lease: lease, Returned: true})
+	golden(t, "report-reply-lost", ReportReply{Status: Lost, Message: "another attempt was first"})
+	golden(t, "heartbeat-registry", Heartbeat{Worker: "w1", Tasks: []Progress{}, Slots: 4, Version: "v1.2.3", Draining: true, Host: "h1", MemoryBytes: 1 << 30})
+	golden(t, "lead", Lead{Leader: "c1", Since: 7})
+	golden(t, "check-request", CheckRequest{Spec: []byte(`{"name":"base"}`), SpecBase: "jobs", Cities: []uint32{755}})
+	golden(t, "check-reply", CheckReply{Job: lease.Job, Segments: []partition.Segment{1380000, 1380001}})
+	golden(t, "check-reply-problem", CheckReply{Problem: "input.path is not there"})
+	golden(t, "check-reply-working", CheckReply{Working: true})
+	golden(t, "compare-request", CompareRequest{SpecBase: "jobs", Output: "out", Old: "202405-0123456789ab.1", New: "202405-0123456789ab.2"})
+	golden(t, "compare-reply", CompareReply{Figures: []byte(`{}`)})
+	golden(t, "compare-reply-problem", CompareReply{Figures: []byte{}, Problem: "no such version"})
+	golden(t, "compare-reply-working", CompareReply{Figures: []byte{}, Working: true})
 }
 
 func golden[M Message](t *testing.T, name string, m M) {
@@ -67,7 +79,7 @@ func golden[M Message](t *testing.T, name string, m M) {
 		t.Fatal(err)
 	}
 	file := filepath.Join("testdata", name+"-v1.bin")
-	if *update {
+	if os.Getenv("RESCORE_GOLDEN") == "write" { // only for a message that no release has sent yet
 		if err := os.WriteFile(file, data, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -164,12 +176,38 @@ func TestEncodeAndDecodeRefuseWhatIsOutsideItsLimits(t *testing.T) {
 	refused(t, "no lease", Report{Worker: "w", Failure: &Failure{}})
 	refused(t, "no worker in report", Report{Lease: lease, Failure: &Failure{}})
 	refused(t, "long reason", Report{Worker: "w", Lease: lease, Failure: &Failure{Reason: strings.Repeat("x", ReasonMax+1)}})
+	refused(t, "a result given back", Report{Worker: "w", Lease: lease, Result: &job.Result{}, Returned: true})
+	refused(t, "a failure given back", Report{Worker: "w", Lease: lease, Failure: &Failure{}, Returned: true})
+	refused(t, "a long version", WorkRequest{Worker: "w", Slots: 1, Version: strings.Repeat("v", NameMax+1)})
 	refused(t, "no status", ReportReply{})
-	refused(t, "unknown status", ReportReply{Status: Refused + 1})
+	refused(t, "unknown status", ReportReply{Status: Lost + 1})
 	refused(t, "long message", ReportReply{Status: OK, Message: strings.Repeat("x", ReasonMax+1)})
 	refused(t, "no worker in heartbeat", Heartbeat{})
 	refused(t, "too many tasks", Heartbeat{Worker: "w", Tasks: make([]Progress, TasksMax+1)})
 	refused(t, "no lease in heartbeat", Heartbeat{Worker: "w", Tasks: make([]Progress, 1)})
+	refused(t, "negative slots", Heartbeat{Worker: "w", Slots: -1})
+	refused(t, "negative memory", Heartbeat{Worker: "w", MemoryBytes: -1})
+	refused(t, "a long host", Heartbeat{Worker: "w", Host: strings.Repeat("h", NameMax+1)})
+	refused(t, "a long version in heartbeat", Heartbeat{Worker: "w", Version: strings.Repeat("v", NameMax+1)})
+	refused(t, "nobody leads", Lead{Since: 1})
+	refused(t, "a check of nothing", CheckRequest{})
+	refused(t, "too many cities", CheckRequest{Spec: []byte("{}"), Cities: make([]uint32, CitiesMax+1)})
+	refused(t, "a long folder", CheckRequest{Spec: []byte("{}"), SpecBase: strings.Repeat("x", PathMax+1)})
+	refused(t, "an empty answer", CheckReply{})
+	refused(t, "an answer and a problem", CheckReply{Job: "a", Problem: "b"})
+	refused(t, "an answer and at work", CheckReply{Job: "a", Working: true})
+	refused(t, "a long job", CheckReply{Job: job.ID(strings.Repeat("a", NameMax+1))})
+	refused(t, "a long problem", CheckReply{Problem: strings.Repeat("a", ReasonMax+1)})
+	refused(t, "a segment twice", CheckReply{Job: "a", Segments: []partition.Segment{1, 1}})
+	refused(t, "segments falling", CheckReply{Job: "a", Segments: []partition.Segment{2, 1}})
+	refused(t, "too many segments", CheckReply{Job: "a", Segments: make([]partition.Segment, SegmentsMax+1)})
+	refused(t, "one version", CompareRequest{Old: "a"})
+	refused(t, "the other version", CompareRequest{New: "a"})
+	refused(t, "a long dataset folder", CompareRequest{Old: "a", New: "b", Output: strings.Repeat("x", PathMax+1)})
+	refused(t, "a long base folder", CompareRequest{Old: "a", New: "b", SpecBase: strings.Repeat("x", PathMax+1)})
+	refused(t, "no figures", CompareReply{})
+	refused(t, "figures and a problem", CompareReply{Figures: []byte("{}"), Problem: "b"})
+	refused(t, "a long problem of versions", CompareReply{Problem: strings.Repeat("a", ReasonMax+1)})
 	refused(t, "negative rows done", Heartbeat{Worker: "w", Tasks: []Progress{{Lease: lease, RowsDone: -1}}})
 }
 
@@ -230,6 +268,11 @@ func FuzzDecode(f *testing.F) {
 		roundTrip[Report](t, data)
 		roundTrip[ReportReply](t, data)
 		roundTrip[Heartbeat](t, data)
+		roundTrip[Lead](t, data)
+		roundTrip[CheckRequest](t, data)
+		roundTrip[CheckReply](t, data)
+		roundTrip[CompareRequest](t, data)
+		roundTrip[CompareReply](t, data)
 	})
 }
 
