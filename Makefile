@@ -19,7 +19,7 @@ PEERS       ?=
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint vuln fuzz e2e kill bench bench-peers golden clean
+.PHONY: help build demo test vet race lint vuln fuzz e2e kill fault bench bench-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
@@ -45,7 +45,7 @@ vet: ## let the compiler's friends read the code
 # sees to it), so the race detector has nothing to look for in them. Nor has it
 # in e2e, which runs a binary built without it.
 race: ## run the tests of everything that has goroutines under the race detector (needs a C compiler)
-	$(GO) test -race -short -timeout 14m $$($(GO) list ./... | grep -Ev '/(partition|job|ecdf|wire|schema|synth|ledger|plan|lease|kernel|kerneltest|lane|gen|feature|rule|score|model|attribution|program|formula|tag|rank|contest|psi|elementary|transform|arch|e2e)$$')
+	$(GO) test -race -short -timeout 14m $$($(GO) list ./... | grep -Ev '/(partition|job|ecdf|wire|schema|synth|ledger|plan|lease|kernel|kerneltest|lane|gen|feature|rule|score|model|attribution|program|formula|tag|rank|contest|psi|elementary|transform|arch|e2e|fault)$$')
 
 lint: ## run golangci-lint, or staticcheck where that is what there is
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; \
@@ -68,6 +68,9 @@ e2e: ## run whole jobs through the real binary
 
 kill: ## kill the real binary RUNS (200) times at random; versions must stay byte-identical
 	RESCORE_KILLS=$(RUNS) $(GO) test -count=1 -timeout 60m -v -run Killed ./cmd/internal/e2e
+
+fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SEED=… deals the same faults
+	RESCORE_FAULTS=$(RUNS) $(GO) test -count=1 -timeout 120m -v ./cmd/internal/fault
 
 bench: ## run the benchmarks matching BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

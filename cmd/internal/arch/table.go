@@ -42,7 +42,8 @@ var table = []row{
 	{"partition/psi", nil, nil},
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
-	{"partition/store", nil, nil},
+	{"partition/failpoint", nil, nil},
+	{"partition/store", list("partition/failpoint"), nil},
 	{"partition/store/storetest", list("partition/store"), nil},
 	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
 
@@ -50,9 +51,9 @@ var table = []row{
 	{"coordinator/ledger", list("partition", "partition/job"), list(cbor)},
 	{"coordinator/plan", list("partition", "partition/job"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
-	{"coordinator/replica", list("coordinator/ledger"), list(raft, raftBolt, bbolt, hclog)},
+	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
+	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
 	{"worker/kernel", list("partition/schema"), list(arrow)},
@@ -72,7 +73,7 @@ var table = []row{
 	{"worker/program", list("worker/bundle", "worker/kernel", "worker/lane", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/psi", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
-	{"worker/sink", list("partition", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/sink", list("partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
 	{"deploy", nil, nil},
@@ -87,6 +88,7 @@ var table = []row{
 	{"cmd/internal/progress", list(anything), list(anything)},
 	{"cmd/internal/province", list(anything), list(anything)},
 	{"cmd/internal/e2e", list(anything), list(anything)},
+	{"cmd/internal/fault", nil, list(parquet)}, // it speaks to processes, and knows nothing of their insides
 }
 
 // door names the only packages through which a module may be entered, whatever

@@ -1,0 +1,325 @@
+package fault
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// a fault breaks something, lets it be broken for a while and mends it. Nothing that
+// it broke is left broken when it returns.
+type fault struct {
+	name  string
+	needs func(c *cluster) bool // nil: nothing that not every machine gives
+	do    func(c *cluster, r *rand.Rand)
+}
+
+func networks(c *cluster) bool   { return c.apart }
+func smallDisks(c *cluster) bool { return c.small }
+
+var faults = []fault{
+	{"kill a worker", nil, func(c *cluster, r *rand.Rand) { c.fell(pick(r, c.workers), r) }},
+	{"kill a coordinator", nil, func(c *cluster, r *rand.Rand) { c.fell(pick(r, c.coordinators), r) }},
+	{"kill the leader", nil, func(c *cluster, r *rand.Rand) { c.fell(c.leading(r), r) }},
+	{"kill all coordinators", nil, func(c *cluster, r *rand.Rand) { c.together(c.coordinators, r) }},
+	{"kill everything", nil, func(c *cluster, r *rand.Rand) { c.together(c.all(), r) }},
+	{"stop a worker until its lease is over", nil, func(c *cluster, r *rand.Rand) {
+		c.freeze(pick(r, c.workers), leaseTTL+time.Duration(r.IntN(2000))*time.Millisecond)
+	}},
+	{"stop the leader", nil, func(c *cluster, r *rand.Rand) { c.freeze(c.leading(r), upTo(r, 4*time.Second)) }},
+	{"stop a coordinator", nil, func(c *cluster, r *rand.Rand) { c.freeze(pick(r, c.coordinators), upTo(r, 4*time.Second)) }},
+	{"drain a worker", nil, func(c *cluster, r *rand.Rand) { c.drain(pick(r, c.workers)) }},
+	{"cut the leader off", networks, func(c *cluster, r *rand.Rand) { c.cut(c.leading(r), upTo(r, 5*time.Second)) }},
+	{"cut a coordinator off", networks, func(c *cluster, r *rand.Rand) { c.cut(pick(r, c.coordinators), upTo(r, 5*time.Second)) }},
+	{"cut a worker off", networks, func(c *cluster, r *rand.Rand) { c.cut(pick(r, c.workers), upTo(r, 2*leaseTTL)) }},
+	{"one way only between two coordinators", networks, (*cluster).deafen},
+	{"the clock of a coordinator jumps", nil, func(c *cluster, r *rand.Rand) {
+		c.jump(pick(r, c.coordinators), []string{"1h", "-20s", "5s", "-5s"}[r.IntN(4)], upTo(r, 2*time.Second))
+	}},
+	{"the disk of a coordinator is full", smallDisks, (*cluster).fill},
+	{"die at a failpoint", nil, func(c *cluster, r *rand.Rand) { c.failpoint(r, "kill") }},
+	{"die at a failpoint", nil, func(c *cluster, r *rand.Rand) { c.failpoint(r, "kill") }}, // twice as often: there are many
+	{"stop at a failpoint", nil, func(c *cluster, r *rand.Rand) { c.failpoint(r, "stop") }},
+	{"slow at a failpoint", nil, func(c *cluster, r *rand.Rand) { c.failpoint(r, "sleep 1s") }},
+}
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+func upTo(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+
+// leading is the leader or, while there is none, any coordinator.
+func (c *cluster) leading(r *rand.Rand) *process {
+	if p := c.leader(); p != nil {
+		return p
+	}
+	return pick(r, c.coordinators)
+}
+
+// with holds processes for one fault: two hands on one process would mend what the
+// other broke.
+func (c *cluster) with(list []*process, do func()) {
+	sorted := slices.SortedFunc(slices.Values(list), func(a, b *process) int { return strings.Compare(a.name, b.name) })
+	for _, p := range sorted {
+		mu, _ := c.hands.LoadOrStore(p, &sync.Mutex{})
+		mu.(*sync.Mutex).Lock()
+		defer mu.(*sync.Mutex).Unlock()
+	}
+	do()
+}
+
+func (c *cluster) fell(p *process, r *rand.Rand) { c.together([]*process{p}, r) }
+
+func (c *cluster) together(list []*process, r *rand.Rand) {
+	c.with(list, func() {
+		for _, p := range list {
+			p.signal(syscall.SIGKILL)
+		}
+		for _, p := range list {
+			<-p.ended()
+		}
+		time.Sleep(upTo(r, time.Second))
+		for _, p := range list {
+			p.start(c.T)
+		}
+	})
+}
+
+func (c *cluster) freeze(p *process, d time.Duration) {
+	c.with([]*process{p}, func() {
+		p.signal(syscall.SIGSTOP)
+		time.Sleep(d)
+		p.signal(syscall.SIGCONT)
+		p.revive(c.T) // a coordinator that finds itself too far behind may end
+	})
+}
+
+func (c *cluster) drain(p *process) {
+	c.with([]*process{p}, func() {
+		p.signal(syscall.SIGTERM)
+		select {
+		case <-p.ended():
+			if p.code != 0 {
+				c.Errorf("worker %s was told to drain and ended with code %d", p.name, p.code)
+			}
+		case <-time.After(2 * time.Minute):
+			c.Errorf("worker %s was told to drain and is still there after two minutes", p.name)
+			p.kill()
+		}
+		p.start(c.T)
+	})
+}
+
+func (c *cluster) cut(p *process, d time.Duration) {
+	c.with([]*process{p}, func() {
+		if err := p.at.cut(); err != nil {
+			c.Error(err)
+		}
+		time.Sleep(d)
+		if err := p.at.join(); err != nil {
+			c.Error(err)
+		}
+		p.revive(c.T)
+	})
+}
+
+func (c *cluster) deafen(r *rand.Rand) {
+	from := r.IntN(3)
+	a, b := c.coordinators[from], c.coordinators[(from+1+r.IntN(2))%3]
+	c.with([]*process{a}, func() {
+		if err := a.at.deafen(b.at); err != nil {
+			c.Error(err)
+		}
+		time.Sleep(upTo(r, 4*time.Second))
+		if err := a.at.hear(b.at); err != nil {
+			c.Error(err)
+		}
+		a.revive(c.T)
+	})
+}
+
+func (c *cluster) jump(p *process, by string, d time.Duration) {
+	c.with([]*process{p}, func() {
+		p.arm(c.T, "clock shift "+by)
+		time.Sleep(d)
+		p.arm(c.T, "")
+		p.revive(c.T)
+	})
+}
+
+// fill takes the room on a coordinator's disk away: the coordinator is to end and
+// say why, and to go on where it was when there is room again.
+func (c *cluster) fill(r *rand.Rand) {
+	p := pick(r, c.coordinators)
+	c.with([]*process{p}, func() {
+		filler := filepath.Join(p.dir, "ledger", "filler")
+		f, err := os.Create(filler)
+		if err != nil {
+			c.Error(err)
+			return
+		}
+		chunk := make([]byte, 1<<20)
+		for size := len(chunk); size > 0; {
+			if _, err := f.Write(chunk[:size]); err != nil {
+				size /= 2
+			}
+		}
+		_ = f.Close() // full: that is the point
+		time.Sleep(upTo(r, 3*time.Second))
+		if err := os.Remove(filler); err != nil {
+			c.Error(err)
+		}
+		time.Sleep(200 * time.Millisecond) // it may be dying
+		p.revive(c.T)
+	})
+}
+
+// failpoint waits until some process comes to a named moment.
+func (c *cluster) failpoint(r *rand.Rand, act string) {
+	point := pick(r, failpoints)
+	p := pick(r, c.workers)
+	if point.coordinator {
+		p = c.leading(r)
+	}
+	c.with([]*process{p}, func() {
+		before := len(p.hits(c.T))
+		p.arm(c.T, point.name+" "+act)
+		for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && len(p.hits(c.T)) == before; {
+			time.Sleep(10 * time.Millisecond)
+		}
+		p.arm(c.T, "")
+		if act == "stop" && len(p.hits(c.T)) > before {
+			time.Sleep(leaseTTL + upTo(r, time.Second))
+			p.signal(syscall.SIGCONT)
+		}
+		if act == "kill" {
+			time.Sleep(upTo(r, 500*time.Millisecond))
+		}
+		p.revive(c.T)
+	})
+}
+
+// wanted is how many faults are dealt out: RESCORE_FAULTS, or 6.
+func wanted(t *testing.T) int64 {
+	s := os.Getenv("RESCORE_FAULTS")
+	if s == "" {
+		return 6
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 1 {
+		t.Fatalf("RESCORE_FAULTS=%q is no number of faults", s)
+	}
+	return n
+}
+
+func seed(t *testing.T) uint64 {
+	s := os.Getenv("RESCORE_SEED")
+	if s == "" {
+		return rand.Uint64()
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		t.Fatalf("RESCORE_SEED=%q is no seed", s)
+	}
+	return n
+}
+
+// TestNothingIsLostAndNothingDoubledWhateverDies keeps jobs running while two hands
+// break and mend the cluster under them.
+func TestNothingIsLostAndNothingDoubledWhateverDies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts seven processes and breaks them for minutes; make fault runs it")
+	}
+	n, s := wanted(t), seed(t)
+	t.Logf("%d faults, RESCORE_SEED=%d", n, s)
+	c := newCluster(t, 20_000)
+	usable := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.needs != nil && !f.needs(c) })
+
+	var dealt atomic.Int64
+	var counts sync.Map // fault's name → *atomic.Int64
+	var hands, jobs sync.WaitGroup
+	for hand := range uint64(2) {
+		hands.Go(func() {
+			r := rand.New(rand.NewPCG(s, hand))
+			for dealt.Add(1) <= n && !t.Failed() {
+				f := pick(r, usable)
+				count, _ := counts.LoadOrStore(f.name, &atomic.Int64{})
+				count.(*atomic.Int64).Add(1)
+				f.do(c, r)
+				time.Sleep(upTo(r, 300*time.Millisecond))
+			}
+		})
+	}
+	over := make(chan struct{})
+	go func() { hands.Wait(); close(over) }()
+	var finished atomic.Int64
+	var next atomic.Int64
+	for range 3 { // jobs at a time
+		jobs.Go(func() {
+			for more := true; more && !t.Failed(); {
+				c.job(int(next.Add(1)))
+				finished.Add(1)
+				select {
+				case <-over:
+					more = false
+				default:
+				}
+			}
+		})
+	}
+	jobs.Wait()
+	<-over
+	c.silent()
+	counts.Range(func(name, count any) bool {
+		t.Logf("%5d × %s", count.(*atomic.Int64).Load(), name)
+		return true
+	})
+	reached := map[string]int{}
+	for _, p := range c.all() {
+		for _, name := range p.hits(t) {
+			reached[name]++
+		}
+	}
+	t.Logf("%d jobs published through %d faults; failpoints reached: %v", finished.Load(), n, reached)
+}
+
+// job takes one job from its submission to its verified version.
+func (c *cluster) job(n int) {
+	var s submission
+	var last error
+	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		if s, last = c.submit(n); last == nil {
+			break
+		}
+		if time.Now().After(end) {
+			c.Errorf("job %d could not be submitted in ten minutes: %v", n, last)
+			return
+		}
+	}
+	for end := time.Now().Add(15 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		st, err := c.status(s)
+		switch {
+		case err == nil && st.State == "published":
+			c.verify(s)
+			if err := os.RemoveAll(s.out); err != nil {
+				c.Error(err)
+			}
+			return
+		case err == nil && st.State == "failed":
+			c.Errorf("job %s failed: %s", s.id, st.Reason)
+			return
+		case time.Now().After(end):
+			c.Errorf("job %s is not published after a quarter of an hour: %+v, %v", s.id, st, err)
+			return
+		case c.Failed():
+			return
+		}
+	}
+}
