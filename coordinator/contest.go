@@ -14,12 +14,12 @@ import (
 // contest adds up what the partitions counted of the challengers, and works out
 // their figures, in the spec's order. Like the ranks it follows from the ledger and
 // from files that never change.
-func (n *Node) contest(ctx context.Context, j *ledger.Job, spec job.Spec) ([]contest.Figures, error) {
+func (t *Term) contest(ctx context.Context, j *ledger.Job, spec job.Spec) ([]contest.Figures, error) {
 	challengers := spec.Model.Challengers
 	if len(challengers) == 0 {
 		return nil, nil
 	}
-	st, err := n.cfg.Output(j.SpecBase, spec.Output.Path)
+	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,14 +1,14 @@
 // Package coordinator is the control plane: it hands out leases, takes reports,
 // and takes every job its next step. It never touches a subscriber record.
 //
-//	workers ──► bus ──► lease.Decide ──► replica ──► ledger
-//	                                                   │
-//	             plan.Cut, publish.Gate, … ◄── steward ┘
+//	workers ──► bus ──► Node ──► Term ──► lease.Decide ──► replica ──► ledger
+//	                               ▲                                     │
+//	                               └──── plan.Cut, publish.Gate, … ◄─────┘
 //
-// Decisions are pure functions of the ledger; this package is the shell that
-// proposes them and carries out their effects. Every effect can be worked out
-// again from the ledger, so a coordinator that starts, or takes over, begins by
-// doing exactly that.
+// Decisions are pure functions of the ledger. A Term is one leadership's soft state
+// around them, and a Node the shell that leads, listens and calls. Every effect can
+// be worked out again from the ledger, so a coordinator that starts, or takes over,
+// begins by doing exactly that.
 package coordinator
 
 import (
@@ -16,8 +16,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -33,8 +33,8 @@ import (
 
 // Config is what a coordinator needs from its surroundings.
 type Config struct {
-	Replica *replica.Replica
-	Bus     *bus.Bus
+	Replica *replica.Replica // of a Node; a Term is given its ledger
+	Bus     *bus.Bus         // of a Node
 	// Output opens the dataset folder a spec names, relative to the folder base.
 	Output func(base, path string) (store.Store, error)
 	// PartitionRows is the weight a partition is cut to. Defaults to 250 000.
@@ -42,23 +42,33 @@ type Config struct {
 	Lease         lease.Config
 	// Tick is how often silent workers are looked for. Defaults to 200 ms.
 	Tick time.Duration
-	Log  *slog.Logger
+	// Now is the clock of patience: leases, back-off, times that are shown. Defaults
+	// to time.Now.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.PartitionRows == 0 {
+		c.PartitionRows = 250_000
+	}
+	if c.Tick == 0 {
+		c.Tick = 200 * time.Millisecond
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
 }
 
 // Node is one coordinator.
 type Node struct {
-	cfg Config
-	// turn is held from reading the ledger for a decision about leases until what
-	// came of it is in the book: whoever looked for silent leases in between would
-	// take back one that was just granted.
-	turn sync.Mutex
-
-	// Soft state of one leadership: lost with it, and nothing depends on it but
-	// when leases run out and what a progress bar shows. mu may be held while the
-	// ledger is read; it is never taken there.
-	mu   sync.Mutex
-	book *lease.Book            // what was heard of each lease, and when
-	rows map[ledger.Lease]int64 // rows read, by the last heartbeat
+	cfg  Config
+	turn sync.Mutex           // Term.Settle and Tick take turns
+	term atomic.Pointer[Term] // of the last leadership; nil before the first
 }
 
 // assignmentsMax is how many assignments one answer brings; a worker with more free
@@ -67,15 +77,7 @@ type Node struct {
 const assignmentsMax = 8
 
 // New returns a node; Run starts it.
-func New(cfg Config) *Node {
-	if cfg.PartitionRows == 0 {
-		cfg.PartitionRows = 250_000
-	}
-	if cfg.Tick == 0 {
-		cfg.Tick = 200 * time.Millisecond
-	}
-	return &Node{cfg: cfg}
-}
+func New(cfg Config) *Node { return &Node{cfg: cfg.withDefaults()} }
 
 // Run serves until ctx ends and returns when everything it started has stopped.
 // It serves only while it leads, each time after the ledger holds every entry of
@@ -103,12 +105,11 @@ func (n *Node) serve(ctx, term context.Context) error {
 	over, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(term, func() { cancel(context.Cause(term)) })()
-	n.mu.Lock()
-	n.book, n.rows = lease.NewBook(time.Now()), make(map[ledger.Lease]int64)
-	n.mu.Unlock()
+	t := NewTerm(n.cfg, n)
+	n.term.Store(t)
 	group, ctx := errgroup.WithContext(over)
 	group.Go(func() error { return n.cfg.Bus.Serve(ctx, n) })
-	group.Go(func() error { return n.steward(ctx) })
+	group.Go(func() error { return n.steward(ctx, t) })
 	if err := group.Wait(); over.Err() == nil {
 		return err
 	}
@@ -138,193 +139,56 @@ func (n *Node) View(read func(*ledger.State)) { n.cfg.Replica.View(read) }
 // Changed returns a channel that is closed when the ledger next changes.
 func (n *Node) Changed() <-chan struct{} { return n.cfg.Replica.Changed() }
 
-// InFlight returns how many tasks of a job's stage are leased, and how many rows
-// of them workers have read by their last heartbeats. Both are 0 for a job or a
-// stage that is not there.
+// InFlight is Term.InFlight of the last leadership here.
 func (n *Node) InFlight(id job.ID, stage int) (rows int64, tasks int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.View(func(s *ledger.State) {
-		j := s.Job(id)
-		if j == nil || stage < 0 || stage >= len(j.Stages) {
-			return
-		}
-		st := &j.Stages[stage]
-		for t := range st.Leased() {
-			ref := ledger.TaskRef{Job: id, Stage: stage, Task: t}
-			rows += n.rows[ledger.Lease{TaskRef: ref, Token: st.Tasks[t].Token}]
-			tasks++
-		}
-	})
-	return rows, tasks
+	if t := n.term.Load(); t != nil {
+		return t.InFlight(id, stage)
+	}
+	return 0, 0
+}
+
+// Workers is Term.Workers of the last leadership here.
+func (n *Node) Workers() []Worker {
+	if t := n.term.Load(); t != nil {
+		return t.Workers()
+	}
+	return nil
+}
+
+// Drain is Term.Drain of the last leadership here.
+func (n *Node) Drain(worker string) error {
+	if t := n.term.Load(); t != nil {
+		return t.Drain(worker)
+	}
+	return fmt.Errorf("drain %s: %w", worker, replica.ErrNotLeader)
 }
 
 // Work implements bus.Handler.
 func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
-	var reply wire.WorkReply
-	n.unfit(ctx, r)
-	granted := n.settle(ctx, lease.Request{Worker: r.Worker, Slots: min(r.Slots, assignmentsMax), Ready: r.Ready})
-	n.View(func(s *ledger.State) {
-		if id, ok := lease.Unready(s, r.Ready); ok && len(granted) == 0 {
-			j := s.Job(id)
-			reply.Offers = []wire.Offer{{Job: id, Spec: j.Spec, SpecBase: j.SpecBase}}
-		}
-		for _, l := range granted {
-			reply.Assignments = append(reply.Assignments, assignment(s, l))
-		}
-	})
-	if len(reply.Assignments) == 0 {
-		reply.RetryMillis = 25 // a stage may be about to be planned
-	}
-	return reply
-}
-
-// unfit fails the jobs that a worker cannot work on: their models do not score what
-// they should, or what they name cannot be read.
-func (n *Node) unfit(ctx context.Context, r wire.WorkRequest) {
-	for _, u := range r.Unfit {
-		n.cfg.Log.Warn("worker is unfit for job", "worker", r.Worker, "job", u.Job, "reason", u.Reason)
-		_, err := n.Propose(ctx, ledger.FailJob{Job: u.Job, Reason: u.Reason})
-		if err != nil && !errors.Is(err, ledger.ErrState) && ctx.Err() == nil { // a job that is over needs no failing
-			n.cfg.Log.Warn("fail job", "job", u.Job, "err", err)
-		}
-	}
-}
-
-// settle takes back the leases that ran out and grants what the requests ask
-// for. It returns what was granted.
-func (n *Node) settle(ctx context.Context, requests ...lease.Request) (granted []ledger.Lease) {
 	n.turn.Lock()
 	defer n.turn.Unlock()
-	for _, cmd := range n.decide(requests) {
-		reply, err := n.Propose(ctx, cmd)
-		if err != nil {
-			if !errors.Is(err, ledger.ErrFenced) && ctx.Err() == nil { // a lease that ended meanwhile is nothing to speak of
-				n.cfg.Log.Warn("propose", "command", cmd.Kind(), "err", err)
-			}
-			continue
-		}
-		if g, ok := reply.(ledger.GrantReply); ok {
-			n.heard(g.Leases)
-			granted = append(granted, g.Leases...)
-		}
-	}
-	return granted
-}
-
-// heard notes leases that were granted just now.
-func (n *Node) heard(leases []ledger.Lease) {
-	now := time.Now()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, l := range leases {
-		n.book.Heard(l, now)
-	}
-}
-
-// assignment tells a worker all it needs to know of a lease.
-func assignment(s *ledger.State, l ledger.Lease) wire.Assignment {
-	j := s.Job(l.Job)
-	stage := &j.Stages[l.Stage]
-	a := wire.Assignment{
-		Job: l.Job, Stage: l.Stage, Kind: stage.Kind, Index: l.Task, Token: l.Token, Epoch: j.Epoch,
-		Spec: j.Spec, SpecBase: j.SpecBase, Task: stage.Tasks[l.Task].Task,
-		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules, Challengers: j.Facts.Challengers,
-	}
-	if stage.Kind == job.StageSelect && len(a.Task.Slices) == 0 {
-		a.Files = nil // it reads what was staged, not the input
-	}
-	return a
+	return n.term.Load().Settle(ctx, []wire.WorkRequest{r})[0]
 }
 
 // Report implements bus.Handler.
 func (n *Node) Report(ctx context.Context, r wire.Report) wire.ReportReply {
-	l := leaseOf(r.Lease)
-	var cmd ledger.Command
-	switch {
-	case r.Result != nil:
-		cmd = ledger.Complete{Lease: l, Result: *r.Result}
-	case r.Failure != nil:
-		cmd = ledger.Fail{Lease: l, Reason: r.Failure.Reason, Fatal: r.Failure.Fatal}
-	default:
-		return wire.ReportReply{Status: wire.Refused, Message: "a report needs a result or a failure"}
-	}
-	_, err := n.Propose(ctx, cmd)
-	if err == nil {
-		return wire.ReportReply{Status: wire.OK}
-	}
-	status := answerTo(err)
-	if status == wire.Refused && r.Result != nil {
-		// Rows were lost or made on the way, or the report fits no log entry: the
-		// attempt failed, whatever it says. Sent again, it is refused again.
-		if _, failing := n.Propose(ctx, ledger.Fail{Lease: l, Reason: wire.Cut(err.Error())}); failing != nil && answerTo(failing) == wire.Retry {
-			status = wire.Retry
-		}
-	}
-	return wire.ReportReply{Status: status, Message: wire.Cut(err.Error())}
-}
-
-// answerTo says what a report that was not taken should be answered with: only
-// where the outcome is not known does it help to send it again.
-func answerTo(err error) wire.Status {
-	switch {
-	case errors.Is(err, ledger.ErrFenced):
-		return wire.Fenced
-	case errors.Is(err, replica.ErrUnknownOutcome), errors.Is(err, replica.ErrNotLeader):
-		return wire.Retry
-	}
-	return wire.Refused
+	return n.term.Load().Report(ctx, r)
 }
 
 // Heartbeat implements bus.Handler.
-func (n *Node) Heartbeat(h wire.Heartbeat) {
-	now := time.Now()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, t := range h.Tasks {
-		l := leaseOf(t.Lease)
-		n.book.Heard(l, now)
-		n.rows[l] = t.RowsDone
-	}
-}
-
-func leaseOf(l wire.Lease) ledger.Lease {
-	return ledger.Lease{TaskRef: ledger.TaskRef{Job: l.Job, Stage: l.Stage, Task: l.Task}, Token: l.Token}
-}
-
-// decide asks lease.Decide what to do now. It forgets what was heard of leases
-// that are over.
-func (n *Node) decide(requests []lease.Request) (cmds []ledger.Command) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.View(func(s *ledger.State) {
-		n.book.Forget(s)
-		maps.DeleteFunc(n.rows, func(l ledger.Lease, _ int64) bool { return !current(s, l) })
-		cmds = lease.Decide(s, n.book, requests, time.Now(), n.cfg.Lease)
-	})
-	return cmds
-}
-
-// current reports whether a task is leased under l.
-func current(s *ledger.State, l ledger.Lease) bool {
-	j := s.Job(l.Job)
-	if j == nil || l.Stage >= len(j.Stages) || l.Task >= len(j.Stages[l.Stage].Tasks) {
-		return false
-	}
-	t := &j.Stages[l.Stage].Tasks[l.Task]
-	return t.State == ledger.Leased && t.Token == l.Token
-}
+func (n *Node) Heartbeat(h wire.Heartbeat) { n.term.Load().Heartbeat(h) }
 
 // steward takes every job its next step whenever the ledger changed, and gives
 // the leases of silent workers away.
-func (n *Node) steward(ctx context.Context) error {
+func (n *Node) steward(ctx context.Context, t *Term) error {
 	ticker := time.NewTicker(n.cfg.Tick)
 	defer ticker.Stop()
-	seen := map[job.ID]time.Time{}
 	for {
 		changed := n.Changed()
-		if err := n.advance(ctx, seen); err != nil {
-			return err
+		for _, id := range t.Todo() {
+			if err := t.Step(ctx, id); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -333,6 +197,8 @@ func (n *Node) steward(ctx context.Context) error {
 			continue
 		case <-ticker.C:
 		}
-		n.settle(ctx)
+		n.turn.Lock()
+		t.Tick(ctx)
+		n.turn.Unlock()
 	}
 }

@@ -472,8 +472,11 @@ func TestADeposedLeaderFailsNoJobAndDoesNotEnd(t *testing.T) {
 	node := h.node
 	h.close() // from here on, nothing can be proposed
 	for range 2 {
-		if err := node.advance(t.Context(), map[job.ID]time.Time{}); err != nil {
-			t.Errorf("got %v", err)
+		term := node.term.Load()
+		for _, id := range term.Todo() {
+			if err := term.Step(t.Context(), id); err != nil {
+				t.Errorf("got %v", err)
+			}
 		}
 	}
 	h.opts.wrap = nil

@@ -20,8 +20,8 @@ import (
 // planSelect plans the select stage: a task for each scored partition, over its
 // score file and the ranks of the whole base. All of it follows from the ledger and
 // from files that never change, so whoever leads plans the same.
-func (n *Node) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]job.Task, error) {
-	st, err := n.cfg.Output(j.SpecBase, spec.Output.Path)
+func (t *Term) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]job.Task, error) {
+	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -46,56 +46,65 @@ func next(j *ledger.Job) step {
 	return stepNone
 }
 
-// advance takes each job as far as it goes without workers. A job whose step
-// cannot be carried out fails with the reason. A sealed one cannot fail any more:
-// advance returns why it could not be published, and whoever leads next tries
-// again. seen is when this leader first saw each job that is not over.
-func (n *Node) advance(ctx context.Context, seen map[job.ID]time.Time) error {
-	type todo struct {
-		job  *ledger.Job
-		step step
-	}
-	var todos []todo
-	now := time.Now()
-	n.View(func(s *ledger.State) {
+// Todo returns the jobs with a step to take without workers, oldest first.
+func (t *Term) Todo() (ids []job.ID) {
+	now := t.cfg.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ledger.View(func(s *ledger.State) {
 		for j := range s.Jobs() {
-			switch _, known := seen[j.ID]; {
+			switch _, known := t.seen[j.ID]; {
 			case j.State == job.Published || j.State == job.Failed:
-				delete(seen, j.ID)
+				delete(t.seen, j.ID)
 			case !known:
-				seen[j.ID] = now
+				t.seen[j.ID] = now
 			}
-			if at := next(j); at != stepNone {
-				todos = append(todos, todo{j.Clone(), at}) // the ledger goes on while the step is carried out
+			if next(j) != stepNone {
+				ids = append(ids, j.ID)
 			}
 		}
 	})
-	for _, t := range todos {
-		var err error
-		switch t.step {
-		case stepNone: // is not in the list
-		case stepPlan:
-			err = n.plan(ctx, t.job)
-		case stepSeal:
-			err = n.seal(ctx, t.job, seen[t.job.ID])
-		case stepPublish:
-			err = n.publish(ctx, t.job)
+	return ids
+}
+
+// Step takes a job as far as it goes without workers; one call for a job at a time. A
+// job whose step cannot be carried out fails with the reason. A sealed one cannot
+// fail any more: Step returns why it could not be published.
+func (t *Term) Step(ctx context.Context, id job.ID) error {
+	var j *ledger.Job
+	t.ledger.View(func(s *ledger.State) {
+		if found := s.Job(id); found != nil {
+			j = found.Clone() // the ledger goes on while the step is carried out
 		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err == nil:
-			continue
-		case errors.Is(err, replica.ErrNotLeader), errors.Is(err, ledger.ErrState):
-			continue // deposed, or the job was taken elsewhere meanwhile: no fault of the job's
-		}
-		n.cfg.Log.Error("job step", "job", t.job.ID, "err", err)
-		if t.step == stepPublish {
-			return fmt.Errorf("publish job %s: %w", t.job.ID, err) // it is sealed: start again and it goes on
-		}
-		if _, err := n.Propose(ctx, ledger.FailJob{Job: t.job.ID, Reason: err.Error()}); err != nil {
-			n.cfg.Log.Warn("fail job", "job", t.job.ID, "err", err)
-		}
+	})
+	if j == nil {
+		return nil
+	}
+	var err error
+	at := next(j)
+	switch at {
+	case stepNone:
+	case stepPlan:
+		err = t.plan(ctx, j)
+	case stepSeal:
+		err = t.seal(ctx, j)
+	case stepPublish:
+		err = t.publish(ctx, j)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil:
+		return nil
+	case errors.Is(err, replica.ErrNotLeader), errors.Is(err, ledger.ErrState):
+		return nil // deposed, or the job was taken elsewhere meanwhile: no fault of the job's
+	}
+	t.cfg.Log.Error("job step", "job", id, "err", err)
+	if at == stepPublish {
+		return fmt.Errorf("publish job %s: %w", id, err) // it is sealed: start again and it goes on
+	}
+	if _, err := t.ledger.Propose(ctx, ledger.FailJob{Job: id, Reason: err.Error()}); err != nil {
+		t.cfg.Log.Warn("fail job", "job", id, "err", err)
 	}
 	return nil
 }
@@ -103,7 +112,7 @@ func (n *Node) advance(ctx context.Context, seen map[job.ID]time.Time) error {
 // plan gives the next stage its tasks: one for the survey; number ranges of even
 // weight, cut from the survey's answer, for the score stage; the same ranges, with
 // what was staged of each, for the select stage.
-func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
+func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 	stage := j.Stage()
 	kind := j.Stages[stage].Kind
 	tasks := []job.Task{{Range: partition.Whole}}
@@ -115,15 +124,15 @@ func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 	switch kind {
 	case job.StageSurvey: // the whole input, which nobody knows yet
 	case job.StageSelect:
-		if tasks, err = n.planSelect(ctx, j, spec); err != nil {
+		if tasks, err = t.planSelect(ctx, j, spec); err != nil {
 			return err
 		}
 	case job.StageScore:
-		survey, err := n.readSurvey(ctx, j, spec)
+		survey, err := t.readSurvey(ctx, j, spec)
 		if err != nil {
 			return err
 		}
-		if tasks, err = plan.Cut(survey, n.cfg.PartitionRows); err != nil {
+		if tasks, err = plan.Cut(survey, t.cfg.PartitionRows); err != nil {
 			return err
 		}
 		facts = ledger.Facts{Files: survey.Files, Model: survey.Model, Challengers: survey.Challengers, Rules: spec.RulesDigest()}
@@ -136,7 +145,7 @@ func (n *Node) plan(ctx context.Context, j *ledger.Job) error {
 		return err
 	}
 	for _, c := range chunks {
-		if _, err := n.Propose(ctx, c); err != nil {
+		if _, err := t.ledger.Propose(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -161,8 +170,8 @@ func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
 }
 
 // readSurvey reads what the survey's worker staged, and checks that it is that.
-func (n *Node) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (job.Survey, error) {
-	st, err := n.cfg.Output(j.SpecBase, spec.Output.Path)
+func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (job.Survey, error) {
+	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
 	if err != nil {
 		return job.Survey{}, err
 	}
@@ -181,13 +190,23 @@ func (n *Node) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 	return job.Survey{}, fmt.Errorf("job %s has no survey to plan from", j.ID)
 }
 
+// since is when this leader first saw a job.
+func (t *Term) since(id job.ID) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at, ok := t.seen[id]; ok {
+		return at
+	}
+	return t.cfg.Now()
+}
+
 // seal checks the gates and seals, or holds the job with its figures.
-func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
+func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 	spec, err := job.ParseCanonical(j.Spec)
 	if err != nil {
 		return err
 	}
-	survey, err := n.readSurvey(ctx, j, spec)
+	survey, err := t.readSurvey(ctx, j, spec)
 	if err != nil {
 		return err
 	}
@@ -199,27 +218,27 @@ func (n *Node) seal(ctx context.Context, j *ledger.Job, since time.Time) error {
 				figures = append(figures, ledger.Figure{Gate: r.Gate, Value: r.Value, Limit: r.Limit})
 				lines = append(lines, r.String())
 			}
-			_, err := n.Propose(ctx, ledger.Hold{Job: j.ID, Reason: strings.Join(lines, "; "), Figures: figures})
+			_, err := t.ledger.Propose(ctx, ledger.Hold{Job: j.ID, Reason: strings.Join(lines, "; "), Figures: figures})
 			return err
 		}
 	}
 	// What publishing will read is there: a sealed job cannot fail any more.
-	if _, err := n.contest(ctx, j, spec); err != nil {
+	if _, err := t.contest(ctx, j, spec); err != nil {
 		return err
 	}
-	now := time.Now()
-	_, err = n.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(since).Seconds()})
+	now := t.cfg.Now()
+	_, err = t.ledger.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(t.since(j.ID)).Seconds()})
 	return err
 }
 
 // publish writes the version, moves the pointer, and says so in the ledger.
 // Everything it writes follows from the ledger, so doing it twice is harmless.
-func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
+func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
 	spec, err := job.ParseCanonical(j.Spec)
 	if err != nil {
 		return err
 	}
-	st, err := n.cfg.Output(j.SpecBase, spec.Output.Path)
+	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
 	if err != nil {
 		return err
 	}
@@ -228,11 +247,11 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if j.Select() == nil {
 		record = schema.ScoreWith(names)
 	}
-	figures, err := n.contest(ctx, j, spec)
+	figures, err := t.contest(ctx, j, spec)
 	if err != nil {
 		return err
 	}
-	survey, err := n.readSurvey(ctx, j, spec)
+	survey, err := t.readSurvey(ctx, j, spec)
 	if err != nil {
 		return err
 	}
@@ -244,6 +263,6 @@ func (n *Node) publish(ctx context.Context, j *ledger.Job) error {
 	if err := publish.Point(ctx, st, publish.NewPointer(j.Version, m, digest)); err != nil {
 		return err
 	}
-	_, err = n.Propose(ctx, ledger.Publish{Job: j.ID, Version: j.Version.ID, ManifestDigest: digest})
+	_, err = t.ledger.Propose(ctx, ledger.Publish{Job: j.ID, Version: j.Version.ID, ManifestDigest: digest})
 	return err
 }
