@@ -25,7 +25,7 @@ const idFile = "server-id"
 //	absent    │ more           │ ErrIdentity
 //	present   │ empty          │ ErrHistory
 //	present   │ anything       │ go on
-func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps raft.SnapshotStore) (raft.ServerID, error) {
+func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps raft.SnapshotStore, trans raft.Transport) (raft.ServerID, error) {
 	file := filepath.Join(cfg.Dir, idFile)
 	existing, err := raft.HasExistingState(store, store, snaps)
 	if err != nil {
@@ -61,7 +61,7 @@ func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps ra
 		}
 	}
 	if existing {
-		if id, err = bootstrapped(store); err != nil {
+		if id, err = bootstrapped(store, id); err != nil {
 			return "", err
 		}
 		if cfg.ID != "" && raft.ServerID(cfg.ID) != id {
@@ -75,8 +75,14 @@ func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps ra
 			return "", fmt.Errorf("%w: %q is not 1 to 128 letters, digits and dashes", ErrIdentity, id)
 		}
 		rc.LocalID = id
-		cluster := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: id, Address: cfg.Transport.LocalAddr()}}}
-		if err := raft.BootstrapCluster(rc, store, store, snaps, cfg.Transport, cluster); err != nil {
+		cluster := raft.Configuration{Servers: []raft.Server{{ID: id, Address: trans.LocalAddr()}}}
+		if !cfg.alone() {
+			cluster.Servers = nil
+			for _, p := range cfg.Peers {
+				cluster.Servers = append(cluster.Servers, raft.Server{ID: raft.ServerID(p.ID), Address: raft.ServerAddress(p.Address)})
+			}
+		}
+		if err := raft.BootstrapCluster(rc, store, store, snaps, trans, cluster); err != nil {
 			return "", fmt.Errorf("begin the cluster: %w", err)
 		}
 	}
@@ -110,8 +116,8 @@ func begunOnly(store *raftboltdb.BoltStore, snaps raft.SnapshotStore) (bool, err
 }
 
 // bootstrapped returns the name in a log that holds its bootstrap and nothing
-// else.
-func bootstrapped(store *raftboltdb.BoltStore) (raft.ServerID, error) {
+// else: the only one, or the given one of several.
+func bootstrapped(store *raftboltdb.BoltStore, given raft.ServerID) (raft.ServerID, error) {
 	last, err := store.LastIndex()
 	if err != nil {
 		return "", err
@@ -123,8 +129,11 @@ func bootstrapped(store *raftboltdb.BoltStore) (raft.ServerID, error) {
 		}
 	}
 	if entry.Type == raft.LogConfiguration {
-		if servers := raft.DecodeConfiguration(entry.Data).Servers; len(servers) == 1 {
-			return servers[0].ID, nil
+		servers := raft.DecodeConfiguration(entry.Data).Servers
+		for _, s := range servers {
+			if len(servers) == 1 || s.ID == given {
+				return s.ID, nil
+			}
 		}
 	}
 	return "", fmt.Errorf("%w: put back the %s file this log was written under", ErrIdentity, idFile)

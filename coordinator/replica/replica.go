@@ -39,14 +39,18 @@ package replica
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	berrors "go.etcd.io/bbolt/errors"
 
@@ -85,9 +89,25 @@ type Config struct {
 	// ID is the server's name in the cluster. Made up at the first Open and read
 	// from the folder ever after when empty; otherwise it must match the folder.
 	ID string
-	// Transport speaks to the other voters. Defaults to one inside the process,
-	// for a cluster of one. The replica closes it.
-	Transport raft.Transport
+	// Peers are the voters the cluster begins with, an odd number and the same list
+	// everywhere; this replica is one of them by its ID. What the list says of an
+	// address goes before what the cluster says. None: a ledger of this process alone.
+	Peers []Peer
+	// Join waits to be added to a cluster that has begun, instead of beginning one.
+	Join bool
+	// Advertise is where others reach this replica, host:port. Defaults to its
+	// address in Peers.
+	Advertise string
+	// Listener takes the others' connections. Defaults to one on Advertise. The
+	// replica closes it.
+	Listener net.Listener
+	// TLS is this replica's certificate and the cluster's authority (RootCAs). Both
+	// ends then show a certificate of that authority that names the Role. None: plain
+	// TCP, which is for one machine only.
+	TLS *tls.Config
+	// Stall is how long a write to the log may take before it counts as failed.
+	// Defaults to 10 s.
+	Stall time.Duration
 	// Log takes raft's own log lines. Defaults to none.
 	Log *slog.Logger
 	// Timeout bounds how long Propose waits to be taken in. Defaults to 10 s.
@@ -96,16 +116,24 @@ type Config struct {
 	// is read at Open included. It must not block and not call the replica.
 	Watch func(index uint64, events []ledger.Event)
 
-	tune func(*raft.Config) // tests: small snapshots
+	tune func(*raft.Config)                                            // tests: small snapshots
+	dial func(address string, timeout time.Duration) (net.Conn, error) // tests: a network that fails
 }
+
+// alone reports a ledger that lives in this process and has no others.
+func (c *Config) alone() bool { return len(c.Peers) == 0 && !c.Join }
 
 // Replica is one voter's ledger. It is safe for concurrent use.
 type Replica struct {
 	id      string
 	raft    *raft.Raft
+	asked   atomic.Pointer[raft.Raft] // raft, for those who ask while it begins
 	fsm     *fsm
 	store   *disk
+	snaps   raft.SnapshotStore
 	trans   raft.Transport
+	layer   *layer // nil when alone
+	peers   map[raft.ServerID]raft.ServerAddress
 	timeout time.Duration
 
 	mu      sync.Mutex
@@ -134,6 +162,10 @@ func open(cfg Config) (_ *Replica, err error) {
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, err
 	}
+	peers, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
 	log := newLog(cfg.Log)
 	bolt, err := openBolt(filepath.Join(cfg.Dir, "raft.db"))
 	switch {
@@ -154,37 +186,116 @@ func open(cfg Config) (_ *Replica, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHistory(bolt, snaps, cfg.Transport == nil); err != nil {
+	if err := checkHistory(bolt, snaps, cfg.alone()); err != nil {
 		return nil, err
+	}
+	r := &Replica{
+		fsm: newFSM(cfg.Watch), store: store, snaps: snaps, peers: peers, timeout: cfg.Timeout,
+		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	rc := raft.DefaultConfig()
 	rc.Logger = log
-	if cfg.Transport == nil {
+	if cfg.alone() {
 		// One voter hears from itself: no network to be patient with.
 		rc.HeartbeatTimeout = 50 * time.Millisecond
 		rc.ElectionTimeout = 50 * time.Millisecond
 		rc.LeaderLeaseTimeout = 50 * time.Millisecond
-		_, cfg.Transport = raft.NewInmemTransport("self")
+		_, r.trans = raft.NewInmemTransport("self")
+	} else {
+		rc.HeartbeatTimeout = 500 * time.Millisecond
+		rc.ElectionTimeout = 500 * time.Millisecond
+		rc.LeaderLeaseTimeout = 250 * time.Millisecond
+		if err := r.connect(cfg, log); err != nil {
+			return nil, err
+		}
 	}
-	id, err := identity(cfg, rc, bolt, snaps)
+	defer func() {
+		if c, ok := r.trans.(raft.WithClose); ok && err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	rc.LocalID, err = identity(cfg, rc, bolt, snaps, r.trans)
 	if err != nil {
 		return nil, err
 	}
-	rc.LocalID = id
 	if cfg.tune != nil {
 		cfg.tune(rc)
 	}
-	r := &Replica{
-		id: string(id), fsm: newFSM(cfg.Watch), store: store, trans: cfg.Transport, timeout: cfg.Timeout,
-		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	r.raft, err = raft.NewRaft(rc, r.fsm, store, store, snaps, cfg.Transport)
+	r.id = string(rc.LocalID)
+	r.raft, err = raft.NewRaft(rc, r.fsm, store, store, snaps, r.trans)
 	if err != nil {
 		return nil, err
 	}
+	r.asked.Store(r.raft)
 	r.close = sync.OnceValue(r.shut)
 	go r.watch(r.raft.LeaderCh())
 	return r, nil
+}
+
+// check returns the peers' addresses.
+func (c *Config) check() (map[raft.ServerID]raft.ServerAddress, error) {
+	peers := map[raft.ServerID]raft.ServerAddress{}
+	at := map[string]string{}
+	for _, p := range c.Peers {
+		if !plain(p.ID) || p.Address == "" {
+			return nil, fmt.Errorf("%w: peer %q at %q: a name is 1 to 128 letters, digits and dashes, an address is host:port", ErrIdentity, p.ID, p.Address)
+		}
+		if _, twice := peers[raft.ServerID(p.ID)]; twice {
+			return nil, fmt.Errorf("%w: peer %q is listed twice", ErrIdentity, p.ID)
+		}
+		if other, twice := at[p.Address]; twice {
+			return nil, fmt.Errorf("%w: peers %q and %q have the same address %s", ErrIdentity, other, p.ID, p.Address)
+		}
+		peers[raft.ServerID(p.ID)], at[p.Address] = raft.ServerAddress(p.Address), p.ID
+	}
+	if c.alone() {
+		return peers, nil
+	}
+	if c.Advertise == "" {
+		c.Advertise = string(peers[raft.ServerID(c.ID)])
+	}
+	switch _, listed := peers[raft.ServerID(c.ID)]; {
+	case c.ID == "":
+		return nil, fmt.Errorf("%w: a replica of several needs its ID", ErrIdentity)
+	case !c.Join && !listed:
+		return nil, fmt.Errorf("%w: %q is not among the peers; list it, or join", ErrIdentity, c.ID)
+	case !c.Join && len(c.Peers)%2 == 0:
+		return nil, fmt.Errorf("%w: %d peers stand no more failures than %d; begin with an odd number", ErrIdentity, len(c.Peers), len(c.Peers)-1)
+	case c.Advertise == "":
+		return nil, fmt.Errorf("%w: %q has no address to be reached at; list it among the peers, or advertise one", ErrIdentity, c.ID)
+	}
+	return peers, nil
+}
+
+// connect opens this replica's end of the network. When it fails, nothing is left
+// open but the listener that was given.
+func (r *Replica) connect(cfg Config, log hclog.Logger) error {
+	var secure *tls.Config
+	if cfg.TLS != nil {
+		var err error
+		if secure, err = mutual(cfg.TLS); err != nil {
+			return err
+		}
+	}
+	if cfg.Listener == nil {
+		var err error
+		if cfg.Listener, err = net.Listen("tcp", cfg.Advertise); err != nil {
+			return fmt.Errorf("listen for the other coordinators: %w", err)
+		}
+	}
+	r.layer = newLayer(cfg.Listener, cfg.Advertise, secure, func() uint64 {
+		if at := r.asked.Load(); at != nil {
+			return at.AppliedIndex()
+		}
+		return 0
+	})
+	if cfg.dial != nil {
+		r.layer.dial = cfg.dial
+	}
+	r.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: r, Logger: log, Stream: r.layer, MaxPool: 3, Timeout: 10 * time.Second,
+	})
+	return nil
 }
 
 // ID is the replica's name, from its server-id file.
@@ -197,39 +308,91 @@ func (r *Replica) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply
 	if err != nil {
 		return nil, err
 	}
+	var response applied
+	err = r.wait(ctx, "propose "+cmd.Kind().String(), func() error {
+		future := r.raft.Apply(data, r.timeout)
+		if err := future.Error(); err != nil {
+			return r.raftError(err)
+		}
+		response = future.Response().(applied)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return response.reply, response.err
+}
+
+// wait runs what waits for raft, for as long as the caller does. Close waits for
+// it to the end.
+func (r *Replica) wait(ctx context.Context, what string, ask func() error) error {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
-		return nil, fmt.Errorf("propose %s: %w: %w", cmd.Kind(), ErrNotLeader, ErrClosed)
+		return fmt.Errorf("%s: %w: %w", what, ErrNotLeader, ErrClosed)
 	}
 	r.pending.Add(1)
 	r.mu.Unlock()
-
-	done := make(chan struct{})
-	var reply applied
+	done := make(chan error, 1)
 	go func() {
 		defer r.pending.Done()
-		defer close(done)
-		future := r.raft.Apply(data, r.timeout)
-		if reply.err = future.Error(); reply.err == nil {
-			reply = future.Response().(applied)
-			return
-		}
-		if broken := r.store.err(); broken != nil {
-			reply.err = broken
-		} else if errors.Is(reply.err, raft.ErrNotLeader) {
-			reply.err = ErrNotLeader
-		} else {
-			reply.err = fmt.Errorf("%w: %w", ErrUnknownOutcome, reply.err)
-		}
-		reply.err = fmt.Errorf("propose %s: %w", cmd.Kind(), reply.err)
+		done <- ask()
 	}()
 	select {
-	case <-done:
-		return reply.reply, reply.err
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
 	case <-ctx.Done():
-		return nil, fmt.Errorf("propose %s: %w: %w", cmd.Kind(), ErrUnknownOutcome, context.Cause(ctx))
+		return fmt.Errorf("%s: %w: %w", what, ErrUnknownOutcome, context.Cause(ctx))
 	}
+}
+
+// raftError says of raft's error what it means for the one who asked.
+func (r *Replica) raftError(err error) error {
+	switch broken := r.store.err(); {
+	case err == nil:
+		return nil
+	case broken != nil:
+		return broken
+	case errors.Is(err, raft.ErrNotLeader):
+		return ErrNotLeader
+	default:
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	}
+}
+
+// Verify reports whether this replica leads at the moment of asking, as a quorum
+// says, with everything applied that was ever answered. What View shows after is
+// then no older than the call.
+func (r *Replica) Verify(ctx context.Context) error {
+	return r.wait(ctx, "verify the leadership", func() error {
+		term := r.leading()
+		if term == nil {
+			return ErrNotLeader
+		}
+		if err := r.raft.VerifyLeader().Error(); err != nil || term.Err() != nil {
+			return fmt.Errorf("%w: %w", ErrNotLeader, errors.Join(err, context.Cause(term)))
+		}
+		return nil
+	})
+}
+
+// Leader returns who leads, as far as this replica knows.
+func (r *Replica) Leader() (id string, ok bool) {
+	_, leader := r.raft.LeaderWithID()
+	return string(leader), leader != ""
+}
+
+// leading returns the leadership that is served, or nil.
+func (r *Replica) leading() context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leads == nil || r.leads.Err() != nil {
+		return nil
+	}
+	return r.leads
 }
 
 // View calls read with the ledger while nothing is applied to it. read must

@@ -293,7 +293,7 @@ func TestACrashBeforeTheNameIsWrittenIsMended(t *testing.T) {
 	rc := raft.DefaultConfig()
 	rc.Logger = newLog(nil)
 	_, trans := raft.NewInmemTransport("self")
-	if _, err := identity(Config{Dir: dir, ID: "first", Transport: trans}, rc, store, snaps); err != nil {
+	if _, err := identity(Config{Dir: dir, ID: "first"}, rc, store, snaps, trans); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
