@@ -53,6 +53,8 @@ var table = []row{
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
+	{"coordinator/api", list("coordinator/ledger", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/store", "partition/wire"), nil},
+	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
@@ -88,7 +90,8 @@ var table = []row{
 	{"cmd/internal/progress", list(anything), list(anything)},
 	{"cmd/internal/province", list(anything), list(anything)},
 	{"cmd/internal/e2e", list(anything), list(anything)},
-	{"cmd/internal/fault", nil, list(parquet)}, // it speaks to processes, and knows nothing of their insides
+	{"cmd/internal/rig", nil, nil}, // it speaks to processes, and knows nothing of their insides
+	{"cmd/internal/fault", list("cmd/internal/rig"), list(parquet)},
 }
 
 // door names the only packages through which a module may be entered, whatever

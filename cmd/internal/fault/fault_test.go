@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,7 +13,59 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rescore/cmd/internal/rig"
 )
+
+// leaseTTL is short, so that a test need not wait long for a lease to run out.
+const leaseTTL = 3 * time.Second
+
+var program string // the binary, with its failpoints
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "rescore-fault-")
+	if err == nil {
+		program, err = rig.Build(dir, "failpoint")
+	}
+	code := 1
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// cluster is a rig that knows the right answer.
+type cluster struct {
+	*rig.Cluster
+	jobFile string
+	digest  string // of the job in one process
+	rows    int64
+
+	hands sync.Map // *rig.Process → *sync.Mutex: one fault at a time on a process
+}
+
+// newCluster synthesises a base, runs its job in one process, and starts a cluster.
+func newCluster(t *testing.T, subscribers int) *cluster {
+	c := &cluster{Cluster: rig.New(t, rig.Plan{Program: program, Workers: 4, LeaseTTL: leaseTTL, Apart: true})}
+	c.jobFile = filepath.Join(c.Dir, "province", "job.yaml")
+	c.Must("synth", "--out", filepath.Dir(c.jobFile), "--subscribers", fmt.Sprint(subscribers), "--seed", "7", "--quiet")
+	alone := filepath.Join(c.Dir, "alone")
+	var single struct {
+		Digest string
+		Rows   struct{ In int64 }
+	}
+	if err := rig.LastObject(c.Must("run", c.jobFile, "--quiet", "--set", "output.path="+filepath.Join(alone, "out"), "--set", "run.work="+filepath.Join(alone, "work"), "--output", "json"), &single); err != nil {
+		t.Fatal(err)
+	}
+	c.digest, c.rows = single.Digest, single.Rows.In
+	return c
+}
+
+// submission is a job under way and where it publishes.
+type submission struct{ id, out string }
 
 // a fault breaks something, lets it be broken for a while and mends it. Nothing that
 // it broke is left broken when it returns.
@@ -22,27 +75,27 @@ type fault struct {
 	do    func(c *cluster, r *rand.Rand)
 }
 
-func networks(c *cluster) bool   { return c.apart }
-func smallDisks(c *cluster) bool { return c.small }
+func networks(c *cluster) bool   { return c.Networks }
+func smallDisks(c *cluster) bool { return c.Disks }
 
 var faults = []fault{
-	{"kill a worker", nil, func(c *cluster, r *rand.Rand) { c.fell(pick(r, c.workers), r) }},
-	{"kill a coordinator", nil, func(c *cluster, r *rand.Rand) { c.fell(pick(r, c.coordinators), r) }},
+	{"kill a worker", nil, func(c *cluster, r *rand.Rand) { c.fell(pick(r, c.Workers), r) }},
+	{"kill a coordinator", nil, func(c *cluster, r *rand.Rand) { c.fell(pick(r, c.Coordinators), r) }},
 	{"kill the leader", nil, func(c *cluster, r *rand.Rand) { c.fell(c.leading(r), r) }},
-	{"kill all coordinators", nil, func(c *cluster, r *rand.Rand) { c.together(c.coordinators, r) }},
-	{"kill everything", nil, func(c *cluster, r *rand.Rand) { c.together(c.all(), r) }},
+	{"kill all coordinators", nil, func(c *cluster, r *rand.Rand) { c.together(c.Coordinators, r) }},
+	{"kill everything", nil, func(c *cluster, r *rand.Rand) { c.together(c.All(), r) }},
 	{"stop a worker until its lease is over", nil, func(c *cluster, r *rand.Rand) {
-		c.freeze(pick(r, c.workers), leaseTTL+time.Duration(r.IntN(2000))*time.Millisecond)
+		c.freeze(pick(r, c.Workers), leaseTTL+time.Duration(r.IntN(2000))*time.Millisecond)
 	}},
 	{"stop the leader", nil, func(c *cluster, r *rand.Rand) { c.freeze(c.leading(r), upTo(r, 4*time.Second)) }},
-	{"stop a coordinator", nil, func(c *cluster, r *rand.Rand) { c.freeze(pick(r, c.coordinators), upTo(r, 4*time.Second)) }},
-	{"drain a worker", nil, func(c *cluster, r *rand.Rand) { c.drain(pick(r, c.workers)) }},
+	{"stop a coordinator", nil, func(c *cluster, r *rand.Rand) { c.freeze(pick(r, c.Coordinators), upTo(r, 4*time.Second)) }},
+	{"drain a worker", nil, func(c *cluster, r *rand.Rand) { c.drain(pick(r, c.Workers)) }},
 	{"cut the leader off", networks, func(c *cluster, r *rand.Rand) { c.cut(c.leading(r), upTo(r, 5*time.Second)) }},
-	{"cut a coordinator off", networks, func(c *cluster, r *rand.Rand) { c.cut(pick(r, c.coordinators), upTo(r, 5*time.Second)) }},
-	{"cut a worker off", networks, func(c *cluster, r *rand.Rand) { c.cut(pick(r, c.workers), upTo(r, 2*leaseTTL)) }},
+	{"cut a coordinator off", networks, func(c *cluster, r *rand.Rand) { c.cut(pick(r, c.Coordinators), upTo(r, 5*time.Second)) }},
+	{"cut a worker off", networks, func(c *cluster, r *rand.Rand) { c.cut(pick(r, c.Workers), upTo(r, 2*leaseTTL)) }},
 	{"one way only between two coordinators", networks, (*cluster).deafen},
 	{"the clock of a coordinator jumps", nil, func(c *cluster, r *rand.Rand) {
-		c.jump(pick(r, c.coordinators), []string{"1h", "-20s", "5s", "-5s"}[r.IntN(4)], upTo(r, 2*time.Second))
+		c.jump(pick(r, c.Coordinators), []string{"1h", "-20s", "5s", "-5s"}[r.IntN(4)], upTo(r, 2*time.Second))
 	}},
 	{"the disk of a coordinator is full", smallDisks, (*cluster).fill},
 	{"die at a failpoint", nil, func(c *cluster, r *rand.Rand) { c.failpoint(r, "kill") }},
@@ -56,17 +109,17 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 func upTo(r *rand.Rand, d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
 
 // leading is the leader or, while there is none, any coordinator.
-func (c *cluster) leading(r *rand.Rand) *process {
-	if p := c.leader(); p != nil {
+func (c *cluster) leading(r *rand.Rand) *rig.Process {
+	if p := c.Leader(); p != nil {
 		return p
 	}
-	return pick(r, c.coordinators)
+	return pick(r, c.Coordinators)
 }
 
 // with holds processes for one fault: two hands on one process would mend what the
 // other broke.
-func (c *cluster) with(list []*process, do func()) {
-	sorted := slices.SortedFunc(slices.Values(list), func(a, b *process) int { return strings.Compare(a.name, b.name) })
+func (c *cluster) with(list []*rig.Process, do func()) {
+	sorted := slices.SortedFunc(slices.Values(list), func(a, b *rig.Process) int { return strings.Compare(a.Name, b.Name) })
 	for _, p := range sorted {
 		mu, _ := c.hands.LoadOrStore(p, &sync.Mutex{})
 		mu.(*sync.Mutex).Lock()
@@ -75,91 +128,91 @@ func (c *cluster) with(list []*process, do func()) {
 	do()
 }
 
-func (c *cluster) fell(p *process, r *rand.Rand) { c.together([]*process{p}, r) }
+func (c *cluster) fell(p *rig.Process, r *rand.Rand) { c.together([]*rig.Process{p}, r) }
 
-func (c *cluster) together(list []*process, r *rand.Rand) {
+func (c *cluster) together(list []*rig.Process, r *rand.Rand) {
 	c.with(list, func() {
 		for _, p := range list {
-			p.signal(syscall.SIGKILL)
+			p.Signal(syscall.SIGKILL)
 		}
 		for _, p := range list {
-			<-p.ended()
+			<-p.Ended()
 		}
 		time.Sleep(upTo(r, time.Second))
 		for _, p := range list {
-			p.start(c.T)
+			p.Start(c.T)
 		}
 	})
 }
 
-func (c *cluster) freeze(p *process, d time.Duration) {
-	c.with([]*process{p}, func() {
-		p.signal(syscall.SIGSTOP)
+func (c *cluster) freeze(p *rig.Process, d time.Duration) {
+	c.with([]*rig.Process{p}, func() {
+		p.Signal(syscall.SIGSTOP)
 		time.Sleep(d)
-		p.signal(syscall.SIGCONT)
-		p.revive(c.T) // a coordinator that finds itself too far behind may end
+		p.Signal(syscall.SIGCONT)
+		p.Revive(c.T) // a coordinator that finds itself too far behind may end
 	})
 }
 
-func (c *cluster) drain(p *process) {
-	c.with([]*process{p}, func() {
-		p.signal(syscall.SIGTERM)
+func (c *cluster) drain(p *rig.Process) {
+	c.with([]*rig.Process{p}, func() {
+		p.Signal(syscall.SIGTERM)
 		select {
-		case <-p.ended():
-			if p.code != 0 {
-				c.Errorf("worker %s was told to drain and ended with code %d", p.name, p.code)
+		case <-p.Ended():
+			if p.Code() != 0 {
+				c.Errorf("worker %s was told to drain and ended with code %d", p.Name, p.Code())
 			}
 		case <-time.After(2 * time.Minute):
-			c.Errorf("worker %s was told to drain and is still there after two minutes", p.name)
-			p.kill()
+			c.Errorf("worker %s was told to drain and is still there after two minutes", p.Name)
+			p.Kill()
 		}
-		p.start(c.T)
+		p.Start(c.T)
 	})
 }
 
-func (c *cluster) cut(p *process, d time.Duration) {
-	c.with([]*process{p}, func() {
-		if err := p.at.cut(); err != nil {
+func (c *cluster) cut(p *rig.Process, d time.Duration) {
+	c.with([]*rig.Process{p}, func() {
+		if err := p.At.Cut(); err != nil {
 			c.Error(err)
 		}
 		time.Sleep(d)
-		if err := p.at.join(); err != nil {
+		if err := p.At.Join(); err != nil {
 			c.Error(err)
 		}
-		p.revive(c.T)
+		p.Revive(c.T)
 	})
 }
 
 func (c *cluster) deafen(r *rand.Rand) {
 	from := r.IntN(3)
-	a, b := c.coordinators[from], c.coordinators[(from+1+r.IntN(2))%3]
-	c.with([]*process{a}, func() {
-		if err := a.at.deafen(b.at); err != nil {
+	a, b := c.Coordinators[from], c.Coordinators[(from+1+r.IntN(2))%3]
+	c.with([]*rig.Process{a}, func() {
+		if err := a.At.Deafen(b.At); err != nil {
 			c.Error(err)
 		}
 		time.Sleep(upTo(r, 4*time.Second))
-		if err := a.at.hear(b.at); err != nil {
+		if err := a.At.Hear(b.At); err != nil {
 			c.Error(err)
 		}
-		a.revive(c.T)
+		a.Revive(c.T)
 	})
 }
 
-func (c *cluster) jump(p *process, by string, d time.Duration) {
-	c.with([]*process{p}, func() {
-		p.arm(c.T, "clock shift "+by)
+func (c *cluster) jump(p *rig.Process, by string, d time.Duration) {
+	c.with([]*rig.Process{p}, func() {
+		p.Arm(c.T, "clock shift "+by)
 		time.Sleep(d)
-		p.arm(c.T, "")
-		p.revive(c.T)
+		p.Arm(c.T, "")
+		p.Revive(c.T)
 	})
 }
 
 // fill takes the room on a coordinator's disk away: the coordinator is to end and
 // say why, and to go on where it was when there is room again.
 func (c *cluster) fill(r *rand.Rand) {
-	p := pick(r, c.coordinators)
-	c.with([]*process{p}, func() {
-		filler := filepath.Join(p.dir, "ledger", "filler")
+	p := pick(r, c.Coordinators)
+	c.with([]*rig.Process{p}, func() {
+		filler := filepath.Join(p.Dir, "ledger", "filler")
 		f, err := os.Create(filler)
 		if err != nil {
 			c.Error(err)
@@ -177,32 +230,32 @@ func (c *cluster) fill(r *rand.Rand) {
 			c.Error(err)
 		}
 		time.Sleep(200 * time.Millisecond) // it may be dying
-		p.revive(c.T)
+		p.Revive(c.T)
 	})
 }
 
 // failpoint waits until some process comes to a named moment.
 func (c *cluster) failpoint(r *rand.Rand, act string) {
 	point := pick(r, failpoints)
-	p := pick(r, c.workers)
+	p := pick(r, c.Workers)
 	if point.coordinator {
 		p = c.leading(r)
 	}
-	c.with([]*process{p}, func() {
-		before := len(p.hits(c.T))
-		p.arm(c.T, point.name+" "+act)
-		for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && len(p.hits(c.T)) == before; {
+	c.with([]*rig.Process{p}, func() {
+		before := len(p.Hits(c.T))
+		p.Arm(c.T, point.name+" "+act)
+		for end := time.Now().Add(4 * time.Second); time.Now().Before(end) && len(p.Hits(c.T)) == before; {
 			time.Sleep(10 * time.Millisecond)
 		}
-		p.arm(c.T, "")
-		if act == "stop" && len(p.hits(c.T)) > before {
+		p.Arm(c.T, "")
+		if act == "stop" && len(p.Hits(c.T)) > before {
 			time.Sleep(leaseTTL + upTo(r, time.Second))
-			p.signal(syscall.SIGCONT)
+			p.Signal(syscall.SIGCONT)
 		}
 		if act == "kill" {
 			time.Sleep(upTo(r, 500*time.Millisecond))
 		}
-		p.revive(c.T)
+		p.Revive(c.T)
 	})
 }
 
@@ -282,8 +335,8 @@ func TestNothingIsLostAndNothingDoubledWhateverDies(t *testing.T) {
 		return true
 	})
 	reached := map[string]int{}
-	for _, p := range c.all() {
-		for _, name := range p.hits(t) {
+	for _, p := range c.All() {
+		for _, name := range p.Hits(t) {
 			reached[name]++
 		}
 	}
@@ -292,10 +345,10 @@ func TestNothingIsLostAndNothingDoubledWhateverDies(t *testing.T) {
 
 // job takes one job from its submission to its verified version.
 func (c *cluster) job(n int) {
-	var s submission
+	s := submission{out: filepath.Join(c.Dir, fmt.Sprintf("out-%d", n))}
 	var last error
 	for end := time.Now().Add(10 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
-		if s, last = c.submit(n); last == nil {
+		if s.id, last = c.Submit(c.jobFile, "--set", "output.path="+s.out, "--set", "run.partition_rows=250", "--set", "run.max_attempts=10"); last == nil {
 			break
 		}
 		if time.Now().After(end) {
@@ -304,7 +357,7 @@ func (c *cluster) job(n int) {
 		}
 	}
 	for end := time.Now().Add(15 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		st, err := c.status(s)
+		st, err := c.Status(s.id)
 		switch {
 		case err == nil && st.State == "published":
 			c.verify(s)

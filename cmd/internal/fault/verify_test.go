@@ -116,7 +116,7 @@ func (c *cluster) silent() {
 	type row struct {
 		Msisdn uint64 `parquet:"msisdn"`
 	}
-	parts, _ := filepath.Glob(filepath.Join(c.dir, "alone", "out", "month=*", "version=*", "part-*.parquet"))
+	parts, _ := filepath.Glob(filepath.Join(c.Dir, "alone", "out", "month=*", "version=*", "part-*.parquet"))
 	if len(parts) == 0 {
 		c.Fatal("the single process left no score file")
 	}
@@ -132,15 +132,15 @@ func (c *cluster) silent() {
 		}
 	}
 	eleven := regexp.MustCompile(`1[3-9][0-9]{9}`)
-	for _, p := range c.all() {
-		err := filepath.WalkDir(p.dir, func(path string, d fs.DirEntry, err error) error {
+	for _, p := range c.All() {
+		err := filepath.WalkDir(p.Dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
 			data, err := os.ReadFile(path)
 			for _, number := range eleven.FindAll(data, -1) {
 				if base[string(number)] {
-					c.Errorf("a subscriber's number stands in %s", strings.TrimPrefix(path, c.dir))
+					c.Errorf("a subscriber's number stands in %s", strings.TrimPrefix(path, c.Dir))
 					return nil
 				}
 			}

@@ -1,4 +1,4 @@
-package fault
+package rig
 
 import (
 	"fmt"
@@ -9,51 +9,48 @@ import (
 	"testing"
 )
 
-// host is a machine of the cluster: a network namespace with one cable into a
+// Host is a machine of the cluster: a network namespace with one cable into a
 // bridge, or this machine itself.
-type host struct {
+type Host struct {
 	space string // name of the namespace; "" = this machine
 	cable string // this machine's end of the cable
-	ip    string
+	IP    string
 }
 
-// command prepares a program on the host. With ip netns exec the process is the
+// Command prepares a program on the Host. With ip netns exec the process is the
 // program itself, so that signals reach it.
-func (h host) command(args ...string) *exec.Cmd {
+func (h Host) Command(args ...string) *exec.Cmd {
 	if h.space != "" {
 		args = append([]string{"ip", "netns", "exec", h.space}, args...)
 	}
 	return exec.Command(args[0], args[1:]...)
 }
 
-// cut takes the host off the network, both ways, without a word to anybody.
-func (h host) cut() error { return ip("link", "set", h.cable, "down") }
+// Cut takes the Host off the network, both ways, without a word to anybody.
+func (h Host) Cut() error { return ip("link", "set", h.cable, "down") }
 
-// join puts it back.
-func (h host) join() error { return ip("link", "set", h.cable, "up") }
+// Join puts it back.
+func (h Host) Join() error { return ip("link", "set", h.cable, "up") }
 
-// deafen drops what the host sends to another: that one hears nothing from it, and
+// Deafen drops what the Host sends to another: that one hears nothing from it, and
 // still speaks to it.
-func (h host) deafen(other host) error {
-	return ip("netns", "exec", h.space, "ip", "route", "replace", "blackhole", other.ip+"/32")
+func (h Host) Deafen(other Host) error {
+	return ip("netns", "exec", h.space, "ip", "route", "replace", "blackhole", other.IP+"/32")
 }
 
-// hear undoes deafen.
-func (h host) hear(other host) error {
-	return ip("netns", "exec", h.space, "ip", "route", "del", "blackhole", other.ip+"/32")
+// Hear undoes Deafen.
+func (h Host) Hear(other Host) error {
+	return ip("netns", "exec", h.space, "ip", "route", "del", "blackhole", other.IP+"/32")
 }
 
-// hosts makes n machines on one network, or, where that is not allowed, says that
+// Hosts makes n machines on one network, or, where that is not allowed, says that
 // all are this one.
-func hosts(t *testing.T, n int) (all []host, apart bool) {
+func Hosts(t *testing.T, n int) (all []Host, apart bool) {
 	t.Helper()
 	bridge := fmt.Sprintf("rsb%d", os.Getpid()%100000)
 	if err := ip("link", "add", bridge, "type", "bridge"); err != nil {
 		t.Logf("no network can be laid here (it takes root and ip): every process is on the loopback, and no fault cuts cables: %v", err)
-		for range n {
-			all = append(all, host{ip: "127.0.0.1"})
-		}
-		return all, false
+		return here(n), false
 	}
 	do := func(args ...string) {
 		t.Helper()
@@ -65,9 +62,9 @@ func hosts(t *testing.T, n int) (all []host, apart bool) {
 	do("addr", "add", "10.213.77.1/24", "dev", bridge)
 	do("link", "set", bridge, "up")
 	for i := range n {
-		h := host{
+		h := Host{
 			space: fmt.Sprintf("rescore-%d-%d", os.Getpid(), i), cable: fmt.Sprintf("rsv%d-%d", os.Getpid()%100000, i),
-			ip: fmt.Sprintf("10.213.77.%d", 10+i),
+			IP: fmt.Sprintf("10.213.77.%d", 10+i),
 		}
 		do("netns", "add", h.space)
 		t.Cleanup(func() { do("netns", "del", h.space) })
@@ -75,16 +72,16 @@ func hosts(t *testing.T, n int) (all []host, apart bool) {
 		do("link", "set", h.cable, "master", bridge)
 		do("link", "set", h.cable, "up")
 		do("netns", "exec", h.space, "ip", "link", "set", "lo", "up")
-		do("netns", "exec", h.space, "ip", "addr", "add", h.ip+"/24", "dev", "eth0")
+		do("netns", "exec", h.space, "ip", "addr", "add", h.IP+"/24", "dev", "eth0")
 		do("netns", "exec", h.space, "ip", "link", "set", "eth0", "up")
 		all = append(all, h)
 	}
 	return all, true
 }
 
-// smallDisk mounts a disk of so many bytes at dir until the test ends. It returns
+// SmallDisk mounts a disk of so many bytes at dir until the test ends. It returns
 // false, and says so, where that is not allowed.
-func smallDisk(t *testing.T, dir string, bytes int) bool {
+func SmallDisk(t *testing.T, dir string, bytes int) bool {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
