@@ -18,7 +18,6 @@ import (
 	"rescore/partition/store"
 	"rescore/partition/wire"
 	"rescore/worker/program"
-	"rescore/worker/score"
 	"rescore/worker/sink"
 	"rescore/worker/source"
 )
@@ -163,9 +162,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 		return result, err
 	}
 	defer reader.Close()
-	if score.Dictionaries() {
-		reader.Code()
-	}
+	reader.Code(plan.Coded())
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
 		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression,

@@ -70,7 +70,8 @@ type Kernel interface {
 const BatchRowsMax = 1 << 16
 
 // Vector is one column of one batch. Exactly one of the slices is set, by the
-// column's type; date32 columns are I32, booleans are U8.
+// column's type; date32 columns are I32, booleans are U8. In place of F64, Coded is
+// where the kernel takes that (Coder) and the column comes by dictionary.
 type Vector struct {
 	I8  []int8
 	I16 []int16
@@ -84,6 +85,5 @@ type Vector struct {
 	F64 []float64
 	// Valid is the validity bitmap; the zero value says every row is valid.
 	Valid Bitmap
-	// Coded is F64 by dictionary; nil when the rows do not share one.
 	Coded *Coded
 }

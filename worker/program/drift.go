@@ -71,9 +71,12 @@ func (d *Drift) Add(n int, drop []job.Reason) {
 		all := int64(kept.Count(hi - lo))
 		for c, b := range d.bins {
 			x, counts := d.x[:hi-lo], d.counts[c]
-			if v := d.column[c]; v.F32 != nil {
+			switch v := d.column[c]; {
+			case v.F32 != nil:
 				lane.Widen(x, v.F32[lo:hi])
-			} else {
+			case v.Coded != nil:
+				v.Coded.Values(x, lo)
+			default:
 				x = v.F64[lo:hi]
 			}
 			count := func() int64 {

@@ -51,6 +51,24 @@ func (p *Plan) Columns() []string {
 	return names
 }
 
+// Coded says, of each of Columns, whether EvalCoded takes it by dictionary: whether every
+// kernel that reads it does.
+func (p *Plan) Coded() []bool {
+	takes := make([]bool, len(p.read))
+	for i, f := range p.read {
+		takes[i] = f.Type.ID() == arrow.FLOAT64
+	}
+	for _, k := range p.kernels {
+		coder, ok := k.(kernel.Coder)
+		for j, in := range k.Spec().In {
+			if i := slices.IndexFunc(p.read, func(f kernel.Field) bool { return f.Name == in.Name }); i >= 0 {
+				takes[i] = takes[i] && ok && coder.TakesCoded(j)
+			}
+		}
+	}
+	return takes
+}
+
 // Select chooses from the catalogue the kernels that compute want, and orders
 // them. A column no kernel makes is read from the input; input says whether the
 // input record can have it and of which type. Every column that cannot be had,
@@ -140,9 +158,10 @@ func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name stri
 type Program struct {
 	steps []step
 	slots []slot
-	read  []int // slot of the i-th column of the record
-	key   int   // slot of schema.Key, -1 when nothing reads it
-	bad   int   // slot of BadValues, -1 when nothing reads it
+	read  []int  // slot of the i-th column of the record
+	takes []bool // whether it may come by dictionary
+	key   int    // slot of schema.Key, -1 when nothing reads it
+	bad   int    // slot of BadValues, -1 when nothing reads it
 	bound arrow.Record
 	out   arrow.Record // batchRows rows, all of them slots' memory
 	short arrow.Record // the last answer, when it was shorter
@@ -168,7 +187,7 @@ type slot struct {
 // plan's kernels keep scratch, so a plan makes one program. Release returns the
 // memory to mem.
 func (p *Plan) Program(batchRows int, mem memory.Allocator) *Program {
-	g := &Program{key: -1, bad: -1, rows: batchRows}
+	g := &Program{key: -1, bad: -1, rows: batchRows, takes: p.Coded()}
 	index := make(map[string]int)
 	slotOf := func(f kernel.Field, owned bool) int {
 		if i, ok := index[f.Name]; ok {
@@ -234,14 +253,19 @@ func (g *Program) Eval(rec arrow.Record, key []uint64, bad []uint8) (arrow.Recor
 	return g.EvalCoded(rec, nil, key, bad)
 }
 
-// EvalCoded is Eval of a batch some of whose columns come by dictionary too: coded has
-// one of rec's rows for each column of rec, nil where there is none, and may be nil.
-// The answer is the same, perhaps sooner.
+// EvalCoded is Eval of a batch some of whose columns come by dictionary: coded has one
+// of rec's rows for each column of rec that does, nil for the others, and may be nil.
+// What rec has in these columns is not looked at. The answer is the same, sooner.
 func (g *Program) EvalCoded(rec arrow.Record, coded []*kernel.Coded, key []uint64, bad []uint8) (arrow.Record, error) {
 	n := int(rec.NumRows())
 	if n > g.rows || len(key) != n || (bad != nil && len(bad) != n) || int(rec.NumCols()) != len(g.read) || (coded != nil && len(coded) != len(g.read)) {
 		return nil, fmt.Errorf("evaluate program: a batch of %d rows and %d columns, %d numbers; the program takes %d rows and %d columns",
 			n, rec.NumCols(), len(key), g.rows, len(g.read))
+	}
+	for c, by := range coded {
+		if by != nil && !g.takes[c] {
+			return nil, fmt.Errorf("evaluate program: column %s comes by dictionary, and not every kernel takes it so", rec.ColumnName(c))
+		}
 	}
 	g.bind(rec, coded)
 	if g.key >= 0 {
@@ -278,15 +302,17 @@ func (g *Program) bind(rec arrow.Record, coded []*kernel.Coded) {
 	same := rec == g.bound
 	for c, i := range g.read {
 		v := &g.slots[i].vector
-		if rec != g.bound {
-			*v = kernel.AsVector(rec.Column(c))
-		}
 		var by *kernel.Coded
 		if coded != nil {
 			by = coded[c]
 		}
-		same = same && v.Coded == by
-		v.Coded = by
+		if rec == g.bound && v.Coded == by {
+			continue
+		}
+		same = false
+		if *v = kernel.AsVector(rec.Column(c)); by != nil {
+			*v = kernel.Vector{Coded: by}
+		}
 	}
 	if same {
 		return

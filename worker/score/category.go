@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"rescore/worker/kernel"
 	"rescore/worker/model"
 )
 
@@ -15,8 +16,11 @@ type topic struct {
 	single     bool // values are rounded to float32 first, and negative ones are no categories
 	sets       []answer
 	categories []uint32    // in sets, sorted
-	at         uint32      // plane of the first category; after the last one, that of all others
+	at         uint32      // plane of the first category; after the last one, that of all others, and of missing values
 	place      [256]uint32 // of the low categories, which most are, in categories
+
+	of    *kernel.Dictionary // that spots are of
+	spots []uint32           // of each value
 }
 
 // answer is a set of categories and the plane of the rows that are not in it,
@@ -84,7 +88,7 @@ func (t *topic) settle(next int) int {
 		t.place[c] = t.find(uint32(c))
 	}
 	t.at = uint32(next)
-	return next + len(t.categories) + 1
+	return next + len(t.categories) + 2
 }
 
 // find returns the place of a category, past the last for one in no set.
@@ -95,35 +99,70 @@ func (t *topic) find(category uint32) uint32 {
 	return uint32(len(t.categories))
 }
 
-// answer works a topic's sets out for a block's values. What is no category is
-// in no set.
-func (t *topic) answer(planes []plane, x []float64) {
-	category := planes[t.at:][:len(t.categories)+1]
-	clear(category)
-	for i, v := range x {
-		if t.single {
-			v = float64(float32(v))
-		}
-		if !(v > -1 && v < 1<<31) || t.single && v < 0 {
-			continue
-		}
-		c := uint32(v)
-		place := t.place[c%256]
-		if c >= 256 {
-			place = t.find(c)
-		}
-		category[place][i/64] |= 1 << (i % 64)
+// spot returns the place of a value: past the last one that of what is in no set, and
+// then that of missing values.
+func (t *topic) spot(x float64) uint32 {
+	v := x
+	if t.single {
+		v = float64(float32(x))
 	}
+	if !(v > -1 && v < 1<<31) || t.single && v < 0 {
+		return uint32(len(t.categories)) + uint32(absent(x, present(false), 1))
+	}
+	c := uint32(v)
+	if c >= uint32(len(t.place)) {
+		return t.find(c)
+	}
+	return t.place[c]
+}
+
+// answer works a topic's sets out for a block's values.
+func (t *topic) answer(planes []plane, x []float64) {
+	category := t.deal(planes)
+	for i, v := range x {
+		category[t.spot(v)][i/64] |= 1 << (i % 64)
+	}
+	t.join(planes)
+}
+
+// learn works out the places of a dictionary's values, unless they are known.
+func (t *topic) learn(dictionary *kernel.Dictionary) {
+	if t.of == dictionary {
+		return
+	}
+	t.of, t.spots = dictionary, t.spots[:0]
+	for _, v := range dictionary.Value {
+		t.spots = append(t.spots, t.spot(v))
+	}
+}
+
+// translate is answer for the rows of a block by the places of their dictionary.
+func (t *topic) translate(planes []plane, codes []uint16) {
+	category := t.deal(planes)
+	for i, k := range codes {
+		category[t.spots[k]][i/64] |= 1 << (i % 64)
+	}
+	t.join(planes)
+}
+
+// deal returns the planes that rows are dealt to by place, cleared.
+func (t *topic) deal(planes []plane) []plane {
+	category := planes[t.at:][:len(t.categories)+2]
+	clear(category)
+	return category
+}
+
+// join makes of the planes of categories those of sets.
+func (t *topic) join(planes []plane) {
+	category := planes[t.at:]
 	for _, s := range t.sets {
 		var in plane
+		if s.missing {
+			in = category[len(t.categories)+1]
+		}
 		for _, place := range s.members {
 			for w, rows := range &category[place] {
 				in[w] |= rows
-			}
-		}
-		if s.missing {
-			for w := 0; w*64 < len(x); w++ {
-				in[w] |= missing(x[w*64:min(w*64+64, len(x))], false)
 			}
 		}
 		for w, rows := range in {

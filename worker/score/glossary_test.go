@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -13,89 +11,135 @@ import (
 	"rescore/worker/model"
 )
 
-// codeColumn gives a column a dictionary of values, the last of them null, and rows
-// drawn from it.
-func codeColumn(r *rand.Rand, v *kernel.Vector, value []float64) {
-	d := &kernel.Dictionary{Value: append(slices.Clone(value), math.NaN())}
-	v.Coded = &kernel.Coded{Dictionary: d, Index: make([]uint32, len(v.F64))}
-	for i := range v.F64 {
-		k := uint32(r.IntN(len(d.Value)))
-		v.Coded.Index[i], v.F64[i] = k, d.Value[k]
+// lexicon makes a dictionary of n values, the last of them null.
+func lexicon(n int, draw func() float64) *kernel.Dictionary {
+	d := &kernel.Dictionary{Value: make([]float64, n)}
+	for i := range n - 1 {
+		d.Value[i] = draw()
 	}
+	d.Value[n-1] = math.NaN()
+	return d
 }
 
-func TestForestByDictionaryEqualsTheModelBitForBit(t *testing.T) {
+// code draws rows from dictionaries, a run of rows from each, and writes their values
+// to x.
+func code(r *rand.Rand, x []float64, dictionaries ...*kernel.Dictionary) *kernel.Coded {
+	c := &kernel.Coded{Index: make([]uint16, len(x))}
+	from := 0
+	for i, d := range dictionaries {
+		past := len(x)
+		if i+1 < len(dictionaries) {
+			past = from + r.IntN(len(x)-from+1) // perhaps no row
+		}
+		c.Runs = append(c.Runs, kernel.Run{Dictionary: d, Past: past})
+		for i := from; i < past; i++ {
+			k := r.IntN(len(d.Value))
+			c.Index[i], x[i] = uint16(k), d.Value[k]
+		}
+		from = past
+	}
+	return c
+}
+
+// sizes are of dictionaries, about those that something depends on.
+var sizes = []int{1, 2, 3, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 4096}
+
+// coder gives the columns of one batch after another: by dictionaries that stay, come
+// and go, and meet inside a batch, or by value.
+type coder struct {
+	r    *rand.Rand
+	last []*kernel.Dictionary // of each feature
+	runs int                  // seen, of more than one dictionary
+}
+
+func (c *coder) column(k int, x []float64, draw func() float64) kernel.Vector {
+	if c.last[k] == nil || c.r.IntN(8) == 0 {
+		c.last[k] = lexicon(sizes[c.r.IntN(len(sizes))], draw)
+	}
+	switch c.r.IntN(8) {
+	case 0:
+		for i := range x {
+			x[i] = draw()
+		}
+		return kernel.Vector{F64: x}
+	case 1, 2, 3:
+		c.runs++
+		next := lexicon(sizes[c.r.IntN(len(sizes))], draw)
+		v := kernel.Vector{Coded: code(c.r, x, c.last[k], next, next, c.last[k], next)}
+		c.last[k] = next
+		return v
+	}
+	return kernel.Vector{Coded: code(c.r, x, c.last[k])}
+}
+
+func TestEveryPathEqualsTheReferenceByDictionary(t *testing.T) {
 	t.Parallel()
-	rows := 1_000_000
-	if os.Getenv("RESCORE_LONG") != "" {
-		rows = 10_000_000
-	}
-	shapes := shapes()
-	for name, w := range shapes {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := w.load(t)
-			forests := every(t, e)
-			r := rand.New(rand.NewPCG(21, uint64(len(w.text))))
-			const pool = 3000
-			in, want, row := columns(w.features, pool), make([]float64, pool), make([]float64, w.features)
-			sizes := []int{1, 2, 63, 511, 512, 513, kernel.DictionaryMax - 1}
-			for batch := 0; batch*pool < rows/len(shapes); batch++ {
-				for k := range in {
-					if batch%4 == 3 && r.IntN(2) == 0 { // dictionaries come and go, and stay while rows change
-						in[k].Coded = nil
-						for i := range in[k].F64 {
-							in[k].F64[i] = w.draw(r, k)
-						}
-						continue
+	againstReference(t, func(r *rand.Rand, w written, in []kernel.Vector, values [][]float64) {
+		c := coder{r: r, last: make([]*kernel.Dictionary, len(in))}
+		for k := range in {
+			in[k] = c.column(k, values[k], func() float64 { return w.draw(r, k) })
+		}
+	})
+}
+
+// Sums of float32, and XGBoost's categories, which are rounded first.
+func TestSinglesByDictionaryEqualTheModelBitForBit(t *testing.T) {
+	t.Parallel()
+	const pool = 3000
+	for seed, leaves := range []int{2, 31, 64, 300} {
+		e := writeXGBoost(t, uint64(seed), 9, leaves)
+		forests := every(t, e)
+		r := rand.New(rand.NewPCG(31, uint64(seed)))
+		c := coder{r: r, last: make([]*kernel.Dictionary, len(e.Features))}
+		in, values := make([]kernel.Vector, len(e.Features)), columns(len(e.Features), pool)
+		want, row := make([]float64, pool), make([]float64, len(e.Features))
+		for range 20 {
+			for k := range in {
+				in[k] = c.column(k, values[k].F64, func() float64 {
+					switch r.IntN(8) {
+					case 0:
+						return []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e300, -1e300, math.Copysign(0, -1), 39.9999999999, -1e-300}[r.IntN(8)]
+					case 1, 2, 3:
+						return float64(r.IntN(50) - 3)
 					}
-					value := make([]float64, sizes[r.IntN(len(sizes))])
-					for i := range value {
-						value[i] = w.draw(r, k)
-					}
-					codeColumn(r, &in[k], value)
-				}
-				for i := range pool {
-					for k := range in {
-						if row[k] = in[k].F64[i]; math.IsInf(row[k], 0) {
-							row[k] = math.NaN()
-						}
-					}
-					want[i] = e.Raw(row)
-				}
-				for _, f := range forests {
-					checkBlocks(t, r, f, in, want)
-				}
+					return r.NormFloat64()
+				})
 			}
-		})
+			for i := range want {
+				for k := range row {
+					row[k] = known(values[k].F64[i])
+				}
+				want[i] = e.Raw(row)
+			}
+			for _, f := range forests {
+				checkBlocks(t, r, f, in, want)
+			}
+		}
+		if c.runs == 0 {
+			t.Error("no batch had two dictionaries")
+		}
 	}
 }
 
-// The same column coded and not coded has the same planes whatever block it is cut to,
-// and what a dictionary left does not outlive it.
+// Whatever block a column is cut to, and whatever was in the last one.
 func TestABlockMayHaveAnotherDictionaryThanTheLast(t *testing.T) {
 	t.Parallel()
-	w := write(16, 6, 20, 4, false, true, false)
+	w := write(16, 6, 20, 4, true, true, false)
 	e := w.load(t)
 	r := rand.New(rand.NewPCG(22, 22))
 	for _, f := range every(t, e) {
 		for n := blockRows; n > 0; n-- {
 			first := r.IntN(9)
-			in := columns(w.features, first+n)
+			values, in := columns(w.features, first+n), make([]kernel.Vector, w.features)
 			for k := range in {
-				value := make([]float64, 1+r.IntN(40))
-				for i := range value {
-					value[i] = w.draw(r, k)
-				}
-				codeColumn(r, &in[k], value)
+				d := lexicon(2+r.IntN(400), func() float64 { return w.draw(r, k) })
+				in[k].Coded = code(r, values[k].F64, d)
 			}
 			f.raw(in, first, n)
 			for i := range n {
 				row := make([]float64, w.features)
 				for k := range in {
-					if row[k] = in[k].F64[first+i]; math.IsInf(row[k], 0) {
-						row[k] = math.NaN()
-					}
+					row[k] = known(values[k].F64[first+i])
 				}
 				if want := e.Raw(row); math.Float64bits(f.scores[0][i]) != math.Float64bits(want) {
 					t.Fatalf("%s: row %d of %d from %d: %v, want %v", f.path.name, i, n, first, f.scores[0][i], want)
@@ -105,45 +149,98 @@ func TestABlockMayHaveAnotherDictionaryThanTheLast(t *testing.T) {
 	}
 }
 
-// The bins of the index are what is read, not the float64s behind it: else the tests
-// above could not fail.
-func TestPathsWithDictionariesReadThem(t *testing.T) {
+// A dictionary as long as one may be, and the longest that is looked up in registers,
+// have every entry looked up.
+func TestEveryEntryOfADictionaryIsLookedUp(t *testing.T) {
 	t.Parallel()
-	e := write(16, 6, 20, 4, false, true, false).load(t)
-	r := rand.New(rand.NewPCG(23, 23))
-	in, other := columns(4, blockRows), columns(4, blockRows)
-	for k := range in {
-		codeColumn(r, &in[k], []float64{-1e7, -3, -1, 0.5, 2, 1e7})
-		other[k] = in[k]
-		other[k].F64 = make([]float64, blockRows)
-		for i := range other[k].F64 {
-			other[k].F64[i] = math.NaN()
+	e := write(16, 40, 31, 1, false, false, false).load(t)
+	for _, size := range []int{1, shortMax, shortMax + 1, kernel.DictionaryMax} {
+		r := rand.New(rand.NewPCG(25, uint64(size)))
+		d := lexicon(size, func() float64 { return r.NormFloat64() * 10 })
+		rows := max(size, blockRows)
+		in := []kernel.Vector{{Coded: &kernel.Coded{Runs: []kernel.Run{{Dictionary: d, Past: rows}}, Index: make([]uint16, rows)}}}
+		want := make([]float64, rows)
+		for i := range want {
+			k := i % size
+			in[0].Coded.Index[i] = uint16(k)
+			want[i] = e.Raw(d.Value[k : k+1])
 		}
-	}
-	for _, f := range every(t, e) {
-		f.raw(in, 0, blockRows)
-		want := f.scores[0]
-		f.raw(other, 0, blockRows)
-		if same := f.scores[0] == want; same != f.path.dictionaries {
-			t.Errorf("%s: the dictionary is read: %v", f.path.name, same)
+		for _, f := range every(t, e) {
+			checkBlocks(t, r, f, in, want)
 		}
 	}
 }
 
-func TestScoringByDictionaryAllocatesOnceAScale(t *testing.T) {
-	w := write(16, 6, 20, 4, false, true, false)
-	e := w.load(t)
+// A dictionary is quantised once: values that change afterwards, as they never do, are
+// not seen, on any path. Not so of the block in which two meet.
+func TestEveryPathLearnsADictionaryOnce(t *testing.T) {
+	t.Parallel()
+	for _, categorical := range []bool{false, true} {
+		e := write(16, 6, 20, 4, categorical, true, false).load(t)
+		r := rand.New(rand.NewPCG(23, 23))
+		for _, size := range []int{7, 300} {
+			for _, f := range every(t, e) {
+				values, in := columns(4, 4*blockRows), make([]kernel.Vector, 4)
+				for k := range in {
+					in[k].Coded = code(r, values[k].F64, lexicon(size, func() float64 { return float64(r.IntN(100)) }))
+				}
+				f.raw(in, 0, blockRows)
+				want := f.scores[0]
+				for k := range in {
+					d := in[k].Coded.Runs[0].Dictionary
+					for i := range d.Value {
+						d.Value[i] = math.NaN()
+					}
+				}
+				for range 3 {
+					if f.raw(in, 0, blockRows); f.scores[0] != want {
+						t.Fatalf("%s: a dictionary was read twice", f.path.name)
+					}
+				}
+				for k := range in {
+					in[k].Coded.Runs[0].Dictionary = &kernel.Dictionary{Value: in[k].Coded.Runs[0].Value}
+				}
+				if f.raw(in, 0, blockRows); f.scores[0] == want {
+					t.Fatalf("%s: another dictionary was not read", f.path.name)
+				}
+			}
+		}
+	}
+}
+
+func TestScoringByDictionaryAllocatesNothing(t *testing.T) {
+	e := write(16, 6, 20, 4, true, true, false).load(t)
 	r := rand.New(rand.NewPCG(24, 24))
-	in := columns(w.features, blockRows)
+	in, values := make([]kernel.Vector, 4), columns(4, 2*blockRows)
 	for _, f := range every(t, e) {
-		for range 3 {
-			for k := range in {
-				codeColumn(r, &in[k], []float64{1, 2, 3})
+		for k := range in {
+			in[k].Coded = code(r, values[k].F64, lexicon(300, r.NormFloat64), lexicon(2, r.NormFloat64), lexicon(250, r.NormFloat64))
+		}
+		run := func() {
+			for first := 0; first < 2*blockRows; first += blockRows {
+				f.raw(in, first, blockRows)
 			}
-			f.raw(in, 0, blockRows)
-			if n := testing.AllocsPerRun(5, func() { f.raw(in, 0, blockRows) }); n != 0 {
-				t.Errorf("%s: %v allocations a block", f.path.name, n)
-			}
+		}
+		run()
+		if n := testing.AllocsPerRun(5, run); n != 0 {
+			t.Errorf("%s: %v allocations a batch", f.path.name, n)
+		}
+	}
+}
+
+func TestWhatIsPreparedOrWeighedIsTakenByValue(t *testing.T) {
+	t.Parallel()
+	trees := write(41, 20, 15, 5, false, false, false).load(t)
+	for name, c := range map[string]struct {
+		e    *model.Ensemble
+		want bool
+	}{"trees": {trees, true}, "trees, prepared": {prepared(t, trees), false}, "weights": {weighted(5), false}} {
+		k, err := NewPropensity(c.e, c.e.Features, Correction{Beta: 1}, bands, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := k.(kernel.Coder).TakesCoded(0); got != c.want {
+			t.Errorf("%s: taken by dictionary: %v", name, got)
 		}
 	}
 }
@@ -154,44 +251,30 @@ func BenchmarkDictionary(b *testing.B) {
 	const features, rows = 40, 8 * blockRows
 	w := write(11, 100, 31, features, false, false, false).typical()
 	for _, p := range paths() {
-		for _, size := range []int{0, 10, 250, kernel.DictionaryMax - 1} {
-			b.Run(fmt.Sprintf("%s/%d", p.name, size), func(b *testing.B) {
-				benchmarkDictionary(b, p, w.load(b), columns(features, rows), size)
-			})
+		for _, size := range []int{10, 256, 4096, kernel.DictionaryMax} {
+			f, err := newForestOn(w.load(b), p)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r := rand.New(rand.NewPCG(1, 1))
+			byValue, coded := columns(features, rows), make([]kernel.Vector, features)
+			for k := range coded {
+				coded[k].Coded = code(r, byValue[k].F64, lexicon(size, func() float64 { return math.Round(r.NormFloat64()*1000) / 100 }))
+			}
+			for name, in := range map[string][]kernel.Vector{"value": byValue, "code": coded} {
+				b.Run(fmt.Sprintf("%s/%d/%s", p.name, size, name), func(b *testing.B) {
+					best := time.Duration(math.MaxInt64)
+					b.ReportAllocs()
+					for b.Loop() {
+						for first := 0; first < rows; first += blockRows {
+							start := time.Now()
+							f.quantise(in, first, blockRows)
+							best = min(best, time.Since(start))
+						}
+					}
+					b.ReportMetric(float64(best.Nanoseconds())/blockRows/float64(len(f.scales)), "best-ns/value")
+				})
+			}
 		}
 	}
-}
-
-// benchmarkDictionary draws values from a dictionary in any case: size 0 is the same
-// as 250, by float64.
-func benchmarkDictionary(b *testing.B, p path, e *model.Ensemble, in []kernel.Vector, size int) {
-	f, err := newForestOn(e, p)
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := rand.New(rand.NewPCG(1, 1))
-	for k := range in {
-		value := make([]float64, size)
-		if size == 0 {
-			value = make([]float64, 250)
-		}
-		for i := range value {
-			value[i] = math.Round(r.NormFloat64()*1000) / 100
-		}
-		codeColumn(r, &in[k], value)
-		if size == 0 {
-			in[k].Coded = nil
-		}
-	}
-	rows := len(in[0].F64)
-	best := time.Duration(math.MaxInt64)
-	b.ReportAllocs()
-	for b.Loop() {
-		for first := 0; first < rows; first += blockRows {
-			start := time.Now()
-			f.quantise(in, first, blockRows)
-			best = min(best, time.Since(start))
-		}
-	}
-	b.ReportMetric(float64(best.Nanoseconds())/blockRows/float64(len(f.scales)), "best-ns/value")
 }

@@ -7,11 +7,11 @@ type path struct {
 	tables bool // it reads forest.table and scale.chart
 	// quantise lays the values of a block out in the planes of their scale.
 	quantise func(planes []plane, x *[blockRows]float64, s *scale, d *desk)
-	// dictionaries says that looking a dictionary's bins up is faster than quantising.
-	// With vectors it is not: a byte at a time is as slow as they are with the whole.
-	dictionaries bool
-	replay       func(masks, planes []plane, nodes []node)
-	encode       func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
+	// translate lays the values of a block out by the bins of their dictionary, which
+	// the scale has learned.
+	translate func(planes []plane, codes *[blockRows]uint16, s *scale, d *desk)
+	replay    func(masks, planes []plane, nodes []node)
+	encode    func(leaf *[blockRows]uint8, masks []plane, bits *[8]plane)
 	// sum adds to the sums of all slots the values of their leaves, tree after tree. The
 	// trees are a part of f.trees.
 	sum func(f *forest, trees []grown)
@@ -27,12 +27,12 @@ type path struct {
 // plain runs on every processor. Its functions are the twins that the other paths
 // are tested against.
 var plain = path{
-	name:         "go",
-	quantise:     quantise,
-	dictionaries: true,
-	replay:       replay,
-	encode:       encode,
-	sum:          sumPlain,
-	row:          func(slot int, _ bool) int { return slot },
-	order:        order,
+	name:      "go",
+	quantise:  quantise,
+	translate: translate,
+	replay:    replay,
+	encode:    encode,
+	sum:       sumPlain,
+	row:       func(slot int, _ bool) int { return slot },
+	order:     order,
 }

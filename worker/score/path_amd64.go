@@ -8,27 +8,29 @@ func paths() []path {
 	x := &cpu.X86
 	if x.HasAVX2 {
 		list = append(list, path{
-			name:     "avx2",
-			quantise: quantiseAVX2,
-			replay:   replayAVX2,
-			encode:   encodeAVX2,
-			sum:      sumFound,
-			row:      plain.row,
-			order:    plain.order,
-			credit:   creditAVX2,
+			name:      "avx2",
+			quantise:  quantiseAVX2,
+			translate: translateAVX2,
+			replay:    replayAVX2,
+			encode:    encodeAVX2,
+			sum:       sumFound,
+			row:       plain.row,
+			order:     plain.order,
+			credit:    creditAVX2,
 		})
 	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VBMI && x.HasAVX512VBMI2 && x.HasAVX512GFNI && x.HasBMI2 {
 		list = append(list, path{
-			name:     "avx512",
-			tables:   true,
-			quantise: quantiseAVX512,
-			replay:   replayAVX512,
-			encode:   encodeAVX512,
-			sum:      sumAVX512,
-			row:      rowAVX512,
-			order:    orderAVX512,
-			credit:   creditAVX512,
+			name:      "avx512",
+			tables:    true,
+			quantise:  quantiseAVX512,
+			translate: translateAVX512,
+			replay:    replayAVX512,
+			encode:    encodeAVX512,
+			sum:       sumAVX512,
+			row:       rowAVX512,
+			order:     orderAVX512,
+			credit:    creditAVX512,
 		})
 	}
 	return list

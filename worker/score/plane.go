@@ -25,7 +25,8 @@ func (s *scale) node(k int, missingLeft bool) node {
 	return node{at: (s.high[side] + uint32(k>>4) + 1) * planeSize, low: (s.low + uint32(k&15)) * planeSize}
 }
 
-// stand lays a block's bins, as dealt puts them, out in the planes of their scale.
+// stand lays a block's bins, as dealt puts them, out in the planes of their scale. Where
+// absent is nil, missing is whose bin is gone.
 func stand(planes []plane, bins *[blockRows]uint8, absent *plane, s *scale) {
 	low := planes[s.low+1:][:min(s.thresholds, 15)]
 	n := s.thresholds>>4 + 2
@@ -36,13 +37,17 @@ func stand(planes []plane, bins *[blockRows]uint8, absent *plane, s *scale) {
 	if s.right {
 		right = planes[s.high[1]:][:n]
 	}
-	for w, a := range absent {
+	for w := range len(plane{}) {
 		rows := (*[64]uint8)(bins[w*64:])
 		var x [8]uint64
 		for i := range x {
 			x[i] = binary.LittleEndian.Uint64(rows[8*i:])
 		}
 		swapBits(&x)
+		a := x[0] & x[1] & x[2] & x[3] & x[4] & x[5] & x[6] & x[7]
+		if absent != nil {
+			a = absent[w]
+		}
 		var ge [17]uint64
 		digits(&ge, x[0], x[1], x[2], x[3])
 		for i := range low {

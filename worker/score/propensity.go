@@ -111,6 +111,10 @@ func newPropensity(e *model.Ensemble, features []string, odds Correction) (*prop
 // Spec implements kernel.Kernel.
 func (k *propensity) Spec() kernel.Spec { return k.spec }
 
+// TakesCoded implements kernel.Coder. What prepares its features makes values of them,
+// and weights multiply values.
+func (k *propensity) TakesCoded(int) bool { return k.rows.runner == nil && k.rows.trees != nil }
+
 // Eval implements kernel.Kernel.
 func (k *propensity) Eval(n int, in, out []kernel.Vector) {
 	p := out[0].F32[:n]

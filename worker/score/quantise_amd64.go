@@ -22,6 +22,17 @@ func quantiseAVX2(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 	stand256(&d.bits, &d.absent, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
 }
 
+func translateAVX2(planes []plane, codes *[blockRows]uint16, s *scale, d *desk) {
+	s.glossary.look(&d.bins, codes)
+	bits256(&d.bits, &d.bins)
+	b := &d.bits
+	for w := range d.absent {
+		d.absent[w] = b[0][w] & b[1][w] & b[2][w] & b[3][w] & b[4][w] & b[5][w] & b[6][w] & b[7][w] // gone
+	}
+	low, left, right := s.stands(planes)
+	stand256(&d.bits, &d.absent, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+}
+
 //go:noescape
 func above512(low, absent *plane, x *[blockRows]float64, threshold *[512]float64, thresholds int)
 
@@ -57,6 +68,22 @@ func quantiseAVX512(planes []plane, x *[blockRows]float64, s *scale, d *desk) {
 	}
 }
 
+//go:noescape
+func look512(bins *[blockRows]uint8, codes *[blockRows]uint16, bin *uint8)
+
+func translateAVX512(planes []plane, codes *[blockRows]uint16, s *scale, d *desk) {
+	g := &s.glossary
+	order := &wordOctet
+	if len(g.bin) <= shortMax {
+		look512(&d.bins, codes, &g.bin[0])
+	} else {
+		g.look(&d.bins, codes)
+		order = &rowOctet
+	}
+	low, left, right := s.stands(planes)
+	stand512(&d.bins, order, nil, low, min(s.thresholds, 15), left, right, s.thresholds>>4+2)
+}
+
 // missing sends missing values where they go, on a scale without high digits.
 func (s *scale) missing(planes []plane, absent *plane) {
 	if s.left {
@@ -90,9 +117,10 @@ var (
 	// chart512 packs dwords and interleaves words: of 64 rows, row 32h+16i+4l+p is
 	// byte 16l+8i+2p+h. rowPacked says which row each byte is.
 	rowPacked [64]uint8
-	// Rows by eights, the last of each first, where they are packed and where they
-	// are in order: a product with a matrix begins at its last row.
-	packedOctet, rowOctet [64]uint8
+	// Rows by eights, the last of each first, where they are packed, where they are in
+	// order, and where look512 packs their words: a product with a matrix begins at its
+	// last row.
+	packedOctet, rowOctet, wordOctet [64]uint8
 	// octets swaps rows and columns of an eight by eight matrix of bytes.
 	octets [64]uint8
 )
@@ -106,6 +134,7 @@ func init() {
 		at := 16*l + 8*i + 2*p + h
 		rowPacked[at] = uint8(r)
 		packedOctet[r^7], rowOctet[r^7] = uint8(at), uint8(r)
+		wordOctet[r^7] = uint8(r>>3&3<<4 | r>>5<<3 | r&7)
 		octets[r] = uint8(r%8*8 + r/8)
 	}
 }

@@ -272,6 +272,35 @@ done:
 	VZEROUPPER
 	RET
 
+// func look512(bins *[512]uint8, codes *[512]uint16, bin *uint8)
+//
+// glossary.look of 256 bins, 64 rows at a time. Bins stand as wordOctet says.
+TEXT ·look512(SB), NOSPLIT, $0-24
+	MOVQ bins+0(FP), DI
+	MOVQ codes+8(FP), SI
+	MOVQ bin+16(FP), BX
+	VMOVDQU64 (BX), Z0
+	VMOVDQU64 64(BX), Z1
+	VMOVDQU64 128(BX), Z2
+	VMOVDQU64 192(BX), Z3
+	MOVQ $8, CX
+
+look:
+	VMOVDQU64 (SI), Z4
+	VPACKUSWB 64(SI), Z4, Z4
+	VMOVDQA64 Z4, Z5
+	VPMOVB2M  Z4, K1 // 128 and more
+	VPERMI2B  Z1, Z0, Z4
+	VPERMI2B  Z3, Z2, Z5
+	VMOVDQU8  Z5, K1, Z4
+	VMOVDQU64 Z4, (DI)
+	ADDQ $128, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ  look
+	VZEROUPPER
+	RET
+
 // DIGITS makes, of the bits of a digit in Z0 to Z3, the planes of at least 1 to
 // at least 15 in Z16 to Z30 (digits).
 #define DIGITS \
@@ -326,7 +355,8 @@ done:
 // func stand512(bins *[512]uint8, order *[64]uint8, absent *plane, low *plane, lows int, left, right *plane, highs int)
 //
 // stand: low gets the lows (at most 15) planes after the first; left and right,
-// where they are not nil, the highs. Order says which byte of 64 is the bin of which
+// where they are not nil, the highs. Where absent is nil, missing is whose bin is gone.
+// Order says which byte of 64 is the bin of which
 // row, the last of eight first.
 TEXT ·stand512(SB), NOSPLIT, $0-64
 	MOVQ bins+0(FP), SI
@@ -370,7 +400,11 @@ TEXT ·stand512(SB), NOSPLIT, $0-64
 	VSHUFI64X2 $0xdd, Z19, Z18, Z13
 	VSHUFI64X2 $0xdd, Z21, Z20, Z14
 	VSHUFI64X2 $0xdd, Z23, Z22, Z15
+	TESTQ AX, AX
+	JZ   gone
 	VMOVDQU64 (AX), Z31
+
+low:
 	DIGITS
 	MOVQ low+24(FP), DI
 	MOVQ lows+32(FP), CX
@@ -445,3 +479,10 @@ right:
 stood:
 	VZEROUPPER
 	RET
+
+gone:
+	VPANDQ Z0, Z1, Z31
+	VPTERNLOGQ $0x80, Z2, Z3, Z31
+	VPTERNLOGQ $0x80, Z12, Z13, Z31
+	VPTERNLOGQ $0x80, Z14, Z15, Z31
+	JMP  low

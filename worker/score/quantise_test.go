@@ -159,7 +159,7 @@ func TestPlanesAnswerWhateverTheThresholds(t *testing.T) {
 	if os.Getenv("RESCORE_LONG") != "" {
 		rows = 10_000_000
 	}
-	counts := []int{1, 2, 3, 4, 5, 8, 15, 16, 17, 40, 63, 64, 100, 127, 128, 200, 254, 255}
+	counts := []int{1, 2, 3, 4, 5, 8, 15, 16, 17, 40, 63, 64, 100, 127, 128, 200, 253, thresholdsMax}
 	special := []float64{math.NaN(), math.Float64frombits(0x7ff0000000000001), math.Float64frombits(0xffffffffffffffff), math.Inf(1), math.Inf(-1), 0,
 		math.Copysign(0, -1), 5e-324, -5e-324, 1e-310, model.ZeroMax, -model.ZeroMax, math.Nextafter(model.ZeroMax, 1), math.Nextafter(-model.ZeroMax, -1),
 		1, -1, 0x1p1016, 0x1p1017, -0x1p1017, math.MaxFloat64, -math.MaxFloat64}
@@ -242,7 +242,7 @@ func TestChartsServeWhatModelsAsk(t *testing.T) {
 	t.Parallel()
 	sets := hostile(rand.New(rand.NewPCG(12, 12)))
 	for name, most := range map[string]int{"even": 3, "normal": 5, "hundredths": 5, "counts": 3, "float32 counts": 3, "money": 5} {
-		for _, n := range []int{1, 10, 31, 63, 127, 255} {
+		for _, n := range []int{1, 10, 31, 63, 127, thresholdsMax} {
 			c := newChart(ask(n, sets[name]))
 			switch {
 			case c == nil:

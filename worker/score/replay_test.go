@@ -61,6 +61,20 @@ func columns(features, rows int) []kernel.Vector {
 
 func TestEveryPathEqualsTheReferenceBitForBit(t *testing.T) {
 	t.Parallel()
+	againstReference(t, func(r *rand.Rand, w written, in []kernel.Vector, values [][]float64) {
+		for k := range in {
+			for i := range values[k] {
+				values[k][i] = w.draw(r, k)
+			}
+			in[k].F64 = values[k]
+		}
+	})
+}
+
+// againstReference holds every path to the reference on models of all shapes, a million
+// rows in all. Draw gives each feature its values, and the vector that says the same.
+func againstReference(t *testing.T, draw func(r *rand.Rand, w written, in []kernel.Vector, values [][]float64)) {
+	t.Helper()
 	rows := 1_000_000
 	if os.Getenv("RESCORE_LONG") != "" {
 		rows = 10_000_000
@@ -73,17 +87,18 @@ func TestEveryPathEqualsTheReferenceBitForBit(t *testing.T) {
 			forests := every(t, e)
 			r := rand.New(rand.NewPCG(7, uint64(len(w.text))))
 			const pool = 3000
-			in, want, row := columns(w.features, pool), make([]float64, pool), make([]float64, w.features)
+			in, values := make([]kernel.Vector, w.features), make([][]float64, w.features)
+			for k := range values {
+				values[k] = make([]float64, pool)
+			}
+			want, row := make([]float64, pool), make([]float64, w.features)
 			for done := 0; done < rows/len(shapes); done += pool {
+				draw(r, w, in, values)
 				for i := range pool {
-					for k := range in {
-						x := w.draw(r, k)
-						in[k].F64[i] = x
-						if row[k] = x; math.IsInf(x, 0) {
-							row[k] = math.NaN()
-						}
+					for k := range row {
+						row[k] = known(values[k][i])
 					}
-					want[i] = w.raw(func(feature int) float64 { return in[feature].F64[i] })
+					want[i] = w.raw(func(feature int) float64 { return values[feature][i] })
 					if raw := e.Raw(row); raw != want[i] {
 						t.Fatalf("row %v: model.Raw %v, want %v", row, raw, want[i])
 					}

@@ -8,9 +8,10 @@ import (
 	"rescore/worker/model"
 )
 
-// thresholdsMax is how many thresholds a scale holds, so that a bin is a byte. A
-// feature with more gets more scales, each for a range of its thresholds.
-const thresholdsMax = 255
+// thresholdsMax is how many thresholds a scale holds, so that a bin is a byte, and one
+// is left over (gone). A feature with more gets more scales, each for a range of its
+// thresholds.
+const thresholdsMax = 254
 
 // buckets is how many parts of its range a scale tells apart at a glance, a power of
 // two. A table of 8 KiB, with 2 KiB of thresholds, stays in the first-level cache
@@ -48,7 +49,7 @@ type scale struct {
 	threshold  [512]float64 // sorted, and +Inf after the last
 	base       [buckets]uint8
 	chart      *chart // for paths that want one, where one serves
-	glossary   *glossary
+	glossary   glossary
 
 	left, right bool   // whether nodes send missing values left, right
 	low         uint32 // plane: low digit >= 0; 1 and further follow
@@ -187,6 +188,7 @@ type desk struct {
 	bins   [blockRows]uint8   // of missing values: anything
 	bits   [8]plane           // of the bins, lowest first
 	absent plane
+	codes  [blockRows]uint16 // a short block's
 }
 
 // block returns x, at most 512 values, as a whole block.
@@ -196,6 +198,16 @@ func (d *desk) block(x []float64) *[blockRows]float64 {
 		return &d.short
 	}
 	return (*[blockRows]float64)(x)
+}
+
+// coded returns codes, at most 512, as a whole block. Those past the last are in any
+// dictionary.
+func (d *desk) coded(codes []uint16) *[blockRows]uint16 {
+	if len(codes) < blockRows {
+		clear(d.codes[copy(d.codes[:], codes):])
+		return &d.codes
+	}
+	return (*[blockRows]uint16)(codes)
 }
 
 // quantise lays the values of a block out in the planes of their scale.

@@ -15,8 +15,8 @@ import (
 const blockRows = 512
 
 // A forest's memory is bounded: its planes to 32 MiB, the masks of one tree to as
-// much, its scales to 200 MiB, with 64 MiB more for what they know of dictionaries, and
-// the categories of its sets to 64 MiB.
+// much, its scales to 200 MiB, and the categories of its sets to 64 MiB. What it knows of
+// dictionaries is a byte for each value of one of each scale, and four of each topic.
 const (
 	planesMax     = 1 << 19
 	scalesMax     = 1 << 14
@@ -371,15 +371,42 @@ func (f *forest) raw(in []kernel.Vector, first, n int) {
 func (f *forest) quantise(in []kernel.Vector, first, n int) {
 	for i := range f.scales {
 		s := &f.scales[i]
-		if c := in[s.feature].Coded; c != nil && f.path.dictionaries && s.thresholds < thresholdsMax {
-			s.translate(f.planes, f.desk, c, first, n)
-			continue
+		in := &in[s.feature]
+		if dictionary := shared(in, first, n); dictionary != nil {
+			s.learn(f.desk, dictionary)
+			f.path.translate(f.planes, f.desk.coded(in.Coded.Index[first:first+n]), s, f.desk)
+		} else {
+			f.path.quantise(f.planes, f.desk.block(f.desk.values(in, first, n)), s, f.desk)
 		}
-		f.path.quantise(f.planes, f.desk.block(in[s.feature].F64[first:first+n]), s, f.desk)
 	}
 	for i := range f.topics {
-		f.topics[i].answer(f.planes, in[f.topics[i].feature].F64[first:first+n])
+		t := &f.topics[i]
+		in := &in[t.feature]
+		if dictionary := shared(in, first, n); dictionary != nil {
+			t.learn(dictionary)
+			t.translate(f.planes, in.Coded.Index[first:first+n])
+		} else {
+			t.answer(f.planes, f.desk.values(in, first, n))
+		}
 	}
+}
+
+// shared returns the dictionary of a block's rows, nil when they have none in common.
+func shared(v *kernel.Vector, first, n int) *kernel.Dictionary {
+	if v.Coded == nil {
+		return nil
+	}
+	return v.Coded.Shared(first, n)
+}
+
+// values returns a block's values. The rare block that has two dictionaries is written
+// out.
+func (d *desk) values(v *kernel.Vector, first, n int) []float64 {
+	if v.Coded == nil {
+		return v.F64[first : first+n]
+	}
+	v.Coded.Values(d.short[:n], first)
+	return d.short[:n]
 }
 
 // sum sums the trees over the planes.

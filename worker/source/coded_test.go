@@ -19,9 +19,10 @@ import (
 	"rescore/worker/kernel"
 )
 
-// coding counts the batches of an extra column with a dictionary and without, and the
-// nulls among the coded rows, after holding each to the float64s beside it.
-type coding struct{ with, without, nulls int }
+// coding counts the batches of an extra column by dictionary and by value, the nulls
+// among the coded rows, and the most dictionaries in a batch, after holding each to what
+// another reader reads by value.
+type coding struct{ with, without, nulls, runs int }
 
 // codings reads all tasks of an input and looks at the columns score and city.
 func codings(t *testing.T, dir string, batch int) map[string]coding {
@@ -36,7 +37,12 @@ func codings(t *testing.T, dir string, batch int) map[string]coding {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		r.Code()
+		v, err := d.Reader(task, sv.Files, names, batch, memory.NewGoAllocator())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		r.Code([]bool{false, true, true})
 		kept := make(map[*kernel.Dictionary][]uint64) // a dictionary never changes
 		for {
 			b, err := r.Next(context.Background())
@@ -46,38 +52,50 @@ func codings(t *testing.T, dir string, batch int) map[string]coding {
 			if err != nil {
 				t.Fatal(err)
 			}
+			byValue, err := v.Next(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
 			if len(b.Coded) != len(names) || b.Coded[0] != nil {
 				t.Fatalf("%d columns, the canonical one is coded %v", len(b.Coded), b.Coded[0] != nil)
 			}
 			for i := 1; i < len(names); i++ {
 				n, c := out[names[i]], b.Coded[i]
+				want := byValue.Record.Column(i).(*array.Float64).Float64Values()
+				values := b.Record.Column(i).(*array.Float64).Float64Values()
 				if c == nil {
 					n.without++
-					out[names[i]] = n
-					continue
-				}
-				n.with++
-				if len(c.Index) != b.Len || len(c.Dictionary.Value) > kernel.DictionaryMax {
-					t.Fatalf("%d rows have %d indices into %d values", b.Len, len(c.Index), len(c.Dictionary.Value))
-				}
-				values := b.Record.Column(i).(*array.Float64).Float64Values()
-				for j, k := range c.Index {
-					if got, want := c.Dictionary.Value[k], values[j]; math.Float64bits(got) != math.Float64bits(want) {
-						t.Fatalf("%s, row %d: %v by dictionary, %v", names[i], j, got, want)
+				} else {
+					n.with++
+					n.runs = max(n.runs, len(c.Runs))
+					if len(c.Index) != b.Len || c.Runs[len(c.Runs)-1].Past != b.Len {
+						t.Fatalf("%d rows have %d indices, and runs of %d", b.Len, len(c.Index), c.Runs[len(c.Runs)-1].Past)
 					}
-					if math.IsNaN(values[j]) {
+					values = make([]float64, b.Len)
+					c.Values(values, 0)
+				}
+				for j, got := range values {
+					if math.Float64bits(got) != math.Float64bits(want[j]) {
+						t.Fatalf("%s, row %d: %v, by value %v", names[i], j, got, want[j])
+					}
+					if c != nil && math.IsNaN(got) {
 						n.nulls++
 					}
 				}
 				out[names[i]] = n
-				var bits []uint64
-				for _, v := range c.Dictionary.Value {
-					bits = append(bits, math.Float64bits(v))
+				if c == nil {
+					continue
 				}
-				if was, known := kept[c.Dictionary]; known && !slices.Equal(was, bits) {
-					t.Fatalf("%s: the dictionary of an earlier batch has changed", names[i])
+				for _, run := range c.Runs {
+					var bits []uint64
+					for _, v := range run.Value {
+						bits = append(bits, math.Float64bits(v))
+					}
+					if was, known := kept[run.Dictionary]; len(bits) > kernel.DictionaryMax || known && !slices.Equal(was, bits) {
+						t.Fatalf("%s: the dictionary of an earlier batch has changed, or has %d values", names[i], len(bits))
+					}
+					kept[run.Dictionary] = bits
 				}
-				kept[c.Dictionary] = bits
 			}
 		}
 		for d, was := range kept {
@@ -104,7 +122,7 @@ func few(seed uint64, rows, distinct int, nulls float64) []subscriber {
 
 var byDictionary = encoded(map[parquet.Kind]encoding.Encoding{parquet.Double: &parquet.RLEDictionary, parquet.ByteArray: &parquet.RLEDictionary})
 
-func TestDictionariesAreHandedOverAndSayWhatTheValuesSay(t *testing.T) {
+func TestColumnsByDictionarySayWhatTheirValuesSay(t *testing.T) {
 	t.Parallel()
 	for _, nulls := range []float64{0, 0.3, 1} {
 		for _, pages := range []int{500, 1 << 20} {
@@ -120,11 +138,10 @@ func TestDictionariesAreHandedOverAndSayWhatTheValuesSay(t *testing.T) {
 						write(t, dir, fmt.Sprintf("in/%d.parquet", i), parquetBytes(t, rows, byDictionary, parquet.MaxRowsPerRowGroup(2000), parquet.PageBufferSize(pages)))
 					}
 					for name, n := range codings(t, dir, batch) {
-						// Batches that straddle the five borders between chunks have none.
-						if batch <= 1024 && (n.with == 0 || n.without > 5) || batch == 20000 && n.with > 0 || batch == 1000 && n.with < 5 {
+						if n.with == 0 || n.without > 0 || batch == 1 && n.runs != 1 || batch == 20000 && n.runs != 6 {
 							t.Errorf("%s: %+v", name, n)
 						}
-						if name == "score" && batch <= 1024 && (n.nulls > 0) != (nulls > 0) {
+						if name == "score" && (n.nulls > 0) != (nulls > 0) {
 							t.Errorf("%s: %+v", name, n)
 						}
 					}
@@ -163,29 +180,54 @@ func TestNoDictionaryIsHandedOverWhereItDoesNotPay(t *testing.T) {
 	}
 }
 
-// A column read as CSV has no dictionary, whatever the file before it had.
-func TestADictionaryDoesNotReachAFileOfAnotherKind(t *testing.T) {
+// A batch in which one chunk is worth its dictionary and another is not, or is of a CSV
+// file, is by value from its first row on.
+func TestABatchIsByDictionaryAsAWholeOrByValue(t *testing.T) {
 	t.Parallel()
 	v := newVector(arrow.PrimitiveTypes.Float64, 10, memory.NewGoAllocator())
 	defer v.release()
 	v.wanted = true
-	d := &kernel.Dictionary{Value: []float64{1, nan}}
-	for _, c := range []struct {
-		second *kernel.Dictionary
-		want   bool
-	}{{d, true}, {nil, false}, {&kernel.Dictionary{Value: []float64{1, nan}}, false}} {
+	a, b := &kernel.Dictionary{Value: []float64{1, nan}}, &kernel.Dictionary{Value: []float64{2, 3, nan}}
+	for range 2 {
 		v.begin()
-		v.code(0, 4, d)
-		v.code(4, 6, c.second)
-		v.code(10, 0, c.second)
-		if got := v.coded.Dictionary != nil; got != c.want {
-			t.Errorf("coded %v, want %v", got, c.want)
+		if !v.takes(0) {
+			t.Fatal("the first rows are not taken")
 		}
-		v.begin()
-		v.code(0, 4, nil)
-		v.code(4, 6, d)
-		if v.coded.Dictionary != nil {
-			t.Error("coded though its first rows were not")
+		copy(v.code(0, 4, a), []uint16{0, 1, 0, 0})
+		copy(v.code(4, 2, a), []uint16{1, 0})
+		if !v.takes(6) {
+			t.Fatal("a second dictionary is not taken")
+		}
+		copy(v.code(6, 2, b), []uint16{2, 1})
+		if len(v.coded.Runs) != 2 || v.coded.Runs[0].Past != 6 || v.coded.Runs[1].Past != 8 {
+			t.Fatalf("runs %v", v.coded.Runs)
+		}
+		v.write(8)
+		if v.takes(8) || len(v.coded.Runs) > 0 {
+			t.Error("by dictionary though some rows are values")
+		}
+		for i, want := range []float64{1, nan, 1, 1, nan, 1, nan, 3} {
+			if got := lanes[float64](v)[i]; math.Float64bits(got) != math.Float64bits(want) {
+				t.Errorf("row %d is %v, want %v", i, got, want)
+			}
+		}
+	}
+}
+
+func TestADictionaryChunkBesideAPlainOneIsReadByValue(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plain := encoded(map[parquet.Kind]encoding.Encoding{parquet.Double: &parquet.Plain, parquet.ByteArray: &parquet.Plain})
+	for i, schema := range []parquet.WriterOption{byDictionary, plain, byDictionary} {
+		rows := few(uint64(i), 3000, 40, 0.2)
+		for j := range rows {
+			rows[j].Msisdn += int64(i) * 100_000_000
+		}
+		write(t, dir, fmt.Sprintf("in/%d.parquet", i), parquetBytes(t, rows, schema))
+	}
+	for name, n := range codings(t, dir, 1000) {
+		if n.with == 0 || n.without == 0 {
+			t.Errorf("%s: %+v", name, n)
 		}
 	}
 }
@@ -207,7 +249,7 @@ func BenchmarkCoded(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					r.Code()
+					r.Code([]bool{true})
 					for err == nil {
 						_, err = r.Next(context.Background())
 					}

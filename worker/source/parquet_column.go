@@ -34,7 +34,8 @@ type parquetColumn struct {
 	dictI64   []int64
 	dictF64   []float64
 
-	shared *kernel.Dictionary // dictF64 as batches carry it; nil when it is not worth it
+	dictShared bool               // share was asked
+	shared     *kernel.Dictionary // dictF64 as batches carry it; nil when it is not worth it
 
 	wide []int64 // 32-bit unsigned values, widened
 	log  []issue // of one page, positions among its values
@@ -76,7 +77,7 @@ func (c *parquetColumn) advance() error {
 				return corrupt("column %s ends before its last row", c.field.name)
 			}
 			c.pages.open(c.file.obj, c.file.groups[c.group].chunks[c.field.index])
-			c.open, c.dictReady, c.shared = true, false, nil
+			c.open, c.dictReady, c.dictShared, c.shared = true, false, false, nil
 		}
 		switch err := c.pages.next(&c.skip); {
 		case errors.Is(err, io.EOF):
@@ -122,9 +123,14 @@ func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error)
 		case arrow.INT64:
 			log = fillPage(c, v, lanes[int64](v)[at:at+k], &c.dictI64, at, log)
 		case arrow.FLOAT64:
-			row, dense := c.pages.pos, c.pages.dense
+			if c.pages.coded && v.takes(at) {
+				if d := c.share(); d != nil {
+					c.code(v.code(at, k, d))
+					break
+				}
+			}
+			v.write(at)
 			log = fillPage(c, v, lanes[float64](v)[at:at+k], &c.dictF64, at, log)
-			c.code(v, at, k, row, dense)
 		default:
 			return log, fmt.Errorf("column of type %s cannot be filled", v.typ)
 		}
@@ -170,54 +176,60 @@ func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, l
 
 // worthRows is how many rows of a chunk an entry of its dictionary must serve on
 // average, lest more is worked out of entries that few rows have.
-const worthRows = 4
+const worthRows = 16
 
-// share makes a converted dictionary what batches carry, with null as its last entry. Bad values are
-// by row, and a batch with any is not worth a dictionary.
-func (c *parquetColumn) share(dict []float64) {
-	n := len(dict)
-	rows := c.file.groups[c.group].rows
-	if c.dictBad || n >= kernel.DictionaryMax || int64(n) > rows/worthRows {
-		return
+// share returns the current chunk's dictionary as batches carry it, with null as its
+// last entry, nil where it is not worth it. Bad values are counted by row: a chunk with
+// any comes by value.
+func (c *parquetColumn) share() *kernel.Dictionary {
+	if c.dictShared {
+		return c.shared
 	}
-	value := make([]float64, n+1)
-	copy(value, dict)
-	value[n] = nan
-	c.shared = &kernel.Dictionary{Value: value}
+	c.dictShared = true
+	n := c.pages.dictLen()
+	if rows := c.file.groups[c.group].rows; n >= kernel.DictionaryMax || int64(n) > rows/worthRows {
+		return nil
+	}
+	if convertDict(c, &c.dictF64); !c.dictBad {
+		value := make([]float64, n+1)
+		copy(value, c.dictF64[:n])
+		value[n] = nan
+		c.shared = &kernel.Dictionary{Value: value}
+	}
+	return c.shared
 }
 
-// code writes the indices of rows at to at+n of v, which were filled from row on of
-// the current page and its values from dense on.
-func (c *parquetColumn) code(v *vector, at, n, row, dense int) {
+// code writes the indices of the next rows of the current page.
+func (c *parquetColumn) code(index []uint16) {
 	p := &c.pages
-	var d *kernel.Dictionary
-	if p.coded {
-		d = c.shared
+	n := len(index)
+	set := n
+	if p.levels != nil {
+		set = countBits(p.levels, p.pos, n)
 	}
-	index := v.code(at, n, d)
-	if index == nil {
-		return
-	}
-	codes := p.index[dense:p.dense]
-	if len(codes) == n {
-		copy(index, codes)
-		return
-	}
-	null := uint32(len(d.Value) - 1)
-	if len(codes) == 0 {
+	codes := p.index[p.dense : p.dense+set]
+	null := uint16(len(c.shared.Value) - 1)
+	switch set {
+	case n:
+		for i, k := range codes {
+			index[i] = uint16(k)
+		}
+	case 0:
 		for i := range index {
 			index[i] = null
 		}
-		return
+	default:
+		// Without branches on the row: which rows are null is not to be guessed.
+		next := 0
+		for i := range index {
+			at := p.pos + i
+			known := uint16(p.levels[at>>3] >> (at & 7) & 1)
+			index[i] = uint16(codes[min(next, set-1)])&-known | null&(known-1)
+			next += int(known)
+		}
 	}
-	// Without branches on the row: which rows are null is not to be guessed.
-	next := 0
-	for i := range index {
-		at := row + i
-		set := uint32(p.levels[at>>3] >> (at & 7) & 1)
-		index[i] = codes[min(next, len(codes)-1)]&-set | null&(set-1)
-		next += int(set)
-	}
+	p.pos += n
+	p.dense += set
 }
 
 // settle turns the positions of c.log, which count values, into rows of v, and
@@ -241,33 +253,36 @@ func (c *parquetColumn) settle(v *vector, at, n, set int, log []issue) []issue {
 	return log
 }
 
-func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T, index []uint32) {
-	if !c.dictReady {
-		n := c.pages.dictLen()
-		vals := grow(dict, n)
-		c.log = c.log[:0]
-		convertValues(c, vals, &c.pages.dict, 0)
-		c.dictBad = len(c.log) > 0
-		if c.dictBad {
-			state := grow(&c.dictState, n)
-			clear(state)
-			for _, e := range c.log {
-				switch {
-				case e.null:
-					state[e.at] = valueNull
-				case e.reject:
-					state[e.at] = valueReject
-				default:
-					state[e.at] = valueBad
-				}
-			}
-			c.log = c.log[:0]
-		}
-		c.dictReady = true
-		if vals, ok := any(vals).([]float64); ok {
-			c.share(vals)
-		}
+// convertDict converts the dictionary of the current chunk, unless it is.
+func convertDict[T lane](c *parquetColumn, dict *[]T) {
+	if c.dictReady {
+		return
 	}
+	n := c.pages.dictLen()
+	vals := grow(dict, n)
+	c.log = c.log[:0]
+	convertValues(c, vals, &c.pages.dict, 0)
+	c.dictBad = len(c.log) > 0
+	if c.dictBad {
+		state := grow(&c.dictState, n)
+		clear(state)
+		for _, e := range c.log {
+			switch {
+			case e.null:
+				state[e.at] = valueNull
+			case e.reject:
+				state[e.at] = valueReject
+			default:
+				state[e.at] = valueBad
+			}
+		}
+		c.log = c.log[:0]
+	}
+	c.dictReady = true
+}
+
+func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T, index []uint32) {
+	convertDict(c, dict)
 	vals := *dict
 	for i, k := range index {
 		dst[i] = vals[k]

@@ -352,12 +352,13 @@ func (r *Reader) joinMonths() error {
 	return nil
 }
 
-// Code has the batches from now on carry dictionaries (Batch.Coded). It costs a few
-// nanoseconds a row of each column that has one.
-func (r *Reader) Code() {
-	for i := range r.out {
+// Code has the batches from now on bring some of their columns by dictionary in place
+// of values (Batch.Coded): those columns that may come so, of the ones asked for, where
+// they are extra ones. It saves fetching each row's value.
+func (r *Reader) Code(may []bool) {
+	for i, coded := range may {
 		if v := r.out[i].vec; v != nil {
-			v.wanted = true
+			v.wanted = coded
 		}
 	}
 }
@@ -548,7 +549,7 @@ func (r *Reader) assemble(n int) {
 			r.coded = append(r.coded, nil)
 		}
 		r.coded[i] = nil
-		if o.vec != nil && o.vec.coded.Dictionary != nil {
+		if o.vec != nil && len(o.vec.coded.Runs) > 0 {
 			r.coded[i] = &o.vec.coded
 		}
 	}

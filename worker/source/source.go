@@ -50,8 +50,8 @@ type Batch struct {
 	// Bad counts each row's values that were NaN, infinite or out of range and
 	// were read as missing; nil when there are none.
 	Bad []uint8
-	// Coded is Record's columns by dictionary, when Code was called: nil for a canonical
-	// one, and for an extra one whose rows are not all of one Parquet chunk's small dictionary.
+	// Coded has the columns that come by dictionary (Reader.Code), nil for the others.
+	// What Record has there is left over from other batches.
 	Coded []*kernel.Coded
 	// Rejects describes the rows of this batch that are rejected or duplicates.
 	Rejects []Reject

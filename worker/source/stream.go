@@ -55,7 +55,7 @@ func (s *stream) readSlice(vecs []*vector, at, n int, bad func(e issue, file str
 	s.log = s.log[:0]
 	if s.csv != nil {
 		for _, v := range vecs {
-			v.code(at, n, nil)
+			v.write(at)
 		}
 		if s.log, err = s.csv.fill(vecs, at, n, s.log); err != nil {
 			return inFile(f.name, err)

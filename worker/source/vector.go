@@ -27,8 +27,8 @@ type vector struct {
 	nulls bool // valid holds this batch's bitmap
 	nan   bool // null is NaN, and there is no bitmap
 
-	wanted bool         // somebody asked for coded
-	coded  kernel.Coded // of a float64; Index is of all rows so far when there is a dictionary
+	wanted bool         // by dictionary, where all of a batch's rows can be; of a float64
+	coded  kernel.Coded // the rows so far; no runs when they are values
 
 	last arrow.Array // the array of the last batch without nulls
 }
@@ -59,24 +59,33 @@ func lanes[T lane](v *vector) []T {
 }
 
 // begin starts a batch: no row is null until one is said to be.
-func (v *vector) begin() { v.nulls, v.coded.Dictionary = false, nil }
+func (v *vector) begin() { v.nulls, v.coded.Runs = false, v.coded.Runs[:0] }
 
-// code says what rows at to at+n, which follow those before, are in a dictionary, and
-// returns their indices to be written. It returns nil when the rows of the batch do
-// not share one.
-func (v *vector) code(at, n int, d *kernel.Dictionary) []uint32 {
-	if !v.wanted || at > 0 && d != v.coded.Dictionary {
-		d = nil
+// takes reports whether rows from at on, which follow those before, may be coded: a
+// batch is by dictionary as a whole, or by value.
+func (v *vector) takes(at int) bool { return v.wanted && (at == 0 || len(v.coded.Runs) > 0) }
+
+// code says that rows at to at+n are in a dictionary, and returns their indices to be
+// written.
+func (v *vector) code(at, n int, d *kernel.Dictionary) []uint16 {
+	if v.coded.Index == nil {
+		v.coded.Index = make([]uint16, v.rows)
 	}
-	v.coded.Dictionary = d
-	if d == nil {
-		return nil
-	}
-	if cap(v.coded.Index) == 0 {
-		v.coded.Index = make([]uint32, v.rows)
+	if last := len(v.coded.Runs) - 1; last >= 0 && v.coded.Runs[last].Dictionary == d {
+		v.coded.Runs[last].Past = at + n
+	} else {
+		v.coded.Runs = append(v.coded.Runs, kernel.Run{Dictionary: d, Past: at + n})
 	}
 	v.coded.Index = v.coded.Index[:at+n]
 	return v.coded.Index[at:]
+}
+
+// write makes values of the rows before at, of which all are coded or none.
+func (v *vector) write(at int) {
+	if len(v.coded.Runs) > 0 {
+		v.coded.Values(lanes[float64](v)[:at], 0)
+		v.coded.Runs = v.coded.Runs[:0]
+	}
 }
 
 // bitmap returns the validity bitmap of this batch, all set when it is new.
