@@ -65,7 +65,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	a.format = formatIn(args) // until flags are read: a wrong flag is reported in the form asked for
-	err := classify(root.ExecuteContext(ctx))
+	err := answered(classify(root.ExecuteContext(ctx)))
 	return boot.Report(ctx, a.err, a.json(), err)
 }
 

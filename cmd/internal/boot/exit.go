@@ -20,6 +20,8 @@ const (
 	NotFound    = 5
 	Held        = 6
 	Conflict    = 7
+	Denied      = 8
+	Unavailable = 9
 	Deadline    = 124
 	Interrupted = 130
 )
@@ -37,6 +39,8 @@ var Codes = []struct {
 	{NotFound, "not_found", "a file, folder, dataset or version that was named is not there"},
 	{Held, "held", "a gate refused to publish: the job is held until it is released"},
 	{Conflict, "conflict", "locked by another process, or the folder belongs to another job"},
+	{Denied, "denied", "the cluster does not take the token"},
+	{Unavailable, "unavailable", "no coordinator answers, or nobody leads: ask again"},
 	{Deadline, "deadline", "the time allowed ran out; run it again to go on"},
 	{Interrupted, "interrupted", "stopped by a signal; run it again to go on"},
 }

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rescore/cmd/internal/boot"
+	"rescore/coordinator/api"
+	"rescore/coordinator/client"
+)
+
+// clusterFlags are the flags of every command that asks a cluster.
+type clusterFlags struct {
+	coordinators, tokenFile string
+	ca, cert, key           string
+}
+
+func (a *app) clusterFlags(cmd *cobra.Command) *clusterFlags {
+	f := &clusterFlags{}
+	flags := cmd.Flags()
+	flags.StringVar(&f.coordinators, "coordinators", "", "the coordinators' `addresses`, h1:7300,h2:7300,h3:7300 (RESCORE_COORDINATORS)")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`file` of the cluster's token (RESCORE_TOKEN_FILE)")
+	flags.StringVar(&f.ca, "tls-ca", "", "`file` of the cluster's certificate authority; without it, plain HTTP")
+	flags.StringVar(&f.cert, "tls-cert", "", "`file` of this machine's certificate")
+	flags.StringVar(&f.key, "tls-key", "", "`file` of its key")
+	return f
+}
+
+// connect returns a client of the cluster. It speaks to nobody yet.
+func (f *clusterFlags) connect(a *app) (*client.Client, error) {
+	addresses, file := f.coordinators, f.tokenFile
+	if addresses == "" {
+		addresses = a.env("RESCORE_COORDINATORS")
+	}
+	if file == "" {
+		file = a.env("RESCORE_TOKEN_FILE")
+	}
+	if addresses == "" {
+		return nil, boot.Usagef("name them with --coordinators h1:7300,h2:7300,h3:7300 or in RESCORE_COORDINATORS", "no coordinator is named")
+	}
+	if file == "" {
+		return nil, boot.Usagef("name it with --token-file or in RESCORE_TOKEN_FILE", "no token file is named")
+	}
+	token, err := readToken(file)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := f.tls()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{Coordinators: strings.Split(addresses, ","), Token: token, User: whoami(a), TLS: secure})
+	if err != nil {
+		return nil, boot.WithCode(err, boot.Usage, "write --coordinators h1:7300,h2:7300,h3:7300")
+	}
+	return c, nil
+}
+
+// tokenMax is the longest token in bytes.
+const tokenMax = 4096
+
+// readToken reads a token file: one line.
+func readToken(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("read token file: %w", err)
+	}
+	defer func() { _ = f.Close() }() // opened for reading only
+	data, err := io.ReadAll(io.LimitReader(f, tokenMax+1))
+	if err != nil {
+		return "", fmt.Errorf("read token file: %w", err)
+	}
+	token := strings.TrimSpace(string(data))
+	if token == "" || len(data) > tokenMax || strings.ContainsAny(token, " \t\r\n") {
+		return "", boot.Usagef("a token file is one line without spaces, such as openssl rand -hex 32 prints", "token file %s holds no token", name)
+	}
+	return token, nil
+}
+
+// tls returns how to speak to coordinators; nil is plain HTTP.
+func (f *clusterFlags) tls() (*tls.Config, error) {
+	if f.ca == "" {
+		if f.cert != "" || f.key != "" {
+			return nil, boot.Usagef("name the cluster's authority with --tls-ca", "--tls-cert and --tls-key go with --tls-ca")
+		}
+		return nil, nil
+	}
+	pem, err := os.ReadFile(f.ca)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate authority: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: x509.NewCertPool()}
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, boot.Usagef("give a file of PEM certificates", "%s holds no certificate", f.ca)
+	}
+	if f.cert != "" || f.key != "" {
+		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+		if err != nil {
+			return nil, fmt.Errorf("read certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// whoami names the person at the keyboard, for the ledger.
+func whoami(a *app) string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	if name := a.env("USER"); name != "" {
+		return name
+	}
+	return "unknown"
+}
+
+// ask is the RunE of a command that asks a cluster one thing.
+func (a *app) ask(f *clusterFlags, do func(cmd *cobra.Command, args []string, c *client.Client) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, err := f.connect(a)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return do(cmd, args, c)
+	}
+}
+
+// answered gives what a cluster said its exit code and hint.
+func answered(err error) error {
+	var e api.Error
+	if errors.As(err, &e) {
+		return boot.WithCode(err, e.Code, e.Hint)
+	}
+	return err
+}

@@ -1,0 +1,252 @@
+package api
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"rescore/coordinator/ledger"
+	"rescore/coordinator/publish"
+	"rescore/partition/job"
+)
+
+// shownMax is how many quarantined tasks a status names.
+const shownMax = 100
+
+// pageMax is how many tasks a page holds at most.
+const pageMax = 1000
+
+// status says where a job stands.
+func (h *Handler) status(r *http.Request) (any, error) {
+	id, err := jobIn(r)
+	if err != nil {
+		return nil, err
+	}
+	ask, err := pageAsked(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.statusOf(id, ask)
+	return s, err
+}
+
+// statusOf reads a job's status; ask is nil where no tasks are asked for.
+func (h *Handler) statusOf(id job.ID, ask *asked) (Status, error) {
+	var s Status
+	var stage int
+	var facts publishedFacts
+	err := h.see(id, func(j *ledger.Job) {
+		s = statusIn(j)
+		stage = j.Stage()
+		facts = publishedFacts{spec: j.Spec, base: j.SpecBase, version: j.Version, tally: j.Totals().Tally}
+		if ask != nil {
+			s.Page = ask.page(j)
+		}
+	})
+	if err != nil {
+		return s, err
+	}
+	s.RowsInFlight, _ = h.cfg.Node.InFlight(id, stage)
+	s.estimate()
+	facts.fill(&s)
+	return s, nil
+}
+
+// lineOf is a job's line in the list.
+func lineOf(j *ledger.Job) Job {
+	line := Job{Job: j.ID, Dataset: j.Name, State: j.State.String(), Stage: "publish"}
+	at := j.Stage()
+	var t ledger.Totals
+	if at < len(j.Stages) {
+		line.Stage = j.Stages[at].Kind.String()
+		t = j.Stages[at].Totals()
+	} else {
+		t = j.Score().Totals()
+	}
+	line.Tasks, line.Done, line.Running, line.Quarantine = t.Tasks, t.Done, t.Leased, t.Tasks-t.Waiting-t.Leased-t.Done
+	line.Rows, line.RowsDone = t.PlannedRows, t.DoneRows
+	if j.Version != nil {
+		line.Version = j.Version.ID
+	}
+	return line
+}
+
+// statusIn takes what the ledger knows of a job: its maintained sums, its leases, and
+// the tasks in quarantine where there are any.
+func statusIn(j *ledger.Job) Status {
+	s := Status{Job: lineOf(j), Stages: []Stage{}, Counts: j.Totals().Counts, Workers: []AtWork{}, Failure: j.FailReason, FailIndex: j.FailIndex}
+	for i := range j.Stages {
+		st := &j.Stages[i]
+		t := st.Totals()
+		stage := Stage{
+			Stage: st.Kind.String(), Planned: st.Planned, Tasks: t.Tasks, Waiting: t.Waiting, Leased: t.Leased, Done: t.Done,
+			Quarantined: t.Tasks - t.Waiting - t.Leased - t.Done, Rows: t.PlannedRows, RowsDone: t.DoneRows, Seconds: coreSeconds(t.Timing),
+		}
+		s.Stages = append(s.Stages, stage)
+		s.Workers = atWork(s.Workers, st)
+		if stage.Quarantined > 0 {
+			s.Quarantined = quarantined(s.Quarantined, st)
+		}
+	}
+	slices.SortFunc(s.Workers, func(a, b AtWork) int {
+		return cmp.Or(cmp.Compare(b.Tasks, a.Tasks), cmp.Compare(a.Worker, b.Worker))
+	})
+	if j.Held != nil {
+		s.Held = &Refusal{Reason: j.Held.Reason, Figures: []Figure{}}
+		for _, f := range j.Held.Figures {
+			s.Held.Figures = append(s.Held.Figures, Figure(f))
+		}
+	}
+	if j.Released != nil {
+		s.Released = &Note{Who: j.Released.Who, Reason: j.Released.Reason}
+	}
+	return s
+}
+
+// coreSeconds is how long tasks took one core.
+func coreSeconds(t job.Timing) float64 { return float64(t.Read+t.Score+t.Write+t.Verify) / 1e9 }
+
+// atWork adds the workers that hold leases of a stage.
+func atWork(list []AtWork, st *ledger.Stage) []AtWork {
+	at := map[string]int{}
+	for t := range st.Leased() {
+		at[st.Tasks[t].Worker]++
+	}
+	for worker, tasks := range at { // sorted by the caller
+		list = append(list, AtWork{Worker: worker, Tasks: tasks})
+	}
+	return list
+}
+
+// quarantined adds a stage's tasks that are out of attempts, up to shownMax.
+func quarantined(list []Task, st *ledger.Stage) []Task {
+	for i := range st.Tasks {
+		if len(list) == shownMax {
+			break
+		}
+		if st.Tasks[i].State == ledger.Failed {
+			list = append(list, taskOf(st, i))
+		}
+	}
+	return list
+}
+
+func taskOf(st *ledger.Stage, i int) Task {
+	t := &st.Tasks[i]
+	return Task{
+		Stage: st.Kind.String(), Task: i, Range: t.Range.String(), Rows: t.Rows, State: stateName(t.State), Worker: t.Worker,
+		Attempts: t.Attempts, Failures: t.Failures, Silences: t.Silences, Reason: t.Reason,
+	}
+}
+
+// stateName is a task's state as people know it.
+func stateName(s ledger.TaskState) string {
+	if s == ledger.Failed {
+		return "quarantined"
+	}
+	return s.String()
+}
+
+// estimate works out how fast the stage goes and when it will be done: what a task
+// got through in a second of one core, times the tasks at work. It needs no memory of
+// the past, so it is the same whoever leads.
+func (s *Status) estimate() {
+	for _, st := range s.Stages {
+		if st.Stage != s.Stage || st.Seconds <= 0 || st.RowsDone == 0 {
+			continue
+		}
+		s.RowsPerSecond = float64(st.RowsDone) / st.Seconds * float64(st.Leased)
+		if s.RowsPerSecond > 0 {
+			eta := float64(max(0, st.Rows-st.RowsDone-s.RowsInFlight)) / s.RowsPerSecond
+			s.ETA = &eta
+		}
+	}
+}
+
+// publishedFacts is what of a job's status takes reading its spec, which is done
+// outside the view.
+type publishedFacts struct {
+	spec    []byte
+	base    string
+	version *ledger.Version
+	tally   job.Tally
+}
+
+func (f publishedFacts) fill(s *Status) {
+	spec, err := job.ParseCanonical(f.spec)
+	if err != nil {
+		return // of another release; everything else is said
+	}
+	s.Month = spec.Month
+	if v := f.version; v != nil && v.ManifestDigest != "" {
+		out := spec.Output.Path
+		if !filepath.IsAbs(out) {
+			out = filepath.Join(f.base, out)
+		}
+		s.Result = &Result{
+			Version: v.ID, Path: filepath.Join(out, filepath.FromSlash(publish.VersionPath(spec.Month, v.ID))), Digest: v.Digest.String(),
+			Manifest: v.ManifestDigest, Rows: v.Counts, Seconds: v.Seconds, Tally: f.tally,
+		}
+	}
+}
+
+// asked is which tasks a client wants to see.
+type asked struct {
+	stage string // "" = the one at work
+	state string // "" = all
+	from  int
+	limit int
+}
+
+// pageAsked reads ?tasks=1&stage=score&state=leased&from=0&limit=100.
+func pageAsked(q url.Values) (*asked, error) {
+	if q.Get("tasks") == "" {
+		return nil, nil
+	}
+	a := &asked{stage: q.Get("stage"), state: q.Get("state"), limit: 100}
+	for name, into := range map[string]*int{"from": &a.from, "limit": &a.limit} {
+		if text := q.Get(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 0 {
+				return nil, usagef("write a count", "the page's %s is no count", name)
+			}
+			*into = n
+		}
+	}
+	if a.limit < 1 || a.limit > pageMax {
+		return nil, usagef("ask for 1 to 1000 tasks and go on at next", "a page of %d tasks", a.limit)
+	}
+	if a.state != "" && !slices.Contains([]string{"waiting", "leased", "done", "quarantined"}, a.state) {
+		return nil, usagef("write waiting, leased, done or quarantined", "there is no such state of a task")
+	}
+	if a.stage != "" && !slices.Contains([]string{"survey", "score", "select"}, a.stage) {
+		return nil, usagef("write survey, score or select", "there is no such stage")
+	}
+	return a, nil
+}
+
+// page returns the tasks asked for.
+func (a *asked) page(j *ledger.Job) *Page {
+	p := &Page{Tasks: []Task{}}
+	at := j.Stage()
+	for i := range j.Stages {
+		st := &j.Stages[i]
+		if a.stage != "" && st.Kind.String() != a.stage || a.stage == "" && i != min(at, len(j.Stages)-1) {
+			continue
+		}
+		for t := a.from; t < len(st.Tasks); t++ {
+			if a.state != "" && stateName(st.Tasks[t].State) != a.state {
+				continue
+			}
+			if len(p.Tasks) == a.limit {
+				p.Next = t
+				break
+			}
+			p.Tasks = append(p.Tasks, taskOf(st, t))
+		}
+	}
+	return p
+}

@@ -1,0 +1,265 @@
+// Package client speaks to a cluster's coordinators.
+//
+// It is given all of them and asks the one that answered last. When that one is down,
+// or nobody leads, it asks the next, until its patience ends: whoever calls does not
+// notice that the leader changed. Every change can be asked for twice and is made
+// once, so a lost answer is no reason to bother anybody.
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"rescore/coordinator/api"
+	"rescore/partition/job"
+)
+
+// Config says whom to ask.
+type Config struct {
+	// Coordinators are base addresses, HOST:PORT. Their APIs are at PORT+APIPort.
+	Coordinators []string
+	Token        string
+	User         string      // who asks, for the ledger
+	TLS          *tls.Config // nil is plain HTTP
+	// Patience is how long a request is tried again while no coordinator answers it.
+	// Defaults to 30 s: a cluster chooses a leader within a few.
+	Patience time.Duration
+}
+
+// APIPort is how far above a coordinator's base port its API is.
+const APIPort = 3
+
+// Client asks a cluster. It is safe for concurrent use.
+type Client struct {
+	cfg    Config
+	urls   []string
+	last   atomic.Int64 // index of the coordinator that answered last
+	client *http.Client
+}
+
+// New returns a client; it speaks to nobody yet. Close it after.
+func New(cfg Config) (*Client, error) {
+	if cfg.Patience == 0 {
+		cfg.Patience = 30 * time.Second
+	}
+	if cfg.Token == "" {
+		return nil, errors.New("speak to a cluster: no token")
+	}
+	if len(cfg.Coordinators) == 0 {
+		return nil, errors.New("speak to a cluster: no coordinator")
+	}
+	c := &Client{cfg: cfg}
+	scheme := "http://"
+	if cfg.TLS != nil {
+		scheme = "https://"
+	}
+	for _, base := range cfg.Coordinators {
+		address, err := Address(base)
+		if err != nil {
+			return nil, err
+		}
+		c.urls = append(c.urls, scheme+address)
+	}
+	dialer := net.Dialer{Timeout: 3 * time.Second}
+	c.client = &http.Client{
+		Transport: &http.Transport{
+			DialContext: dialer.DialContext, TLSClientConfig: cfg.TLS, TLSHandshakeTimeout: 5 * time.Second,
+			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 2 * time.Minute,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token goes nowhere else
+	}
+	return c, nil
+}
+
+// Address returns where a coordinator's API is, from its base address.
+func Address(base string) (string, error) {
+	host, text, err := net.SplitHostPort(base)
+	port, perr := strconv.Atoi(text)
+	if err != nil || perr != nil || host == "" || port < 1 || port > 65535-APIPort {
+		return "", fmt.Errorf("%q is no address of a coordinator; write host:port", base)
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port+APIPort)), nil
+}
+
+// Close lets go of the connections.
+func (c *Client) Close() { c.client.CloseIdleConnections() }
+
+// Submit brings a job to the cluster. The same one again is the same job.
+func (c *Client) Submit(ctx context.Context, s api.Submission) (api.Submitted, error) {
+	return ask[api.Submitted](ctx, c, http.MethodPost, "/v1/jobs", s)
+}
+
+// Jobs lists every job, oldest first.
+func (c *Client) Jobs(ctx context.Context) (api.Jobs, error) {
+	return ask[api.Jobs](ctx, c, http.MethodGet, "/v1/jobs", nil)
+}
+
+// Status says where a job stands.
+func (c *Client) Status(ctx context.Context, id job.ID) (api.Status, error) {
+	return ask[api.Status](ctx, c, http.MethodGet, jobPath(id), nil)
+}
+
+// Tasks says where a job stands, with a page of its tasks.
+func (c *Client) Tasks(ctx context.Context, id job.ID, stage, state string, from, limit int) (api.Status, error) {
+	q := url.Values{"tasks": {"1"}, "stage": {stage}, "state": {state}, "from": {strconv.Itoa(from)}, "limit": {strconv.Itoa(limit)}}
+	return ask[api.Status](ctx, c, http.MethodGet, jobPath(id)+"?"+q.Encode(), nil)
+}
+
+// Change does to a job what a verb of the API says: retry, release.
+func (c *Client) Change(ctx context.Context, id job.ID, verb string, change api.Change) (api.Changed, error) {
+	return ask[api.Changed](ctx, c, http.MethodPost, jobPath(id)+"/"+verb, change)
+}
+
+// Watch calls show with a job's status about once a second until the job is over or
+// waits for somebody, and returns the last. It follows the job from leader to leader.
+func (c *Client) Watch(ctx context.Context, id job.ID, show func(api.Status)) (api.Status, error) {
+	for {
+		r, err := c.do(ctx, http.MethodGet, jobPath(id)+"/events", nil)
+		if err != nil {
+			return api.Status{}, err
+		}
+		s, over, err := follow(r.Body, show)
+		_ = r.Body.Close()
+		if over || err != nil {
+			return s, err
+		}
+		select { // the stream ended: with its leader, or with the connection
+		case <-ctx.Done():
+			return s, context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// eventMax is the largest event in bytes.
+const eventMax = 16 << 20
+
+// follow reads events until the job is over, or the stream ends.
+func follow(body io.Reader, show func(api.Status)) (s api.Status, over bool, err error) {
+	lines := bufio.NewScanner(body)
+	lines.Buffer(nil, eventMax)
+	for lines.Scan() {
+		data, ok := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
+		if !ok {
+			continue
+		}
+		s = api.Status{}
+		if err := json.Unmarshal(data, &s); err != nil {
+			return s, false, fmt.Errorf("read an event: %w", err)
+		}
+		show(s)
+		if api.Over(s.State) {
+			return s, true, nil
+		}
+	}
+	return s, false, nil
+}
+
+func jobPath(id job.ID) string { return "/v1/jobs/" + url.PathEscape(string(id)) }
+
+// ask makes one request and decodes its answer.
+func ask[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
+	var v T
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			return v, fmt.Errorf("encode a request: %w", err)
+		}
+	}
+	r, err := c.do(ctx, method, path, data)
+	if err != nil {
+		return v, err
+	}
+	defer func() { _ = r.Body.Close() }()
+	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {
+		return v, fmt.Errorf("read the answer of %s: %w", r.Request.URL.Host, err)
+	}
+	return v, nil
+}
+
+// do sends a request to one coordinator after the other until one has answered it. The
+// caller closes the body.
+func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	end := time.Now().Add(c.cfg.Patience)
+	wait := 50 * time.Millisecond
+	for tries := 0; ; tries++ {
+		at := int(c.last.Load()) % len(c.urls)
+		r, err := c.once(ctx, c.urls[at], method, path, body)
+		if err == nil {
+			return r, nil
+		}
+		var e api.Error
+		if errors.As(err, &e) && e.Code != api.Unavailable {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		c.last.CompareAndSwap(int64(at), int64((at+1)%len(c.urls)))
+		if tries%len(c.urls) < len(c.urls)-1 { // another may know better at once
+			continue
+		}
+		if time.Now().After(end) {
+			return nil, unavailable(err, c.cfg.Coordinators)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, time.Second)
+	}
+}
+
+// unavailable is the error of a cluster that does not answer.
+func unavailable(err error, coordinators []string) error {
+	var e api.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return api.Error{
+		Code: api.Unavailable, Kind: "unavailable", Message: fmt.Sprintf("no coordinator answers at %s: %v", strings.Join(coordinators, ", "), err),
+		Hint: "check --coordinators, and that the coordinators run",
+	}
+}
+
+// once sends a request to one coordinator.
+func (c *Client) once(ctx context.Context, base, method, path string, body []byte) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make a request: %w", err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.cfg.Token)
+	r.Header.Set(api.User, c.cfg.User)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	e := api.Error{}
+	data, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if err != nil || json.Unmarshal(data, &e) != nil || e.Code == 0 {
+		return nil, fmt.Errorf("%s answered %s, which is no answer of a coordinator", r.URL.Host, answer.Status)
+	}
+	return nil, e
+}
