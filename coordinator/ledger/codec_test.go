@@ -33,7 +33,7 @@ func commands() []Command {
 		Release{theJob, "seen", "ops"},
 		Publish{theJob, "v0001-0000000042", "mm"},
 		FailJob{theJob, "cancelled"},
-		Retry{theJob, 41},
+		Retry{Job: theJob, FailIndex: 41},
 	}
 }
 
@@ -272,7 +272,7 @@ func TestACloneIsLeftAloneByWhatIsAppliedLater(t *testing.T) {
 	}
 	f.finish(TaskRef{"running", 1, 1})
 	f.ok(Publish{"sealed", f.st.Job("sealed").Version.ID, "m"})
-	f.ok(Retry{"failed", f.st.Job("failed").FailIndex})
+	f.ok(Retry{Job: "failed", FailIndex: f.st.Job("failed").FailIndex})
 	f.ok(Release{"held", "seen", "ops"})
 	f.ok(submitOf("another"))
 	f.ok(surveyPlan("submitted"))
@@ -413,7 +413,7 @@ func FuzzRestore(f *testing.F) {
 					_, _, _ = Apply(st, st.index+1, Complete{Lease: Lease{ref, job.Token(st.index)}})
 				}
 			}
-			for _, cmd := range []Command{Seal{Job: j.ID}, Hold{Job: j.ID}, FailJob{j.ID, "x"}, Retry{j.ID, j.FailIndex}} {
+			for _, cmd := range []Command{Seal{Job: j.ID}, Hold{Job: j.ID}, FailJob{j.ID, "x"}, Retry{Job: j.ID, FailIndex: j.FailIndex}} {
 				_, _, _ = Apply(st, st.index+1, cmd)
 			}
 		}

@@ -19,6 +19,9 @@ var (
 	ErrNoJob = errors.New("no such job")
 	// ErrNoTask is returned when a job has no such stage or task.
 	ErrNoTask = errors.New("no such task")
+	// ErrNoVersion is returned when a dataset has no such published version, rollback
+	// or mark.
+	ErrNoVersion = errors.New("no such version")
 	// ErrConflict is returned when the same thing is already there with other
 	// content: another spec under a job's ID, another task under a planned index,
 	// another manifest for a published version.

@@ -1,63 +1,28 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math/bits"
+	"slices"
 
 	"rescore/partition"
 	"rescore/partition/job"
 )
 
-// TaskState is where a task stands. The numbers are written to disk: append,
-// never renumber, never reuse.
-type TaskState uint8
-
-// Task states.
-const (
-	Waiting TaskState = 1 // may be granted
-	Leased  TaskState = 2 // a worker holds the token
-	Done    TaskState = 3 // its result is in the ledger; for ever (I6)
-	Failed  TaskState = 4 // it failed the job; waits for Retry
-)
-
-// String returns the state's name.
-func (s TaskState) String() string {
-	switch s {
-	case Waiting:
-		return "waiting"
-	case Leased:
-		return "leased"
-	case Done:
-		return "done"
-	case Failed:
-		return "failed"
-	}
-	return fmt.Sprintf("state-%d", uint8(s))
-}
-
-// Task is one task and where it stands.
-type Task struct {
-	job.Task `cbor:"1,keyasint"`
-	State    TaskState   `cbor:"2,keyasint"`
-	Token    job.Token   `cbor:"3,keyasint"` // of the lease, or of the lease that finished it; 0 while waiting
-	Worker   string      `cbor:"4,keyasint"` // last one granted to; "" = never granted
-	Attempts int         `cbor:"5,keyasint"` // grants so far
-	Failures int         `cbor:"6,keyasint"` // attempts a worker reported as failed
-	Silences int         `cbor:"7,keyasint"` // leases that ran out under a silent worker
-	Reason   string      `cbor:"8,keyasint"` // of the last failure; "" = none
-	Result   *job.Result `cbor:"9,keyasint"` // nil until done; never changed after
-}
-
 // Stage is one step of a job over all its ranges.
 type Stage struct {
 	Kind    job.StageKind `cbor:"1,keyasint"`
 	Planned bool          `cbor:"2,keyasint"` // every chunk is there
-	Tasks   []Task        `cbor:"3,keyasint"` // by range; may be a part of the plan until Planned
+	Tasks   []Task        `cbor:"3,keyasint"` // by range, but for the parts of a divided task, which come last; may be a part of the plan until Planned
 
-	// Derived from Tasks, kept beside them so that a scheduler need not scan.
-	waiting, leased taskSet
-	totals          Totals
+	Divided bool `cbor:"4,keyasint,omitempty"` // a task was divided since it was planned
+
+	// Derived from Tasks, kept beside them so that nobody need scan.
+	waiting, leased, failed taskSet
+	totals                  Totals
+	drift                   [][]int64 // see Job.Drift
 }
 
 // Totals sums up a stage. Every figure is exact, whatever order tasks finish in.
@@ -66,6 +31,8 @@ type Totals struct {
 	Waiting     int           // of them, now
 	Leased      int           // of them, now
 	Done        int           // of them, now
+	Failed      int           // of them, now: quarantined
+	Kept        int           // of the done, those whose result is another job's
 	PlannedRows int64         // rows of the scoring month in all tasks
 	DoneRows    int64         // rows of the done tasks
 	PlannedKeys partition.Sum // over all tasks
@@ -89,31 +56,49 @@ func (s *Stage) Waiting() iter.Seq[int] { return s.waiting.all() }
 // Leased yields the indexes of the leased tasks, lowest first.
 func (s *Stage) Leased() iter.Seq[int] { return s.leased.all() }
 
+// Failed yields the indexes of the quarantined tasks, lowest first.
+func (s *Stage) Failed() iter.Seq[int] { return s.failed.all() }
+
+// ByRange returns the indexes of the tasks in the order of their ranges.
+func (s *Stage) ByRange() []int {
+	order := make([]int, len(s.Tasks))
+	for i := range order {
+		order[i] = i
+	}
+	if s.Divided {
+		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(s.Tasks[a].Range.First, s.Tasks[b].Range.First) })
+	}
+	return order
+}
+
 // derive works out what is not written to disk.
 func (s *Stage) derive() {
-	s.waiting, s.leased, s.totals = nil, nil, Totals{}
+	s.waiting, s.leased, s.failed, s.totals, s.drift = nil, nil, nil, Totals{}, nil
 	s.grow(0)
 }
 
 // grow takes the tasks from index first on into the derived figures.
 func (s *Stage) grow(first int) {
 	words := (len(s.Tasks) + 63) / 64
-	s.waiting = append(s.waiting, make(taskSet, words-len(s.waiting))...)
-	s.leased = append(s.leased, make(taskSet, words-len(s.leased))...)
+	for _, set := range []*taskSet{&s.waiting, &s.leased, &s.failed} {
+		*set = append(*set, make(taskSet, words-len(*set))...)
+	}
 	for i := first; i < len(s.Tasks); i++ {
 		t := &s.Tasks[i]
 		s.totals.Tasks++
 		s.totals.PlannedRows += t.Rows
 		s.totals.PlannedKeys = s.totals.PlannedKeys.Add(t.Keys)
 		s.count(i, +1)
+		if r := t.Result(); r != nil {
+			s.addResult(t, r)
+		}
 	}
 }
 
 // count adds task i, as it stands, to the derived figures (by = +1) or takes it
 // out (by = -1). A done task is never taken out.
 func (s *Stage) count(i, by int) {
-	t := &s.Tasks[i]
-	switch t.State {
+	switch s.Tasks[i].State {
 	case Waiting:
 		s.totals.Waiting += by
 		s.waiting.set(i, by > 0)
@@ -121,15 +106,37 @@ func (s *Stage) count(i, by int) {
 		s.totals.Leased += by
 		s.leased.set(i, by > 0)
 	case Done:
-		r := t.Result
 		s.totals.Done += by
-		s.totals.DoneRows += t.Rows
-		s.totals.Counts = s.totals.Counts.Add(r.Counts)
-		s.totals.Keys = s.totals.Keys.Add(r.Keys)
-		s.totals.Rows = s.totals.Rows.Add(r.Rows)
-		s.totals.Tally = s.totals.Tally.Add(r.Tally)
-		s.totals.Timing = s.totals.Timing.Add(r.Timing)
-	case Failed: // neither waiting, nor leased, nor done
+	case Failed:
+		s.totals.Failed += by
+		s.failed.set(i, by > 0)
+	}
+}
+
+// finish makes a task done under a token, with its result.
+func (s *Stage) finish(i int, token job.Token, r job.Result) {
+	s.change(i, func(t *Task) { t.State, t.Token, t.result = Done, token, pack(r) })
+	s.addResult(&s.Tasks[i], &r)
+}
+
+// addResult adds what a done task reported to the sums.
+func (s *Stage) addResult(t *Task, r *job.Result) {
+	if t.From != "" {
+		s.totals.Kept++
+	}
+	s.totals.DoneRows += t.Rows
+	s.totals.Counts = s.totals.Counts.Add(r.Counts)
+	s.totals.Keys = s.totals.Keys.Add(r.Keys)
+	s.totals.Rows = s.totals.Rows.Add(r.Rows)
+	s.totals.Tally = s.totals.Tally.Add(r.Tally)
+	s.totals.Timing = s.totals.Timing.Add(r.Timing)
+	for c, counts := range r.Drift {
+		if c == len(s.drift) {
+			s.drift = append(s.drift, make([]int64, len(counts)))
+		}
+		for bin := range min(len(counts), len(s.drift[c])) {
+			s.drift[c][bin] += counts[bin]
+		}
 	}
 }
 
@@ -213,7 +220,7 @@ type Job struct {
 	SpecDigest  string     `cbor:"4,keyasint"`  // SHA-256 of Spec
 	SpecBase    string     `cbor:"5,keyasint"`  // folder that the spec's relative paths resolve against
 	Epoch       uint64     `cbor:"6,keyasint"`  // claimed in the output folder by the submitter
-	MaxAttempts int        `cbor:"7,keyasint"`  // failed attempts of one task that fail the job
+	MaxAttempts int        `cbor:"7,keyasint"`  // failed attempts that quarantine a task
 	SubmitIndex uint64     `cbor:"8,keyasint"`  // jobs are served in this order
 	State       job.State  `cbor:"9,keyasint"`  // see the package comment
 	Stages      []Stage    `cbor:"10,keyasint"` // all of them, from the start
@@ -221,9 +228,43 @@ type Job struct {
 	Held        *Holding   `cbor:"12,keyasint"` // the last time; stays after Release
 	Released    *Releasing `cbor:"13,keyasint"` // nil = never; a released job is not held again
 	Version     *Version   `cbor:"14,keyasint"` // nil until sealed
-	FailReason  string     `cbor:"15,keyasint"` // "" unless failed
-	FailIndex   uint64     `cbor:"16,keyasint"` // of the last failure; 0 = never
+	FailReason  string     `cbor:"15,keyasint"` // "" unless failed or cancelled
+	FailIndex   uint64     `cbor:"16,keyasint"` // when it last failed, was cancelled or had a task quarantined; 0 = never
 	Retried     uint64     `cbor:"17,keyasint"` // the FailIndex last answered by Retry
+
+	Priority   int               `cbor:"18,keyasint,omitempty"` // PriorityMin to PriorityMax
+	Base       string            `cbor:"19,keyasint,omitempty"` // published version that a rerun stands on; "" = none
+	Again      []partition.Range `cbor:"20,keyasint,omitempty"` // what a rerun scores again; empty with a Base = everything
+	Who        string            `cbor:"21,keyasint,omitempty"` // submitted it; "" = not known
+	Generation uint64            `cbor:"22,keyasint,omitempty"` // the ledger's when the epoch was claimed
+	Paused     *Pausing          `cbor:"23,keyasint,omitempty"` // nil = not paused
+	Cancelled  *Cancelling       `cbor:"24,keyasint,omitempty"` // the last time; stays after Retry
+	Incidents  []Incident        `cbor:"25,keyasint,omitempty"` // oldest first
+}
+
+// Pausing says who stopped a job's grants.
+type Pausing struct {
+	Who   string `cbor:"1,keyasint"`
+	Index uint64 `cbor:"2,keyasint"` // of the Pause
+}
+
+// Cancelling says who ended a job, and why.
+type Cancelling struct {
+	Who    string `cbor:"1,keyasint"`
+	Reason string `cbor:"2,keyasint"`
+	Index  uint64 `cbor:"3,keyasint"` // of the Cancel
+}
+
+// Incident is two attempts of one task that did not make the same of it (I5). One of
+// two machines computes wrongly, or the input changed: the version stands on the
+// winner's, and somebody has to look.
+type Incident struct {
+	Stage  int       `cbor:"1,keyasint"`
+	Task   int       `cbor:"2,keyasint"`
+	Winner job.Token `cbor:"3,keyasint"` // finished the task
+	Loser  job.Token `cbor:"4,keyasint"`
+	What   string    `cbor:"5,keyasint"` // what differs, and on which workers
+	Index  uint64    `cbor:"6,keyasint"` // of the loser's Complete
 }
 
 // Stage returns the index of the stage that is being planned or worked on:
@@ -275,24 +316,7 @@ func (j *Job) Totals() Totals {
 
 // Drift returns the scored rows by bin of each column that is watched for drift, over
 // the tasks that are done; nil when none is watched.
-func (j *Job) Drift() [][]int64 {
-	var sum [][]int64
-	for i := range j.Score().Tasks {
-		t := &j.Score().Tasks[i]
-		if t.State != Done {
-			continue
-		}
-		for c, counts := range t.Result.Drift {
-			if c == len(sum) {
-				sum = append(sum, make([]int64, len(counts)))
-			}
-			for bin := range min(len(counts), len(sum[c])) {
-				sum[c][bin] += counts[bin]
-			}
-		}
-	}
-	return sum
-}
+func (j *Job) Drift() [][]int64 { return j.Score().drift }
 
 // Clone returns a copy that Apply does not change, for use outside a view.
 // Results, specs and slices are shared, for they never change once they are in a
@@ -305,8 +329,14 @@ func (j *Job) Clone() *Job {
 		s.Tasks = append([]Task(nil), s.Tasks...)
 		s.waiting = append(taskSet(nil), s.waiting...)
 		s.leased = append(taskSet(nil), s.leased...)
+		s.failed = append(taskSet(nil), s.failed...)
+		s.drift = append([][]int64(nil), s.drift...)
+		for k := range s.drift {
+			s.drift[k] = append([]int64(nil), s.drift[k]...)
+		}
 	}
 	c.Facts.Files = append([]job.InputFile(nil), j.Facts.Files...)
+	c.Incidents = append([]Incident(nil), j.Incidents...)
 	if j.Version != nil {
 		v := *j.Version
 		c.Version = &v

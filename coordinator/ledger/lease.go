@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -16,26 +17,57 @@ func (c Grant) apply(s *State, index uint64) (Reply, []Event, error) {
 	var events []Event
 	for _, ref := range c.Tasks {
 		j, st, t, err := s.task(ref)
-		if err != nil || j.State != job.Running || !st.Planned || t.State != Waiting { // I6
+		if err != nil || j.State != job.Running || j.Paused != nil || !st.Planned || t.State != Waiting { // I6
 			continue
 		}
+		token := s.token(index)
 		st.change(ref.Task, func(t *Task) {
-			t.State, t.Token, t.Worker = Leased, job.Token(index), c.Worker
+			t.State, t.Token, t.Worker = Leased, token, c.Worker
 			t.Attempts++
 		})
-		reply.Leases = append(reply.Leases, Lease{TaskRef: ref, Token: job.Token(index)})
-		events = append(events, Event{Kind: TaskGranted, Job: ref.Job, Stage: ref.Stage, Task: ref.Task, Token: job.Token(index), Worker: c.Worker})
+		reply.Leases = append(reply.Leases, Lease{TaskRef: ref, Token: token})
+		events = append(events, Event{Kind: TaskGranted, Job: ref.Job, Stage: ref.Stage, Task: ref.Task, Token: token, Worker: c.Worker})
 	}
 	return reply, events, nil
 }
 
-func (c Complete) apply(s *State, _ uint64) (Reply, []Event, error) {
+func (c Double) apply(s *State, index uint64) (Reply, []Event, error) {
+	if c.Worker == "" {
+		return nil, nil, fmt.Errorf("a second attempt needs a worker: %w", ErrCommand)
+	}
 	j, st, t, err := s.task(c.TaskRef)
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.State == Done && t.Token == c.Token && equalResult(*t.Result, c.Result) {
+	switch {
+	case t.State != Leased || t.Token != c.Token:
+		return nil, nil, fmt.Errorf("%s: task is %s: %w", c.Lease, t.State, ErrFenced)
+	case t.Second != nil || t.Worker == c.Worker:
+		return nil, nil, fmt.Errorf("%s has a second attempt, or its first is by %s too: %w", c.Lease, c.Worker, ErrConflict)
+	case j.Paused != nil:
+		return nil, nil, fmt.Errorf("job %s is paused: %w", j.ID, ErrState)
+	}
+	lease := Lease{TaskRef: c.TaskRef, Token: s.token(index)}
+	st.change(c.Task, func(t *Task) {
+		t.Second = &Second{Token: lease.Token, Worker: c.Worker}
+		t.Attempts++
+	})
+	return GrantReply{Leases: []Lease{lease}}, []Event{
+		{Kind: TaskGranted, Job: j.ID, Stage: c.Stage, Task: c.Task, Token: lease.Token, Worker: c.Worker},
+	}, nil
+}
+
+func (c Complete) apply(s *State, index uint64) (Reply, []Event, error) {
+	j, st, t, err := s.task(c.TaskRef)
+	if err != nil {
+		return nil, nil, err
+	}
+	if t.State == Done && t.Token == c.Token && t.From == "" && t.result == pack(c.Result) {
 		return CompleteReply{Repeat: true, StageDone: st.Complete()}, nil, nil
+	}
+	if t.State == Done && t.Second != nil && t.Second.Token == c.Token {
+		reply, events := c.lost(j, st, t, index)
+		return reply, events, nil
 	}
 	if err := held(t, c.Lease); err != nil {
 		return nil, nil, err
@@ -43,18 +75,60 @@ func (c Complete) apply(s *State, _ uint64) (Reply, []Event, error) {
 	if err := checkResult(st.Kind, t, c.Result); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", c.Lease, err)
 	}
-	result := c.Result
-	st.change(c.Task, func(t *Task) { t.State, t.Result = Done, &result })
+	if t.Second != nil && t.Second.Token == c.Token { // the other stays noted: its report is compared with this one
+		st.change(c.Task, func(t *Task) {
+			t.Worker, t.Second = t.Second.Worker, &Second{Token: t.Token, Worker: t.Worker}
+		})
+	}
+	st.finish(c.Task, c.Token, c.Result)
 	events := []Event{{Kind: TaskDone, Job: j.ID, Stage: c.Stage, Task: c.Task, Token: c.Token, Worker: t.Worker}}
 	if st.Complete() {
 		events = append(events, Event{Kind: StageDone, Job: j.ID, Stage: c.Stage})
 	}
-	return CompleteReply{StageDone: st.Complete()}, events, nil
+	failed := j.failWhenStuck(st, index)
+	return CompleteReply{StageDone: st.Complete(), JobFailed: failed != nil}, append(events, failed...), nil
 }
 
-// held returns ErrFenced unless l is the task's current lease (I3).
+// lost compares what the slower attempt of a doubled task made with what the task was
+// finished with. A difference is written down once, however often it is reported.
+func (c Complete) lost(j *Job, st *Stage, t *Task, index uint64) (CompleteReply, []Event) {
+	reply := CompleteReply{StageDone: st.Complete(), Lost: true}
+	what := difference(*t.Result(), c.Result)
+	if what == "" {
+		reply.Same = true
+		return reply, nil
+	}
+	if slices.ContainsFunc(j.Incidents, func(i Incident) bool { return i.Stage == c.Stage && i.Task == c.Task && i.Loser == c.Token }) {
+		return reply, nil
+	}
+	j.Incidents = append(j.Incidents, Incident{
+		Stage: c.Stage, Task: c.Task, Winner: t.Token, Loser: c.Token,
+		What: fmt.Sprintf("%s of %s: %s, on %s and %s", st.Kind, t.Range, what, t.Worker, t.Second.Worker), Index: index,
+	})
+	return reply, []Event{{Kind: TaskDiffered, Job: j.ID, Stage: c.Stage, Task: c.Task, Token: c.Token, Worker: t.Second.Worker}}
+}
+
+// difference names what two results of one task differ in, "" when they are the same
+// but for names, footers and times, which are each attempt's own.
+func difference(a, b job.Result) string {
+	switch {
+	case a.Counts != b.Counts:
+		return fmt.Sprintf("counts differ, %+v and %+v", a.Counts, b.Counts)
+	case a.Keys != b.Keys:
+		return fmt.Sprintf("other numbers were read, %s and %s", a.Keys, b.Keys)
+	case a.Rows != b.Rows:
+		return fmt.Sprintf("rows differ, %s and %s", a.Rows, b.Rows)
+	case a.Tally != b.Tally || !slices.EqualFunc(a.Drift, b.Drift, slices.Equal[[]int64]):
+		return "tallies differ"
+	case !sameContent(a.Files, b.Files):
+		return "files differ in content"
+	}
+	return ""
+}
+
+// held returns ErrFenced unless l is a current lease of the task (I3).
 func held(t *Task, l Lease) error {
-	if t.State != Leased || t.Token != l.Token {
+	if t.State != Leased || t.Token != l.Token && (t.Second == nil || t.Second.Token != l.Token) {
 		return fmt.Errorf("%s: task is %s: %w", l, t.State, ErrFenced)
 	}
 	return nil
@@ -95,12 +169,6 @@ func checkResult(kind job.StageKind, t *Task, r job.Result) error {
 	return nil
 }
 
-func equalResult(a, b job.Result) bool {
-	return a.Counts == b.Counts && a.Keys == b.Keys && a.Rows == b.Rows &&
-		slices.Equal(a.Files, b.Files) && a.Tally == b.Tally && a.Timing == b.Timing &&
-		slices.EqualFunc(a.Drift, b.Drift, slices.Equal[[]int64])
-}
-
 func (c Fail) apply(s *State, index uint64) (Reply, []Event, error) {
 	j, st, t, err := s.task(c.TaskRef)
 	if err != nil {
@@ -109,15 +177,15 @@ func (c Fail) apply(s *State, index uint64) (Reply, []Event, error) {
 	if err := held(t, c.Lease); err != nil {
 		return nil, nil, err
 	}
-	gone := c.Fatal || t.Failures+1 >= j.MaxAttempts
-	return FailReply{JobFailed: gone}, j.giveBack(st, c.Lease, index, gone, func(t *Task) {
+	end, events := j.giveBack(st, c.Lease, index, func(t *Task) {
 		t.Failures++
 		t.Reason = c.Reason
-	}), nil
+	}, c.Fatal)
+	return FailReply(end), events, nil
 }
 
 func (c Expire) apply(s *State, index uint64) (Reply, []Event, error) {
-	if c.Cause != Silent && c.Cause != Restart {
+	if c.Cause < Silent || c.Cause > Returned {
 		return nil, nil, fmt.Errorf("unknown cause %d: %w", c.Cause, ErrCommand)
 	}
 	j, st, t, err := s.task(c.TaskRef)
@@ -127,44 +195,87 @@ func (c Expire) apply(s *State, index uint64) (Reply, []Event, error) {
 	if err := held(t, c.Lease); err != nil {
 		return nil, nil, err
 	}
-	silent := c.Cause == Silent
-	gone := silent && t.Silences+1 >= SilencesPerAttempt*j.MaxAttempts
-	return ExpireReply{JobFailed: gone}, j.giveBack(st, c.Lease, index, gone, func(t *Task) {
-		if silent {
-			t.Silences++
+	end, events := j.giveBack(st, c.Lease, index, func(t *Task) {
+		if c.Cause != Silent {
+			return
 		}
-		if gone {
+		t.Silences++
+		if j.silenced(t) {
 			t.Reason = fmt.Sprintf("workers fell silent %d times over it; it may take more memory than they have", t.Silences)
 		}
-	}), nil
+	}, false)
+	return ExpireReply(end), events, nil
 }
 
-// giveBack ends a lease that did not finish its task: the task waits again or,
-// when gone, fails the job.
-func (j *Job) giveBack(st *Stage, l Lease, index uint64, gone bool, note func(*Task)) []Event {
+// silenced reports whether a task's silences are as many as it may have.
+func (j *Job) silenced(t *Task) bool { return t.Silences >= SilencesPerAttempt*j.MaxAttempts }
+
+// ended says what a lease that did not finish its task ended besides itself.
+type ended struct{ Quarantined, JobFailed bool }
+
+// giveBack ends a lease that did not finish its task: a second attempt takes its place,
+// or the task waits again, or it has used up its attempts and is quarantined.
+func (j *Job) giveBack(st *Stage, l Lease, index uint64, note func(*Task), fatal bool) (ended, []Event) {
+	worker := st.Tasks[l.Task].Worker
+	if s := st.Tasks[l.Task].Second; s != nil && s.Token == l.Token {
+		worker = s.Worker
+	}
+	out := ended{}
 	st.change(l.Task, func(t *Task) {
 		note(t)
-		t.State, t.Token = Waiting, 0
-		if gone {
-			t.State = Failed
+		switch s := t.Second; {
+		case s != nil && s.Token == l.Token:
+			t.Second = nil
+		case s != nil:
+			t.Token, t.Worker, t.Second = s.Token, s.Worker, nil
+		default:
+			out.Quarantined = fatal || t.Failures >= j.MaxAttempts || j.silenced(t)
+			t.State, t.Token = Waiting, 0
+			if out.Quarantined {
+				t.State = Failed
+			}
 		}
 	})
 	t := &st.Tasks[l.Task]
-	if !gone {
-		return []Event{{Kind: TaskWaiting, Job: j.ID, Stage: l.Stage, Task: l.Task, Token: l.Token, Worker: t.Worker}}
+	event := Event{Kind: TaskWaiting, Job: j.ID, Stage: l.Stage, Task: l.Task, Token: l.Token, Worker: worker}
+	var failed []Event
+	switch {
+	case fatal:
+		if t.State == Leased { // by the other attempt, which cannot succeed either
+			st.change(l.Task, func(t *Task) { t.State, t.Token = Failed, 0 })
+			out.Quarantined = true
+		}
+		failed = j.fail(index, fmt.Sprintf("%s task %d (%s), attempt %d by %s: %s", st.Kind, l.Task, t.Range, t.Attempts, worker, t.Reason))
+	case out.Quarantined:
+		j.FailIndex = index
+		failed = j.failWhenStuck(st, index)
 	}
-	return j.fail(index, fmt.Sprintf("%s task %d (%s), attempt %d by %s: %s", st.Kind, l.Task, t.Range, t.Attempts, t.Worker, t.Reason))
+	out.JobFailed = failed != nil
+	if out.Quarantined {
+		event.Kind = TaskFailed
+	}
+	return out, append([]Event{event}, failed...)
 }
 
-// fail ends a job. Its leases are taken back, so that only running jobs have
-// any and every late report is fenced.
-func (j *Job) fail(index uint64, reason string) []Event {
-	j.State, j.FailReason, j.FailIndex = job.Failed, reason, index
-	for i := range j.Stages {
-		st := &j.Stages[i]
-		for t := range st.Leased() {
-			st.change(t, func(t *Task) { t.State, t.Token = Waiting, 0 })
-		}
+// reasonsTold is how many quarantined tasks a job's failure tells the reasons of.
+const reasonsTold = 3
+
+// failWhenStuck fails a job when nothing of the stage is left but quarantined tasks.
+func (j *Job) failWhenStuck(st *Stage, index uint64) []Event {
+	n := st.totals.Failed
+	if n == 0 || st.totals.Waiting+st.totals.Leased > 0 {
+		return nil
 	}
-	return []Event{{Kind: JobFailed, Job: j.ID}}
+	var reason strings.Builder
+	fmt.Fprintf(&reason, "%d of %d %s tasks failed in every attempt", n, st.totals.Tasks, st.Kind)
+	told := 0
+	for i := range st.Failed() {
+		if told++; told > reasonsTold {
+			reason.WriteString("; …")
+			break
+		}
+		t := &st.Tasks[i]
+		fmt.Fprintf(&reason, "; task %d (%s), attempt %d by %s: %s", i, t.Range, t.Attempts, t.Worker, t.Reason)
+	}
+	return j.fail(index, reason.String())
 }

@@ -59,13 +59,14 @@ func (j *Job) checkSealed() error {
 	var sum partition.Sum
 	for i := range st.Tasks {
 		t := &st.Tasks[i]
-		if t.State != Done || t.Result == nil {
+		r := t.Result()
+		if t.State != Done || r == nil {
 			return fmt.Errorf("select task %d is %s: %w", i, t.State, ErrNotDone)
 		}
-		if err := checkResult(st.Kind, t, *t.Result); err != nil {
+		if err := checkResult(st.Kind, t, *r); err != nil {
 			return fmt.Errorf("select task %d: %w", i, err)
 		}
-		sum = sum.Add(t.Result.Rows)
+		sum = sum.Add(r.Rows)
 	}
 	if sum != st.totals.Rows {
 		return fmt.Errorf("maintained row sum %s, select tasks %s: %w", st.totals.Rows, sum, ErrCounts)
@@ -74,22 +75,23 @@ func (j *Job) checkSealed() error {
 }
 
 func checkScored(st *Stage, facts Facts) error {
-	if err := checkCover(st.Tasks); err != nil { // I1
+	if err := checkCover(st.Tasks, st.ByRange()); err != nil { // I1
 		return err
 	}
 	var counts job.Counts
 	var planned, seen partition.Sum
 	for i := range st.Tasks {
 		t := &st.Tasks[i]
-		if t.State != Done || t.Result == nil {
+		r := t.Result()
+		if t.State != Done || r == nil {
 			return fmt.Errorf("task %d is %s: %w", i, t.State, ErrNotDone)
 		}
-		if err := checkResult(st.Kind, t, *t.Result); err != nil { // I2, per task
+		if err := checkResult(st.Kind, t, *r); err != nil { // I2, per task
 			return fmt.Errorf("task %d: %w", i, err)
 		}
-		counts = counts.Add(t.Result.Counts)
+		counts = counts.Add(r.Counts)
 		planned = planned.Add(t.Keys)
-		seen = seen.Add(t.Result.Keys)
+		seen = seen.Add(r.Keys)
 	}
 	if !counts.Conserved() || counts.In != facts.rows() || planned != seen { // I2, in total
 		return fmt.Errorf("in total %+v, files hold %d rows: %w", counts, facts.rows(), ErrCounts)
@@ -160,48 +162,4 @@ func (c Publish) apply(s *State, index uint64) (Reply, []Event, error) {
 	j.State = job.Published
 	s.versions = append(s.versions, *v)
 	return PublishReply{Version: *v}, []Event{{Kind: JobPublished, Job: j.ID}}, nil
-}
-
-func (c FailJob) apply(s *State, index uint64) (Reply, []Event, error) {
-	j, err := s.job(c.Job)
-	if err != nil {
-		return nil, nil, err
-	}
-	switch j.State {
-	case job.Submitted, job.Running, job.Held:
-		return FailJobReply{}, j.fail(index, c.Reason), nil
-	case job.Failed:
-		if j.FailReason == c.Reason {
-			return FailJobReply{}, nil, nil
-		}
-	case job.Sealed, job.Published: // too late
-	}
-	return nil, nil, fmt.Errorf("job %s is %s: %w", c.Job, j.State, ErrState)
-}
-
-func (c Retry) apply(s *State, _ uint64) (Reply, []Event, error) {
-	j, err := s.job(c.Job)
-	if err != nil {
-		return nil, nil, err
-	}
-	if c.FailIndex != 0 && j.Retried == c.FailIndex {
-		return RetryReply{State: j.State}, nil, nil
-	}
-	if j.State != job.Failed || j.FailIndex != c.FailIndex {
-		return nil, nil, fmt.Errorf("job %s is %s: %w", c.Job, j.State, ErrState)
-	}
-	j.State, j.FailReason, j.Retried = job.Running, "", c.FailIndex
-	for i := range j.Stages {
-		st := &j.Stages[i]
-		if !st.Planned {
-			continue
-		}
-		for t := range st.Tasks {
-			if st.Tasks[t].State == Done { // I6
-				continue
-			}
-			st.change(t, func(t *Task) { t.State, t.Failures, t.Silences = Waiting, 0, 0 })
-		}
-	}
-	return RetryReply{State: j.State}, []Event{{Kind: JobRetried, Job: j.ID}}, nil
 }

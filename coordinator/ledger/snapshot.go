@@ -1,8 +1,15 @@
 package ledger
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"slices"
 
 	"rescore/partition/job"
@@ -10,16 +17,43 @@ import (
 
 // A snapshot on disk:
 //
-//	"RSLEDGER" │ format, 1 byte │ CBOR of body │ SHA-256 of all before
-//	 8 bytes                                     32 bytes
+//	"RSLEDGER" │ format, 1 byte │ records                     │ 0 │ SHA-256 of all before
+//	 8 bytes                      length (varint) and CBOR each     32 bytes
+//
+// A record is the head, then of each job what it is and, in chunks, its stages' tasks.
+// So a ledger is written and read a piece at a time, and costs no second copy of
+// itself. Formats 1 and 2 had one CBOR item in the place of the records and the 0.
 //
 // The same ledger gives the same bytes, whatever way it came about.
 const magic = "RSLEDGER"
 
-// snapshotMax bounds what Restore reads into memory, in bytes.
-const snapshotMax = 1 << 30
+// Bounds of what is read into memory, in bytes.
+const (
+	snapshotMax = 1 << 30   // of format 1 or 2
+	recordMax   = 64 << 20  // a task is at most EntryMax, a chunk at most chunkBytes and one task more
+	chunkBytes  = 256 << 10 // of tasks in a record, about
+)
 
-type body struct {
+// record is one of these.
+type record struct {
+	Head  *head  `cbor:"1,keyasint,omitempty"`
+	Job   *Job   `cbor:"2,keyasint,omitempty"` // without tasks
+	Tasks []Task `cbor:"3,keyasint,omitempty"` // the next ones of the last job
+	Stage int    `cbor:"4,keyasint,omitempty"` // of Tasks
+}
+
+// head is what comes first.
+type head struct {
+	Index      uint64    `cbor:"1,keyasint"`
+	Cluster    string    `cbor:"2,keyasint"`
+	Generation uint64    `cbor:"3,keyasint"`
+	Versions   []Version `cbor:"4,keyasint"`
+	Rollings   []Rolling `cbor:"5,keyasint"`
+	Markings   []Marking `cbor:"6,keyasint"`
+}
+
+// body2 is all of formats 1 and 2.
+type body2 struct {
 	Index    uint64    `cbor:"1,keyasint"`
 	Jobs     []*Job    `cbor:"2,keyasint"`
 	Versions []Version `cbor:"3,keyasint"`
@@ -27,59 +61,239 @@ type body struct {
 
 // Snapshot returns the ledger as bytes for Restore.
 func (s *State) Snapshot() ([]byte, error) {
-	b, err := encoder.Marshal(body{s.index, s.jobs, s.versions})
-	if err != nil {
-		return nil, fmt.Errorf("encode ledger snapshot: %w", err)
+	var b bytes.Buffer
+	err := s.Write(&b)
+	return b.Bytes(), err
+}
+
+// Write writes the ledger for Read.
+func (s *State) Write(w io.Writer) error {
+	buffered := bufio.NewWriterSize(w, 64<<10)
+	if _, err := s.write(buffered); err != nil {
+		return err
 	}
-	data := slices.Concat([]byte(magic), []byte{Format}, b)
-	sum := sha256.Sum256(data)
-	return append(data, sum[:]...), nil
+	if err := buffered.Flush(); err != nil {
+		return fmt.Errorf("write ledger snapshot: %w", err)
+	}
+	return nil
 }
 
 // Hash returns the SHA-256 that a snapshot of s ends with: equal for equal
 // ledgers (I7).
-func (s *State) Hash() ([sha256.Size]byte, error) {
-	data, err := s.Snapshot()
-	if err != nil {
-		return [sha256.Size]byte{}, err
+func (s *State) Hash() ([sha256.Size]byte, error) { return s.write(io.Discard) }
+
+// write also returns the digest that the snapshot ends with.
+func (s *State) write(w io.Writer) ([sha256.Size]byte, error) {
+	digest := sha256.New()
+	out := recorder{w: io.MultiWriter(w, digest)}
+	out.bytes(append([]byte(magic), Format))
+	out.record(record{Head: &head{s.index, s.cluster, s.generation, s.versions, s.rollings, s.markings}})
+	for _, j := range s.jobs {
+		out.job(j)
 	}
-	return [sha256.Size]byte(data[len(data)-sha256.Size:]), nil
+	out.bytes([]byte{0})
+	sum := [sha256.Size]byte(digest.Sum(nil))
+	out.bytes(sum[:])
+	if out.err != nil {
+		return sum, fmt.Errorf("write ledger snapshot: %w", out.err)
+	}
+	return sum, nil
+}
+
+// recorder writes records up to the first error.
+type recorder struct {
+	w   io.Writer
+	err error
+}
+
+func (r *recorder) bytes(data []byte) {
+	if r.err == nil {
+		_, r.err = r.w.Write(data)
+	}
+}
+
+func (r *recorder) record(what record) {
+	if r.err != nil {
+		return
+	}
+	data, err := encoder.Marshal(what)
+	if err != nil {
+		r.err = err
+		return
+	}
+	r.bytes(binary.AppendUvarint(nil, uint64(len(data))))
+	r.bytes(data)
+}
+
+func (r *recorder) job(j *Job) {
+	bare := *j
+	bare.Stages = slices.Clone(j.Stages)
+	for i := range bare.Stages {
+		bare.Stages[i].Tasks = nil
+	}
+	r.record(record{Job: &bare})
+	for i := range j.Stages {
+		tasks := j.Stages[i].Tasks
+		for len(tasks) > 0 {
+			n, size := 0, 0
+			for n < len(tasks) && size < chunkBytes {
+				size += len(tasks[n].plan) + len(tasks[n].result) + len(tasks[n].Reason)
+				n++
+			}
+			r.record(record{Tasks: tasks[:n], Stage: i})
+			tasks = tasks[n:]
+		}
+	}
 }
 
 // Restore reads a snapshot whole. Anything but an undamaged snapshot of a known
 // format is ErrSnapshot.
-func Restore(data []byte) (*State, error) {
-	head := len(magic) + 1
-	switch {
-	case len(data) > snapshotMax:
-		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrSnapshot, len(data), snapshotMax)
-	case len(data) < head+sha256.Size || string(data[:len(magic)]) != magic:
+func Restore(data []byte) (*State, error) { return Read(bytes.NewReader(data)) }
+
+// Read is Restore of a stream, which it reads to its end.
+func Read(r io.Reader) (*State, error) {
+	digest := sha256.New()
+	in := bufio.NewReaderSize(r, 64<<10)
+	start := make([]byte, len(magic)+1)
+	if _, err := io.ReadFull(in, start); err != nil || string(start[:len(magic)]) != magic {
 		return nil, fmt.Errorf("%w: no header", ErrSnapshot)
-	case data[len(magic)] < 1 || data[len(magic)] > Format:
-		return nil, fmt.Errorf("%w: format %d, this build reads 1 to %d", ErrSnapshot, data[len(magic)], Format)
+	}
+	digest.Write(start)
+	var s *State
+	var err error
+	switch format := start[len(magic)]; format {
+	case 1, 2:
+		s, err = readWhole(in, digest)
+	case Format:
+		s, err = readRecords(in, digest)
+	default:
+		return nil, fmt.Errorf("%w: format %d, this build reads 1 to %d", ErrSnapshot, format, Format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
+	}
+	return s, nil
+}
+
+var errDamaged = errors.New("damaged: its SHA-256 differs")
+
+// readWhole reads what stands behind the header in formats 1 and 2.
+func readWhole(in io.Reader, digest hash.Hash) (*State, error) {
+	data, err := io.ReadAll(io.LimitReader(in, snapshotMax+1))
+	if err != nil {
+		return nil, err
 	}
 	end := len(data) - sha256.Size
-	if sha256.Sum256(data[:end]) != [sha256.Size]byte(data[end:]) {
-		return nil, fmt.Errorf("%w: damaged: its SHA-256 differs", ErrSnapshot)
+	if end < 0 || len(data) > snapshotMax {
+		return nil, fmt.Errorf("%d bytes, limit %d", len(data), snapshotMax)
 	}
-	var b body
-	if err := decoder.Unmarshal(data[head:end], &b); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSnapshot, err)
+	digest.Write(data[:end])
+	if !bytes.Equal(digest.Sum(nil), data[end:]) {
+		return nil, errDamaged
+	}
+	var b body2
+	if err := decoder.Unmarshal(data[:end], &b); err != nil {
+		return nil, err
 	}
 	s := New()
 	s.index, s.versions = b.Index, b.Versions
 	for i, j := range b.Jobs {
-		if err := s.checkJob(j); err != nil {
-			return nil, fmt.Errorf("%w: job %d: %w", ErrSnapshot, i, err)
+		if j != nil {
+			j.Priority = PriorityDefault
 		}
-		for k := range j.Stages {
-			if j.Stages[k].Planned {
-				j.Stages[k].derive()
-			}
+		if err := s.restore(j); err != nil {
+			return nil, fmt.Errorf("job %d: %w", i, err)
 		}
-		s.add(j)
 	}
 	return s, nil
+}
+
+// readRecords reads what stands behind the header in format 3.
+func readRecords(in *bufio.Reader, digest hash.Hash) (*State, error) {
+	var s *State
+	var open *Job // whose tasks are being read
+	finish := func() error {
+		if open == nil {
+			return nil
+		}
+		err := s.restore(open)
+		if err != nil {
+			return fmt.Errorf("job %d: %w", len(s.jobs), err)
+		}
+		return nil
+	}
+	for {
+		data, err := readFrame(in, digest)
+		if err != nil {
+			return nil, err
+		}
+		if data == nil {
+			break
+		}
+		var r record
+		if err := decoder.Unmarshal(data, &r); err != nil {
+			return nil, err
+		}
+		switch {
+		case r.Head != nil && s == nil && r.Job == nil && r.Tasks == nil:
+			h := r.Head
+			s = New()
+			s.index, s.cluster, s.generation, s.versions, s.rollings, s.markings = h.Index, h.Cluster, h.Generation, h.Versions, h.Rollings, h.Markings
+		case r.Job != nil && s != nil && r.Head == nil && r.Tasks == nil:
+			if err := finish(); err != nil {
+				return nil, err
+			}
+			open = r.Job
+		case len(r.Tasks) > 0 && open != nil && r.Head == nil && r.Job == nil && r.Stage >= 0 && r.Stage < len(open.Stages):
+			st := &open.Stages[r.Stage]
+			st.Tasks = append(st.Tasks, r.Tasks...)
+		default:
+			return nil, errors.New("records out of order")
+		}
+	}
+	if s == nil {
+		return nil, errors.New("no head")
+	}
+	if err := finish(); err != nil {
+		return nil, err
+	}
+	want := make([]byte, sha256.Size+1)
+	if n, err := io.ReadFull(in, want); n != sha256.Size || !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.Equal(digest.Sum(nil), want[:n]) {
+		return nil, errDamaged
+	}
+	return s, nil
+}
+
+// readFrame returns the next record's bytes, nil at the end.
+func readFrame(in *bufio.Reader, digest hash.Hash) ([]byte, error) {
+	size, err := binary.ReadUvarint(in)
+	if err != nil || size > recordMax {
+		return nil, fmt.Errorf("a record of %d bytes, limit %d: %w", size, recordMax, cmp.Or(err, errDamaged))
+	}
+	digest.Write(binary.AppendUvarint(nil, size))
+	if size == 0 {
+		return nil, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(in, int64(size)))
+	if err != nil || uint64(len(data)) != size {
+		return nil, fmt.Errorf("a record of %d bytes ends after %d: %w", size, len(data), cmp.Or(err, errDamaged))
+	}
+	digest.Write(data)
+	return data, nil
+}
+
+// restore takes a job in that was read from disk.
+func (s *State) restore(j *Job) error {
+	if err := s.checkJob(j); err != nil {
+		return err
+	}
+	for k := range j.Stages {
+		if j.Stages[k].Planned {
+			j.Stages[k].derive()
+		}
+	}
+	s.add(j)
+	return nil
 }
 
 // checkJob refuses what no sequence of commands leads to and later code would
@@ -88,11 +302,15 @@ func (s *State) checkJob(j *Job) error {
 	if j == nil || s.byID[j.ID] != nil {
 		return fmt.Errorf("missing or twice: %w", ErrCommand)
 	}
-	if j.State < job.Submitted || j.State > job.Failed {
+	if j.State < job.Submitted || j.State > job.Cancelled {
 		return fmt.Errorf("%s: %w", j.State, ErrCommand)
 	}
-	if (j.State == job.Sealed || j.State == job.Published) != (j.Version != nil) || j.State == job.Held && j.Held == nil {
-		return fmt.Errorf("%s without its version or figures: %w", j.State, ErrCommand)
+	if (j.State == job.Sealed || j.State == job.Published) != (j.Version != nil) || j.State == job.Held && j.Held == nil ||
+		j.State == job.Cancelled && j.Cancelled == nil {
+		return fmt.Errorf("%s without its version, figures or who: %w", j.State, ErrCommand)
+	}
+	if j.Priority < PriorityMin || j.Priority > PriorityMax || j.Generation > s.generation {
+		return fmt.Errorf("priority %d, generation %d of %d: %w", j.Priority, j.Generation, s.generation, ErrCommand)
 	}
 	var kinds []job.StageKind
 	for i := range j.Stages {
@@ -100,9 +318,10 @@ func (s *State) checkJob(j *Job) error {
 		kinds = append(kinds, st.Kind)
 		for k := range st.Tasks {
 			t := &st.Tasks[k]
-			if t.State < Waiting || t.State > Failed || (t.State == Done) != (t.Result != nil) || uint64(t.Token) > s.index ||
-				(t.State == Leased || t.State == Done) != (t.Token != 0) || t.State != Waiting && !st.Planned ||
-				t.State == Leased && j.State != job.Running {
+			if t.State < Waiting || t.State > Failed || (t.State == Done) != (t.result != "") || t.Token > s.token(s.index) ||
+				(t.State == Leased || t.State == Done) != (t.Token != 0) || t.State != Waiting && t.From == "" && !st.Planned ||
+				t.State == Leased && j.State != job.Running || t.From != "" && t.State != Done ||
+				t.Second != nil && (t.State != Leased && t.State != Done || t.Second.Token > s.token(s.index)) {
 				return fmt.Errorf("stage %d task %d is %s: %w", i, k, t.State, ErrCommand)
 			}
 		}

@@ -13,16 +13,21 @@ import (
 //
 //	1  survey and score
 //	2  the select stage: Task.Staged, Tally.Priority
-const Format = 2
+//	3  clusters: commands 13 to 22, job.Cancelled, Task.Second and From; written in records
+const Format = 3
 
 // State is the ledger: every job in the order of submission, and every version
 // published. Only Apply changes it. Reads are safe beside other reads; whoever
 // reads must not keep or change what it was given.
 type State struct {
-	index    uint64
-	jobs     []*Job
-	byID     map[job.ID]*Job
-	versions []Version
+	index      uint64
+	cluster    string // "" = no name yet
+	generation uint64 // names it had before
+	jobs       []*Job
+	byID       map[job.ID]*Job
+	versions   []Version
+	rollings   []Rolling
+	markings   []Marking
 }
 
 // New returns the empty ledger.
@@ -30,6 +35,9 @@ func New() *State { return &State{byID: map[job.ID]*Job{}} }
 
 // Index returns the highest log index applied.
 func (s *State) Index() uint64 { return s.index }
+
+// Cluster returns the ledger's name, "" before it has one. See Found.
+func (s *State) Cluster() string { return s.cluster }
 
 // Jobs yields every job, oldest first.
 func (s *State) Jobs() iter.Seq[*Job] { return slices.Values(s.jobs) }
@@ -49,9 +57,12 @@ func (s *State) Versions(dataset string) []Version {
 }
 
 // Clone returns a copy that Apply on the original does not change. It costs a
-// copy of the task lists; results and specs are shared.
+// copy of the task lists; plans, results and specs are shared.
 func (s *State) Clone() *State {
-	c := &State{index: s.index, versions: slices.Clone(s.versions), byID: make(map[job.ID]*Job, len(s.jobs))}
+	c := &State{
+		index: s.index, cluster: s.cluster, generation: s.generation, byID: make(map[job.ID]*Job, len(s.jobs)),
+		versions: slices.Clone(s.versions), rollings: slices.Clone(s.rollings), markings: slices.Clone(s.markings),
+	}
 	for _, j := range s.jobs {
 		c.add(j.Clone())
 	}
@@ -136,6 +147,9 @@ const (
 	TaskGranted
 	TaskDone
 	TaskWaiting // again, after a failure or an expiry
+	TaskFailed  // quarantined
+	TaskDivided
+	TaskDiffered // an incident: two attempts made two things of it
 	StageDone
 	JobHeld
 	JobReleased
@@ -143,15 +157,20 @@ const (
 	JobPublished
 	JobFailed
 	JobRetried
+	JobPaused
+	JobResumed
+	JobCancelled
+	VersionRestored // by a rollback whose pointer is in the store
 )
 
 // Event tells what an applied command changed. Task is meaningful for task
-// events, Stage for task and stage events.
+// events, Stage for task and stage events, Version for VersionRestored.
 type Event struct {
-	Kind   EventKind
-	Job    job.ID
-	Stage  int
-	Task   int
-	Token  job.Token
-	Worker string
+	Kind    EventKind
+	Job     job.ID
+	Stage   int
+	Task    int
+	Token   job.Token
+	Worker  string
+	Version string
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,7 @@ func (c Submit) apply(s *State, index uint64) (Reply, []Event, error) {
 	j := &Job{
 		ID: c.Job, Name: c.Name, Spec: c.Spec, SpecDigest: c.SpecDigest, SpecBase: c.SpecBase,
 		Epoch: c.Epoch, MaxAttempts: c.MaxAttempts, SubmitIndex: index, State: job.Submitted,
+		Priority: cmp.Or(c.Priority, PriorityDefault), Base: c.Base, Again: c.Again, Who: c.Who, Generation: s.generation,
 	}
 	for _, kind := range c.Stages {
 		j.Stages = append(j.Stages, Stage{Kind: kind})
@@ -32,6 +34,12 @@ func (c Submit) apply(s *State, index uint64) (Reply, []Event, error) {
 func (c Submit) check() error {
 	if c.Job == "" || c.Name == "" || c.SpecDigest == "" || c.MaxAttempts < 1 {
 		return fmt.Errorf("job %q needs an ID, a name, a digest and at least one attempt: %w", c.Job, ErrCommand)
+	}
+	if p := c.Priority; p != 0 && (p < PriorityMin || p > PriorityMax) {
+		return fmt.Errorf("job %s has priority %d, must be %d to %d: %w", c.Job, p, PriorityMin, PriorityMax, ErrCommand)
+	}
+	if c.Base == "" && len(c.Again) > 0 {
+		return fmt.Errorf("job %s scores ranges again, of no version: %w", c.Job, ErrCommand)
 	}
 	if err := checkStages(c.Stages); err != nil {
 		return fmt.Errorf("job %s: %w", c.Job, err)
@@ -72,7 +80,7 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 	reply := func() PlanReply {
 		return PlanReply{Tasks: len(st.Tasks), Files: len(j.Facts.Files), Planned: st.Planned}
 	}
-	if c.there(j, st) {
+	if st.Planned && st.Divided || c.there(s, j, st) { // the plan is there; parts took places in it since
 		return reply(), nil, nil
 	}
 	switch {
@@ -106,7 +114,12 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		if t.Rows < 0 {
 			return nil, nil, fmt.Errorf("job %s stage %d task %d has %d rows: %w", c.Job, c.Stage, c.FirstTask+i, t.Rows, ErrCommand)
 		}
-		tasks = append(tasks, Task{Task: t, State: Waiting})
+		tasks = append(tasks, newTask(t))
+	}
+	for _, k := range c.Kept {
+		if err := s.keep(j, st, tasks, c.FirstTask, k); err != nil {
+			return nil, nil, fmt.Errorf("job %s stage %d task %d: %w", c.Job, c.Stage, k.Task, err)
+		}
 	}
 	facts := j.Facts
 	facts.Files = append(files, c.Files...)
@@ -140,7 +153,7 @@ func (c Plan) brings() bool {
 }
 
 // there reports whether the ledger holds everything the chunk says.
-func (c Plan) there(j *Job, st *Stage) bool {
+func (c Plan) there(s *State, j *Job, st *Stage) bool {
 	taskEnd, fileEnd := c.FirstTask+len(c.Tasks), c.FirstFile+len(c.Files)
 	if c.FirstTask < 0 || taskEnd > len(st.Tasks) || c.FirstFile < 0 || fileEnd > len(j.Facts.Files) {
 		return false
@@ -148,18 +161,19 @@ func (c Plan) there(j *Job, st *Stage) bool {
 	if c.Last && (!st.Planned || taskEnd != len(st.Tasks)) || !c.Last && len(c.Tasks)+len(c.Files) == 0 {
 		return false
 	}
+	kept := map[int]Kept{}
+	for _, k := range c.Kept {
+		kept[k.Task] = k
+	}
 	for i, t := range c.Tasks {
-		if !equalTask(t, st.Tasks[c.FirstTask+i].Task) {
+		at := c.FirstTask + i
+		if k, ok := kept[at]; st.Tasks[at].plan != pack(t) || ok != (st.Tasks[at].From != "") || ok && st.Tasks[at].From != s.origin(st.Kind, k) {
 			return false
 		}
 	}
 	return slices.Equal(c.Files, j.Facts.Files[c.FirstFile:fileEnd]) &&
 		(c.Model == "" || c.Model == j.Facts.Model) && (c.Rules == "" || c.Rules == j.Facts.Rules) &&
 		(len(c.Challengers) == 0 || slices.Equal(c.Challengers, j.Facts.Challengers))
-}
-
-func equalTask(a, b job.Task) bool {
-	return a.Range == b.Range && a.Rows == b.Rows && a.Keys == b.Keys && slices.Equal(a.Slices, b.Slices) && slices.Equal(a.Staged, b.Staged)
 }
 
 // checkPlan checks a whole plan: a survey is one task; a score stage covers the
@@ -176,7 +190,7 @@ func (j *Job) checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
 		return checkSelect(j.Score(), tasks)
 	case job.StageScore: // as follows
 	}
-	if err := checkCover(tasks); err != nil {
+	if err := checkCover(tasks, nil); err != nil {
 		return err
 	}
 	var rows int64
@@ -195,30 +209,42 @@ func checkSelect(score *Stage, tasks []Task) error {
 	if len(tasks) != len(score.Tasks) {
 		return fmt.Errorf("%d tasks for %d scored partitions: %w", len(tasks), len(score.Tasks), ErrCover)
 	}
+	var ranks job.File
 	for i := range tasks {
-		t, made := &tasks[i], &score.Tasks[i]
-		if made.Result == nil {
+		made := &score.Tasks[i]
+		result := made.Result()
+		if result == nil {
 			return fmt.Errorf("partition %d: %w", i, ErrNotDone)
+		}
+		t, scored := tasks[i].Plan(), made.Plan()
+		if i == 0 && len(t.Staged) == 2 {
+			ranks = t.Staged[1]
 		}
 		switch {
 		case t.Range != made.Range:
 			return fmt.Errorf("task %d is of %s, partition %d of %s: %w", i, t.Range, i, made.Range, ErrCover)
-		case len(t.Slices) > 0 && (!slices.Equal(t.Slices, made.Slices) || t.Keys != made.Keys):
+		case len(t.Slices) > 0 && (!slices.Equal(t.Slices, scored.Slices) || t.Keys != made.Keys):
 			return fmt.Errorf("task %d reads other rows again than partition %d: %w", i, i, ErrCover)
-		case t.Rows != made.Result.Counts.Scored:
-			return fmt.Errorf("task %d has %d rows, %d were scored: %w", i, t.Rows, made.Result.Counts.Scored, ErrCounts)
-		case len(t.Staged) != 2 || t.Staged[0].Kind != job.FileScores || !slices.Contains(made.Result.Files, t.Staged[0]) ||
-			t.Staged[1].Kind != job.FileRanks || t.Staged[1] != tasks[0].Staged[1]:
+		case t.Rows != result.Counts.Scored:
+			return fmt.Errorf("task %d has %d rows, %d were scored: %w", i, t.Rows, result.Counts.Scored, ErrCounts)
+		case len(t.Staged) != 2 || t.Staged[0].Kind != job.FileScores || !slices.Contains(result.Files, t.Staged[0]) ||
+			t.Staged[1].Kind != job.FileRanks || t.Staged[1] != ranks:
 			return fmt.Errorf("task %d needs its partition's score file and the ranks of the base: %w", i, ErrCommand)
 		}
 	}
 	return nil
 }
 
-func checkCover(tasks []Task) error {
+// checkCover checks that tasks, in the order given (nil: as they are), cover the number
+// space exactly.
+func checkCover(tasks []Task, order []int) error {
 	ranges := make([]partition.Range, len(tasks))
 	for i := range tasks {
-		ranges[i] = tasks[i].Range
+		at := i
+		if order != nil {
+			at = order[i]
+		}
+		ranges[i] = tasks[at].Range
 	}
 	if err := partition.CheckCover(partition.Whole, ranges); err != nil {
 		return fmt.Errorf("%w: %w", ErrCover, err)

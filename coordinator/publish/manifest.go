@@ -93,15 +93,17 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Su
 	}
 	for i := range score.Tasks {
 		t := &score.Tasks[i]
-		p := Partition{Range: t.Range.String(), Rows: t.Result.Counts, Keys: t.Result.Keys, RowSum: t.Result.Rows, Explained: t.Result.Tally.Explained, Token: t.Token}
-		scores := t.Result.Files
+		scored := t.Result()
+		p := Partition{Range: t.Range.String(), Rows: scored.Counts, Keys: scored.Keys, RowSum: scored.Rows, Explained: scored.Tally.Explained, Token: t.Token}
+		scores := scored.Files
 		if selected != nil { // then the score stage's scores stay where they were staged
 			s := &selected.Tasks[i]
-			p.RowSum, p.Token, scores = p.RowSum.Add(s.Result.Rows), s.Token, s.Result.Files
-			p.Explained = p.Explained.Add(s.Result.Tally.Explained)
+			placed := s.Result()
+			p.RowSum, p.Token, scores = p.RowSum.Add(placed.Rows), s.Token, placed.Files
+			p.Explained = p.Explained.Add(placed.Tally.Explained)
 		}
 		p.take(job.FileScores, scores, "")
-		p.take(job.FileRejects, t.Result.Files, "_rejects/")
+		p.take(job.FileRejects, scored.Files, "_rejects/")
 		m.Partitions = append(m.Partitions, p)
 	}
 	return m

@@ -96,7 +96,7 @@ func TestAManifestSaysWhatTheLedgerKnows(t *testing.T) {
 	if rows != m.Rows || !rows.Conserved() || sum != f.job.Version.Digest {
 		t.Errorf("the partitions hold %+v, the version %+v", rows, m.Rows)
 	}
-	if f.job.Score().Tasks[0].Result.Files[0].Path != theJob.StagingPrefix()+m.Partitions[0].Files[0].Path {
+	if f.job.Score().Tasks[0].Result().Files[0].Path != theJob.StagingPrefix()+m.Partitions[0].Files[0].Path {
 		t.Error("the manifest changed the ledger's own files")
 	}
 }

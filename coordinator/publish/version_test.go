@@ -76,7 +76,7 @@ func TestAVersionFolderHoldsExactlyTheManifestsFiles(t *testing.T) {
 	want := map[string]string{}
 	for i, part := range m.Partitions {
 		for k, file := range part.Files {
-			want[p.Path+"/"+file.Path] = f.files[f.job.Score().Tasks[i].Result.Files[k].Path]
+			want[p.Path+"/"+file.Path] = f.files[f.job.Score().Tasks[i].Result().Files[k].Path]
 		}
 	}
 	got := objects(t, st, p.Path+"/")

@@ -53,7 +53,8 @@ const (
 	Held      State = 3 // a gate refused; waits for Release
 	Sealed    State = 4 // every task done, gates passed, not yet published
 	Published State = 5 // the version is readable
-	Failed    State = 6 // a task failed too often, or the input was refused
+	Failed    State = 6 // tasks failed too often, or the input was refused
+	Cancelled State = 7 // ended by somebody; Retry brings it back, as it does a failed one
 )
 
 // String returns the state's name.
@@ -71,9 +72,14 @@ func (s State) String() string {
 		return "published"
 	case Failed:
 		return "failed"
+	case Cancelled:
+		return "cancelled"
 	}
 	return fmt.Sprintf("state-%d", uint8(s))
 }
+
+// Over reports whether nothing more happens to the job unless somebody asks.
+func (s State) Over() bool { return s == Published || s == Failed || s == Cancelled }
 
 // Slice is a run of consecutive rows of one input file.
 type Slice struct {

@@ -335,7 +335,7 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	}
 	var failed uint64
 	h.node.View(func(s *ledger.State) {
-		if j := s.Job(q.id); j.State == job.Failed {
+		if j := s.Job(q.id); j.State == job.Failed || j.State == job.Cancelled {
 			failed = j.FailIndex
 		}
 	})
@@ -394,7 +394,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 					return Outcome{}, fmt.Errorf("%s; the rejects are below %s: %w",
 						reason, filepath.Join(q.dir, filepath.FromSlash(q.id.StagingPrefix())), ErrHeld)
 				}
-			case job.Failed:
+			case job.Failed, job.Cancelled:
 				reason := j.FailReason
 				end = func() (Outcome, error) { return Outcome{}, inputError(errors.New(reason)) }
 			case job.Submitted, job.Running, job.Sealed: // not at its end
