@@ -146,18 +146,20 @@ func newSite(t *testing.T, text string) *site {
 func (s *site) config(b Bus) Config {
 	return Config{
 		ID: "w1", Slots: 2, BatchRows: 64, Heartbeat: time.Millisecond, Bus: b,
-		Input: func(_, path string) (store.Store, string, error) {
-			st, err := store.NewFile(s.input)
-			return st, path, err
-		},
-		Output: func(string, string) (store.Store, error) { return s.output, nil },
-		Model: func(_, path string) ([]byte, error) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if path == "rival.txt" {
-				return s.rival, nil
-			}
-			return s.model, nil
+		Places: Places{
+			Input: func(_, path string) (store.Store, string, error) {
+				st, err := store.NewFile(s.input)
+				return st, path, err
+			},
+			Output: func(string, string) (store.Store, error) { return s.output, nil },
+			Model: func(_, path string) ([]byte, error) {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if path == "rival.txt" {
+					return s.rival, nil
+				}
+				return s.model, nil
+			},
 		},
 		Log: slog.New(slog.DiscardHandler),
 	}
@@ -235,6 +237,8 @@ func (c *coordinator) Heartbeat(h wire.Heartbeat) error {
 	}
 	return nil
 }
+
+func (c *coordinator) Moved() <-chan struct{} { return nil }
 
 // give queues assignments under new tokens and returns their leases.
 func (c *coordinator) give(list ...wire.Assignment) []wire.Lease {

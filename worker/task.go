@@ -97,19 +97,14 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 	if p.output, err = cfg.Output(a.SpecBase, p.spec.Output.Path); err != nil {
 		return fmt.Errorf("open output %s: %w", p.spec.Output.Path, err)
 	}
-	input, rest, err := cfg.Input(a.SpecBase, p.spec.Input.Path)
+	opened, err := cfg.Open(ctx, p.spec, a.SpecBase)
 	if err != nil {
-		return fatal(fmt.Errorf("open input %s: %w", p.spec.Input.Path, err))
+		if ctx.Err() == nil {
+			err = fatal(err)
+		}
+		return err
 	}
-	spec := p.spec
-	spec.Input.Path = rest
-	if p.dataset, err = source.Open(ctx, input, spec); err != nil {
-		return fatal(err)
-	}
-	read := func(path string) ([]byte, error) { return cfg.Model(a.SpecBase, path) }
-	if p.model, err = program.LoadModels(p.spec, read); err != nil {
-		return fatal(err)
-	}
+	p.dataset, p.model = opened.Dataset, opened.Model
 	return nil
 }
 

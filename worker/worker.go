@@ -8,6 +8,10 @@
 //	  ▲                                                             │
 //	  └─────────────────────────────────────────────────────────────┘
 //
+// A worker that is told to leave (Drain, or the coordinator's word) asks for nothing
+// more, finishes what it has within its time, and gives back the rest: that is no
+// failed attempt of anybody's.
+//
 // Work in flight is bounded by Slots, memory by Slots times one partition's keys
 // and one batch. Nothing a worker does is final: a file becomes part of a
 // version only when the ledger accepts the report that names it.
@@ -20,6 +24,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +34,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rescore/partition/job"
-	"rescore/partition/store"
 	"rescore/partition/wire"
 )
 
@@ -38,6 +42,9 @@ type Bus interface {
 	Work(ctx context.Context, r wire.WorkRequest) (wire.WorkReply, error)
 	Report(ctx context.Context, r wire.Report) (wire.ReportReply, error)
 	Heartbeat(h wire.Heartbeat) error
+	// Moved returns a channel that is closed when there is somebody else to ask than
+	// before: whoever waits to ask again need not wait longer.
+	Moved() <-chan struct{}
 }
 
 // Config is what a worker needs from its surroundings.
@@ -50,19 +57,23 @@ type Config struct {
 	// Heartbeat is how often the worker says it is alive. Defaults to a second;
 	// at most a third of the coordinator's lease time.
 	Heartbeat time.Duration
-	Bus       Bus
-	// Input, Output and Model turn paths of a job file, relative to the folder
-	// base, into places. Input splits off the part of the pattern below the root.
-	Input  func(base, path string) (root store.Store, rest string, err error)
-	Output func(base, path string) (store.Store, error)
-	Model  func(base, path string) ([]byte, error)
-	Log    *slog.Logger
+	// Drain is how long tasks in flight may take once the worker is told to leave.
+	// Defaults to a minute.
+	Drain   time.Duration
+	Host    string // name of the machine, for those who look at workers
+	Version string // of the build
+	Bus     Bus
+	Places
+	Log *slog.Logger
 }
 
 // Worker runs tasks.
 type Worker struct {
-	cfg   Config
-	free  chan struct{} // one token per free slot
+	cfg      Config
+	free     chan struct{} // one token per free slot
+	draining chan struct{} // closed by Drain
+	drain    func()
+
 	mu    sync.Mutex
 	tasks map[wire.Lease]*atomic.Int64 // rows done of the tasks in flight
 	jobs  map[job.ID]*prepared         // what new tasks begin with
@@ -80,25 +91,98 @@ func New(cfg Config) *Worker {
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = time.Second
 	}
-	w := &Worker{cfg: cfg, free: make(chan struct{}, cfg.Slots), tasks: make(map[wire.Lease]*atomic.Int64), jobs: make(map[job.ID]*prepared)}
+	if cfg.Drain == 0 {
+		cfg.Drain = time.Minute
+	}
+	w := &Worker{
+		cfg: cfg, free: make(chan struct{}, cfg.Slots), draining: make(chan struct{}),
+		tasks: make(map[wire.Lease]*atomic.Int64), jobs: make(map[job.ID]*prepared),
+	}
+	w.drain = sync.OnceFunc(func() { close(w.draining) })
 	for range cfg.Slots {
 		w.free <- struct{}{}
 	}
 	return w
 }
 
-// Run asks for work and does it until ctx ends, and returns nil when everything
-// it started has stopped. Tasks in flight are abandoned then: their leases
-// expire. A worker runs once.
+// Drain tells the worker to leave: Run returns nil when its tasks are finished or
+// given back. Telling it twice is telling it once.
+func (w *Worker) Drain() { w.drain() }
+
+// Draining returns a channel that is closed when the worker was told to leave.
+func (w *Worker) Draining() <-chan struct{} { return w.draining }
+
+var (
+	// errReturned is why tasks stop when the time to drain is over.
+	errReturned = errors.New("the worker leaves, and its time to finish is over")
+	// errUnheard is why Run ends when nobody takes what a leaving worker has to say.
+	errUnheard = errors.New("nobody answered the reports of a worker that leaves")
+)
+
+// farewell is how long a worker whose time to drain is over goes on telling what
+// became of its tasks.
+const farewell = 10 * time.Second
+
+// Run asks for work and does it until ctx ends or Drain is called, and returns nil when
+// everything it started has stopped. Tasks in flight are abandoned when ctx ends: their
+// leases expire. A worker runs once.
 func (w *Worker) Run(ctx context.Context) error {
-	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return w.beat(running) })
-	group.Go(func() error { return w.take(running, group) })
-	err := group.Wait()
+	beating, stop := context.WithCancel(ctx)
+	var beats sync.WaitGroup
+	beats.Go(func() { w.beat(beating) })
+	err := w.work(ctx)
+	stop()
+	beats.Wait()
 	if ctx.Err() != nil {
 		err = nil // told to stop: that is all the error says
 	}
 	return errors.Join(err, w.close())
+}
+
+// work takes tasks and does them until ctx ends or the worker has drained.
+func (w *Worker) work(ctx context.Context) error {
+	ctx, abandon := context.WithCancelCause(ctx)
+	defer abandon(nil)
+	group, ctx := errgroup.WithContext(ctx)
+	doing, giveBack := context.WithCancelCause(ctx)
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-over:
+			return
+		case <-w.draining:
+		}
+		w.cfg.Log.Info("worker leaves", "worker", w.cfg.ID, "seconds", w.cfg.Drain.Seconds())
+		if wait(over, w.cfg.Drain) {
+			giveBack(errReturned)
+			if wait(over, farewell) {
+				abandon(errUnheard)
+			}
+		}
+	})
+	group.Go(func() error { return w.take(ctx, doing, group) })
+	err := group.Wait()
+	close(over)
+	watching.Wait()
+	giveBack(nil)
+	if errors.Is(context.Cause(ctx), errUnheard) {
+		w.cfg.Log.Warn("worker left with tasks that nobody took back; their leases run out", "worker", w.cfg.ID)
+		return nil
+	}
+	return err
+}
+
+// wait waits for a time, and reports whether it passed before over did.
+func wait(over <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-over:
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // close closes the inputs of every job worked on.
@@ -114,20 +198,22 @@ func (w *Worker) close() error {
 	return errors.Join(all...)
 }
 
-// take asks for as much work as there are free slots, and hands it out. An
-// assignment beyond what was asked for is left to expire.
-func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
+// take asks for as much work as there are free slots, and hands it out, until the
+// worker is told to leave. An assignment beyond what was asked for is left to expire.
+// Tasks are done under doing, and reported under ctx.
+func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 	const soonest, latest = 10 * time.Millisecond, time.Second // while nobody answers
 	unheard := soonest
 	var ready []job.ID
 	var unfit []wire.Unfit // not yet told
 	for {
 		slots, err := w.freeSlots(ctx)
-		if err != nil {
+		if err != nil || slots == 0 {
 			return err
 		}
+		moved := w.cfg.Bus.Moved()
 		asked := min(slots, wire.SlotsMax)
-		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: asked, Ready: ready, Unfit: unfit})
+		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: asked, Ready: ready, Unfit: unfit, Version: w.cfg.Version})
 		if err != nil {
 			w.cfg.Log.Debug("ask for work", "worker", w.cfg.ID, "err", err)
 		} else {
@@ -137,11 +223,14 @@ func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 			slots--
 			group.Go(func() error {
 				defer func() { w.free <- struct{}{} }()
-				return w.do(ctx, a)
+				return w.do(ctx, doing, a)
 			})
 		}
 		for range slots {
 			w.free <- struct{}{}
+		}
+		if reply.Drain {
+			w.Drain()
 		}
 		if len(reply.Assignments) > 0 {
 			continue
@@ -149,13 +238,13 @@ func (w *Worker) take(ctx context.Context, group *errgroup.Group) error {
 		if news := w.consider(ctx, reply.Offers, &ready, &unfit); news {
 			continue
 		}
-		wait := max(reply.Retry(), soonest)
+		pause := max(reply.Retry(), soonest)
 		if err == nil {
 			unheard = soonest
 		} else {
-			wait, unheard = unheard, min(2*unheard, latest)
+			pause, unheard = unheard, min(2*unheard, latest)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := sleep(ctx, pause, moved, w.draining); err != nil {
 			return err
 		}
 	}
@@ -182,11 +271,19 @@ func (w *Worker) consider(ctx context.Context, offers []wire.Offer, ready *[]job
 	return news
 }
 
-// freeSlots waits for a free slot and takes all that are free.
+// freeSlots waits for a free slot and takes all that are free; none when the worker
+// leaves.
 func (w *Worker) freeSlots(ctx context.Context) (int, error) {
+	select {
+	case <-w.draining: // first of all
+		return 0, nil
+	default:
+	}
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
+	case <-w.draining:
+		return 0, nil
 	case <-w.free:
 	}
 	slots := 1
@@ -200,9 +297,10 @@ func (w *Worker) freeSlots(ctx context.Context) (int, error) {
 	}
 }
 
-// do runs one assignment and reports it. It returns only ctx's error: whatever
-// else goes wrong is the coordinator's to decide on.
-func (w *Worker) do(ctx context.Context, a wire.Assignment) error {
+// do runs one assignment and reports it; when doing ends before ctx does, it gives the
+// task back. It returns only ctx's error: whatever else goes wrong is the
+// coordinator's to decide on.
+func (w *Worker) do(ctx, doing context.Context, a wire.Assignment) error {
 	lease := a.Lease()
 	var rows atomic.Int64
 	w.mu.Lock()
@@ -214,10 +312,12 @@ func (w *Worker) do(ctx context.Context, a wire.Assignment) error {
 		w.mu.Unlock()
 	}()
 	report := wire.Report{Worker: w.cfg.ID, Lease: lease}
-	result, err := w.perform(ctx, a, &rows)
+	result, err := w.perform(doing, a, &rows)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case err != nil && doing.Err() != nil:
+		report.Returned = true
 	case err != nil:
 		report.Failure = failure(err)
 		w.cfg.Log.Warn("task failed", "job", a.Job, "stage", a.Kind.String(), "part", a.Index, "attempt", a.Token, "err", err)
@@ -260,34 +360,56 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 // report sends the same report until somebody who knows answers it: after a
 // timeout nobody knows whether it was taken (I3 makes sending it twice safe).
 func (w *Worker) report(ctx context.Context, r wire.Report) error {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		moved := w.cfg.Bus.Moved()
 		reply, err := w.cfg.Bus.Report(ctx, r)
+		log := w.cfg.Log.With("job", r.Lease.Job, "part", r.Lease.Task, "attempt", r.Lease.Token)
 		switch {
 		case err != nil:
-			w.cfg.Log.Debug("report", "job", r.Lease.Job, "part", r.Lease.Task, "attempt", r.Lease.Token, "err", err)
+			log.Debug("report", "err", err)
 		case reply.Status == wire.OK:
 			return nil
+		case reply.Status == wire.Lost:
+			log.Info("another attempt was first", "message", reply.Message)
+			w.drop(ctx, r)
+			return nil
 		case reply.Status == wire.Fenced || reply.Status == wire.Refused:
-			w.cfg.Log.Warn("report not taken", "job", r.Lease.Job, "part", r.Lease.Task, "attempt", r.Lease.Token, "status", reply.Status, "message", reply.Message)
+			log.Warn("report not taken", "status", reply.Status, "message", reply.Message)
 			return nil
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := sleep(ctx, pause, moved, nil); err != nil {
 			return err
 		}
 	}
 }
 
-// beat says which tasks are in flight and how far they are.
-func (w *Worker) beat(ctx context.Context) error {
+// drop removes what an attempt staged that came second. No version will name it: the
+// ledger has the other's names.
+func (w *Worker) drop(ctx context.Context, r wire.Report) {
+	w.mu.Lock()
+	p := w.jobs[r.Lease.Job]
+	w.mu.Unlock()
+	if p == nil || r.Result == nil {
+		return
+	}
+	for _, f := range r.Result.Files {
+		if err := p.output.Delete(ctx, f.Path); err != nil {
+			w.cfg.Log.Warn("drop a staged file; garbage collection will", "job", r.Lease.Job, "file", f.Path, "err", err)
+		}
+	}
+}
+
+// beat says that the worker is there, which tasks are in flight and how far they are:
+// at once, every so often, and when it begins to leave.
+func (w *Worker) beat(ctx context.Context) {
 	ticker := time.NewTicker(w.cfg.Heartbeat)
 	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
+	leaving := w.draining
+	for ctx.Err() == nil {
+		h := wire.Heartbeat{
+			Worker: w.cfg.ID, Slots: w.cfg.Slots, Version: w.cfg.Version, Host: w.cfg.Host,
+			Draining: leaving == nil, MemoryBytes: held(),
 		}
-		h := wire.Heartbeat{Worker: w.cfg.ID}
 		w.mu.Lock()
 		for lease, rows := range w.tasks {
 			h.Tasks = append(h.Tasks, wire.Progress{Lease: lease, RowsDone: rows.Load()})
@@ -296,7 +418,20 @@ func (w *Worker) beat(ctx context.Context) error {
 		if err := w.cfg.Bus.Heartbeat(h); err != nil {
 			w.cfg.Log.Debug("heartbeat", "worker", w.cfg.ID, "err", err)
 		}
+		select {
+		case <-ctx.Done():
+		case <-leaving:
+			leaving = nil
+		case <-ticker.C:
+		}
 	}
+}
+
+// held is what the process has from the system and has not given back, bytes.
+func held() int64 {
+	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64() - s[1].Value.Uint64())
 }
 
 // caught turns a panic into an error that says what was being done and where the
@@ -337,13 +472,16 @@ func isFatal(err error) bool {
 	return errors.As(err, &f)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep waits for a time, or until one of two channels is closed.
+func sleep(ctx context.Context, d time.Duration, moved, leaving <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-moved:
+	case <-leaving:
 	case <-timer.C:
-		return nil
 	}
+	return nil
 }

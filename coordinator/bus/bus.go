@@ -1,6 +1,15 @@
-// Package bus is the coordinator's door to NATS: it answers workers' requests
-// and hears their heartbeats. Messages are hints and questions; what is true is
-// in the ledger. Every timeout is an unknown outcome, resolved by asking again.
+// Package bus is the coordinator's door to NATS: it answers workers' requests,
+// hears their heartbeats and asks them. Messages are hints and questions; what is
+// true is in the ledger. Every timeout is an unknown outcome, resolved by asking
+// again.
+//
+//	worker ──► nats-server of c1 ═══ routes ═══ nats-server of c2 ──► c2, who leads
+//	              in c1's process                  in c2's process
+//
+// Every coordinator carries a nats-server and is its own client, inside the process.
+// Only the leader subscribes, so that whoever asks while nobody leads hears at once
+// that nobody answers. The servers of a cluster are full members: a worker may be
+// connected to any of them.
 package bus
 
 import (
@@ -9,7 +18,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/semaphore"
 
@@ -23,9 +31,16 @@ type Handler interface {
 	Heartbeat(h wire.Heartbeat)
 }
 
-// requestsMax bounds the requests answered at once; more wait in NATS's pending
-// queue, and a worker that waited too long asks again.
-const requestsMax = 256
+const (
+	// requestsMax bounds the requests answered at once; more wait in NATS's pending
+	// queue, and a worker that waited too long asks again.
+	requestsMax = 256
+	// pendingMax and pendingBytes bound that queue for each subject. What is over them
+	// is dropped and logged as a fault; whoever sent it asks again.
+	pendingMax, pendingBytes = 1 << 16, 64 << 20
+	// leadEvery is how often a leader says that it leads.
+	leadEvery = time.Second
+)
 
 // Bus answers on one connection, which stays its opener's.
 type Bus struct {
@@ -33,20 +48,33 @@ type Bus struct {
 	log  *slog.Logger
 }
 
-// New returns a bus on a connection.
+// New returns a bus on a connection, whose name is the coordinator's.
 func New(conn *nats.Conn, log *slog.Logger) *Bus { return &Bus{conn: conn, log: log} }
 
 // Serve answers until ctx ends, then drains: requests already taken are answered.
 func (b *Bus) Serve(ctx context.Context, h Handler) error {
 	limit := semaphore.NewWeighted(requestsMax)
 	var subs []*nats.Subscription
-	defer func() {
+	unsubscribe := func() {
 		for _, s := range subs {
 			_ = s.Unsubscribe() // a closed connection has none
 		}
-	}()
+		subs = nil
+	}
+	defer unsubscribe()
+	subscribe := func(subject string, f nats.MsgHandler) error {
+		sub, err := b.conn.Subscribe(subject, f)
+		if err == nil {
+			subs = append(subs, sub)
+			err = sub.SetPendingLimits(pendingMax, pendingBytes)
+		}
+		if err != nil {
+			return fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+		return nil
+	}
 	answer := func(subject string, reply func(data []byte) ([]byte, error)) error {
-		sub, err := b.conn.Subscribe(subject, func(m *nats.Msg) {
+		return subscribe(subject, func(m *nats.Msg) {
 			if limit.Acquire(ctx, 1) != nil {
 				return // stopping: the worker asks the next leader
 			}
@@ -61,11 +89,6 @@ func (b *Bus) Serve(ctx context.Context, h Handler) error {
 				}
 			}()
 		})
-		if err != nil {
-			return fmt.Errorf("subscribe to %s: %w", subject, err)
-		}
-		subs = append(subs, sub)
-		return nil
 	}
 	if err := answer(wire.SubjectWork, func(data []byte) ([]byte, error) {
 		r, err := wire.Decode[wire.WorkRequest](data)
@@ -85,19 +108,18 @@ func (b *Bus) Serve(ctx context.Context, h Handler) error {
 	}); err != nil {
 		return err
 	}
-	sub, err := b.conn.Subscribe(wire.SubjectHeartbeat, func(m *nats.Msg) {
+	if err := subscribe(wire.SubjectHeartbeat, func(m *nats.Msg) {
 		beat, err := wire.Decode[wire.Heartbeat](m.Data)
 		if err != nil {
 			b.log.Warn("read heartbeat", "subject", m.Subject, "err", err)
 			return
 		}
 		h.Heartbeat(beat)
-	})
-	if err != nil {
-		return fmt.Errorf("subscribe to %s: %w", wire.SubjectHeartbeat, err)
+	}); err != nil {
+		return err
 	}
-	subs = append(subs, sub)
-	<-ctx.Done()
+	b.lead(ctx)
+	unsubscribe() // whoever asks from now on hears that nobody answers
 	// Every handler running holds a token: when all are ours, none runs.
 	drained, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -107,43 +129,24 @@ func (b *Bus) Serve(ctx context.Context, h Handler) error {
 	return context.Cause(ctx)
 }
 
-// Embedded is a NATS server inside this process that listens on no port.
-type Embedded struct {
-	server *server.Server
-}
-
-// Embed starts one. Everything the internet could reach is off: no listener, no
-// JetStream, no monitoring port.
-func Embed() (*Embedded, error) {
-	s, err := server.NewServer(&server.Options{
-		ServerName: "rescore",
-		DontListen: true,
-		NoSigs:     true,
-		NoLog:      true,
-		MaxPayload: wire.BytesMax,
-	})
+// lead says who leads, at once and again and again, until ctx ends. On every route
+// the subscriptions went ahead of it: who hears it can ask.
+func (b *Bus) lead(ctx context.Context) {
+	ticker := time.NewTicker(leadEvery)
+	defer ticker.Stop()
+	data, err := wire.Encode(wire.Lead{Leader: b.conn.Opts.Name, Since: uint64(time.Now().UnixNano())})
 	if err != nil {
-		return nil, fmt.Errorf("make embedded nats-server: %w", err)
+		b.log.Warn("say who leads", "err", err)
 	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		s.Shutdown()
-		return nil, fmt.Errorf("embedded nats-server is not ready after 10 s")
+	for ctx.Err() == nil {
+		if err == nil {
+			if err := b.conn.Publish(wire.SubjectLead, data); err != nil {
+				b.log.Warn("say who leads", "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
 	}
-	return &Embedded{server: s}, nil
-}
-
-// Connect opens an in-process connection.
-func (e *Embedded) Connect(name string) (*nats.Conn, error) {
-	conn, err := nats.Connect("", nats.InProcessServer(e.server), nats.Name(name), nats.MaxReconnects(-1))
-	if err != nil {
-		return nil, fmt.Errorf("connect to the embedded nats-server: %w", err)
-	}
-	return conn, nil
-}
-
-// Close stops the server and waits for it.
-func (e *Embedded) Close() {
-	e.server.Shutdown()
-	e.server.WaitForShutdown()
 }

@@ -1,9 +1,23 @@
-// Package bus is the worker's door to NATS.
+// Package bus is the worker's door to NATS: it asks whoever leads, and answers what
+// any worker can answer.
+//
+// # Asking
+//
+// A question that is not answered is an unknown outcome: it is asked again. Three
+// things end the wait for an answer before its time: nobody subscribes (nobody leads),
+// the connection is lost, or a coordinator says that it leads now, so that the one
+// that was asked will not answer. Without them a worker would wait out its timeout
+// whenever a leader dies, and failover would take that long.
 package bus
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -14,13 +28,166 @@ import (
 // timeout is how long a question waits for its answer before it is asked again.
 const timeout = 10 * time.Second
 
-// Client asks a coordinator over a NATS connection.
+// ErrMoved is returned for a question whose answer will not come: another coordinator
+// leads now, or the connection was lost. The outcome is unknown.
+var ErrMoved = errors.New("whoever was asked does not answer any more")
+
+// role is the user of workers at the coordinators' NATS, inbox what the subjects of
+// their inboxes begin with: they may listen to nothing else.
+const (
+	role  = "worker"
+	inbox = "_INBOX.worker"
+)
+
+// Client speaks with coordinators over a NATS connection.
 type Client struct {
 	conn *nats.Conn
+	log  *slog.Logger
+	own  bool // Close closes the connection
+	lead *nats.Subscription
+
+	mu     sync.Mutex
+	leader wire.Lead     // who was last heard to lead
+	moved  chan struct{} // closed when whoever was asked will not answer
+	closed chan struct{} // closed when the connection is
 }
 
-// NewClient returns a client. The connection stays the caller's.
-func NewClient(conn *nats.Conn) *Client { return &Client{conn: conn} }
+// NewClient returns a client on a connection, which stays the caller's. Close it.
+func NewClient(conn *nats.Conn, log *slog.Logger) (*Client, error) {
+	c := newClient(log)
+	conn.SetDisconnectErrHandler(c.lost)
+	conn.SetClosedHandler(func(*nats.Conn) { close(c.closed) })
+	return c, c.begin(conn)
+}
+
+func newClient(log *slog.Logger) *Client {
+	return &Client{log: log, moved: make(chan struct{}), closed: make(chan struct{})}
+}
+
+// begin listens to who leads.
+func (c *Client) begin(conn *nats.Conn) error {
+	c.conn = conn
+	sub, err := conn.Subscribe(wire.SubjectLead, func(m *nats.Msg) {
+		l, err := wire.Decode[wire.Lead](m.Data)
+		if err != nil {
+			c.log.Warn("read who leads", "err", err)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if l != c.leader {
+			c.leader = l
+			c.move()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe to %s: %w", wire.SubjectLead, err)
+	}
+	c.lead = sub
+	return nil
+}
+
+// Dial connects to the coordinators' NATS servers, by their URLs, and does not wait
+// for them: while none is there, questions fail and it goes on trying. A server that
+// refuses the token is an error. id is the worker's; secure has its certificate and
+// the cluster's authority as RootCAs, nil is plain TCP. Close the client.
+func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger) (*Client, error) {
+	c := newClient(log)
+	c.own = true
+	o := []nats.Option{
+		nats.Name(id), nats.UserInfo(role, token), nats.CustomInboxPrefix(inbox),
+		// A server that died is left for the next one within tenths of a second; one that
+		// fell silent within three pings.
+		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.Timeout(time.Second),
+		nats.ReconnectWait(50 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
+		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
+		nats.IgnoreDiscoveredServers(), // a coordinator's own name for itself may not be ours
+		nats.ReconnectBufSize(-1),      // what cannot be asked now is asked again, not later
+		nats.DisconnectErrHandler(c.lost),
+		nats.ConnectHandler(c.back), nats.ReconnectHandler(c.back),
+		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			log.Error("nats", "subject", subject, "err", err)
+		}),
+	}
+	if secure != nil {
+		s := secure.Clone()
+		s.MinVersion = tls.VersionTLS13
+		s.VerifyConnection = coordinators
+		o = append(o, nats.Secure(s))
+	}
+	conn, err := nats.Connect(strings.Join(urls, ","), o...)
+	if err == nil {
+		if err = c.begin(conn); err != nil {
+			conn.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to nats-server %s as %s: %w", strings.Join(urls, ", "), role, err)
+	}
+	return c, nil
+}
+
+// coordinators refuses a server whose verified certificate does not name the role.
+func coordinators(s tls.ConnectionState) error {
+	if len(s.PeerCertificates) > 0 {
+		for _, u := range s.PeerCertificates[0].URIs {
+			if u.String() == "rescore://coordinator" {
+				return nil
+			}
+		}
+	}
+	return errors.New("the server's certificate does not name rescore://coordinator")
+}
+
+// Close ends the client, and the connection that Dial opened.
+func (c *Client) Close() {
+	if c.own {
+		c.conn.Close()
+		<-c.closed
+		return
+	}
+	_ = c.lead.Unsubscribe() // a closed connection has none
+}
+
+// Closed returns a channel that is closed when the connection is and will not come
+// back: Close was called, or every server refused the token.
+func (c *Client) Closed() <-chan struct{} { return c.closed }
+
+// Moved returns a channel that is closed when another coordinator is heard to lead,
+// or the connection was lost or is back.
+func (c *Client) Moved() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.moved
+}
+
+// move wakes whoever waits. c.mu is held.
+func (c *Client) move() {
+	close(c.moved)
+	c.moved = make(chan struct{})
+}
+
+func (c *Client) lost(_ *nats.Conn, err error) {
+	if err != nil {
+		c.log.Warn("nats-server is gone; the next one is tried", "err", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.move()
+}
+
+// back wakes whoever waits to ask again.
+func (c *Client) back(conn *nats.Conn) {
+	c.log.Info("connected to nats-server", "address", conn.ConnectedAddr())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.move()
+}
 
 // Work asks for assignments. An error is an unknown outcome: leases may have been
 // granted, and expire.
@@ -60,11 +227,30 @@ func (c *Client) Heartbeat(h wire.Heartbeat) error {
 }
 
 func (c *Client) ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	moved := c.Moved()
+	waiting, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	m, err := c.conn.RequestWithContext(ctx, subject, data)
-	if err != nil {
-		return nil, err
+	answered := make(chan struct{})
+	defer close(answered)
+	gone := make(chan struct{})
+	go func() {
+		select {
+		case <-moved:
+			close(gone)
+			cancel()
+		case <-answered:
+		}
+	}()
+	m, err := c.conn.RequestWithContext(waiting, subject, data)
+	if err == nil {
+		return m.Data, nil
 	}
-	return m.Data, nil
+	select {
+	case <-gone:
+		if ctx.Err() == nil {
+			return nil, ErrMoved
+		}
+	default:
+	}
+	return nil, err
 }

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -42,8 +43,8 @@ func dial(t *testing.T) (worker, coordinator *nats.Conn) {
 	return conns[0], conns[1]
 }
 
-// answer replies to every message of a subject with what f makes of it.
-func answer(t *testing.T, conn *nats.Conn, subject string, f func([]byte) []byte) {
+// respond replies to every message of a subject with what f makes of it.
+func respond(t *testing.T, conn *nats.Conn, subject string, f func([]byte) []byte) {
 	t.Helper()
 	if _, err := conn.Subscribe(subject, func(m *nats.Msg) {
 		if err := m.Respond(f(m.Data)); err != nil {
@@ -55,6 +56,16 @@ func answer(t *testing.T, conn *nats.Conn, subject string, f func([]byte) []byte
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func client(t *testing.T, conn *nats.Conn) *Client {
+	t.Helper()
+	c, err := NewClient(conn, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
 }
 
 func encode[M wire.Message](t *testing.T, m M) []byte {
@@ -71,18 +82,18 @@ var lease = wire.Lease{Job: "201011-0123456789ab", Stage: 1, Task: 3, Token: 9}
 func TestQuestionsAndAnswersArriveAsTheyWereSent(t *testing.T) {
 	t.Parallel()
 	worker, coordinator := dial(t)
-	c := NewClient(worker)
+	c := client(t, worker)
 	granted := wire.WorkReply{Assignments: []wire.Assignment{{
 		Job: lease.Job, Stage: lease.Stage, Kind: job.StageScore, Index: lease.Task, Token: lease.Token, Epoch: 2, Spec: []byte("{}"), SpecBase: "base",
 		Task: job.Task{Range: partition.Whole, Rows: 7, Slices: []job.Slice{{Rows: 7}}}, Files: []job.InputFile{{Path: "f"}}, Model: "m", Rules: "r",
 	}}, RetryMillis: 5}
-	answer(t, coordinator, wire.SubjectWork, func(data []byte) []byte {
+	respond(t, coordinator, wire.SubjectWork, func(data []byte) []byte {
 		if r, err := wire.Decode[wire.WorkRequest](data); err != nil || r.Worker != "w" || r.Slots != 4 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		return encode(t, granted)
 	})
-	answer(t, coordinator, wire.SubjectReport, func(data []byte) []byte {
+	respond(t, coordinator, wire.SubjectReport, func(data []byte) []byte {
 		if r, err := wire.Decode[wire.Report](data); err != nil || r.Lease != lease || r.Failure.Reason != "why" {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -109,7 +120,7 @@ func TestAHeartbeatIsSentWithoutWaitingForAnybody(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := wire.Heartbeat{Worker: "w", Tasks: []wire.Progress{{Lease: lease, RowsDone: 5}}}
-	if err := NewClient(worker).Heartbeat(sent); err != nil {
+	if err := client(t, worker).Heartbeat(sent); err != nil {
 		t.Fatal(err)
 	}
 	m, err := beats.NextMsgWithContext(t.Context())
@@ -126,7 +137,7 @@ func TestAHeartbeatIsSentWithoutWaitingForAnybody(t *testing.T) {
 func TestWhatIsNotKnownIsAnError(t *testing.T) {
 	t.Parallel()
 	worker, coordinator := dial(t)
-	c := NewClient(worker)
+	c := client(t, worker)
 	report := wire.Report{Worker: "w", Lease: lease, Failure: &wire.Failure{}}
 	if _, err := c.Report(t.Context(), report); !errors.Is(err, nats.ErrNoResponders) || !strings.HasPrefix(err.Error(), "report: ") {
 		t.Errorf("nobody serves: %v", err)
@@ -137,7 +148,7 @@ func TestWhatIsNotKnownIsAnError(t *testing.T) {
 	if err := c.Heartbeat(wire.Heartbeat{}); !errors.Is(err, wire.ErrMessage) {
 		t.Errorf("a heartbeat of nobody: %v", err)
 	}
-	answer(t, coordinator, wire.SubjectReport, func([]byte) []byte { return []byte("garbage") })
+	respond(t, coordinator, wire.SubjectReport, func([]byte) []byte { return []byte("garbage") })
 	if _, err := c.Report(t.Context(), report); !errors.Is(err, wire.ErrMessage) {
 		t.Errorf("garbage for an answer: %v", err)
 	}

@@ -124,36 +124,26 @@ type question struct {
 
 // ask reads everything the job names, so that what is wrong is said before any
 // work, and works out the job's ID. It writes nothing.
-func ask(ctx context.Context, o Options) (_ question, err error) {
-	models, err := o.models()
+func ask(ctx context.Context, o Options) (question, error) {
+	id, err := Places.Check(ctx, o.Spec, o.Base)
 	if err != nil {
-		return question{}, inputError(err)
+		return question{}, inputError(carded(err))
 	}
-	if _, err := program.ForJob(o.Spec, models); err != nil {
-		return question{}, inputError(err)
-	}
-	dataset, err := openInput(ctx, o)
-	if err != nil {
-		return question{}, err
-	}
-	defer func() { err = errors.Join(err, dataset.Close()) }()
-	fingerprint, err := dataset.Fingerprint(ctx)
-	if err != nil {
-		return question{}, inputError(err)
-	}
-	return question{
-		id:   job.NewID(o.Spec, models.Digests(), fingerprint),
-		spec: o.Spec, dir: place(o.Base, o.Spec.Output.Path),
-	}, nil
+	return question{id: id, spec: o.Spec, dir: place(o.Base, o.Spec.Output.Path)}, nil
 }
 
 // models loads the champion and its challengers.
 func (o Options) models() (program.Model, error) {
 	m, err := program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(o.Base, path) })
+	return m, carded(err)
+}
+
+// carded says of problems with a model package's card that they are its card's.
+func carded(err error) error {
 	if p := (job.Problems{}); errors.As(err, &p) {
-		err = boot.Named(err, p[0].File) // a package's card
+		return boot.Named(err, p[0].File)
 	}
-	return m, err
+	return err
 }
 
 func openInput(ctx context.Context, o Options) (*source.Dataset, error) {
@@ -227,6 +217,7 @@ type house struct {
 	nats    *bus.Embedded
 	conns   []*nats.Conn
 	node    *coordinator.Node
+	client  *workerbus.Client
 	worker  *worker.Worker
 }
 
@@ -249,16 +240,22 @@ func open(o Options, work string) (h *house, err error) {
 	h.node = coordinator.New(coordinator.Config{
 		Replica: h.replica, Bus: bus.New(h.conns[0], o.Log), Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Log: o.Log,
 	})
+	if h.client, err = workerbus.NewClient(h.conns[1], o.Log); err != nil {
+		return h, err
+	}
 	host, _ := os.Hostname()
 	h.worker = worker.New(worker.Config{
 		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
 		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
-		Bus:       workerbus.NewClient(h.conns[1]), Input: inputStore, Output: outputStore, Model: readModel, Log: o.Log,
+		Bus:       h.client, Places: Places, Log: o.Log,
 	})
 	return h, nil
 }
 
 func (h *house) close() {
+	if h.client != nil {
+		h.client.Close()
+	}
 	for _, c := range h.conns {
 		c.Close()
 	}

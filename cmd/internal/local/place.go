@@ -9,8 +9,12 @@ import (
 
 	"rescore/deploy"
 	"rescore/partition/store"
+	"rescore/worker"
 	"rescore/worker/bundle"
 )
+
+// Places is where the paths of a job file lead on this machine.
+var Places = worker.Places{Input: inputStore, Output: outputStore, Model: readModel}
 
 // builtin is the prefix of models that are part of the binary.
 const builtin = "builtin:"

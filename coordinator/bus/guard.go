@@ -1,0 +1,94 @@
+package bus
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"rescore/partition/wire"
+)
+
+// The users of a cluster's NATS. The password of both is the cluster's token.
+const (
+	RoleCoordinator = "coordinator"
+	RoleWorker      = "worker"
+)
+
+// Inbox is what the subjects of a role's inboxes begin with: no role can listen to
+// another's answers.
+func Inbox(role string) string { return "_INBOX." + role }
+
+// answering is for how long a question may be answered, and answered again.
+const answering = 2 * time.Hour
+
+// may is what each role may say and hear. Everything else is denied: $SYS, $JS and
+// the other role's subjects among it.
+var may = map[string]*server.Permissions{
+	RoleCoordinator: {
+		Publish:   &server.SubjectPermission{Allow: []string{wire.SubjectLead, wire.SubjectCheck, wire.SubjectCompare}},
+		Subscribe: &server.SubjectPermission{Allow: []string{wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat, Inbox(RoleCoordinator) + ".>"}},
+		Response:  &server.ResponsePermission{MaxMsgs: 1, Expires: answering},
+	},
+	RoleWorker: {
+		Publish: &server.SubjectPermission{Allow: []string{wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat}},
+		Subscribe: &server.SubjectPermission{Allow: []string{
+			wire.SubjectLead, wire.SubjectCheck + " " + wire.QueueWorkers, wire.SubjectCompare + " " + wire.QueueWorkers, Inbox(RoleWorker) + ".>",
+		}},
+		Response: &server.ResponsePermission{MaxMsgs: -1, Expires: answering}, // it says that it is working, and then the answer
+	},
+}
+
+// guard lets clients in: the coordinator from inside its process, workers over the
+// network, and nobody without the token. With TLS a worker's certificate must say
+// that it is one: rescore://worker in a URI SAN.
+type guard struct {
+	token [sha256.Size]byte
+	tls   bool
+}
+
+// Check implements server.Authentication.
+func (g *guard) Check(c server.ClientAuthentication) bool {
+	o := c.GetOpts()
+	got := sha256.Sum256([]byte(o.Password))
+	if subtle.ConstantTimeCompare(got[:], g.token[:]) != 1 {
+		return false
+	}
+	role := RoleWorker
+	if c.RemoteAddress().Network() == "pipe" {
+		role = RoleCoordinator
+	} else if g.tls && !hasRole(c.GetTLSConnectionState(), role) {
+		return false
+	}
+	if o.Username != role {
+		return false
+	}
+	c.RegisterUser(&server.User{Username: role, Permissions: may[role]})
+	return true
+}
+
+// routeGuard lets other coordinators' servers in.
+type routeGuard struct{ guard }
+
+// Check implements server.Authentication.
+func (g *routeGuard) Check(c server.ClientAuthentication) bool {
+	o := c.GetOpts()
+	got := sha256.Sum256([]byte(o.Password))
+	return subtle.ConstantTimeCompare(got[:], g.token[:]) == 1 && o.Username == RoleCoordinator &&
+		(!g.tls || hasRole(c.GetTLSConnectionState(), RoleCoordinator))
+}
+
+// hasRole reports whether the verified certificate of the other side names a role.
+func hasRole(s *tls.ConnectionState, role string) bool {
+	if s == nil || len(s.PeerCertificates) == 0 {
+		return false
+	}
+	for _, u := range s.PeerCertificates[0].URIs {
+		if u.Scheme == "rescore" && u.Host == role {
+			return true
+		}
+	}
+	return false
+}

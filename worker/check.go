@@ -1,0 +1,177 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"rescore/partition"
+	"rescore/partition/job"
+	"rescore/partition/store"
+	"rescore/partition/wire"
+	"rescore/worker/program"
+	"rescore/worker/source"
+)
+
+// Places turns paths of a job file, relative to the folder base, into places. Input
+// splits off the part of the pattern below the root.
+type Places struct {
+	Input  func(base, path string) (root store.Store, rest string, err error)
+	Output func(base, path string) (store.Store, error)
+	Model  func(base, path string) ([]byte, error)
+}
+
+// Opened is what a job names: its input, found and mapped, and its models, whose
+// golden rows were scored. Close the input.
+type Opened struct {
+	Dataset *source.Dataset
+	Model   program.Model
+}
+
+// Open opens what a job names; nothing is written.
+func (p Places) Open(ctx context.Context, spec job.Spec, base string) (o Opened, err error) {
+	read := func(path string) ([]byte, error) { return p.Model(base, path) }
+	if o.Model, err = program.LoadModels(spec, read); err != nil {
+		return Opened{}, err
+	}
+	root, rest, err := p.Input(base, spec.Input.Path)
+	if err != nil {
+		return Opened{}, fmt.Errorf("open input.path: %w", err)
+	}
+	spec.Input.Path = rest
+	if o.Dataset, err = source.Open(ctx, root, spec); err != nil {
+		return Opened{}, err
+	}
+	return o, nil
+}
+
+// Check opens everything a job names and compiles its program, so that what is wrong
+// is said before any work, and works out the job's ID. It writes nothing. An error is
+// the job's fault, or its input's.
+func (p Places) Check(ctx context.Context, spec job.Spec, base string) (_ job.ID, err error) {
+	o, err := p.Open(ctx, spec, base)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, o.Dataset.Close()) }()
+	if _, err := program.ForJob(spec, o.Model); err != nil {
+		return "", err
+	}
+	fingerprint, err := o.Dataset.Fingerprint(ctx)
+	if err != nil {
+		return "", err
+	}
+	return job.NewID(spec, o.Model.Digests(), fingerprint), nil
+}
+
+// Check answers a coordinator: is the job sound, what is it called, and in which
+// segments do subscribers of some cities live? A panic is a problem with its place.
+func (w *Worker) Check(ctx context.Context, r wire.CheckRequest) (reply wire.CheckReply) {
+	problem := func(err error) wire.CheckReply { return wire.CheckReply{Problem: failure(err).Reason} }
+	var err error
+	defer func() {
+		if err != nil {
+			reply = problem(err)
+		}
+	}()
+	defer caught(&err, "check the job")
+	spec, err := job.ParseCanonical(r.Spec)
+	if err != nil {
+		return problem(fmt.Errorf("read the job's spec: %w", err))
+	}
+	if reply.Job, err = w.cfg.Check(ctx, spec, r.SpecBase); err != nil {
+		return problem(err)
+	}
+	if len(r.Cities) > 0 {
+		if reply.Segments, err = w.segments(ctx, spec, r.SpecBase, r.Cities); err != nil {
+			return problem(fmt.Errorf("find the segments of the cities: %w", err))
+		}
+	}
+	return reply
+}
+
+// segments returns the segments in which subscribers of some cities are, rising. It
+// reads the number and the city of every row of the scoring month.
+func (w *Worker) segments(ctx context.Context, spec job.Spec, base string, cities []uint32) (found []partition.Segment, err error) {
+	const column = "city_code"
+	o, err := w.cfg.Open(ctx, spec, base)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Dataset.Close()) }()
+	if present, _ := o.Dataset.Columns(); !slices.Contains(present, column) {
+		return nil, fmt.Errorf("the input has no column %s; name segments or ranges instead", column)
+	}
+	survey, err := o.Dataset.Survey(ctx, w.cfg.Slots, nil)
+	if err != nil {
+		return nil, err
+	}
+	lived := map[partition.Segment]bool{}
+	for _, task := range bySegments(survey, 1<<18) {
+		if err := w.cities(ctx, o.Dataset, task, survey.Files, column, cities, lived); err != nil {
+			return nil, err
+		}
+	}
+	for s := range lived {
+		found = append(found, s)
+	}
+	slices.Sort(found)
+	if len(found) > wire.SegmentsMax {
+		return nil, fmt.Errorf("the cities have subscribers in %d segments, limit %d; name fewer cities", len(found), wire.SegmentsMax)
+	}
+	return found, nil
+}
+
+// cities notes the segments of one task's rows that are of one of the cities.
+func (w *Worker) cities(ctx context.Context, d *source.Dataset, task job.Task, files []job.InputFile, column string, cities []uint32, lived map[partition.Segment]bool) (err error) {
+	reader, err := d.Reader(task, files, []string{column}, w.cfg.BatchRows, memory.NewGoAllocator())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	for {
+		batch, err := reader.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		city := batch.Record.Column(0).(*array.Uint32)
+		for i := range batch.Len {
+			if batch.Key[i] != 0 && city.IsValid(i) && slices.Contains(cities, city.Value(i)) {
+				lived[partition.Number(batch.Key[i]).Segment()] = true
+			}
+		}
+	}
+}
+
+// bySegments makes tasks of the scoring month's rows, of whole segments and of about
+// so many rows each. A survey's runs are sorted.
+func bySegments(survey job.Survey, rows int64) (tasks []job.Task) {
+	if len(survey.Segments) == 0 {
+		return nil
+	}
+	runs := survey.Segments[0]
+	for i, run := range runs {
+		if n := len(tasks); n == 0 || tasks[n-1].Rows >= rows && run.Segment != runs[i-1].Segment {
+			tasks = append(tasks, job.Task{Range: partition.Range{First: run.Segment.First()}})
+		}
+		t := &tasks[len(tasks)-1]
+		t.Range.Past, t.Rows, t.Keys = run.Segment.Past(), t.Rows+run.Rows, t.Keys.Add(run.Keys)
+		if n := len(t.Slices); n > 0 {
+			p := &t.Slices[n-1]
+			if p.File == run.File && p.First+p.Rows == run.First && p.Offset+p.Bytes == run.Offset {
+				p.Rows, p.Bytes = p.Rows+run.Rows, p.Bytes+run.Bytes
+				continue
+			}
+		}
+		t.Slices = append(t.Slices, job.Slice{File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes})
+	}
+	return tasks
+}
