@@ -18,7 +18,7 @@ func TestAReplicaThatCannotWriteSaysSoAndLeadsNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.store.Close(); err != nil { // every write fails from here on
+	if err := r.store.bolt.Close(); err != nil { // every write fails from here on
 		t.Fatal(err)
 	}
 	submit := ledger.Submit{Job: "202610-0123456789ab", Name: "trial", SpecDigest: "d", Stages: []job.StageKind{job.StageScore}, MaxAttempts: 1}

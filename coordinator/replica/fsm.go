@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
 	"rescore/coordinator/ledger"
@@ -20,19 +21,22 @@ type applied struct {
 // fsm is the ledger as raft wants it. Raft calls Apply, Snapshot and Restore
 // from one goroutine; views come from any.
 type fsm struct {
-	watch func(uint64, []ledger.Event)
+	watch     func(uint64, []ledger.Event)
+	log       hclog.Logger
+	installed int // snapshots since the last command
 
 	mu      sync.RWMutex
 	state   *ledger.State
 	changed chan struct{}
 }
 
-func newFSM(watch func(uint64, []ledger.Event)) *fsm {
-	return &fsm{watch: watch, state: ledger.New(), changed: make(chan struct{})}
+func newFSM(watch func(uint64, []ledger.Event), log hclog.Logger) *fsm {
+	return &fsm{watch: watch, log: log, state: ledger.New(), changed: make(chan struct{})}
 }
 
 // Apply implements raft.FSM. It panics on an entry it cannot read.
 func (f *fsm) Apply(entry *raft.Log) any {
+	f.installed = 0
 	cmd, err := ledger.DecodeCommand(entry.Data)
 	if err != nil {
 		panic(fmt.Sprintf("replica: log entry %d: %v", entry.Index, err))
@@ -83,6 +87,9 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	state, err := readSnapshot(r)
 	if err != nil {
 		return err
+	}
+	if f.installed++; f.installed > 2 { // a log that never reaches the snapshots (raft issue 697)
+		f.log.Error("one snapshot after another and no command between: remove this replica, empty its folder, add it again and promote it", "snapshots", f.installed)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -12,7 +12,10 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
-const idFile = "server-id"
+const (
+	idFile      = "server-id"
+	joiningMark = "joining"
+)
 
 // identity returns the replica's stable name and, the first time, begins the
 // cluster. The name is written last: a folder with a name has a log, so a name
@@ -25,31 +28,44 @@ const idFile = "server-id"
 //	absent    │ more           │ ErrIdentity
 //	present   │ empty          │ ErrHistory
 //	present   │ anything       │ go on
-func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps raft.SnapshotStore, trans raft.Transport) (raft.ServerID, error) {
+//
+// Who joins has nothing to begin: its name comes first, with "joining" behind it
+// until the cluster has taken it in. Until then, and not after, its log may be empty.
+func identity(cfg Config, rc *raft.Config, store *disk, snaps raft.SnapshotStore, trans raft.Transport) (id raft.ServerID, joining bool, err error) {
 	file := filepath.Join(cfg.Dir, idFile)
 	existing, err := raft.HasExistingState(store, store, snaps)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrHistory, err)
+		return "", false, fmt.Errorf("%w: %w", ErrHistory, err)
 	}
 	data, err := os.ReadFile(file)
 	switch {
 	case err == nil:
 		id, whole := strings.CutSuffix(string(data), "\n")
+		id, joining = strings.CutSuffix(id, "\n"+joiningMark)
 		if !whole || !plain(id) {
-			return "", fmt.Errorf("%w: %s is damaged; put back the name this replica had", ErrIdentity, idFile)
+			return "", false, fmt.Errorf("%w: %s is damaged; put back the name this replica had", ErrIdentity, idFile)
 		}
 		if cfg.ID != "" && cfg.ID != id {
-			return "", fmt.Errorf("%w: the folder is %q's, not %q's", ErrIdentity, id, cfg.ID)
+			return "", false, fmt.Errorf("%w: the folder is %q's, not %q's", ErrIdentity, id, cfg.ID)
 		}
-		if !existing {
-			return "", fmt.Errorf("%w: %q has no log here any more; restore raft.db, or begin anew in an empty folder", ErrHistory, id)
+		if joining && !cfg.Join {
+			return "", false, fmt.Errorf("%w: %q was joining a cluster that has not taken it in; let it join", ErrIdentity, id)
 		}
-		return raft.ServerID(id), nil
+		if !existing && !joining {
+			return "", false, fmt.Errorf("%w: %q has no log here any more; restore raft.db, or begin anew in an empty folder", ErrHistory, id)
+		}
+		return raft.ServerID(id), joining, nil
 	case !errors.Is(err, os.ErrNotExist):
-		return "", err
+		return "", false, err
 	}
 
-	id := raft.ServerID(cfg.ID)
+	id = raft.ServerID(cfg.ID)
+	if cfg.Join && !existing {
+		if !plain(cfg.ID) {
+			return "", false, fmt.Errorf("%w: %q is not 1 to 128 letters, digits and dashes", ErrIdentity, id)
+		}
+		return id, true, writeID(file, cfg.ID+"\n"+joiningMark)
+	}
 	if existing {
 		begun, err := begunOnly(store, snaps)
 		if err == nil && begun {
@@ -57,22 +73,22 @@ func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps ra
 			existing = false
 		}
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 	}
 	if existing {
 		if id, err = bootstrapped(store, id); err != nil {
-			return "", err
+			return "", false, err
 		}
 		if cfg.ID != "" && raft.ServerID(cfg.ID) != id {
-			return "", fmt.Errorf("%w: the folder is %q's, not %q's", ErrIdentity, id, cfg.ID)
+			return "", false, fmt.Errorf("%w: the folder is %q's, not %q's", ErrIdentity, id, cfg.ID)
 		}
 	} else {
 		if id == "" {
 			id = raft.ServerID(strings.ToLower(rand.Text()))
 		}
 		if !plain(string(id)) {
-			return "", fmt.Errorf("%w: %q is not 1 to 128 letters, digits and dashes", ErrIdentity, id)
+			return "", false, fmt.Errorf("%w: %q is not 1 to 128 letters, digits and dashes", ErrIdentity, id)
 		}
 		rc.LocalID = id
 		cluster := raft.Configuration{Servers: []raft.Server{{ID: id, Address: trans.LocalAddr()}}}
@@ -83,19 +99,16 @@ func identity(cfg Config, rc *raft.Config, store *raftboltdb.BoltStore, snaps ra
 			}
 		}
 		if err := raft.BootstrapCluster(rc, store, store, snaps, trans, cluster); err != nil {
-			return "", fmt.Errorf("begin the cluster: %w", err)
+			return "", false, fmt.Errorf("begin the cluster: %w", err)
 		}
 	}
-	return id, writeID(file, string(id))
+	return id, false, writeID(file, string(id))
 }
-
-// Raft's own keys in its stable store.
-var currentTerm, lastVoteTerm = []byte("CurrentTerm"), []byte("LastVoteTerm")
 
 // begunOnly reports whether the store holds what raft.BootstrapCluster writes
 // first, the term 1, and not the configuration that it writes next: a crash
 // between the two. Nobody was voted for and nothing was logged.
-func begunOnly(store *raftboltdb.BoltStore, snaps raft.SnapshotStore) (bool, error) {
+func begunOnly(store *disk, snaps raft.SnapshotStore) (bool, error) {
 	last, err := store.LastIndex()
 	if err != nil {
 		return false, err
@@ -117,7 +130,7 @@ func begunOnly(store *raftboltdb.BoltStore, snaps raft.SnapshotStore) (bool, err
 
 // bootstrapped returns the name in a log that holds its bootstrap and nothing
 // else: the only one, or the given one of several.
-func bootstrapped(store *raftboltdb.BoltStore, given raft.ServerID) (raft.ServerID, error) {
+func bootstrapped(store *disk, given raft.ServerID) (raft.ServerID, error) {
 	last, err := store.LastIndex()
 	if err != nil {
 		return "", err
@@ -159,11 +172,12 @@ func writeID(file, id string) (err error) {
 	return syncFolder(filepath.Dir(file))
 }
 
-// checkHistory refuses a log that begins after the newest snapshot that can be
-// read: raft would fall back to an older one, or to none, and go on. A single
-// voter's log also reaches its snapshot, or was cut by other hands; where there
-// are others, one of them may have sent the snapshot in the log's place.
-func checkHistory(store *raftboltdb.BoltStore, snaps raft.SnapshotStore, single bool) error {
+// checkHistory reads every entry there is, and refuses a log in which one is
+// missing after the newest snapshot that can be read: raft would fall back to an
+// older one, or to none, and go on. A single voter's log also reaches its snapshot,
+// or was cut by other hands; where there are others, one of them may have sent the
+// snapshot in the log's place.
+func checkHistory(store *disk, snaps raft.SnapshotStore, single bool) error {
 	metas, err := snaps.List()
 	if err != nil {
 		return err
@@ -186,11 +200,23 @@ func checkHistory(store *raftboltdb.BoltStore, snaps raft.SnapshotStore, single 
 	}
 	switch {
 	case len(metas) > 0 && reached == 0:
-		return fmt.Errorf("%w: no snapshot can be read; restore the folder from a copy: %w", ErrHistory, bad)
+		return fmt.Errorf("%w: no snapshot can be read; "+mend+": %w", ErrHistory, bad)
 	case first > reached+1:
-		return fmt.Errorf("%w: the log begins at index %d, snapshots end at %d; restore the folder from a copy", ErrHistory, first, reached)
+		return fmt.Errorf("%w: the log begins at index %d, snapshots end at %d; "+mend, ErrHistory, first, reached)
 	case single && last < reached:
 		return fmt.Errorf("%w: the log ends at index %d, before the snapshot of %d; restore raft.db", ErrHistory, last, reached)
+	case first == 0:
+		return nil
+	}
+	for index := first; index <= last; index++ {
+		var entry raft.Log
+		switch err := store.GetLog(index, &entry); {
+		case errors.Is(err, raft.ErrLogNotFound) && index <= reached: // a snapshot that was sent took its place
+		case errors.Is(err, raft.ErrLogNotFound):
+			return fmt.Errorf("%w: entry %d is missing; "+mend, ErrHistory, index)
+		case err != nil:
+			return err
+		}
 	}
 	return nil
 }

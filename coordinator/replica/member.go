@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -156,6 +158,36 @@ func (r *Replica) change(ctx context.Context, what string, decide func([]raft.Se
 		return r.raftError(index.Error())
 	})
 }
+
+// heed watches who the members are. One that joined keeps its name for good. One that
+// is no longer among them, and that no leader speaks to, was removed: an entry that
+// says so and is not committed might still be taken back, by a leader that speaks.
+func (r *Replica) heed(folder string, joining bool) {
+	defer close(r.heeded)
+	tick := time.NewTicker(heedEvery)
+	defer tick.Stop()
+	for member := !joining; ; {
+		select {
+		case <-tick.C:
+		case <-r.failed:
+			return
+		case <-r.stop:
+			return
+		}
+		in := slices.ContainsFunc(r.raft.GetConfiguration().Configuration().Servers, func(s raft.Server) bool { return string(s.ID) == r.id })
+		switch {
+		case in && joining:
+			if err := writeID(filepath.Join(folder, idFile), r.id); err != nil {
+				r.fail(fmt.Errorf("%w: %w", ErrBroken, err))
+			}
+			joining, member = false, true
+		case member && !in && r.raft.State() != raft.Leader && time.Since(r.raft.LastContact()) > 2*heedEvery:
+			r.fail(fmt.Errorf("%w: empty its folder to let it join again", ErrRemoved))
+		}
+	}
+}
+
+const heedEvery = time.Second
 
 // configured returns the newest configuration and the index of its entry, which
 // raft's own answer leaves out.

@@ -130,11 +130,15 @@ type Replica struct {
 	asked   atomic.Pointer[raft.Raft] // raft, for those who ask while it begins
 	fsm     *fsm
 	store   *disk
-	snaps   raft.SnapshotStore
+	snaps   *snapshots
 	trans   raft.Transport
 	layer   *layer // nil when alone
 	peers   map[raft.ServerID]raft.ServerAddress
 	timeout time.Duration
+
+	failing sync.Once
+	failure error         // why; read it after failed is closed
+	failed  chan struct{} // closed by the first failure
 
 	mu      sync.Mutex
 	closed  bool
@@ -142,8 +146,8 @@ type Replica struct {
 	leads   context.Context
 	changed chan struct{} // closed when leads changes
 
-	stop, stopped chan struct{}
-	close         func() error
+	stop, stopped, heeded chan struct{}
+	close                 func() error
 }
 
 // Open opens or begins a ledger of one voter. Whoever opens must Close.
@@ -158,6 +162,9 @@ func Open(cfg Config) (*Replica, error) {
 func open(cfg Config) (_ *Replica, err error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 10 * time.Second
+	}
+	if cfg.Stall == 0 {
+		cfg.Stall = 10 * time.Second
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, err
@@ -176,23 +183,29 @@ func open(cfg Config) (_ *Replica, err error) {
 	case err != nil:
 		return nil, err
 	}
-	store := &disk{BoltStore: bolt, broken: make(chan struct{})}
+	r := &Replica{
+		peers: peers, timeout: cfg.Timeout, failed: make(chan struct{}),
+		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), heeded: make(chan struct{}),
+	}
+	store, err := newDisk(bolt, cfg.Stall, r.fail, r.Err)
+	if err != nil {
+		return nil, errors.Join(err, bolt.Close())
+	}
+	r.store = store
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, store.Close())
 		}
 	}()
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, 2, log)
+	snaps, err := newSnapshots(cfg.Dir, log)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHistory(bolt, snaps, cfg.alone()); err != nil {
+	r.snaps = snaps
+	if err := checkHistory(store, snaps, cfg.alone()); err != nil {
 		return nil, err
 	}
-	r := &Replica{
-		fsm: newFSM(cfg.Watch), store: store, snaps: snaps, peers: peers, timeout: cfg.Timeout,
-		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
-	}
+	r.fsm = newFSM(cfg.Watch, log)
 	rc := raft.DefaultConfig()
 	rc.Logger = log
 	if cfg.alone() {
@@ -214,7 +227,8 @@ func open(cfg Config) (_ *Replica, err error) {
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	rc.LocalID, err = identity(cfg, rc, bolt, snaps, r.trans)
+	var joining bool
+	rc.LocalID, joining, err = identity(cfg, rc, store, snaps, r.trans)
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +243,11 @@ func open(cfg Config) (_ *Replica, err error) {
 	r.asked.Store(r.raft)
 	r.close = sync.OnceValue(r.shut)
 	go r.watch(r.raft.LeaderCh())
+	if cfg.alone() {
+		close(r.heeded)
+	} else {
+		go r.heed(cfg.Dir, joining)
+	}
 	return r, nil
 }
 
@@ -351,7 +370,7 @@ func (r *Replica) wait(ctx context.Context, what string, ask func() error) error
 
 // raftError says of raft's error what it means for the one who asked.
 func (r *Replica) raftError(err error) error {
-	switch broken := r.store.err(); {
+	switch broken := r.Err(); {
 	case err == nil:
 		return nil
 	case broken != nil:
@@ -383,6 +402,37 @@ func (r *Replica) Verify(ctx context.Context) error {
 func (r *Replica) Leader() (id string, ok bool) {
 	_, leader := r.raft.LeaderWithID()
 	return string(leader), leader != ""
+}
+
+// Failed is closed when this replica is of no more use and its process has to end:
+// its disk refused a write or did not answer, or what it reads is not what it wrote
+// (ErrBroken, ErrHistory), or it was removed from the cluster (ErrRemoved). Err says
+// which.
+func (r *Replica) Failed() <-chan struct{} { return r.failed }
+
+// Err returns why the replica failed, or nil.
+func (r *Replica) Err() error {
+	select {
+	case <-r.failed:
+		return r.failure
+	default:
+		return nil
+	}
+}
+
+// fail ends the replica's use. Before whoever called it goes on, the others cannot
+// reach it any more and raft is told to stop, so that it neither votes nor leads.
+func (r *Replica) fail(err error) {
+	r.failing.Do(func() {
+		r.failure = err
+		close(r.failed)
+		if r.layer != nil {
+			r.layer.cut()
+		}
+		if raft := r.asked.Load(); raft != nil {
+			raft.Shutdown()
+		}
+	})
 }
 
 // leading returns the leadership that is served, or nil.
@@ -418,7 +468,7 @@ func (r *Replica) Lead(ctx context.Context) (context.Context, error) {
 		r.mu.Lock()
 		leads, changed := r.leads, r.changed
 		r.mu.Unlock()
-		if err := r.store.err(); err != nil {
+		if err := r.Err(); err != nil {
 			return nil, err
 		}
 		if leads != nil && leads.Err() == nil {
@@ -426,7 +476,7 @@ func (r *Replica) Lead(ctx context.Context) (context.Context, error) {
 		}
 		select {
 		case <-changed:
-		case <-r.store.broken:
+		case <-r.failed:
 		case <-r.stop:
 			return nil, ErrClosed
 		case <-ctx.Done():
@@ -455,6 +505,9 @@ func (r *Replica) watch(signals <-chan bool) {
 			close(r.changed)
 			r.changed = make(chan struct{})
 			r.mu.Unlock()
+		case <-r.failed:
+			end(r.failure)
+			return
 		case <-r.stop:
 			end(ErrClosed)
 			return
@@ -488,6 +541,7 @@ func (r *Replica) shut() error {
 	errs = append(errs, r.raft.Shutdown().Error())
 	r.pending.Wait()
 	<-r.stopped
+	<-r.heeded
 	errs = append(errs, r.store.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close ledger: %w", err)

@@ -79,7 +79,7 @@ func propose(t *testing.T, r *Replica, cmd ledger.Command) ledger.Reply {
 	return reply
 }
 
-func hash(t *testing.T, r *Replica) string {
+func digest(t *testing.T, r *Replica) string {
 	t.Helper()
 	var sum string
 	r.View(func(s *ledger.State) {
@@ -112,11 +112,11 @@ func TestRestartKeepsTheLedger(t *testing.T) {
 			t.Errorf("job %d is not new", n)
 		}
 	}
-	want := hash(t, r)
+	want := digest(t, r)
 	mustClose(t, r)
 
 	r = mustOpen(t, Config{Dir: dir})
-	if got := hash(t, r); got != want {
+	if got := digest(t, r); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if propose(t, r, submit(3)).(ledger.SubmitReply).New {
@@ -141,7 +141,7 @@ func TestAKilledReplicaReopensWithEverythingItAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := mustOpen(t, Config{Dir: killed})
-	if got, want := hash(t, again), hash(t, r); got != want {
+	if got, want := digest(t, again), digest(t, r); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -163,9 +163,9 @@ func TestSnapshotCutLogAndRestartGiveTheSameLedger(t *testing.T) {
 		t.Fatalf("the log was not cut: it begins at %d, %v", first, err)
 	}
 	propose(t, r, submit(10))
-	want := hash(t, r)
+	want := digest(t, r)
 	mustClose(t, r)
-	if got := hash(t, mustOpen(t, Config{Dir: dir})); got != want {
+	if got := digest(t, mustOpen(t, Config{Dir: dir})); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -184,7 +184,7 @@ func history(t *testing.T, trailing uint64) (dir, want string) {
 			}
 		}
 	}
-	want = hash(t, r)
+	want = digest(t, r)
 	mustClose(t, r)
 	return dir, want
 }
@@ -274,7 +274,7 @@ func TestABrokenSnapshotIsNotMissedWhileTheLogReachesBehindIt(t *testing.T) {
 	t.Parallel()
 	dir, want := history(t, 100)
 	flip(t, states(t, dir, "state.bin")[1])
-	if got := hash(t, mustOpen(t, Config{Dir: dir})); got != want {
+	if got := digest(t, mustOpen(t, Config{Dir: dir})); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -293,7 +293,11 @@ func TestACrashBeforeTheNameIsWrittenIsMended(t *testing.T) {
 	rc := raft.DefaultConfig()
 	rc.Logger = newLog(nil)
 	_, trans := raft.NewInmemTransport("self")
-	if _, err := identity(Config{Dir: dir, ID: "first"}, rc, store, snaps, trans); err != nil {
+	log, err := newDisk(store, time.Minute, func(err error) { t.Error(err) }, func() error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := identity(Config{Dir: dir, ID: "first"}, rc, log, snaps, trans); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
@@ -482,7 +486,7 @@ func TestAnEntryThatCannotBeReadStopsTheNode(t *testing.T) {
 		"same index":      {{Index: 1, Data: good}, {Index: 1, Data: good}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFSM(nil)
+			f := newFSM(nil, nil)
 			last := len(entries) - 1
 			for i := range last {
 				f.Apply(&entries[i])

@@ -188,24 +188,28 @@ func (l *layer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 	return l.call(string(address), timeout, forRaft)
 }
 
-// Close implements net.Listener. It also ends every connection and waits for
-// those that were still being greeted.
-func (l *layer) Close() error {
+// cut ends every connection, and there are no new ones.
+func (l *layer) cut() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.ended {
-		l.mu.Unlock()
-		return nil
+		return
 	}
 	l.ended = true
 	close(l.stop)
-	err := l.listener.Close()
+	_ = l.listener.Close()
 	for conn := range l.open {
 		_ = conn.Close()
 	}
 	clear(l.open)
-	l.mu.Unlock()
+}
+
+// Close implements net.Listener. It cuts, and waits for those that were still
+// being greeted.
+func (l *layer) Close() error {
+	l.cut()
 	l.running.Wait()
-	return err
+	return nil
 }
 
 // kept is a connection the layer closes unless somebody did before.
