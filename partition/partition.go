@@ -13,9 +13,12 @@
 package partition
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Number is an 11-digit mainland MSISDN, 13000000000 to 19999999999.
@@ -138,6 +141,67 @@ func (r Range) String() string {
 
 // MarshalText returns what String does, so that JSON shows ranges by segments.
 func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (r *Range) UnmarshalText(text []byte) (err error) {
+	*r, err = ParseRange(string(text))
+	return err
+}
+
+// ErrRange is returned for text that is no range of segments.
+var ErrRange = errors.New("not a range of segments, such as 1380013-1380096")
+
+// ParseRange reads a range as String prints it, 1380013-1380096, or one segment.
+func ParseRange(s string) (Range, error) {
+	from, to, two := strings.Cut(s, "-")
+	if !two {
+		to = from
+	}
+	first, err := parseSegment(from)
+	if err != nil {
+		return Range{}, err
+	}
+	last, err := parseSegment(to)
+	if err != nil {
+		return Range{}, err
+	}
+	if first > last {
+		return Range{}, fmt.Errorf("%w: it ends before it begins", ErrRange)
+	}
+	return Range{First: first.First(), Past: last.Past()}, nil
+}
+
+// parseSegment reads exactly seven ASCII digits of a segment in the number space.
+func parseSegment(s string) (Segment, error) {
+	if len(s) != 7 || strings.Trim(s, "0123456789") != "" {
+		return 0, fmt.Errorf("%w: a segment has seven digits", ErrRange)
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrRange, err)
+	}
+	if segment := Segment(n); segment.First().Valid() {
+		return segment, nil
+	}
+	return 0, fmt.Errorf("%w: segments are from %d to %d", ErrRange, FirstNumber.Segment(), (PastNumber - 1).Segment())
+}
+
+// Join returns ranges in order, those that meet or overlap made one and empty ones
+// left out: the same numbers always as the same list.
+func Join(ranges []Range) []Range {
+	sorted := slices.SortedFunc(slices.Values(ranges), func(a, b Range) int { return cmp.Compare(a.First, b.First) })
+	var out []Range
+	for _, r := range sorted {
+		switch n := len(out); {
+		case r.Empty():
+		case n > 0 && r.First <= out[n-1].Past:
+			out[n-1].Past = max(out[n-1].Past, r.Past)
+		default:
+			out = append(out, r)
+		}
+	}
+	return out
+}
 
 // CheckCover returns an error unless parts, in order, cover whole exactly:
 // no gap, no overlap, nothing empty, nothing outside (invariant I1).

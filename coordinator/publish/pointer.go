@@ -12,12 +12,13 @@ import (
 	"rescore/partition/store"
 )
 
-// Pointer names a version as the dataset's current one.
+// Pointer names a version as the dataset's current one: when it is published, and
+// again when somebody goes back to it.
 type Pointer struct {
 	Format      int        `json:"format"` // 1
 	Dataset     string     `json:"dataset"`
 	Epoch       uint64     `json:"epoch"`
-	Index       uint64     `json:"index"`
+	Index       uint64     `json:"index"` // of the seal, or of the rollback
 	Version     string     `json:"version"`
 	Path        string     `json:"path"` // of the version folder, in the output store
 	Job         job.ID     `json:"job"`
@@ -27,6 +28,20 @@ type Pointer struct {
 	Rows        job.Counts `json:"rows"`
 	Seconds     float64    `json:"seconds"`
 	PublishedAt time.Time  `json:"published_at"`
+	Rollback    *Rollback  `json:"rollback,omitempty"` // nil: the version's own pointer
+}
+
+// Rollback says who went back to a version, and why.
+type Rollback struct {
+	Who    string `json:"who"`
+	Reason string `json:"reason"`
+}
+
+// Back returns the pointer that makes p's version current again: of the epoch that
+// is claimed now, and the index of the rollback in the ledger.
+func (p Pointer) Back(epoch, index uint64, by Rollback) Pointer {
+	p.Epoch, p.Index, p.Rollback = epoch, index, &by
+	return p
 }
 
 // NewPointer works the pointer to a sealed version out of the ledger.
@@ -70,4 +85,40 @@ func Pointers(ctx context.Context, st store.Store) ([]Pointer, error) {
 		pointers = append(pointers, p)
 	}
 	return pointers, nil
+}
+
+// PointerTo returns the version's own pointer.
+func PointerTo(ctx context.Context, st store.Store, version string) (Pointer, error) {
+	pointers, err := Pointers(ctx, st)
+	if err != nil {
+		return Pointer{}, err
+	}
+	for _, p := range pointers {
+		if p.Version == version && p.Rollback == nil {
+			return p, nil
+		}
+	}
+	return Pointer{}, fmt.Errorf("version %s is not published in %s: %w", version, st, store.ErrNotExist)
+}
+
+// Readable returns an error unless a published version is all there: its manifest is
+// the one the ledger knows, and every file has the bytes it is to have, by count.
+// Missing looks closer.
+func Readable(ctx context.Context, st store.Store, v ledger.Version) error {
+	p, err := PointerTo(ctx, st, v.ID)
+	if err != nil {
+		return err
+	}
+	if p.Manifest != v.ManifestDigest {
+		return fmt.Errorf("pointer to %s names another manifest than the ledger: %w", v.ID, ErrDamaged)
+	}
+	m, err := ReadManifest(ctx, st, p)
+	if err != nil {
+		return err
+	}
+	missing, err := Missing(ctx, st, p, m, false)
+	if err == nil && len(missing) > 0 {
+		err = fmt.Errorf("version %s lacks files of %d partitions, %s the first; run them again: %w", v.ID, len(missing), missing[0], ErrDamaged)
+	}
+	return err
 }

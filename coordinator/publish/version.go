@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
@@ -62,6 +63,14 @@ func adopt(ctx context.Context, st store.Store, staged, name string, want job.Fi
 	if !errors.Is(err, store.ErrExist) {
 		return err
 	}
+	if err := same(ctx, st, name, want); err != nil {
+		return fmt.Errorf("compare with the one already there; delete it and run again: %w", err)
+	}
+	return nil
+}
+
+// same returns ErrDamaged unless an object has the bytes it is to have.
+func same(ctx context.Context, st store.Store, name string, want job.File) error {
 	o, err := st.Open(ctx, name)
 	if err != nil {
 		return err
@@ -69,10 +78,50 @@ func adopt(ctx context.Context, st store.Store, staged, name string, want job.Fi
 	defer o.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(o, 0, o.Size())); err != nil {
-		return fmt.Errorf("compare with the one already there: %w", err)
+		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if o.Size() != want.Bytes || hex.EncodeToString(h.Sum(nil)) != want.SHA256 {
-		return fmt.Errorf("%s is already there with other bytes; delete that file and run again: %w", name, ErrDamaged)
+		return fmt.Errorf("%s has other bytes: %w", name, ErrDamaged)
 	}
 	return nil
+}
+
+// Missing returns the partitions of a version with a file that is absent or has
+// another size, and with deep also those with one whose bytes are others, which reads
+// them all.
+func Missing(ctx context.Context, st store.Store, p Pointer, m Manifest, deep bool) ([]partition.Range, error) {
+	infos, err := st.List(ctx, p.Path+"/")
+	if err != nil {
+		return nil, fmt.Errorf("list files of %s: %w", m.Version, err)
+	}
+	sizes := make(map[string]int64, len(infos))
+	for _, info := range infos {
+		sizes[info.Name] = info.Size
+	}
+	var missing []partition.Range
+	for _, part := range m.Partitions {
+		whole := true
+		for _, f := range part.Files {
+			name := p.Path + "/" + f.Path
+			size, there := sizes[name]
+			if whole = there && size == f.Bytes; whole && deep {
+				err := same(ctx, st, name, f)
+				if whole = err == nil; err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, store.ErrNotExist) {
+					return nil, err
+				}
+			}
+			if !whole {
+				break
+			}
+		}
+		if whole {
+			continue
+		}
+		r, err := partition.ParseRange(part.Range)
+		if err != nil {
+			return nil, fmt.Errorf("version %s: %w: %w", m.Version, ErrDamaged, err)
+		}
+		missing = append(missing, r)
+	}
+	return missing, nil
 }

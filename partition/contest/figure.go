@@ -49,7 +49,7 @@ func (c *Counts) Figures() Figures {
 		r = rounded(r, 1e6)
 		f.RankCorrelation = &r
 	}
-	f.PSI = psi.Between(deciles(champion, challenger, f.Rows))
+	f.PSI, _ = PSI(champion, challenger)
 	f.Mean = rounded(float64(c.sums[1])/rows/1e6, 1e9)
 	f.MeanDifference = rounded(float64(c.sums[1]-c.sums[0])/rows/1e6, 1e9)
 	return f
@@ -135,18 +135,31 @@ func ranks(bins []int64) []float64 {
 	return list
 }
 
-// deciles returns the shares of both models' rows between the champion's deciles.
-// A bin is not cut: a decile ends with the bin that completes it, and a bin that
-// completes several leaves fewer than ten.
-func deciles(champion, challenger []int64, rows int64) (of, against []float64) {
+// PSI returns the index of rows against reference rows, both counted by
+// ecdf.ScoreBin, over the reference's deciles; false when there are none of either.
+func PSI(reference, rows []int64) (index float64, ok bool) {
+	var of, all int64
+	for i := range reference {
+		of, all = of+reference[i], all+rows[i]
+	}
+	if of == 0 || all == 0 {
+		return 0, false
+	}
+	return psi.Between(deciles(reference, rows, of, all)), true
+}
+
+// deciles returns the shares of both models' rows, which are so many, between the
+// champion's deciles. A bin is not cut: a decile ends with the bin that completes it,
+// and a bin that completes several leaves fewer than ten.
+func deciles(champion, challenger []int64, rows, others int64) (of, against []float64) {
 	var held, first, second int64 // held by all deciles, by the one at hand
 	for i := range champion {
 		held, first, second = held+champion[i], first+champion[i], second+challenger[i]
 		// Complete when held passes the next tenth above what the deciles before hold.
 		if tenth := 10 * (held - first) / rows; first > 0 && 10*held >= (tenth+1)*rows && held < rows {
-			of, against = append(of, float64(first)/float64(rows)), append(against, float64(second)/float64(rows))
+			of, against = append(of, float64(first)/float64(rows)), append(against, float64(second)/float64(others))
 			first, second = 0, 0
 		}
 	}
-	return append(of, float64(first)/float64(rows)), append(against, float64(second)/float64(rows))
+	return append(of, float64(first)/float64(rows)), append(against, float64(second)/float64(others))
 }

@@ -49,7 +49,7 @@ var table = []row{
 
 	{"coordinator", list("coordinator/...", "partition/..."), list(sync)},
 	{"coordinator/ledger", list("partition", "partition/job"), list(cbor)},
-	{"coordinator/plan", list("partition", "partition/job"), nil},
+	{"coordinator/plan", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
@@ -76,6 +76,7 @@ var table = []row{
 	{"worker/tag", nil, nil},
 	{"worker/source", list("worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
 
 	{"deploy", nil, nil},
