@@ -9,7 +9,8 @@ import (
 // generationBits is how many of a token's bits are the log index. The bits above count
 // the names that the ledger had: a ledger restored from a backup goes on at an index
 // below tokens that the one it was copied from gave, and none of them may be current.
-const generationBits = 48
+// 44 bits are entries for decades, and leave tokens that a float64 of JSON tells apart.
+const generationBits = 44
 
 // token is the fencing token of a grant at an index.
 func (s *State) token(index uint64) job.Token { return job.Token(s.generation<<generationBits | index) }

@@ -15,7 +15,7 @@ func TestRowsWatchedForDriftAreTheScoredOnesAndAddUp(t *testing.T) {
 	var want [2][3]int64
 	for task := range 2 {
 		lease := f.grant(score(task))
-		r := resultOf(f.task(score(task)).Task)
+		r := resultOf(f.task(score(task)).Plan())
 		n := r.Counts.Scored
 		for name, bad := range map[string][][]int64{
 			"a row too few":  {{n, 0, 0}, {n - 1, 0, 0}},

@@ -153,6 +153,26 @@ func selectResultOf(rows int64) job.Result {
 	}
 }
 
+// halves divides a task in two: at a segment, half of the rows each, and of the numbers
+// one and the rest.
+func halves(t job.Task) []job.Task {
+	a, b := t, t
+	middle := (t.Range.First.Segment() + (t.Range.Past.Segment()-t.Range.First.Segment())/2).First()
+	a.Range.Past, b.Range.First = middle, middle
+	a.Rows = t.Rows / 2
+	b.Rows = t.Rows - a.Rows
+	a.Keys = partition.Sum{}.AddHash(uint64(t.Rows))
+	b.Keys = t.Keys.Sub(a.Keys)
+	a.Slices, b.Slices = nil, nil
+	for _, s := range t.Slices {
+		x, y := s, s
+		x.Rows, x.Bytes = s.Rows/2, s.Bytes/2
+		y.First, y.Offset, y.Rows, y.Bytes = s.First+x.Rows, s.Offset+x.Bytes, s.Rows-x.Rows, s.Bytes-x.Bytes
+		a.Slices, b.Slices = append(a.Slices, x), append(b.Slices, y)
+	}
+	return []job.Task{a, b}
+}
+
 func score(task int) TaskRef { return TaskRef{Job: theJob, Stage: 1, Task: task} }
 
 // surveyed brings the job past its survey.
@@ -173,7 +193,7 @@ func (f *fixture) planned(id job.ID, n int) {
 func (f *fixture) grant(ref TaskRef) Lease {
 	f.t.Helper()
 	leases := f.ok(Grant{Worker: "w1", Tasks: []TaskRef{ref}}).(GrantReply).Leases
-	if len(leases) != 1 || leases[0] != (Lease{TaskRef: ref, Token: job.Token(f.index)}) {
+	if len(leases) != 1 || leases[0] != (Lease{TaskRef: ref, Token: f.st.token(f.index)}) {
 		f.t.Fatalf("grant of %s at %d: %v", ref, f.index, leases)
 	}
 	return leases[0]
@@ -189,7 +209,7 @@ func (f *fixture) task(ref TaskRef) *Task {
 
 func (f *fixture) finish(ref TaskRef) {
 	f.t.Helper()
-	f.ok(Complete{Lease: f.grant(ref), Result: resultOf(f.task(ref).Task)})
+	f.ok(Complete{Lease: f.grant(ref), Result: resultOf(f.task(ref).Plan())})
 }
 
 // scored brings a job with a select stage to n done score tasks and returns what
@@ -203,7 +223,7 @@ func (f *fixture) scored(id job.ID, n int) []job.Result {
 	var results []job.Result
 	for i := range n {
 		f.finish(TaskRef{Job: id, Stage: 1, Task: i})
-		results = append(results, *f.task(TaskRef{Job: id, Stage: 1, Task: i}).Result)
+		results = append(results, *f.task(TaskRef{Job: id, Stage: 1, Task: i}).Result())
 	}
 	return results
 }

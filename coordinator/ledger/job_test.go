@@ -98,7 +98,7 @@ func TestAPlanComesInChunksAnyOfWhichMayBeRepeated(t *testing.T) {
 		t.Error("something was lost on the way")
 	}
 	for i := range tasks {
-		if !equalTask(tasks[i], j.Score().Tasks[i].Task) {
+		if pack(tasks[i]) != pack(j.Score().Tasks[i].Plan()) {
 			t.Fatalf("task %d differs", i)
 		}
 	}
@@ -209,7 +209,7 @@ func TestTotalsAddUpAsTasksFinish(t *testing.T) {
 	sum := f.st.Job(theJob).Totals()
 	want := Totals{Tasks: 100, Done: 100}
 	for _, task := range f.st.Job(theJob).Score().Tasks {
-		r := resultOf(task.Task)
+		r := resultOf(task.Plan())
 		want.PlannedRows += task.Rows
 		want.DoneRows += task.Rows
 		want.PlannedKeys = want.PlannedKeys.Add(task.Keys)
@@ -313,7 +313,7 @@ func TestSealTrustsNothing(t *testing.T) {
 	}{
 		"a gap":                   {func(j *Job) { j.Score().Tasks[1].Range.First++ }, ErrCover},
 		"a task not done":         {func(j *Job) { j.Score().Tasks[1].State = Leased }, ErrNotDone},
-		"a task without a result": {func(j *Job) { j.Score().Tasks[1].Result = nil }, ErrNotDone},
+		"a task without a result": {func(j *Job) { j.Score().Tasks[1].result = "" }, ErrNotDone},
 		"a result not conserved":  {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Counts.Scored++ }) }, ErrCounts},
 		"a result of fewer rows":  {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Counts.In--; r.Counts.Scored-- }) }, ErrCounts},
 		"rows of one task in another": {func(j *Job) {
@@ -337,9 +337,9 @@ func TestSealTrustsNothing(t *testing.T) {
 }
 
 func spoilResult(j *Job, task int, spoil func(*job.Result)) {
-	r := *j.Score().Tasks[task].Result
+	r := *j.Score().Tasks[task].Result()
 	spoil(&r)
-	j.Score().Tasks[task].Result = &r
+	j.Score().Tasks[task].result = pack(r)
 }
 
 func TestApplyRefusesAnIndexTwiceAndNoCommand(t *testing.T) {

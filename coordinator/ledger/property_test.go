@@ -272,7 +272,7 @@ func (w *witness) learn(cmd Command, reply Reply, err error) {
 		}
 	case Complete:
 		r, finished := w.done[c.TaskRef]
-		repeat := finished && w.token[c.TaskRef] == c.Token && equalResult(r, c.Result)
+		repeat := finished && w.token[c.TaskRef] == c.Token && pack(r) == pack(c.Result)
 		at, held := w.current[c.TaskRef]
 		holder := held && at == c.Token
 		honest := holder && (c.Stage == 0 || w.honest(c))
@@ -360,14 +360,14 @@ func (w *witness) check(cmd Command) {
 				}
 				if t.State == Done {
 					done++
-					if r, ok := w.done[ref]; !ok || w.token[ref] != t.Token || !equalResult(r, *t.Result) { // I6
+					if r, ok := w.done[ref]; !ok || w.token[ref] != t.Token || pack(r) != t.result { // I6
 						w.t.Fatalf("after %s: %s is done otherwise than it was reported", cmd.Kind(), ref)
 					}
-					if s == 1 && (!t.Result.Counts.Conserved() || t.Result.Counts.In != t.Rows || t.Result.Keys != t.Keys) { // I2
+					if s == 1 && (!t.Result().Counts.Conserved() || t.Result().Counts.In != t.Rows || t.Result().Keys != t.Keys) { // I2
 						w.t.Fatalf("after %s: %s lost rows", cmd.Kind(), ref)
 					}
-					sum.Counts = sum.Counts.Add(t.Result.Counts)
-					sum.Rows = sum.Rows.Add(t.Result.Rows)
+					sum.Counts = sum.Counts.Add(t.Result().Counts)
+					sum.Rows = sum.Rows.Add(t.Result().Rows)
 				}
 			}
 			if got := st.Totals(); got.Counts != sum.Counts || got.Rows != sum.Rows {
@@ -397,17 +397,17 @@ func (w *witness) checkVersion(j *Job) {
 	for i, t := range j.Score().Tasks {
 		if s := j.Select(); s != nil {
 			placed := s.Tasks[i]
-			if placed.State != Done || placed.Range != t.Range || placed.Result.Counts.Scored != t.Result.Counts.Scored || placed.Staged[0] != t.Result.Files[0] {
+			if placed.State != Done || placed.Range != t.Range || placed.Result().Counts.Scored != t.Result().Counts.Scored || placed.Plan().Staged[0] != t.Result().Files[0] {
 				w.t.Fatalf("%s is %s with a select task %s of other rows", j.ID, j.State, placed.State)
 			}
-			digest = digest.Add(placed.Result.Rows)
+			digest = digest.Add(placed.Result().Rows)
 		}
-		digest = digest.Add(t.Result.Rows)
+		digest = digest.Add(t.Result().Rows)
 		ranges = append(ranges, t.Range)
 		if t.State != Done {
 			w.t.Fatalf("%s is %s with a task %s", j.ID, j.State, t.State)
 		}
-		counts = counts.Add(t.Result.Counts)
+		counts = counts.Add(t.Result().Counts)
 	}
 	if err := partition.CheckCover(partition.Whole, ranges); err != nil { // I1
 		w.t.Fatal(err)

@@ -144,7 +144,11 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		return reply(), nil, nil
 	}
 	st.derive() // only a whole plan is worked on
-	return reply(), []Event{{Kind: StagePlanned, Job: j.ID, Stage: c.Stage}}, nil
+	events := []Event{{Kind: StagePlanned, Job: j.ID, Stage: c.Stage}}
+	if st.Complete() { // of a rerun, all is kept
+		events = append(events, Event{Kind: StageDone, Job: j.ID, Stage: c.Stage})
+	}
+	return reply(), events, nil
 }
 
 // brings reports whether the chunk carries any fact of the survey.

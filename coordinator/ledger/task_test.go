@@ -24,13 +24,13 @@ func TestCompleteIsRefusedUnlessRowsAreConserved(t *testing.T) {
 		f := newFixture(t)
 		f.planned(theJob, 2)
 		lease := f.grant(score(0))
-		r := resultOf(f.task(score(0)).Task)
+		r := resultOf(f.task(score(0)).Plan())
 		spoil(&r)
 		f.refuse(Complete{Lease: lease, Result: r}, ErrCounts)
 		if state := f.task(score(0)).State; state != Leased {
 			t.Errorf("%s: task is %s", name, state)
 		}
-		f.ok(Complete{Lease: lease, Result: resultOf(f.task(score(0)).Task)}) // the lease is still good
+		f.ok(Complete{Lease: lease, Result: resultOf(f.task(score(0)).Plan())}) // the lease is still good
 	}
 }
 
@@ -53,7 +53,7 @@ func TestTaskFinishesOnce(t *testing.T) {
 	f.planned(theJob, 2)
 	zombie := f.grant(score(0))
 	f.ok(Expire{Lease: zombie, Cause: Silent})
-	r := resultOf(f.task(score(0)).Task)
+	r := resultOf(f.task(score(0)).Plan())
 	f.refuse(Complete{Lease: zombie, Result: r}, ErrFenced) // waiting: nobody holds it
 	lease := f.grant(score(0))
 	f.refuse(Complete{Lease: zombie, Result: r}, ErrFenced) // leased to another
@@ -116,10 +116,10 @@ func TestWhatDoesNotExistIsRefused(t *testing.T) {
 		}
 	}
 	f.refuse(Expire{Lease: f.grant(score(0))}, ErrCommand)
-	f.refuse(Expire{Lease: Lease{score(0), 1}, Cause: 3}, ErrCommand)
+	f.refuse(Expire{Lease: Lease{score(0), 1}, Cause: 4}, ErrCommand)
 	f.refuse(Grant{Tasks: []TaskRef{score(1)}}, ErrCommand)
 	for _, cmd := range []Command{Plan{Job: "nobody"}, Seal{Job: "nobody"}, Hold{Job: "nobody"}, Release{"nobody", "r", "w"},
-		Publish{"nobody", "v", "m"}, FailJob{"nobody", "r"}, Retry{"nobody", 1}} {
+		Publish{"nobody", "v", "m"}, FailJob{"nobody", "r"}, Retry{Job: "nobody", FailIndex: 1}} {
 		f.refuse(cmd, ErrNoJob)
 	}
 }
@@ -145,36 +145,98 @@ func TestOneGrantLeasesManyTasksUnderOneTokenAndNoneTwice(t *testing.T) {
 	if got := slices.Collect(st.Leased()); !slices.Equal(got, []int{0, 3, 4}) {
 		t.Errorf("leased %v", got)
 	}
-	f.ok(Complete{Lease: want[0], Result: resultOf(f.task(score(4)).Task)})
-	f.ok(Complete{Lease: want[1], Result: resultOf(f.task(score(0)).Task)})
+	f.ok(Complete{Lease: want[0], Result: resultOf(f.task(score(4)).Plan())})
+	f.ok(Complete{Lease: want[1], Result: resultOf(f.task(score(0)).Plan())})
 }
 
-func TestAJobFailsWithTheThirdFailedAttempt(t *testing.T) {
+func TestATaskIsQuarantinedWithTheThirdFailedAttemptAndTheOthersGoOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.planned(theJob, 2)
+	f.planned(theJob, 3)
 	for attempt := 1; attempt <= 2; attempt++ {
-		if f.ok(Fail{Lease: f.grant(score(0)), Reason: "disk full"}).(FailReply).JobFailed {
-			t.Fatalf("the job failed at attempt %d", attempt)
+		if reply := f.ok(Fail{Lease: f.grant(score(0)), Reason: "disk full"}); reply != (FailReply{}) {
+			t.Fatalf("attempt %d: %+v", attempt, reply)
 		}
 		f.ok(Expire{Lease: f.grant(score(0)), Cause: Silent}) // does not count
 	}
 	other := f.grant(score(1))
 	last := f.grant(score(0))
-	if !f.ok(Fail{Lease: last, Reason: "disk full"}).(FailReply).JobFailed {
-		t.Fatal("the job goes on")
+	if reply := f.ok(Fail{Lease: last, Reason: "disk full"}); reply != (FailReply{Quarantined: true}) {
+		t.Fatalf("%+v", reply)
 	}
 	j := f.st.Job(theJob)
-	want := "score task 0 (1300000-1300000), attempt 5 by w1: disk full"
-	if j.State != job.Failed || j.FailReason != want || j.FailIndex != f.index || f.task(score(0)).State != Failed {
-		t.Errorf("job is %s: %s, task is %s", j.State, j.FailReason, f.task(score(0)).State)
-	}
-	// Nothing of a failed job is leased, granted or accepted.
-	f.refuse(Complete{Lease: other, Result: resultOf(f.task(score(1)).Task)}, ErrFenced)
-	if leases := f.unchanged(Grant{Worker: "w2", Tasks: []TaskRef{score(0), score(1)}}).(GrantReply).Leases; leases != nil {
-		t.Errorf("granted %v", leases)
+	if j.State != job.Running || j.FailIndex != f.index || f.task(score(0)).State != Failed || j.Totals().Failed != 1 || !slices.Equal(slices.Collect(j.Score().Failed()), []int{0}) {
+		t.Errorf("job is %s, task %+v", j.State, f.task(score(0)))
 	}
 	f.refuse(Fail{Lease: last, Reason: "disk full"}, ErrFenced)
+	if leases := f.unchanged(Grant{Worker: "w2", Tasks: []TaskRef{score(0)}}).(GrantReply).Leases; leases != nil {
+		t.Errorf("a quarantined task was granted: %v", leases)
+	}
+	if reply := f.ok(Complete{Lease: other, Result: resultOf(f.task(score(1)).Plan())}); reply != (CompleteReply{}) {
+		t.Errorf("%+v", reply)
+	}
+	// The last of the others to finish leaves nothing but the quarantined task.
+	if reply := f.ok(Complete{Lease: f.grant(score(2)), Result: resultOf(f.task(score(2)).Plan())}); reply != (CompleteReply{JobFailed: true}) {
+		t.Errorf("%+v", reply)
+	}
+	want := "1 of 3 score tasks failed in every attempt; task 0 (1300000-1300000), attempt 5 by w1: disk full"
+	if j.State != job.Failed || j.FailReason != want || j.FailIndex != f.index {
+		t.Errorf("job is %s: %s", j.State, j.FailReason)
+	}
+	f.refuse(Seal{Job: theJob}, ErrState)
+
+	f.ok(Retry{Job: theJob, FailIndex: j.FailIndex})
+	if task := f.task(score(0)); task.State != Waiting || task.Failures != 0 || j.Totals().Done != 2 || j.Totals().Failed != 0 {
+		t.Errorf("%+v", task)
+	}
+	f.finish(score(0))
+	f.ok(Seal{Job: theJob})
+}
+
+func TestAJobFailsWhenNothingButQuarantinedTasksIsLeftAndTellsTheFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.planned(theJob, 6)
+	f.finish(score(5))
+	for i := 4; i >= 0; i-- {
+		for attempt := 1; attempt <= 3; attempt++ {
+			reply := f.ok(Fail{Lease: f.grant(score(i)), Reason: string(rune('a' + i))}).(FailReply)
+			if last := attempt == 3; reply != (FailReply{Quarantined: last, JobFailed: last && i == 0}) {
+				t.Fatalf("task %d attempt %d: %+v", i, attempt, reply)
+			}
+		}
+	}
+	want := "5 of 6 score tasks failed in every attempt; task 0 (1300000-1300000), attempt 3 by w1: a; task 1 (1300001-1300001), attempt 3 by w1: b; task 2 (1300002-1300002), attempt 3 by w1: c; …"
+	if j := f.st.Job(theJob); j.State != job.Failed || j.FailReason != want {
+		t.Errorf("job is %s: %s", j.State, j.FailReason)
+	}
+}
+
+func TestARetryBringsQuarantinedTasksBackWhileTheOthersRun(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.planned(theJob, 3)
+	f.refuse(Retry{Job: theJob, FailIndex: 0}, ErrState)
+	quarantine := func(i int) uint64 {
+		for range 3 {
+			f.ok(Fail{Lease: f.grant(score(i)), Reason: "x"})
+		}
+		return f.index
+	}
+	first := quarantine(0)
+	running := f.grant(score(2))
+	f.ok(Retry{Job: theJob, FailIndex: first})
+	if task := f.task(score(0)); task.State != Waiting || task.Failures != 0 {
+		t.Errorf("%+v", task)
+	}
+	second := quarantine(1)
+	f.unchanged(Retry{Job: theJob, FailIndex: first}) // late; it answers another quarantine
+	f.refuse(Retry{Job: theJob, FailIndex: second - 1}, ErrState)
+	if task := f.task(score(1)); task.State != Failed {
+		t.Errorf("%+v", task)
+	}
+	f.ok(Retry{Job: theJob, FailIndex: second})
+	f.ok(Complete{Lease: running, Result: resultOf(f.task(score(2)).Plan())}) // its lease was left alone
 }
 
 func TestAFatalFailureFailsTheJobAtOnce(t *testing.T) {
@@ -191,8 +253,10 @@ func TestSilenceFailsAJobOnlyInTheLongRun(t *testing.T) {
 	f := newFixture(t)
 	f.planned(theJob, 1)
 	for range 100 {
-		if f.ok(Expire{Lease: f.grant(score(0)), Cause: Restart}).(ExpireReply).JobFailed {
-			t.Fatal("a restart was counted")
+		for _, cause := range []ExpireCause{Restart, Returned} {
+			if f.ok(Expire{Lease: f.grant(score(0)), Cause: cause}).(ExpireReply).JobFailed {
+				t.Fatalf("cause %d was counted", cause)
+			}
 		}
 	}
 	for n := 1; n < 3*SilencesPerAttempt; n++ {
@@ -217,24 +281,24 @@ func TestARetryKeepsWhatIsDone(t *testing.T) {
 	f.planned(theJob, 3)
 	f.finish(score(0))
 	f.ok(Fail{Lease: f.grant(score(1)), Reason: "x"})
-	f.refuse(Retry{theJob, 0}, ErrState) // it has not failed
+	f.refuse(Retry{Job: theJob, FailIndex: 0}, ErrState) // it has not failed
 	f.ok(Fail{Lease: f.grant(score(1)), Reason: "disk full", Fatal: true})
 	first := f.index
-	f.refuse(Retry{theJob, first - 1}, ErrState) // another failure
-	f.ok(Retry{theJob, first})
+	f.refuse(Retry{Job: theJob, FailIndex: first - 1}, ErrState) // another failure
+	f.ok(Retry{Job: theJob, FailIndex: first})
 	if j := f.st.Job(theJob); j.State != job.Running || j.FailReason != "" {
 		t.Errorf("job is %s: %s", j.State, j.FailReason)
 	}
 	if a, b := f.task(score(0)), f.task(score(1)); a.State != Done || b.State != Waiting || b.Failures != 0 || b.Attempts != 2 {
 		t.Errorf("%+v %+v", a, b)
 	}
-	f.unchanged(Retry{theJob, first})
+	f.unchanged(Retry{Job: theJob, FailIndex: first})
 	f.ok(Fail{Lease: f.grant(score(2)), Reason: "again", Fatal: true})
-	f.unchanged(Retry{theJob, first}) // late; it must not undo the second failure
+	f.unchanged(Retry{Job: theJob, FailIndex: first}) // late; it must not undo the second failure
 	if j := f.st.Job(theJob); j.State != job.Failed {
 		t.Errorf("job is %s", j.State)
 	}
-	f.ok(Retry{theJob, f.st.Job(theJob).FailIndex})
+	f.ok(Retry{Job: theJob, FailIndex: f.st.Job(theJob).FailIndex})
 	f.finish(score(1))
 	f.finish(score(2))
 	f.ok(Seal{Job: theJob})
@@ -248,7 +312,7 @@ func TestARetryOfHalfAPlanGoesOnPlanning(t *testing.T) {
 	half.Tasks, half.Last = half.Tasks[:2], false
 	f.ok(half)
 	f.ok(FailJob{theJob, "cancelled"})
-	f.ok(Retry{theJob, f.index})
+	f.ok(Retry{Job: theJob, FailIndex: f.index})
 	f.ok(scorePlan(theJob, 3))
 	f.finish(score(2))
 }
