@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 
 	"rescore/coordinator/ledger"
 	"rescore/partition"
@@ -34,7 +35,28 @@ type Manifest struct {
 	Spec        json.RawMessage `json:"spec"`                // effective configuration
 	Input       []job.InputFile `json:"input"`
 	Released    *Released       `json:"released,omitempty"` // nil: every gate passed
-	Partitions  []Partition     `json:"partitions"`
+	Rerun       *Rerun          `json:"rerun,omitempty"`    // nil: it stands on no other version
+	Origins     []Origin        `json:"origins,omitempty"`  // of the partitions that other jobs scored
+	Partitions  []Partition     `json:"partitions"`         // by range
+
+	base string // folder of the version it stands on; "" = none
+}
+
+// Rerun says what version a version stands on, and what was asked to be scored again.
+type Rerun struct {
+	Base  string            `json:"base"`
+	Again []partition.Range `json:"again,omitempty"` // none: everything
+}
+
+// Origin is a job of an earlier version that scored partitions of this one: how their
+// rows were judged, where the manifest's own fields do not say so.
+type Origin struct {
+	Job         job.ID          `json:"job"`
+	Model       string          `json:"model_digest"`
+	Features    []string        `json:"model_features"`
+	Rules       string          `json:"rules_digest"`
+	Challengers []string        `json:"challenger_digests,omitempty"` // in the order of the version's own
+	Spec        json.RawMessage `json:"spec"`
 }
 
 // Released says that a version was published although gates refused it.
@@ -54,7 +76,8 @@ type Challenger struct {
 
 // Partition is one partition of a version.
 type Partition struct {
-	Range  string        `json:"segments"` // 1380013-1380096
+	Range  string        `json:"segments"`      // 1380013-1380096
+	Job    job.ID        `json:"job,omitempty"` // that scored it, one of Origins; "" = the version's own
 	Rows   job.Counts    `json:"rows"`
 	Keys   partition.Sum `json:"keys"`
 	RowSum partition.Sum `json:"row_sum"`
@@ -91,10 +114,10 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Su
 	if j.Released != nil {
 		m.Released = &Released{Who: j.Released.Who, Reason: j.Released.Reason, Gates: j.Held.Reason}
 	}
-	for i := range score.Tasks {
+	for _, i := range score.ByRange() {
 		t := &score.Tasks[i]
 		scored := t.Result()
-		p := Partition{Range: t.Range.String(), Rows: scored.Counts, Keys: scored.Keys, RowSum: scored.Rows, Explained: scored.Tally.Explained, Token: t.Token}
+		p := Partition{Range: t.Range.String(), Job: t.From, Rows: scored.Counts, Keys: scored.Keys, RowSum: scored.Rows, Explained: scored.Tally.Explained, Token: t.Token}
 		scores := scored.Files
 		if selected != nil { // then the score stage's scores stay where they were staged
 			s := &selected.Tasks[i]
@@ -107,6 +130,62 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Su
 		m.Partitions = append(m.Partitions, p)
 	}
 	return m
+}
+
+// Over says what the version of a rerun was made of: base is the manifest of the
+// version it stands on.
+func (m Manifest) Over(base Manifest, again []partition.Range) (Manifest, error) {
+	m.base = VersionPath(base.Month, base.Version)
+	m.Rerun = &Rerun{Base: base.Version, Again: again}
+	m.Origins = nil
+	for _, p := range m.Partitions {
+		if p.Job == "" || slices.ContainsFunc(m.Origins, func(o Origin) bool { return o.Job == p.Job }) {
+			continue
+		}
+		if p.Job == base.Job {
+			m.Origins = append(m.Origins, base.origin())
+			continue
+		}
+		i := slices.IndexFunc(base.Origins, func(o Origin) bool { return o.Job == p.Job })
+		if i < 0 {
+			return m, fmt.Errorf("partition %s is of job %s, of which version %s knows nothing: %w", p.Range, p.Job, base.Version, ErrDamaged)
+		}
+		m.Origins = append(m.Origins, base.Origins[i])
+	}
+	return m, nil
+}
+
+// origin is how the version's own job judged.
+func (m Manifest) origin() Origin {
+	return Origin{Job: m.Job, Model: m.Model, Features: m.Features, Rules: m.Rules, Challengers: m.Models()[1:], Spec: m.Spec}
+}
+
+// By returns the manifest as it would be if the job that scored a partition had made
+// all of it: what its rows mean.
+func (m Manifest) By(p Partition) (Manifest, error) {
+	if p.Job == "" {
+		return m, nil
+	}
+	i := slices.IndexFunc(m.Origins, func(o Origin) bool { return o.Job == p.Job })
+	if i < 0 || len(m.Origins[i].Challengers) != len(m.Challengers) {
+		return m, fmt.Errorf("partition %s is of job %s, of which the manifest says nothing: %w", p.Range, p.Job, ErrDamaged)
+	}
+	o := m.Origins[i]
+	m.Model, m.Features, m.Rules, m.Spec = o.Model, o.Features, o.Rules, o.Spec
+	m.Challengers = slices.Clone(m.Challengers)
+	for k := range m.Challengers {
+		m.Challengers[k].Model = o.Challengers[k]
+	}
+	return m, nil
+}
+
+// Asked returns what the version's job is called, given what it would be called if it
+// stood on no other version.
+func (m Manifest) Asked(id job.ID) job.ID {
+	if m.Rerun == nil {
+		return id
+	}
+	return job.RerunID(id, m.Rerun.Base, m.Rerun.Again)
 }
 
 // Models returns the digests of all models, the champion's first.

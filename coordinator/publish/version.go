@@ -32,7 +32,11 @@ func Write(ctx context.Context, st store.Store, m Manifest) (string, error) {
 				return "", fmt.Errorf("adopt %s: two partitions have a file of that name", f.Path)
 			}
 			names[f.Path] = true
-			if err := adopt(ctx, st, p.staged[i], dir+"/"+f.Path, f); err != nil {
+			err := adopt(ctx, st, p.staged[i], dir+"/"+f.Path, f)
+			if p.Job != "" && errors.Is(err, store.ErrNotExist) { // swept since; the version it was kept from has it
+				err = adopt(ctx, st, m.base+"/"+f.Path, dir+"/"+f.Path, f)
+			}
+			if err != nil {
 				return "", fmt.Errorf("adopt %s: %w", f.Path, err)
 			}
 		}
