@@ -19,7 +19,7 @@ func (t *Term) contest(ctx context.Context, j *ledger.Job, spec job.Spec) ([]con
 	if len(challengers) == 0 {
 		return nil, nil
 	}
-	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
+	st, err := t.output(j, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (t *Term) contest(ctx context.Context, j *ledger.Job, spec job.Spec) ([]con
 		base[i] = contest.New()
 	}
 	var adding sync.Mutex
-	err = eachCounted(ctx, st, j, job.FileContest, func(data []byte) error {
+	err = t.eachCounted(ctx, st, j, job.FileContest, func(data []byte) error {
 		part, err := contest.Decode(data, len(base))
 		if err != nil {
 			return err

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +27,6 @@ import (
 	"rescore/coordinator/replica"
 	"rescore/partition/job"
 	"rescore/partition/store"
-	"rescore/partition/wire"
 )
 
 // Config is what a coordinator needs from its surroundings.
@@ -40,6 +38,10 @@ type Config struct {
 	// PartitionRows is the weight a partition is cut to. Defaults to 250 000.
 	PartitionRows int64
 	Lease         lease.Config
+	// AtOnce is how many commands a Term proposes together, and how many small files it
+	// reads at once. Defaults to 128 in a Node, and to 1 in a Term by itself, which then
+	// starts no goroutine.
+	AtOnce int
 	// Tick is how often silent workers are looked for. Defaults to 200 ms.
 	Tick time.Duration
 	// Now is the clock of patience: leases, back-off, times that are shown. Defaults
@@ -67,8 +69,7 @@ func (c Config) withDefaults() Config {
 // Node is one coordinator.
 type Node struct {
 	cfg  Config
-	turn sync.Mutex           // Term.Settle and Tick take turns
-	term atomic.Pointer[Term] // of the last leadership; nil before the first
+	term atomic.Pointer[Term] // nil while it does not lead
 }
 
 // assignmentsMax is how many assignments one answer brings; a worker with more free
@@ -77,7 +78,12 @@ type Node struct {
 const assignmentsMax = 8
 
 // New returns a node; Run starts it.
-func New(cfg Config) *Node { return &Node{cfg: cfg.withDefaults()} }
+func New(cfg Config) *Node {
+	if cfg.AtOnce == 0 {
+		cfg.AtOnce = 128
+	}
+	return &Node{cfg: cfg.withDefaults()}
+}
 
 // Run serves until ctx ends and returns when everything it started has stopped.
 // It serves only while it leads, each time after the ledger holds every entry of
@@ -105,11 +111,13 @@ func (n *Node) serve(ctx, term context.Context) error {
 	over, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(term, func() { cancel(context.Cause(term)) })()
-	t := NewTerm(n.cfg, n)
-	n.term.Store(t)
+	l := &leadership{Term: NewTerm(n.cfg, n), node: n, questions: make(chan question)}
+	n.term.Store(l.Term)
+	defer n.term.Store(nil)
 	group, ctx := errgroup.WithContext(over)
-	group.Go(func() error { return n.cfg.Bus.Serve(ctx, n) })
-	group.Go(func() error { return n.steward(ctx, t) })
+	group.Go(func() error { return n.cfg.Bus.Serve(ctx, l) })
+	group.Go(func() error { return l.settle(ctx) })
+	group.Go(func() error { return l.steps(ctx) })
 	if err := group.Wait(); over.Err() == nil {
 		return err
 	}
@@ -139,66 +147,41 @@ func (n *Node) View(read func(*ledger.State)) { n.cfg.Replica.View(read) }
 // Changed returns a channel that is closed when the ledger next changes.
 func (n *Node) Changed() <-chan struct{} { return n.cfg.Replica.Changed() }
 
-// InFlight is Term.InFlight of the last leadership here.
+// Verify returns nil when this node leads at the moment of asking, as a quorum says:
+// what View shows then is no older than the call.
+func (n *Node) Verify(ctx context.Context) error { return n.cfg.Replica.Verify(ctx) }
+
+// Term returns the leadership that is served here, nil while another node leads.
+func (n *Node) Term() *Term { return n.term.Load() }
+
+// InFlight is Term.InFlight; 0 while another node leads.
 func (n *Node) InFlight(id job.ID, stage int) (rows int64, tasks int) {
-	if t := n.term.Load(); t != nil {
+	if t := n.Term(); t != nil {
 		return t.InFlight(id, stage)
 	}
 	return 0, 0
 }
 
-// Workers is Term.Workers of the last leadership here.
+// Trouble is Term.Trouble; nil while another node leads.
+func (n *Node) Trouble(id job.ID) error {
+	if t := n.Term(); t != nil {
+		return t.Trouble(id)
+	}
+	return nil
+}
+
+// Workers is Term.Workers; none while another node leads.
 func (n *Node) Workers() []Worker {
-	if t := n.term.Load(); t != nil {
+	if t := n.Term(); t != nil {
 		return t.Workers()
 	}
 	return nil
 }
 
-// Drain is Term.Drain of the last leadership here.
+// Drain is Term.Drain; replica.ErrNotLeader while another node leads.
 func (n *Node) Drain(worker string) error {
-	if t := n.term.Load(); t != nil {
+	if t := n.Term(); t != nil {
 		return t.Drain(worker)
 	}
 	return fmt.Errorf("drain %s: %w", worker, replica.ErrNotLeader)
-}
-
-// Work implements bus.Handler.
-func (n *Node) Work(ctx context.Context, r wire.WorkRequest) wire.WorkReply {
-	n.turn.Lock()
-	defer n.turn.Unlock()
-	return n.term.Load().Settle(ctx, []wire.WorkRequest{r})[0]
-}
-
-// Report implements bus.Handler.
-func (n *Node) Report(ctx context.Context, r wire.Report) wire.ReportReply {
-	return n.term.Load().Report(ctx, r)
-}
-
-// Heartbeat implements bus.Handler.
-func (n *Node) Heartbeat(h wire.Heartbeat) { n.term.Load().Heartbeat(h) }
-
-// steward takes every job its next step whenever the ledger changed, and gives
-// the leases of silent workers away.
-func (n *Node) steward(ctx context.Context, t *Term) error {
-	ticker := time.NewTicker(n.cfg.Tick)
-	defer ticker.Stop()
-	for {
-		changed := n.Changed()
-		for _, id := range t.Todo() {
-			if err := t.Step(ctx, id); err != nil {
-				return err
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-changed:
-			continue
-		case <-ticker.C:
-		}
-		n.turn.Lock()
-		t.Tick(ctx)
-		n.turn.Unlock()
-	}
 }

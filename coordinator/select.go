@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
 	"rescore/partition/ecdf"
@@ -21,25 +19,25 @@ import (
 // score file and the ranks of the whole base. All of it follows from the ledger and
 // from files that never change, so whoever leads plans the same.
 func (t *Term) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]job.Task, error) {
-	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
+	st, err := t.output(j, spec)
 	if err != nil {
 		return nil, err
 	}
-	ranks, err := mergeRanks(ctx, st, j, ecdf.NewRanking(spec.Policy).Kind())
+	ranks, err := t.mergeRanks(ctx, st, j, ecdf.NewRanking(spec.Policy).Kind())
 	if err != nil {
 		return nil, err
 	}
 	score := j.Score()
 	tasks := make([]job.Task, len(score.Tasks))
 	for i := range score.Tasks {
-		t := &score.Tasks[i]
-		scores, err := fileOf(t, job.FileScores)
+		made := &score.Tasks[i]
+		scores, err := fileOf(made, job.FileScores)
 		if err != nil {
 			return nil, err
 		}
-		tasks[i] = job.Task{Range: t.Range, Rows: t.Result.Counts.Scored, Staged: []job.File{scores, ranks}}
+		tasks[i] = job.Task{Range: made.Range, Rows: made.Result().Counts.Scored, Staged: []job.File{scores, ranks}}
 		if spec.Model.Reasons.Exactly() { // who is explained exactly is read once more
-			tasks[i].Slices, tasks[i].Keys = t.Slices, t.Keys
+			tasks[i].Slices, tasks[i].Keys = made.Plan().Slices, made.Keys
 		}
 	}
 	return tasks, nil
@@ -47,10 +45,10 @@ func (t *Term) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]
 
 // mergeRanks adds up the partitions' histograms and stages the base's, under a name
 // that follows from its content.
-func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Kind) (job.File, error) {
+func (t *Term) mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Kind) (job.File, error) {
 	base := ecdf.New(kind)
 	var adding sync.Mutex
-	err := eachCounted(ctx, st, j, job.FileRanks, func(data []byte) error {
+	err := t.eachCounted(ctx, st, j, job.FileRanks, func(data []byte) error {
 		part, err := ecdf.Decode(data)
 		if err != nil {
 			return err
@@ -81,33 +79,27 @@ func mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, kind ecdf.Ki
 
 // eachCounted gives add what every partition counted in a file of that kind, many at
 // a time and in any order.
-func eachCounted(ctx context.Context, st store.Store, j *ledger.Job, kind job.FileKind, add func(data []byte) error) error {
-	const readers = 16 // at once: a partition's counts are small, and an object store far away
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(readers)
+func (t *Term) eachCounted(ctx context.Context, st store.Store, j *ledger.Job, kind job.FileKind, add func(data []byte) error) error {
 	score := j.Score()
-	for i := range score.Tasks {
+	return t.cfg.each(ctx, len(score.Tasks), func(ctx context.Context, i int) error {
 		file, err := fileOf(&score.Tasks[i], kind)
 		if err != nil {
-			return errors.Join(err, group.Wait())
+			return err
 		}
-		group.Go(func() error {
-			data, err := getStaged(reading, st, file)
-			if err != nil {
-				return err
-			}
-			if err := add(data); err != nil {
-				return fmt.Errorf("add up %s: %w", file.Path, err)
-			}
-			return nil
-		})
-	}
-	return group.Wait()
+		data, err := getStaged(ctx, st, file)
+		if err != nil {
+			return err
+		}
+		if err := add(data); err != nil {
+			return fmt.Errorf("add up %s: %w", file.Path, err)
+		}
+		return nil
+	})
 }
 
 // fileOf returns the file of a kind that a done task staged.
 func fileOf(t *ledger.Task, kind job.FileKind) (job.File, error) {
-	for _, f := range t.Result.Files {
+	for _, f := range t.Result().Files {
 		if f.Kind == kind {
 			return f, nil
 		}
@@ -118,6 +110,9 @@ func fileOf(t *ledger.Task, kind job.FileKind) (job.File, error) {
 // getStaged reads a small staged file and checks that it is the one reported.
 func getStaged(ctx context.Context, st store.Store, file job.File) ([]byte, error) {
 	data, err := st.Get(ctx, file.Path, file.Bytes)
+	if errors.Is(err, store.ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", publish.ErrDamaged, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", file.Path, err)
 	}

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"rescore/coordinator/lease"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/plan"
 	"rescore/coordinator/publish"
-	"rescore/coordinator/replica"
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/schema"
@@ -28,6 +29,11 @@ const (
 	stepPublish             // sealed: files, manifest, pointer
 )
 
+// String names the step.
+func (s step) String() string {
+	return [...]string{stepNone: "division", stepPlan: "plan", stepSeal: "seal", stepPublish: "publish"}[s]
+}
+
 // next decides a job's next step.
 func next(j *ledger.Job) step {
 	switch j.State {
@@ -41,25 +47,41 @@ func next(j *ledger.Job) step {
 		}
 	case job.Sealed:
 		return stepPublish
-	case job.Held, job.Published, job.Failed: // waits for somebody, or is over
+	case job.Held, job.Published, job.Failed, job.Cancelled: // waits for somebody, or is over
 	}
 	return stepNone
 }
 
-// Todo returns the jobs with a step to take without workers, oldest first.
+// work is what a leader remembers of a job that is not over.
+type work struct {
+	seen    time.Time // when this leader first saw it
+	trouble error     // why its last step could not be taken; nil when it was
+	wait    time.Duration
+	again   time.Time // not before then
+	divide  []lease.Division
+	divided map[ledger.TaskRef]bool // each task is tried once
+}
+
+// A step that could not be taken is taken again, each time after twice as long.
+const againMin, againMax = 250 * time.Millisecond, 30 * time.Second
+
+// Todo returns the jobs with a step to take now without workers, oldest first.
 func (t *Term) Todo() (ids []job.ID) {
 	now := t.cfg.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ledger.View(func(s *ledger.State) {
 		for j := range s.Jobs() {
-			switch _, known := t.seen[j.ID]; {
-			case j.State == job.Published || j.State == job.Failed:
-				delete(t.seen, j.ID)
-			case !known:
-				t.seen[j.ID] = now
+			w := t.jobs[j.ID]
+			switch {
+			case j.State == job.Published || j.State == job.Failed || j.State == job.Cancelled:
+				delete(t.jobs, j.ID)
+				continue
+			case w == nil:
+				w = &work{seen: now, divided: map[ledger.TaskRef]bool{}}
+				t.jobs[j.ID] = w
 			}
-			if next(j) != stepNone {
+			if (next(j) != stepNone || len(w.divide) > 0) && !now.Before(w.again) {
 				ids = append(ids, j.ID)
 			}
 		}
@@ -68,8 +90,9 @@ func (t *Term) Todo() (ids []job.ID) {
 }
 
 // Step takes a job as far as it goes without workers; one call for a job at a time. A
-// job whose step cannot be carried out fails with the reason. A sealed one cannot
-// fail any more: Step returns why it could not be published.
+// job whose step is refused, whoever takes it, fails with the reason. What a store
+// says, or a ledger that cannot be reached, is no fault of the job's, and a sealed job
+// cannot fail any more: Step returns the error, and the job is to be done again.
 func (t *Term) Step(ctx context.Context, id job.ID) error {
 	var j *ledger.Job
 	t.ledger.View(func(s *ledger.State) {
@@ -84,6 +107,7 @@ func (t *Term) Step(ctx context.Context, id job.ID) error {
 	at := next(j)
 	switch at {
 	case stepNone:
+		err = t.divide(ctx, j)
 	case stepPlan:
 		err = t.plan(ctx, j)
 	case stepSeal:
@@ -94,17 +118,42 @@ func (t *Term) Step(ctx context.Context, id job.ID) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, ledger.ErrState):
+		err = nil // the job was taken elsewhere meanwhile
+	case err != nil && at != stepPublish && at != stepNone && !fromStore(err) && answerTo(err) == wire.Refused:
+		t.cfg.Log.Error("job fails", "job", id, "err", err)
+		_, err = t.ledger.Propose(ctx, ledger.FailJob{Job: id, Reason: err.Error()})
+	}
+	if err != nil {
+		err = fmt.Errorf("%s of job %s: %w", at, id, err)
+	}
+	t.troubled(id, err)
+	return err
+}
+
+// troubled notes how a job's step went, and when it is to be taken again.
+func (t *Term) troubled(id job.ID, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.jobs[id]
+	switch {
+	case w == nil: // over
 	case err == nil:
-		return nil
-	case errors.Is(err, replica.ErrNotLeader), errors.Is(err, ledger.ErrState):
-		return nil // deposed, or the job was taken elsewhere meanwhile: no fault of the job's
+		w.trouble, w.wait, w.again = nil, 0, time.Time{}
+	default:
+		w.wait = min(max(2*w.wait, againMin), againMax)
+		w.trouble, w.again = err, t.cfg.Now().Add(w.wait)
+		t.cfg.Log.Warn("job is stuck", "job", id, "again", w.wait, "err", err)
 	}
-	t.cfg.Log.Error("job step", "job", id, "err", err)
-	if at == stepPublish {
-		return fmt.Errorf("publish job %s: %w", id, err) // it is sealed: start again and it goes on
-	}
-	if _, err := t.ledger.Propose(ctx, ledger.FailJob{Job: id, Reason: err.Error()}); err != nil {
-		t.cfg.Log.Warn("fail job", "job", id, "err", err)
+}
+
+// Trouble returns why a job's last step could not be taken; nil when it was, or none
+// was needed.
+func (t *Term) Trouble(id job.ID) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if w := t.jobs[id]; w != nil {
+		return w.trouble
 	}
 	return nil
 }
@@ -132,7 +181,7 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 		if err != nil {
 			return err
 		}
-		if tasks, err = plan.Cut(survey, t.cfg.PartitionRows); err != nil {
+		if tasks, err = plan.Cut(survey, cmp.Or(j.PartitionRows, t.cfg.PartitionRows)); err != nil {
 			return err
 		}
 		facts = ledger.Facts{Files: survey.Files, Model: survey.Model, Challengers: survey.Challengers, Rules: spec.RulesDigest()}
@@ -171,7 +220,7 @@ func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
 
 // readSurvey reads what the survey's worker staged, and checks that it is that.
 func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (job.Survey, error) {
-	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
+	st, err := t.output(j, spec)
 	if err != nil {
 		return job.Survey{}, err
 	}
@@ -179,7 +228,7 @@ func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 		if j.Stages[i].Kind != job.StageSurvey {
 			continue
 		}
-		for _, f := range j.Stages[i].Tasks[0].Result.Files {
+		for _, f := range j.Stages[i].Tasks[0].Result().Files {
 			data, err := getStaged(ctx, st, f)
 			if err != nil {
 				return job.Survey{}, fmt.Errorf("survey: %w", err)
@@ -194,8 +243,8 @@ func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 func (t *Term) since(id job.ID) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if at, ok := t.seen[id]; ok {
-		return at
+	if w := t.jobs[id]; w != nil {
+		return w.seen
 	}
 	return t.cfg.Now()
 }
@@ -238,7 +287,7 @@ func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	st, err := t.cfg.Output(j.SpecBase, spec.Output.Path)
+	st, err := t.output(j, spec)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,9 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"sync"
-	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"rescore/coordinator/lease"
 	"rescore/coordinator/ledger"
@@ -24,113 +22,175 @@ type Ledger interface {
 	View(read func(*ledger.State))
 }
 
-// Term is one leadership: what it has heard, and what it decides. It starts no
-// goroutine and reads no clock but Config.Now; it waits only for the ledger and for
-// the store. All of it is soft: losing a Term changes when leases run out and what
-// a progress bar shows, and nothing else.
+// Term is one leadership: what it has heard, and what it decides. It reads no clock
+// but Config.Now, waits only for the ledger and for the store, and starts no goroutine
+// unless Config.AtOnce lets it. All it holds is soft: to lose a Term changes when
+// leases run out and what a progress bar shows, and nothing else.
 type Term struct {
 	cfg    Config
 	ledger Ledger
 
 	// mu may be held while the ledger is read; it is never taken there.
 	mu      sync.Mutex
-	book    *lease.Book            // what was heard of each lease, and when
+	book    *lease.Book
+	slow    []ledger.Lease         // worth a second attempt, as of the last Tick
 	rows    map[ledger.Lease]int64 // rows read, by the last heartbeat
 	workers map[string]*Worker
-	seen    map[job.ID]time.Time // when this leader first saw each job that is not over
+	jobs    map[job.ID]*work // that are not over
 }
-
-// Worker is what a leader knows of a worker.
-type Worker struct {
-	ID    string
-	Tasks int // leases it named in its last heartbeat
-	Rows  int64
-	Heard time.Time
-	// Draining workers are given nothing more and leave when their tasks are done.
-	Draining bool
-}
-
-// ErrNoWorker is returned by Drain for a worker nobody has heard of lately.
-var ErrNoWorker = errors.New("no such worker")
 
 // NewTerm begins a leadership over a ledger that holds all of earlier terms.
 func NewTerm(cfg Config, l Ledger) *Term {
 	cfg = cfg.withDefaults()
 	return &Term{
 		cfg: cfg, ledger: l,
-		book: lease.NewBook(cfg.Now()), rows: map[ledger.Lease]int64{}, workers: map[string]*Worker{},
-		seen: map[job.ID]time.Time{},
+		book: lease.NewBook(cfg.Now()), rows: map[ledger.Lease]int64{},
+		workers: map[string]*Worker{}, jobs: map[job.ID]*work{},
 	}
 }
 
-// Settle answers work requests: it takes back the leases that ran out and grants
-// what is asked for. One call of Settle or Tick at a time: whoever looked for silent
-// leases while a grant is on its way into the book would take it back.
+// Settle answers work requests that came together: one decision for all of them, and
+// its grants are proposed together. One call of Settle or Tick at a time: until a
+// grant is in the book, its lease looks as if nobody had ever heard of it.
 func (t *Term) Settle(ctx context.Context, requests []wire.WorkRequest) []wire.WorkReply {
+	replies := make([]wire.WorkReply, len(requests))
 	asked := make([]lease.Request, len(requests))
+	last := map[string]int{} // a worker that asks again has given up its question before
 	for i, r := range requests {
 		t.unfit(ctx, r)
-		asked[i] = lease.Request{Worker: r.Worker, Slots: min(r.Slots, assignmentsMax), Ready: r.Ready}
-		t.heardOf(r.Worker)
-		if t.draining(r.Worker) {
-			asked[i].Slots = 0
+		last[r.Worker] = i
+	}
+	idle := t.askedFor(requests)
+	for i, r := range requests {
+		asked[i] = lease.Request{Worker: r.Worker, Ready: r.Ready}
+		replies[i].Drain = t.drains(r.Worker)
+		if last[r.Worker] == i && !replies[i].Drain {
+			asked[i].Slots = min(r.Slots, assignmentsMax)
 		}
 	}
-	granted := t.settle(ctx, asked)
-	replies := make([]wire.WorkReply, len(requests))
+	granted := t.propose(ctx, t.decide(asked))
+	tasks := map[ledger.Lease]ledger.Task{}
+	t.mu.Lock()
 	t.ledger.View(func(s *ledger.State) {
 		for i, r := range requests {
-			reply := &replies[i]
-			for _, l := range granted[r.Worker] {
-				reply.Assignments = append(reply.Assignments, assignment(s, l))
-			}
-			if len(reply.Assignments) > 0 {
+			if last[r.Worker] != i {
 				continue
 			}
-			reply.RetryMillis = 25 // a stage may be about to be planned
-			if id, ok := lease.Unready(s, r.Ready); ok {
+			for _, l := range granted[r.Worker] {
+				a, task := assignment(s, l)
+				tasks[l] = task
+				replies[i].Assignments = append(replies[i].Assignments, a)
+			}
+			if id, ok := lease.Unready(s, t.book, r.Ready); ok && !replies[i].Drain {
 				j := s.Job(id)
-				reply.Offers = []wire.Offer{{Job: id, Spec: j.Spec, SpecBase: j.SpecBase}}
+				replies[i].Offers = []wire.Offer{{Job: id, Spec: j.Spec, SpecBase: j.SpecBase}}
 			}
 		}
 	})
+	t.mu.Unlock()
+	for i := range replies {
+		for k := range replies[i].Assignments {
+			a := &replies[i].Assignments[k]
+			task := tasks[leaseOf(a.Lease())]
+			a.Task = task.Plan() // decoded where nobody waits for the ledger
+			if a.Kind == job.StageSelect && len(a.Task.Slices) == 0 {
+				a.Files = nil // it reads what was staged, not the input
+			}
+		}
+		if len(replies[i].Assignments) == 0 {
+			replies[i].RetryMillis = idle.Milliseconds()
+		}
+	}
 	return replies
 }
 
-// Tick takes back the leases of silent workers.
-func (t *Term) Tick(ctx context.Context) { t.settle(ctx, nil) }
-
-// settle carries out what lease.Decide says; it returns what was granted, by worker.
-func (t *Term) settle(ctx context.Context, requests []lease.Request) map[string][]ledger.Lease {
-	granted := map[string][]ledger.Lease{}
-	for _, cmd := range t.decide(requests) {
-		reply, err := t.ledger.Propose(ctx, cmd)
-		if err != nil {
-			if !errors.Is(err, ledger.ErrFenced) && ctx.Err() == nil { // a lease that ended meanwhile is nothing to speak of
-				t.cfg.Log.Warn("propose", "command", cmd.Kind().String(), "err", err)
+// Tick takes back the leases of silent workers and looks for stragglers, and for tasks
+// to divide. One call of Settle or Tick at a time.
+func (t *Term) Tick(ctx context.Context) {
+	now := t.cfg.Now()
+	slots := t.slots(now)
+	var expired []ledger.Command
+	t.mu.Lock()
+	t.ledger.View(func(s *ledger.State) {
+		t.book.Forget(s)
+		expired = lease.Expired(s, t.book, now, t.cfg.Lease)
+		t.slow = lease.Slow(s, t.book, now, t.cfg.Lease)
+		t.divisible(lease.Divisible(s, slots, t.cfg.Lease))
+		for l := range t.rows {
+			if !current(s, l) {
+				delete(t.rows, l)
 			}
-			continue
 		}
-		if g, ok := reply.(ledger.GrantReply); ok {
-			worker := cmd.(ledger.Grant).Worker
-			t.heard(g.Leases)
-			granted[worker] = append(granted[worker], g.Leases...)
-		}
-	}
-	return granted
+	})
+	t.mu.Unlock()
+	t.propose(ctx, expired)
 }
 
-// decide asks lease.Decide what to do now. It forgets what was heard of leases
-// that are over.
+// decide asks lease.Decide what to grant now.
 func (t *Term) decide(requests []lease.Request) (cmds []ledger.Command) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ledger.View(func(s *ledger.State) {
-		t.book.Forget(s)
-		maps.DeleteFunc(t.rows, func(l ledger.Lease, _ int64) bool { return !current(s, l) })
-		cmds = lease.Decide(s, t.book, requests, t.cfg.Now(), t.cfg.Lease)
+		t.book.Enter(s)
+		cmds = lease.Decide(s, t.book, t.slow, requests)
 	})
 	return cmds
+}
+
+// propose proposes commands together, for they do not depend on each other. It returns
+// the leases that were granted, by worker.
+func (t *Term) propose(ctx context.Context, cmds []ledger.Command) map[string][]ledger.Lease {
+	replies := make([]ledger.Reply, len(cmds))
+	_ = t.cfg.each(ctx, len(cmds), func(ctx context.Context, i int) error {
+		var err error
+		replies[i], err = t.ledger.Propose(ctx, cmds[i])
+		if err != nil && answerTo(err) == wire.Refused { // it is decided again when it is still needed
+			t.cfg.Log.Warn("propose", "command", cmds[i].Kind().String(), "err", err)
+		}
+		return nil
+	})
+	granted := map[string][]ledger.Lease{}
+	now := t.cfg.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ledger.View(func(s *ledger.State) {
+		for i, reply := range replies {
+			g, ok := reply.(ledger.GrantReply)
+			if !ok {
+				continue
+			}
+			var worker string
+			switch c := cmds[i].(type) {
+			case ledger.Grant:
+				worker = c.Worker
+			case ledger.Double:
+				worker = c.Worker
+			}
+			for _, l := range g.Leases {
+				t.book.Granted(s, l, now)
+			}
+			granted[worker] = append(granted[worker], g.Leases...)
+		}
+	})
+	return granted
+}
+
+// each calls do for 0 to n-1, AtOnce at a time, until one fails.
+func (c Config) each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	if c.AtOnce <= 1 {
+		for i := range n {
+			if err := do(ctx, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.AtOnce)
+	for i := range n {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
 }
 
 // current reports whether a task is leased under l.
@@ -140,17 +200,7 @@ func current(s *ledger.State, l ledger.Lease) bool {
 		return false
 	}
 	t := &j.Stages[l.Stage].Tasks[l.Task]
-	return t.State == ledger.Leased && t.Token == l.Token
-}
-
-// heard notes leases that were granted just now.
-func (t *Term) heard(leases []ledger.Lease) {
-	now := t.cfg.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, l := range leases {
-		t.book.Heard(l, now)
-	}
+	return t.State == ledger.Leased && (t.Token == l.Token || t.Second != nil && t.Second.Token == l.Token)
 }
 
 // unfit fails the jobs that a worker cannot work on: their models do not score what
@@ -165,19 +215,16 @@ func (t *Term) unfit(ctx context.Context, r wire.WorkRequest) {
 	}
 }
 
-// assignment tells a worker all it needs to know of a lease.
-func assignment(s *ledger.State, l ledger.Lease) wire.Assignment {
+// assignment tells a worker all it needs to know of a lease but the task, which is
+// returned as the ledger has it.
+func assignment(s *ledger.State, l ledger.Lease) (wire.Assignment, ledger.Task) {
 	j := s.Job(l.Job)
 	stage := &j.Stages[l.Stage]
-	a := wire.Assignment{
+	return wire.Assignment{
 		Job: l.Job, Stage: l.Stage, Kind: stage.Kind, Index: l.Task, Token: l.Token, Epoch: j.Epoch,
-		Spec: j.Spec, SpecBase: j.SpecBase, Task: stage.Tasks[l.Task].Task,
+		Spec: j.Spec, SpecBase: j.SpecBase,
 		Files: j.Facts.Files, Model: j.Facts.Model, Rules: j.Facts.Rules, Challengers: j.Facts.Challengers,
-	}
-	if stage.Kind == job.StageSelect && len(a.Task.Slices) == 0 {
-		a.Files = nil // it reads what was staged, not the input
-	}
-	return a
+	}, stage.Tasks[l.Task]
 }
 
 // Report answers how an attempt ended. Any number may be under way at once.
@@ -189,12 +236,14 @@ func (t *Term) Report(ctx context.Context, r wire.Report) wire.ReportReply {
 		cmd = ledger.Complete{Lease: l, Result: *r.Result}
 	case r.Failure != nil:
 		cmd = ledger.Fail{Lease: l, Reason: r.Failure.Reason, Fatal: r.Failure.Fatal}
+	case r.Returned:
+		cmd = ledger.Expire{Lease: l, Cause: ledger.Returned}
 	default:
-		return wire.ReportReply{Status: wire.Refused, Message: "a report needs a result or a failure"}
+		return wire.ReportReply{Status: wire.Refused, Message: "a report needs a result or a failure, or to return the task"}
 	}
-	_, err := t.ledger.Propose(ctx, cmd)
+	reply, err := t.ledger.Propose(ctx, cmd)
 	if err == nil {
-		return wire.ReportReply{Status: wire.OK}
+		return t.taken(r, reply)
 	}
 	status := answerTo(err)
 	if status == wire.Refused && r.Result != nil {
@@ -205,6 +254,28 @@ func (t *Term) Report(ctx context.Context, r wire.Report) wire.ReportReply {
 		}
 	}
 	return wire.ReportReply{Status: status, Message: wire.Cut(err.Error())}
+}
+
+// taken answers a report that is in the ledger.
+func (t *Term) taken(r wire.Report, reply ledger.Reply) wire.ReportReply {
+	l := leaseOf(r.Lease)
+	switch reply := reply.(type) {
+	case ledger.CompleteReply:
+		if reply.Lost {
+			if !reply.Same {
+				t.cfg.Log.Error("two attempts made two things of one task: a machine computes wrongly, or the input changed", "job", l.Job, "stage", l.Stage, "part", l.Task, "attempt", l.Token, "worker", r.Worker)
+			}
+			return wire.ReportReply{Status: wire.Lost, Message: "another attempt was first"}
+		}
+		t.mu.Lock()
+		t.book.Done(l, t.cfg.Now())
+		t.mu.Unlock()
+	case ledger.FailReply:
+		if reply.Quarantined {
+			t.cfg.Log.Error("task is quarantined", "job", l.Job, "stage", l.Stage, "part", l.Task, "worker", r.Worker, "reason", r.Failure.Reason)
+		}
+	}
+	return wire.ReportReply{Status: wire.OK}
 }
 
 // answerTo says what a report that was not taken should be answered with: only
@@ -219,66 +290,8 @@ func answerTo(err error) wire.Status {
 	return wire.Refused
 }
 
-// Heartbeat notes which leases a worker is working on.
-func (t *Term) Heartbeat(h wire.Heartbeat) {
-	w := t.heardOf(h.Worker)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.cfg.Now()
-	w.Tasks, w.Rows = len(h.Tasks), 0
-	for _, p := range h.Tasks {
-		l := leaseOf(p.Lease)
-		t.book.Heard(l, now)
-		t.rows[l] = p.RowsDone
-		w.Rows += p.RowsDone
-	}
-}
-
 func leaseOf(l wire.Lease) ledger.Lease {
 	return ledger.Lease{TaskRef: ledger.TaskRef{Job: l.Job, Stage: l.Stage, Task: l.Task}, Token: l.Token}
-}
-
-// heardOf notes that a worker lives.
-func (t *Term) heardOf(id string) *Worker {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	w := t.workers[id]
-	if w == nil {
-		w = &Worker{ID: id}
-		t.workers[id] = w
-	}
-	w.Heard = t.cfg.Now()
-	return w
-}
-
-func (t *Term) draining(id string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	w := t.workers[id]
-	return w != nil && w.Draining
-}
-
-// Workers returns the workers that were heard of lately, by ID.
-func (t *Term) Workers() []Worker {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var list []Worker
-	for _, id := range slices.Sorted(maps.Keys(t.workers)) {
-		list = append(list, *t.workers[id])
-	}
-	return list
-}
-
-// Drain tells a worker to finish what it has and to leave.
-func (t *Term) Drain(worker string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	w := t.workers[worker]
-	if w == nil {
-		return fmt.Errorf("drain %s: %w", worker, ErrNoWorker)
-	}
-	w.Draining = true
-	return nil
 }
 
 // InFlight returns how many tasks of a job's stage are leased, and how many rows
@@ -294,8 +307,14 @@ func (t *Term) InFlight(id job.ID, stage int) (rows int64, tasks int) {
 		}
 		st := &j.Stages[stage]
 		for i := range st.Leased() {
-			ref := ledger.TaskRef{Job: id, Stage: stage, Task: i}
-			rows += t.rows[ledger.Lease{TaskRef: ref, Token: st.Tasks[i].Token}]
+			task := &st.Tasks[i]
+			l := ledger.Lease{TaskRef: ledger.TaskRef{Job: id, Stage: stage, Task: i}, Token: task.Token}
+			read := t.rows[l]
+			if task.Second != nil { // the same rows once more
+				l.Token = task.Second.Token
+				read = max(read, t.rows[l])
+			}
+			rows += read
 			tasks++
 		}
 	})

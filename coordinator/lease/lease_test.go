@@ -19,8 +19,8 @@ var rewrite = flag.Bool("rewrite", false, "write what was observed into the scri
 
 // A script is verbs, a line of four dashes, and what was observed. Its verbs:
 //
-//	submit JOB               a job that waits for its survey
-//	plan JOB N               its survey is done by w0; N score tasks are planned
+//	submit JOB [PRIORITY]    a job that waits for its survey
+//	plan JOB N [ROWS]        its survey is done by w0; N score tasks of ROWS are planned
 //	tick DURATION            time passes
 //	lead                     another leader begins, with an empty book
 //	ask WORKER SLOTS …       work requests that arrive together
@@ -29,7 +29,7 @@ var rewrite = flag.Bool("rewrite", false, "write what was observed into the scri
 //	done JOB STAGE TASK      the lease's holder completes it
 //	fail JOB                 the job is cancelled
 //	restart                  a process that held all workers begins again
-//	next                     when the next lease runs out
+//	pause JOB, resume JOB    no grants; grants again
 //	forget                   the book is cleared of what is over
 //
 // Commands that are decided are applied, grants are noted in the book.
@@ -93,6 +93,18 @@ func (w *world) apply(cmd ledger.Command) ledger.Reply {
 	return reply
 }
 
+// turn is what a shell does: it takes back what ran out, then grants.
+func (w *world) turn(requests ...Request) {
+	expired := Expired(w.st, w.book, w.now, Config{})
+	w.decided(expired)
+	w.book.Enter(w.st)
+	granted := Decide(w.st, w.book, Slow(w.st, w.book, w.now, Config{}), requests)
+	w.decided(granted)
+	if len(expired)+len(granted) == 0 {
+		w.out.WriteString("nothing\n")
+	}
+}
+
 func (w *world) decided(cmds []ledger.Command) {
 	for _, cmd := range cmds {
 		switch c := cmd.(type) {
@@ -104,15 +116,14 @@ func (w *world) decided(cmds []ledger.Command) {
 			fmt.Fprintf(&w.out, "expire %s %s\n", c.Lease, cause)
 		case ledger.Grant:
 			fmt.Fprintf(&w.out, "grant %s %v\n", c.Worker, c.Tasks)
+		case ledger.Double:
+			fmt.Fprintf(&w.out, "double %s for %s\n", c.Lease, c.Worker)
 		}
 		if reply, ok := w.apply(cmd).(ledger.GrantReply); ok {
 			for _, l := range reply.Leases {
-				w.book.Heard(l, w.now)
+				w.book.Granted(w.st, l, w.now)
 			}
 		}
-	}
-	if len(cmds) == 0 {
-		w.out.WriteString("nothing\n")
 	}
 }
 
@@ -135,7 +146,11 @@ func (w *world) run(args []string) {
 	switch args[0] {
 	case "submit":
 		id := job.ID(args[1])
-		w.apply(ledger.Submit{Job: id, Name: "d", SpecDigest: "s", MaxAttempts: 3, Stages: []job.StageKind{job.StageSurvey, job.StageScore}})
+		priority := 0
+		if len(args) > 2 {
+			priority = atoi(2)
+		}
+		w.apply(ledger.Submit{Job: id, Name: "d", SpecDigest: "s", MaxAttempts: 3, Priority: priority, Stages: []job.StageKind{job.StageSurvey, job.StageScore}})
 		w.apply(ledger.Plan{Job: id, StageKind: job.StageSurvey, Tasks: []job.Task{{Range: partition.Whole}}, Last: true})
 	case "plan":
 		id := job.ID(args[1])
@@ -143,16 +158,21 @@ func (w *world) run(args []string) {
 		lease := w.apply(ledger.Grant{Worker: "w0", Tasks: []ledger.TaskRef{survey}}).(ledger.GrantReply).Leases[0]
 		w.apply(ledger.Complete{Lease: lease})
 		var tasks []job.Task
+		rows := int64(0)
+		if len(args) > 3 {
+			rows = int64(atoi(3))
+		}
 		first := partition.FirstNumber
 		for i := range atoi(2) {
 			past := partition.FirstNumber + partition.Number(i+1)*partition.LinesPerSegment
 			if i == atoi(2)-1 {
 				past = partition.PastNumber
 			}
-			tasks = append(tasks, job.Task{Range: partition.Range{First: first, Past: past}})
+			tasks = append(tasks, job.Task{Range: partition.Range{First: first, Past: past}, Rows: rows})
 			first = past
 		}
-		w.apply(ledger.Plan{Job: id, Stage: 1, StageKind: job.StageScore, Tasks: tasks, Last: true})
+		files := []job.InputFile{{Path: "f", Rows: rows * int64(len(tasks))}}
+		w.apply(ledger.Plan{Job: id, Stage: 1, StageKind: job.StageScore, Tasks: tasks, Files: files, Last: true})
 	case "tick":
 		d, err := time.ParseDuration(args[1])
 		if err != nil {
@@ -166,9 +186,9 @@ func (w *world) run(args []string) {
 		for i := 1; i < len(args); i += 2 {
 			requests = append(requests, Request{Worker: args[i], Slots: atoi(i + 1), Ready: w.jobs()})
 		}
-		w.decided(Decide(w.st, w.book, requests, w.now, Config{}))
+		w.turn(requests...)
 	case "decide":
-		w.decided(Decide(w.st, w.book, nil, w.now, Config{}))
+		w.turn()
 	case "beat":
 		for l := range leases(w.st) {
 			for i := range args[2:] {
@@ -180,7 +200,9 @@ func (w *world) run(args []string) {
 	case "done":
 		for l := range leases(w.st) {
 			if l.TaskRef == (ledger.TaskRef{Job: job.ID(args[1]), Stage: atoi(2), Task: atoi(3)}) {
-				w.apply(ledger.Complete{Lease: l})
+				task := &w.st.Job(l.Job).Stages[l.Stage].Tasks[l.Task]
+				w.apply(ledger.Complete{Lease: l, Result: job.Result{Counts: job.Counts{In: task.Rows, Scored: task.Rows}, Keys: task.Keys}})
+				w.book.Done(l, w.now)
 				return
 			}
 		}
@@ -189,16 +211,13 @@ func (w *world) run(args []string) {
 		w.apply(ledger.FailJob{Job: job.ID(args[1]), Reason: "cancelled"})
 	case "restart":
 		w.decided(Restart(w.st))
-	case "next":
-		at, ok := Next(w.st, w.book, Config{})
-		fmt.Fprintf(&w.out, "next %s %t\n", at.Sub(w.now).Truncate(time.Second), ok)
-		if !ok {
-			w.out.Reset()
-			w.out.WriteString("next never\n")
-		}
+	case "pause":
+		w.apply(ledger.Pause{Job: job.ID(args[1]), Who: "o"})
+	case "resume":
+		w.apply(ledger.Resume{Job: job.ID(args[1]), Who: "o"})
 	case "forget":
 		w.book.Forget(w.st)
-		fmt.Fprintf(&w.out, "%d in the book\n", len(w.book.heard))
+		fmt.Fprintf(&w.out, "%d in the book\n", len(w.book.leases))
 	default:
 		w.t.Fatalf("unknown verb %q", args[0])
 	}
@@ -250,7 +269,7 @@ func TestNothingIsGrantedOfAJobThatAWorkerIsNotReadyFor(t *testing.T) {
 	w.run([]string{"submit", "b"})
 	ask := func(requests ...Request) string {
 		var b strings.Builder
-		for _, cmd := range Decide(w.st, w.book, requests, w.now, Config{}) {
+		for _, cmd := range Decide(w.st, w.book, nil, requests) {
 			g := cmd.(ledger.Grant)
 			fmt.Fprintf(&b, "%s %v;", g.Worker, g.Tasks)
 		}
@@ -270,7 +289,7 @@ func TestNothingIsGrantedOfAJobThatAWorkerIsNotReadyFor(t *testing.T) {
 		}
 	}
 	for want, ready := range map[job.ID][]job.ID{"b": nil, "a": {"b"}, "": {"a", "b"}} { // a survey comes first
-		if id, ok := Unready(w.st, ready); id != want || ok != (want != "") {
+		if id, ok := Unready(w.st, w.book, ready); id != want || ok != (want != "") {
 			t.Errorf("ready for %v: unready for %q", ready, id)
 		}
 	}
@@ -282,6 +301,6 @@ func BenchmarkDecide(b *testing.B) {
 	w.run([]string{"plan", "a", "4000"})
 	b.ReportAllocs()
 	for b.Loop() {
-		Decide(w.st, w.book, []Request{{"w1", 4, w.jobs()}, {"w2", 4, w.jobs()}}, w.now, Config{})
+		Decide(w.st, w.book, nil, []Request{{"w1", 4, w.jobs()}, {"w2", 4, w.jobs()}})
 	}
 }
