@@ -24,9 +24,11 @@ import (
 //	score file ─► shortlist ─► numbers ─┐
 //	input ─► rows as they were scored ──┴─► features ─► Shapley values ─► reasons
 //
-// It depends on rows alone: not on the partition they are in, nor on the worker.
+// It depends on rows alone: not on the partition they are in, nor on the worker. A
+// task that brings no rows of the input was scored by an earlier job with another
+// model, whose reasons stay as they are.
 func (p *prepared) exact(ctx context.Context, a wire.Assignment, places program.Places, batchRows int, clock *stopwatch, spent *job.Timing) ([]sink.Explained, error) {
-	if !p.model.Exact {
+	if !p.model.Exact || len(a.Task.Slices) == 0 {
 		return nil, nil
 	}
 	numbers, err := p.shortlisted(ctx, a.Task.Staged[0], places)

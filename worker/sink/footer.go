@@ -106,3 +106,14 @@ func provenance(meta *format.FileMetaData) (Provenance, *layout, error) {
 		Partition: text[keyPartition], Month: int32(month), Token: job.Token(token),
 	}, l, nil
 }
+
+// features are the names that the reasons of the file's rows mean; none when the
+// footer has none that can be read.
+func (f *scoreFile) features() (names []string) {
+	for _, pair := range f.meta.KeyValueMetadata {
+		if pair.Key == keyFeatures && json.Unmarshal([]byte(pair.Value), &names) != nil {
+			return nil
+		}
+	}
+	return names
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"path"
 	"reflect"
 	"slices"
 
@@ -116,7 +117,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err != nil {
 		return Output{}, err
 	}
-	if err := f.isFrom(a); err != nil {
+	if a, err = f.judged(a, s.Scores.Path); err != nil {
 		return Output{}, err
 	}
 	name := a.name("part", "parquet")
@@ -149,17 +150,23 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	return result, nil
 }
 
-// isFrom returns ErrContent unless the file is the score file of the attempt's
-// partition.
-func (f *scoreFile) isFrom(a Attempt) error {
+// judged returns the attempt as its file is to say it: with the models and rules that
+// judged the rows. They are the attempt's own, unless the job is a rerun that kept the
+// score file of an earlier job, where that one staged it. The error is ErrContent
+// unless it is the score file of the attempt's partition.
+func (f *scoreFile) judged(a Attempt, name string) (Attempt, error) {
 	if f.layout != layoutsOf(a.Challengers).scored {
-		return fmt.Errorf("%w: it is no score file of the job, or went through the select stage already", ErrLayout)
+		return a, fmt.Errorf("%w: it is no score file of the job, or went through the select stage already", ErrLayout)
 	}
 	want := Provenance{Job: a.Job, ModelDigest: a.ModelDigest, RulesDigest: a.RulesDigest, Partition: a.Range.String(), Month: a.Month, Token: f.from.Token}
-	if f.from != want {
-		return fmt.Errorf("%w: it is a file of %+v, and partition %s of job %s is asked for", ErrContent, f.from, want.Partition, want.Job)
+	if f.from.Job != a.Job && path.Dir(name)+"/" == f.from.Job.StagingPrefix() {
+		want.Job, want.ModelDigest, want.RulesDigest = f.from.Job, f.from.ModelDigest, f.from.RulesDigest
+		a.ModelDigest, a.RulesDigest, a.Features = f.from.ModelDigest, f.from.RulesDigest, f.features()
 	}
-	return nil
+	if f.from != want {
+		return a, fmt.Errorf("%w: it is a file of %+v, and partition %s of job %s is asked for", ErrContent, f.from, want.Partition, want.Job)
+	}
+	return a, nil
 }
 
 // copyTo copies the pages and checks every byte of the file, the footer too,

@@ -389,3 +389,41 @@ func BenchmarkSelect(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n)/float64(len(rows)), "ns/row")
 }
+
+// TestAScoreFileThatARerunKeptStaysWhatItWasJudgedBy: it lies where the earlier job
+// staged it, and the later one places it.
+func TestAScoreFileThatARerunKeptStaysWhatItWasJudgedBy(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	rows := base(3, 100, false)
+	a, b := theAttempt, selectAttempt()
+	a.Prefix, a.Features = a.Job.StagingPrefix(), []string{"fee_last", "tenure"}
+	b.Job, b.ModelDigest, b.RulesDigest, b.Features = "201011-later", "another model", "other rules", []string{"other"}
+	kept := stage(t, st, a, rows, 64)
+	out, err := Select(t.Context(), st, b, selection(kept.Files[0]))
+	check(t, err)
+	check(t, out.Verify(t.Context(), st))
+	o, err := st.Open(t.Context(), out.Files[0].Path)
+	check(t, err)
+	defer o.Close()
+	f, err := open(o)
+	check(t, err)
+	same(t, "provenance", f.from, Provenance{Job: b.Job, ModelDigest: a.ModelDigest, RulesDigest: a.RulesDigest, Partition: a.Range.String(), Month: a.Month, Token: b.Token})
+	if !slices.Equal(f.features(), a.Features) {
+		t.Errorf("reasons are of %v", f.features())
+	}
+
+	own := b
+	own.Job = a.Job // the job itself has no other models
+	for what, c := range map[string]struct {
+		a      Attempt
+		scores job.File
+	}{
+		"the job's own file of another model":  {own, kept.Files[0]},
+		"an earlier job's file somewhere else": {b, stage(t, st, theAttempt, rows, 64).Files[0]},
+	} {
+		if _, err := Select(t.Context(), st, c.a, selection(c.scores)); !errors.Is(err, ErrContent) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
