@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/user"
 	"strings"
@@ -36,20 +35,14 @@ func (a *app) clusterFlags(cmd *cobra.Command) *clusterFlags {
 
 // connect returns a client of the cluster. It speaks to nobody yet.
 func (f *clusterFlags) connect(a *app) (*client.Client, error) {
-	addresses, file := f.coordinators, f.tokenFile
+	addresses := f.coordinators
 	if addresses == "" {
 		addresses = a.env("RESCORE_COORDINATORS")
-	}
-	if file == "" {
-		file = a.env("RESCORE_TOKEN_FILE")
 	}
 	if addresses == "" {
 		return nil, boot.Usagef("name them with --coordinators h1:7300,h2:7300,h3:7300 or in RESCORE_COORDINATORS", "no coordinator is named")
 	}
-	if file == "" {
-		return nil, boot.Usagef("name it with --token-file or in RESCORE_TOKEN_FILE", "no token file is named")
-	}
-	token, err := readToken(file)
+	token, err := a.token(f.tokenFile)
 	if err != nil {
 		return nil, err
 	}
@@ -62,27 +55,6 @@ func (f *clusterFlags) connect(a *app) (*client.Client, error) {
 		return nil, boot.WithCode(err, boot.Usage, "write --coordinators h1:7300,h2:7300,h3:7300")
 	}
 	return c, nil
-}
-
-// tokenMax is the longest token in bytes.
-const tokenMax = 4096
-
-// readToken reads a token file: one line.
-func readToken(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", fmt.Errorf("read token file: %w", err)
-	}
-	defer func() { _ = f.Close() }() // opened for reading only
-	data, err := io.ReadAll(io.LimitReader(f, tokenMax+1))
-	if err != nil {
-		return "", fmt.Errorf("read token file: %w", err)
-	}
-	token := strings.TrimSpace(string(data))
-	if token == "" || len(data) > tokenMax || strings.ContainsAny(token, " \t\r\n") {
-		return "", boot.Usagef("a token file is one line without spaces, such as openssl rand -hex 32 prints", "token file %s holds no token", name)
-	}
-	return token, nil
 }
 
 // tls returns how to speak to coordinators; nil is plain HTTP.

@@ -51,6 +51,7 @@ defaults, the first that has one; rescore config view JOB --origin says which.`,
 	complete(root, "output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	complete(root, "log-level", cobra.FixedCompletions(boot.Levels, cobra.ShellCompDirectiveNoFileComp))
 
+	root.AddCommand(a.coordinatorCommand(), a.workerCommand())
 	root.AddCommand(a.submitCommand(), a.jobsCommand(), a.statusCommand(), a.watchCommand())
 	root.AddCommand(a.runCommand(), a.planCommand(), a.synthCommand(), a.versionsCommand(), a.explainCommand(), a.whatifCommand(), a.configCommand(),
 		a.featuresCommand(), a.rulesCommand(), a.modelCommand(), a.benchCommand(), a.versionCommand(), a.completionCommand(), exitCodes())
