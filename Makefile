@@ -9,6 +9,8 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 SUBSCRIBERS ?= 1000000
 FUZZTIME    ?= 30s
 RUNS        ?= 200
+SEEDS       ?= 2000
+SEED        ?=
 BENCH       ?= .
 BENCHTIME   ?= 1s
 PEERS       ?=
@@ -19,7 +21,7 @@ PEERS       ?=
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint vuln fuzz e2e kill fault bench bench-peers golden clean
+.PHONY: help build demo test vet race lint vuln fuzz e2e kill fault sim mutant bench bench-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
@@ -68,6 +70,12 @@ e2e: ## run whole jobs through the real binary
 
 kill: ## kill the real binary RUNS (200) times at random; versions must stay byte-identical
 	RESCORE_KILLS=$(RUNS) $(GO) test -count=1 -timeout 60m -v -run Killed ./cmd/internal/e2e
+
+sim: ## simulate SEEDS (2000) whole clusters; SEED=… replays one, and tells what happens
+	RESCORE_SEEDS=$(SEEDS) RESCORE_SEED=$(SEED) $(GO) test -count=1 -timeout 120m -v -run TestSeeds ./cmd/internal/sim
+
+mutant: ## plant every known mistake in turn; the simulation must find each
+	RESCORE_MUTANTS=1 $(GO) test -count=1 -timeout 30m -v ./cmd/internal/sim/mutant
 
 fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SEED=… deals the same faults
 	RESCORE_FAULTS=$(RUNS) $(GO) test -count=1 -timeout 120m -v ./cmd/internal/fault
