@@ -92,6 +92,8 @@ var table = []row{
 	{"cmd/internal/progress", list(anything), list(anything)},
 	{"cmd/internal/province", list(anything), list(anything)},
 	{"cmd/internal/e2e", list(anything), list(anything)},
+	{"cmd/internal/sim", list("coordinator/...", "partition/..."), list("github.com/anishathalye/porcupine")},
+	{"cmd/internal/sim/mutant", nil, nil},
 	{"cmd/internal/rig", nil, nil}, // it speaks to processes, and knows nothing of their insides
 	{"cmd/internal/fault", list("cmd/internal/rig"), list(parquet)},
 }
