@@ -427,6 +427,7 @@ func TestRestoreRefusesWhatNoCommandLeadsTo(t *testing.T) {
 		"cancelled by nobody":     func(s *State) { s.jobs[0].State = job.Cancelled },
 		"no priority":             func(s *State) { s.jobs[0].Priority = 0 },
 		"a priority above all":    func(s *State) { s.jobs[0].Priority = 10 },
+		"partitions below zero":   func(s *State) { s.jobs[0].PartitionRows = -1 },
 		"a later generation":      func(s *State) { s.jobs[0].Generation = 1 },
 		"waiting, but a second":   func(s *State) { s.Job("running").Score().Tasks[1].Second = &Second{Token: 1} },
 		"a second of the future":  func(s *State) { s.Job("running").Score().Tasks[2].Second = &Second{Token: job.Token(s.index) + 1} },

@@ -74,6 +74,8 @@ type Submit struct {
 	Base     string            `cbor:"10,keyasint,omitempty"` // published version that a rerun stands on; "" = none
 	Again    []partition.Range `cbor:"11,keyasint,omitempty"` // what a rerun scores again; empty with a Base = everything
 	Who      string            `cbor:"12,keyasint,omitempty"` // asked for it; "" = not known
+
+	PartitionRows int64 `cbor:"13,keyasint,omitempty"` // rows a partition is cut to; 0 = as the coordinator is configured
 }
 
 // Priorities of a job.

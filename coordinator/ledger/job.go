@@ -240,6 +240,8 @@ type Job struct {
 	Paused     *Pausing          `cbor:"23,keyasint,omitempty"` // nil = not paused
 	Cancelled  *Cancelling       `cbor:"24,keyasint,omitempty"` // the last time; stays after Retry
 	Incidents  []Incident        `cbor:"25,keyasint,omitempty"` // oldest first
+
+	PartitionRows int64 `cbor:"26,keyasint,omitempty"` // Submit.PartitionRows
 }
 
 // Pausing says who stopped a job's grants.

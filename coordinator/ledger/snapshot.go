@@ -309,8 +309,8 @@ func (s *State) checkJob(j *Job) error {
 		j.State == job.Cancelled && j.Cancelled == nil {
 		return fmt.Errorf("%s without its version, figures or who: %w", j.State, ErrCommand)
 	}
-	if j.Priority < PriorityMin || j.Priority > PriorityMax || j.Generation > s.generation {
-		return fmt.Errorf("priority %d, generation %d of %d: %w", j.Priority, j.Generation, s.generation, ErrCommand)
+	if j.Priority < PriorityMin || j.Priority > PriorityMax || j.Generation > s.generation || j.PartitionRows < 0 {
+		return fmt.Errorf("priority %d, generation %d of %d, %d rows a partition: %w", j.Priority, j.Generation, s.generation, j.PartitionRows, ErrCommand)
 	}
 	var kinds []job.StageKind
 	for i := range j.Stages {

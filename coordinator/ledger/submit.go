@@ -23,6 +23,7 @@ func (c Submit) apply(s *State, index uint64) (Reply, []Event, error) {
 		ID: c.Job, Name: c.Name, Spec: c.Spec, SpecDigest: c.SpecDigest, SpecBase: c.SpecBase,
 		Epoch: c.Epoch, MaxAttempts: c.MaxAttempts, SubmitIndex: index, State: job.Submitted,
 		Priority: cmp.Or(c.Priority, PriorityDefault), Base: c.Base, Again: c.Again, Who: c.Who, Generation: s.generation,
+		PartitionRows: c.PartitionRows,
 	}
 	for _, kind := range c.Stages {
 		j.Stages = append(j.Stages, Stage{Kind: kind})
@@ -34,6 +35,9 @@ func (c Submit) apply(s *State, index uint64) (Reply, []Event, error) {
 func (c Submit) check() error {
 	if c.Job == "" || c.Name == "" || c.SpecDigest == "" || c.MaxAttempts < 1 {
 		return fmt.Errorf("job %q needs an ID, a name, a digest and at least one attempt: %w", c.Job, ErrCommand)
+	}
+	if c.PartitionRows < 0 {
+		return fmt.Errorf("job %s has %d rows a partition: %w", c.Job, c.PartitionRows, ErrCommand)
 	}
 	if p := c.Priority; p != 0 && (p < PriorityMin || p > PriorityMax) {
 		return fmt.Errorf("job %s has priority %d, must be %d to %d: %w", c.Job, p, PriorityMin, PriorityMax, ErrCommand)
