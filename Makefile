@@ -80,6 +80,9 @@ mutant: ## plant every known mistake in turn; the simulation must find each
 fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SEED=… deals the same faults
 	RESCORE_FAULTS=$(RUNS) $(GO) test -count=1 -timeout 120m -v ./cmd/internal/fault
 
+scale: ## measure what real coordinators cost under a thousand workers and a billion subscribers (10 min)
+	RESCORE_LONG=1 $(GO) test -count=1 -timeout 60m -v ./cmd/internal/scale
+
 bench: ## run the benchmarks matching BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
 

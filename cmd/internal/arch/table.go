@@ -53,7 +53,7 @@ var table = []row{
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/api", list("coordinator", "coordinator/ledger", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/store", "partition/wire"), nil},
+	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/store", "partition/wire"), nil},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 
@@ -95,6 +95,7 @@ var table = []row{
 	{"cmd/internal/sim", list("coordinator/...", "partition/..."), list("github.com/anishathalye/porcupine")},
 	{"cmd/internal/sim/mutant", nil, nil},
 	{"cmd/internal/rig", nil, nil}, // it speaks to processes, and knows nothing of their insides
+	{"cmd/internal/scale", list("cmd/internal/rig", "partition", "partition/job", "partition/wire", "partition/ecdf", "worker/bus"), nil},
 	{"cmd/internal/fault", list("cmd/internal/rig"), list(parquet)},
 }
 

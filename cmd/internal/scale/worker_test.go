@@ -1,0 +1,213 @@
+package scale
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rescore/partition"
+	"rescore/partition/ecdf"
+	"rescore/partition/job"
+	"rescore/partition/wire"
+	"rescore/worker/bus"
+)
+
+const (
+	subscribers = 1_000_000_000
+	segmentRows = 10_000 // a segment is full
+)
+
+// crew is many workers that do no work: what a task would leave is linked to files
+// that lie ready, and every figure is worked out from the task alone.
+type crew struct {
+	root   string // what the spec's output path resolves to
+	scores job.File
+	ranks  job.File
+	urls   []string
+	token  string
+
+	done    atomic.Int64
+	granted atomic.Int64 // Unix nanoseconds of the last grant that arrived
+	wrong   atomic.Pointer[error]
+}
+
+func newCrew(root string, urls []string, token string) (*crew, error) {
+	c := &crew{root: root, urls: urls, token: token}
+	if err := os.MkdirAll(root, 0o755); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.scores, err = c.ready("scores", job.FileScores, []byte("rows that nobody reads\n")); err != nil {
+		return nil, err
+	}
+	c.ranks, err = c.ready("ranks", job.FileRanks, ecdf.New(ecdf.NewRanking(job.Default().Policy).Kind()).Encode())
+	return c, err
+}
+
+// ready writes a file that tasks will link to.
+func (c *crew) ready(name string, kind job.FileKind, data []byte) (job.File, error) {
+	sum := sha256.Sum256(data)
+	digest := hex.EncodeToString(sum[:])
+	f := job.File{Kind: kind, Path: filepath.Join(c.root, "ready-"+name), Bytes: int64(len(data)), SHA256: digest, Content: digest}
+	return f, os.WriteFile(f.Path, data, 0o644)
+}
+
+// run is one worker, until ctx ends.
+func (c *crew) run(ctx context.Context, id string, slots int) {
+	client, err := bus.Dial(c.urls, id, c.token, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	defer client.Close()
+	var tending sync.WaitGroup
+	defer tending.Wait()
+	tending.Go(func() { _ = client.Serve(ctx, c) }) // it ends with ctx
+	tending.Go(func() {
+		for ctx.Err() == nil {
+			_ = client.Heartbeat(wire.Heartbeat{Worker: id, Slots: slots}) // fire and forget
+			pause(ctx, 3*time.Second)
+		}
+	})
+	var ready []job.ID
+	for ctx.Err() == nil {
+		reply, err := client.Work(ctx, wire.WorkRequest{Worker: id, Slots: slots, Ready: ready})
+		if err != nil {
+			pause(ctx, 20*time.Millisecond)
+			continue
+		}
+		for _, o := range reply.Offers {
+			if !slices.Contains(ready, o.Job) {
+				ready = append(ready[max(0, len(ready)+1-wire.ReadyMax):], o.Job)
+			}
+		}
+		if len(reply.Assignments) == 0 && len(reply.Offers) == 0 {
+			pause(ctx, reply.Retry())
+		}
+		if len(reply.Assignments) > 0 {
+			c.granted.Store(time.Now().UnixNano())
+		}
+		for _, a := range reply.Assignments {
+			result, err := c.perform(a)
+			if err != nil {
+				c.fail(err)
+				return
+			}
+			c.report(ctx, client, wire.Report{Worker: id, Lease: a.Lease(), Result: &result})
+		}
+	}
+}
+
+func (c *crew) report(ctx context.Context, client *bus.Client, r wire.Report) {
+	for ctx.Err() == nil {
+		reply, err := client.Report(ctx, r)
+		switch {
+		case err != nil, reply.Status == wire.Retry:
+			pause(ctx, 20*time.Millisecond)
+		case reply.Status == wire.OK:
+			c.done.Add(1)
+			return
+		case reply.Status == wire.Refused:
+			c.fail(fmt.Errorf("report of %v refused: %s", r.Lease, reply.Message))
+			return
+		default: // fenced: another has it now
+			return
+		}
+	}
+}
+
+func (c *crew) fail(err error) { c.wrong.CompareAndSwap(nil, &err) }
+
+// Check implements bus.Handler.
+func (c *crew) Check(_ context.Context, r wire.CheckRequest) wire.CheckReply {
+	spec, err := job.ParseCanonical(r.Spec)
+	if err != nil {
+		return wire.CheckReply{Problem: err.Error()}
+	}
+	return wire.CheckReply{Job: job.NewID(spec, []string{"model"}, "input")}
+}
+
+// Compare implements bus.Handler.
+func (c *crew) Compare(context.Context, wire.CompareRequest) wire.CompareReply {
+	return wire.CompareReply{Problem: "nothing here can be compared"}
+}
+
+// perform pretends.
+func (c *crew) perform(a wire.Assignment) (job.Result, error) {
+	if a.Kind == job.StageSurvey {
+		return c.survey(a)
+	}
+	r := job.Result{
+		Counts: job.Counts{In: a.Task.Rows, Scored: a.Task.Rows}, Rows: partition.Sum{}.AddHash(uint64(a.Index)<<8 | uint64(a.Kind)),
+		Timing: job.Timing{Read: 50e6, Score: 150e6, Write: 50e6, Verify: 20e6},
+	}
+	r.Tally.Warn, r.Tally.BadValues = a.Task.Rows/7, a.Task.Rows/1000
+	for i := range r.Tally.Fired {
+		r.Tally.Fired[i], r.Tally.Unknown[i] = a.Task.Rows/int64(i+9), a.Task.Rows/int64(i+31)
+	}
+	for i := range r.Tally.Decision {
+		r.Tally.Decision[i] = a.Task.Rows / int64(i+11)
+	}
+	files := []job.File{c.scores}
+	if a.Kind == job.StageScore {
+		r.Keys, files = a.Task.Keys, append(files, c.ranks)
+	}
+	spec, err := job.ParseCanonical(a.Spec)
+	if err != nil {
+		return job.Result{}, err
+	}
+	for _, f := range files {
+		link := fmt.Sprintf("%s%s-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), []string{"", "scores", "", "", "ranks"}[f.Kind], a.Index, a.Epoch, a.Token)
+		if a.Kind == job.StageSelect {
+			link = fmt.Sprintf("%spart-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), a.Index, a.Epoch, a.Token)
+		}
+		if err := os.Link(f.Path, filepath.Join(spec.Output.Path, filepath.FromSlash(link))); err != nil && !os.IsExist(err) {
+			return r, err
+		}
+		f.Path, f.Rows = link, a.Task.Rows
+		r.Files = append(r.Files, f)
+	}
+	return r, nil
+}
+
+// survey says that a billion subscribers stand in one file, ten thousand a segment.
+func (c *crew) survey(a wire.Assignment) (job.Result, error) {
+	s := job.Survey{Files: []job.InputFile{{Path: "base.parquet", Rows: subscribers, SHA256: "input"}}, Model: "model", Features: []string{"fee"}, Segments: make([][]job.SegmentRows, 1)}
+	first := partition.FirstNumber.Segment()
+	for i := range int64(subscribers / segmentRows) {
+		s.Segments[0] = append(s.Segments[0], job.SegmentRows{Segment: first + partition.Segment(i), First: i * segmentRows, Rows: segmentRows, Keys: partition.Sum{}.AddHash(uint64(i))})
+	}
+	data, err := wire.EncodeSurvey(s)
+	if err != nil {
+		return job.Result{}, err
+	}
+	name := fmt.Sprintf("%ssurvey-%04d-%020d-%d.cbor", a.Job.StagingPrefix(), a.Epoch, a.Token, time.Now().UnixNano())
+	spec, err := job.ParseCanonical(a.Spec)
+	if err != nil {
+		return job.Result{}, err
+	}
+	path := filepath.Join(spec.Output.Path, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return job.Result{}, err
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		return job.Result{}, err
+	}
+	sum := sha256.Sum256(data)
+	return job.Result{Files: []job.File{{Kind: job.FileSurvey, Path: name, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}}}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
