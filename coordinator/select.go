@@ -18,14 +18,14 @@ import (
 // planSelect plans the select stage: a task for each scored partition, over its
 // score file and the ranks of the whole base. All of it follows from the ledger and
 // from files that never change, so whoever leads plans the same.
-func (t *Term) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]job.Task, error) {
+func (t *Term) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]job.Task, []ledger.Kept, error) {
 	st, err := t.output(j, spec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ranks, err := t.mergeRanks(ctx, st, j, ecdf.NewRanking(spec.Policy).Kind())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	score := j.Score()
 	tasks := make([]job.Task, len(score.Tasks))
@@ -33,14 +33,18 @@ func (t *Term) planSelect(ctx context.Context, j *ledger.Job, spec job.Spec) ([]
 		made := &score.Tasks[i]
 		scores, err := fileOf(made, job.FileScores)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		tasks[i] = job.Task{Range: made.Range, Rows: made.Result().Counts.Scored, Staged: []job.File{scores, ranks}}
 		if spec.Model.Reasons.Exactly() { // who is explained exactly is read once more
 			tasks[i].Slices, tasks[i].Keys = made.Plan().Slices, made.Keys
 		}
 	}
-	return tasks, nil
+	if j.Base == "" {
+		return tasks, nil, nil
+	}
+	kept, err := t.keepPlaced(j, spec, ranks.SHA256, tasks)
+	return tasks, kept, err
 }
 
 // mergeRanks adds up the partitions' histograms and stages the base's, under a name

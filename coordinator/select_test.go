@@ -143,7 +143,7 @@ func TestTheSelectStageIsPlannedOnceWhoeverLeads(t *testing.T) {
 	first := h.takeOne()
 	var j *ledger.Job
 	h.node.View(func(s *ledger.State) { j = s.Job(theJob).Clone() })
-	again, err := h.node.Term().planSelect(t.Context(), j, spec()) // as a leader that was deposed in between
+	again, _, err := h.node.Term().planSelect(t.Context(), j, spec()) // as a leader that was deposed in between
 	if err != nil {
 		t.Fatal(err)
 	}

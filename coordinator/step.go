@@ -165,6 +165,7 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 	stage := j.Stage()
 	kind := j.Stages[stage].Kind
 	tasks := []job.Task{{Range: partition.Whole}}
+	var kept []ledger.Kept
 	var facts ledger.Facts
 	spec, err := job.ParseCanonical(j.Spec)
 	if err != nil {
@@ -173,7 +174,7 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 	switch kind {
 	case job.StageSurvey: // the whole input, which nobody knows yet
 	case job.StageSelect:
-		if tasks, err = t.planSelect(ctx, j, spec); err != nil {
+		if tasks, kept, err = t.planSelect(ctx, j, spec); err != nil {
 			return err
 		}
 	case job.StageScore:
@@ -181,7 +182,12 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 		if err != nil {
 			return err
 		}
-		if tasks, err = plan.Cut(survey, cmp.Or(j.PartitionRows, t.cfg.PartitionRows)); err != nil {
+		if j.Base != "" {
+			tasks, kept, err = t.planRerun(ctx, j, spec, survey)
+		} else {
+			tasks, err = plan.Cut(survey, cmp.Or(j.PartitionRows, t.cfg.PartitionRows))
+		}
+		if err != nil {
 			return err
 		}
 		facts = ledger.Facts{Files: survey.Files, Model: survey.Model, Challengers: survey.Challengers, Rules: spec.RulesDigest()}
@@ -193,6 +199,7 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
+	spread(chunks, kept)
 	for _, c := range chunks {
 		if _, err := t.ledger.Propose(ctx, c); err != nil {
 			return err
@@ -275,6 +282,9 @@ func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 	if _, err := t.contest(ctx, j, spec); err != nil {
 		return err
 	}
+	if err := t.checkStaged(ctx, j, spec); err != nil {
+		return err
+	}
 	now := t.cfg.Now()
 	_, err = t.ledger.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(t.since(j.ID)).Seconds()})
 	return err
@@ -304,7 +314,10 @@ func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	m := publish.NewManifest(j, spec, schema.Fingerprint(record), survey, figures)
+	m, err := t.compose(ctx, st, j, publish.NewManifest(j, spec, schema.Fingerprint(record), survey, figures))
+	if err != nil {
+		return err
+	}
 	digest, err := publish.Write(ctx, st, m)
 	if err != nil {
 		return err
