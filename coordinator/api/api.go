@@ -27,12 +27,15 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
+	"rescore/coordinator"
 	"rescore/coordinator/ledger"
+	"rescore/coordinator/replica"
 	"rescore/partition/job"
 	"rescore/partition/store"
 	"rescore/partition/wire"
@@ -48,13 +51,12 @@ const forwarded = "X-Rescore-Forwarded"
 
 // Node is what the API needs of a coordinator: coordinator.Node.
 type Node interface {
-	// Verify returns an error unless this coordinator leads, has seen everything that
-	// was committed before the call, and was still the leader after it.
-	Verify(ctx context.Context) error
 	View(read func(*ledger.State))
 	// Propose returns when the outcome is known, or ctx ends.
 	Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply, error)
 	InFlight(id job.ID, stage int) (rows int64, tasks int)
+	Workers() []coordinator.Worker
+	Drain(worker string) error
 }
 
 // Cluster is what the API needs of raft: replica.Replica.
@@ -62,6 +64,15 @@ type Cluster interface {
 	ID() string
 	// Leader names the coordinator that leads, as far as this one knows.
 	Leader() (id string, ok bool)
+	// Verify returns an error unless this coordinator leads, has seen everything that
+	// was committed before the call, and was still the leader after it.
+	Verify(ctx context.Context) error
+	Members(ctx context.Context) ([]replica.Member, error)
+	Add(ctx context.Context, id, address string) error
+	Promote(ctx context.Context, id string) error
+	Remove(ctx context.Context, id string, force bool) error
+	Backup(ctx context.Context, w io.Writer) error
+	Restore(ctx context.Context, r io.Reader, force bool) error
 }
 
 // Config says what an API serves from.
@@ -76,6 +87,8 @@ type Config struct {
 	TLS *tls.Config
 	// Check has a worker look at what a job names, before any work.
 	Check func(ctx context.Context, r wire.CheckRequest) (wire.CheckReply, error)
+	// Compare has a worker compare two versions.
+	Compare func(ctx context.Context, r wire.CompareRequest) (wire.CompareReply, error)
 	// Output opens a dataset's folder, as coordinator.Config has it.
 	Output func(base, path string) (store.Store, error)
 	Log    *slog.Logger
@@ -100,7 +113,7 @@ func New(cfg Config) *Handler {
 	h := &Handler{cfg: cfg, token: sha256.Sum256([]byte(cfg.Token)), mux: http.NewServeMux()}
 	h.leader = &http.Transport{
 		TLSClientConfig: cfg.TLS, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second,
-		ResponseHeaderTimeout: answerTime + bodyTime,
+		ResponseHeaderTimeout: longTime,
 	}
 	for _, r := range routes {
 		h.mux.HandleFunc(r.pattern, func(w http.ResponseWriter, q *http.Request) { h.serve(w, q, r) })
@@ -115,6 +128,7 @@ func (h *Handler) Close() { h.leader.CloseIdleConnections() }
 const (
 	bodyTime   = 30 * time.Second // to send a request's body
 	answerTime = time.Minute      // to be answered, but for streams
+	longTime   = 10 * time.Minute // for a whole ledger to go over the wire, or a member to catch up
 )
 
 // Server returns a server for New's handler that nobody can keep busy by being
@@ -132,7 +146,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if strings.HasPrefix(r.URL.Path, "/v1/") && !h.admits(r) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		write(w, Error{Code: Denied, Message: "the request does not bear the cluster's token", Hint: "give the token file of this cluster: --token-file or RESCORE_TOKEN_FILE"})
+		refuse(w, Error{Code: Denied, Message: "the request does not bear the cluster's token", Hint: "give the token file of this cluster: --token-file or RESCORE_TOKEN_FILE"})
 		return
 	}
 	if _, pattern := h.mux.Handler(r); pattern != "" {
@@ -149,10 +163,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		write(w, Error{Code: Usage, Message: "the path takes " + strings.Join(allowed, " or ") + " alone", status: http.StatusMethodNotAllowed})
+		refuse(w, Error{Code: Usage, Message: "the path takes " + strings.Join(allowed, " or ") + " alone", status: http.StatusMethodNotAllowed})
 		return
 	}
-	write(w, Error{Code: NotFound, Message: "there is nothing under that path", Hint: "docs/cluster.md lists every path"})
+	refuse(w, Error{Code: NotFound, Message: "there is nothing under that path", Hint: "docs/cluster.md lists every path"})
 }
 
 // admits reports whether a request bears the token. Digests are compared, so that

@@ -8,7 +8,10 @@ import (
 	"net/http"
 	"regexp"
 
+	"rescore/coordinator"
+	"rescore/coordinator/bus"
 	"rescore/coordinator/ledger"
+	"rescore/coordinator/plan"
 	"rescore/coordinator/publish"
 	"rescore/coordinator/replica"
 	"rescore/partition/job"
@@ -91,6 +94,16 @@ func errorOf(err error) Error {
 		return Error{Code: Unavailable, Message: err.Error(), Hint: "ask again: what was asked for twice is done once"}
 	case errors.Is(err, ledger.ErrNoJob), errors.Is(err, ledger.ErrNoTask):
 		return Error{Code: NotFound, Message: err.Error(), Hint: "rescore jobs lists every job"}
+	case errors.Is(err, ledger.ErrNoVersion):
+		return Error{Code: NotFound, Message: err.Error(), Hint: "rescore versions lists every version of a dataset"}
+	case errors.Is(err, bus.ErrNoWorker):
+		return Error{Code: Unavailable, Message: err.Error(), Hint: "start a worker with rescore worker"}
+	case errors.Is(err, coordinator.ErrGrace), errors.Is(err, plan.ErrNothing):
+		return Error{Code: Conflict, Message: err.Error()}
+	case errors.Is(err, coordinator.ErrNoWorker):
+		return Error{Code: NotFound, Message: err.Error(), Hint: "rescore workers lists every worker that is there"}
+	case errors.Is(err, replica.ErrMember), errors.Is(err, replica.ErrBackup):
+		return Error{Code: Conflict, Message: err.Error()} // it says what to do instead
 	case errors.Is(err, ledger.ErrConflict), errors.Is(err, ledger.ErrState), errors.Is(err, ledger.ErrFenced), errors.Is(err, ledger.ErrNotDone):
 		return Error{Code: Conflict, Message: err.Error(), Hint: "rescore status says where the job stands"}
 	case errors.Is(err, publish.ErrOtherDataset):
@@ -107,9 +120,9 @@ var number = regexp.MustCompile(`(^|[^0-9])(1[0-9]{10}|[0-9]{15})($|[^0-9])`)
 // namesSubscriber reports whether a text names one (I8).
 func namesSubscriber(text string) bool { return number.MatchString(text) }
 
-// write answers with an error. Messages come from many places, some of them from
+// refuse answers with an error. Messages come from many places, some of them from
 // outside this process: that none names a subscriber is made sure of here.
-func write(w http.ResponseWriter, e Error) {
+func refuse(w http.ResponseWriter, e Error) {
 	for number.MatchString(e.Message) { // two in a row share what stands between them
 		e.Message = number.ReplaceAllString(e.Message, "$1***$3")
 	}

@@ -21,7 +21,7 @@ const (
 
 // Over reports whether a job in that state is at its end, or waits for somebody.
 func Over(state string) bool {
-	return slices.Contains([]string{job.Published.String(), job.Failed.String(), job.Held.String()}, state)
+	return slices.Contains([]string{job.Published.String(), job.Failed.String(), job.Cancelled.String(), job.Held.String()}, state)
 }
 
 // events sends a job's status as server-sent events until it is over or held. Each is
@@ -30,7 +30,7 @@ func Over(state string) bool {
 func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 	id, err := jobIn(r)
 	if err != nil {
-		write(w, errorOf(err))
+		refuse(w, errorOf(err))
 		return
 	}
 	control := http.NewResponseController(w)
@@ -41,7 +41,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		s, err := h.verified(r.Context(), id)
 		if err != nil {
 			if !began {
-				write(w, errorOf(err))
+				refuse(w, errorOf(err))
 			}
 			return
 		}
@@ -69,7 +69,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) verified(ctx context.Context, id job.ID) (Status, error) {
-	if err := h.cfg.Node.Verify(ctx); err != nil {
+	if err := h.cfg.Cluster.Verify(ctx); err != nil {
 		return Status{}, err
 	}
 	return h.statusOf(id, nil)

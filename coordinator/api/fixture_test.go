@@ -3,14 +3,19 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
+	"rescore/coordinator"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/replica"
 	"rescore/partition"
@@ -39,6 +44,9 @@ type fake struct {
 	lose  int    // proposals whose outcome is unknown before one is known
 	check func(wire.CheckRequest) (wire.CheckReply, error)
 	out   store.Store
+
+	drained string
+	members map[string]replica.Member
 }
 
 func newFake(t testing.TB) *fake {
@@ -47,7 +55,8 @@ func newFake(t testing.TB) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fake{t: t, state: ledger.New(), id: "c1", leads: "c1", out: out, check: func(wire.CheckRequest) (wire.CheckReply, error) {
+	members := map[string]replica.Member{"c1": {Address: "h1:7300", Voter: true}}
+	return &fake{t: t, state: ledger.New(), id: "c1", leads: "c1", out: out, members: members, check: func(wire.CheckRequest) (wire.CheckReply, error) {
 		return wire.CheckReply{Job: aJob}, nil
 	}}
 }
@@ -57,6 +66,76 @@ func (f *fake) Leader() (string, bool)                       { return f.leads, f
 func (f *fake) Verify(context.Context) error                 { return f.lost }
 func (f *fake) View(read func(*ledger.State))                { read(f.state) }
 func (f *fake) InFlight(job.ID, int) (rows int64, tasks int) { return 7, 1 }
+
+func (f *fake) Workers() []coordinator.Worker {
+	return []coordinator.Worker{{ID: aWorker, Host: "h1", Version: "v1", Slots: 4, Tasks: 2, Rows: 7, MemoryBytes: 1 << 20, Heard: time.Now()}, {ID: "another", Draining: true, Heard: time.Now()}}
+}
+
+func (f *fake) Drain(worker string) error {
+	if worker != aWorker {
+		return fmt.Errorf("drain %s: %w", worker, coordinator.ErrNoWorker)
+	}
+	f.drained = worker
+	return nil
+}
+
+func (f *fake) Members(context.Context) ([]replica.Member, error) {
+	var list []replica.Member
+	for _, id := range slices.Sorted(maps.Keys(f.members)) {
+		m := f.members[id]
+		m.ID, m.Leader = id, id == f.leads
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+func (f *fake) Add(_ context.Context, id, address string) error {
+	f.members[id] = replica.Member{Address: address}
+	return nil
+}
+
+func (f *fake) Promote(_ context.Context, id string) error {
+	m, ok := f.members[id]
+	if !ok {
+		return fmt.Errorf("promote %s: %w", id, replica.ErrMember)
+	}
+	m.Voter = true
+	f.members[id] = m
+	return nil
+}
+
+func (f *fake) Remove(_ context.Context, id string, force bool) error {
+	if !force {
+		return fmt.Errorf("remove %s: %w", id, replica.ErrMember)
+	}
+	delete(f.members, id)
+	return nil
+}
+
+func (f *fake) Backup(_ context.Context, w io.Writer) error {
+	data, err := f.state.Snapshot()
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
+}
+
+func (f *fake) Restore(_ context.Context, r io.Reader, force bool) error {
+	if !force {
+		return fmt.Errorf("restore: %w", replica.ErrBackup)
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	state, err := ledger.Restore(data)
+	if err != nil {
+		return fmt.Errorf("restore: %w", replica.ErrBackup)
+	}
+	f.state = state
+	return nil
+}
 
 func (f *fake) Propose(_ context.Context, cmd ledger.Command) (ledger.Reply, error) {
 	reply, _, err := ledger.Apply(f.state, f.state.Index()+1, cmd)

@@ -15,12 +15,12 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request) bool {
 	case ok && leader == h.cfg.Cluster.ID():
 		return false
 	case !ok, r.Header.Get(forwarded) != "": // whoever passed it on knows no better than we do
-		write(w, Error{Code: Unavailable, Message: "no coordinator leads just now", Hint: again})
+		refuse(w, Error{Code: Unavailable, Message: "no coordinator leads just now", Hint: again})
 		return true
 	}
 	address, ok := h.cfg.Address(leader)
 	if !ok {
-		write(w, Error{Code: Unavailable, Message: "coordinator " + leader + " leads, and nobody knows its address here", Hint: "name every coordinator in --peers"})
+		refuse(w, Error{Code: Unavailable, Message: "coordinator " + leader + " leads, and nobody knows its address here", Hint: "name every coordinator in --peers"})
 		return true
 	}
 	scheme := "http"
@@ -28,14 +28,14 @@ func (h *Handler) forward(w http.ResponseWriter, r *http.Request) bool {
 		scheme = "https"
 	}
 	proxy := httputil.ReverseProxy{
-		Transport: h.leader,
+		Transport: h.leader, FlushInterval: -1,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(&url.URL{Scheme: scheme, Host: address})
 			p.Out.Header.Set(forwarded, h.cfg.Cluster.ID())
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			// It may have been carried out, which is why every change can be asked for again.
-			write(w, Error{Code: Unavailable, Message: "coordinator " + leader + " leads and does not answer: " + err.Error(), Hint: again})
+			refuse(w, Error{Code: Unavailable, Message: "coordinator " + leader + " leads and does not answer: " + err.Error(), Hint: again})
 		},
 	}
 	proxy.ServeHTTP(w, r)

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -21,7 +24,7 @@ func (h *Handler) submit(r *http.Request) (any, error) {
 	if err := decode(r, &s); err != nil {
 		return nil, err
 	}
-	_, err := userOf(r)
+	who, err := userOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -37,17 +40,14 @@ func (h *Handler) submit(r *http.Request) (any, error) {
 	if found.Problem != "" {
 		return nil, Error{Code: Failure, Message: found.Problem, Hint: "a worker looked at what the job names; mend it and submit again"}
 	}
-	out, err := h.cfg.Output(s.Base, spec.Output.Path)
-	if err != nil {
-		return nil, err
-	}
-	epoch, err := publish.Claim(ctx, out, spec.Name, h.cfg.Cluster.ID())
+	epoch, err := h.claim(ctx, spec, s.Base)
 	if err != nil {
 		return nil, err
 	}
 	reply, err := h.cfg.Node.Propose(ctx, ledger.Submit{
 		Job: found.Job, Name: spec.Name, Spec: spec.Canonical(), SpecDigest: spec.Digest(), SpecBase: s.Base,
-		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}, MaxAttempts: s.MaxAttempts,
+		Epoch: epoch, Stages: stages, MaxAttempts: s.MaxAttempts,
+		Priority: s.Priority, Who: who, PartitionRows: s.PartitionRows,
 	})
 	if errors.Is(err, ledger.ErrConflict) {
 		return nil, Error{Code: Conflict, Message: "job " + string(found.Job) + " is there already, for another folder", Hint: "the same input, model and rules are the same job; submit it from the folder it was submitted from"}
@@ -58,6 +58,9 @@ func (h *Handler) submit(r *http.Request) (any, error) {
 	there := reply.(ledger.SubmitReply)
 	return Submitted{Job: found.Job, State: there.State.String(), New: there.New}, nil
 }
+
+// stages are those of every job.
+var stages = []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}
 
 // check returns the spec, or everything that is wrong with what was sent.
 func (s Submission) check() (job.Spec, error) {
@@ -94,27 +97,93 @@ func (h *Handler) jobs(*http.Request) (any, error) {
 	return list, nil
 }
 
-// retry lets a failed job run again.
-func (h *Handler) retry(r *http.Request) (any, error) {
-	return h.change(r, false, func(j *ledger.Job, _ string, c Change) ledger.Command {
-		at := c.FailIndex
-		if at == 0 {
-			at = j.FailIndex
-		}
-		return ledger.Retry{Job: j.ID, FailIndex: at}
+// claim returns the epoch under which the ledger may publish a job.
+func (h *Handler) claim(ctx context.Context, spec job.Spec, base string) (uint64, error) {
+	name, err := h.name(ctx)
+	if err != nil {
+		return 0, err
+	}
+	out, err := h.cfg.Output(base, spec.Output.Path)
+	if err != nil {
+		return 0, err
+	}
+	return publish.Claim(ctx, out, spec.Name, name)
+}
+
+// name returns what the ledger is called, and names it when nobody has.
+func (h *Handler) name(ctx context.Context) (string, error) {
+	name := ""
+	h.cfg.Node.View(func(s *ledger.State) { name = s.Cluster() })
+	if name != "" {
+		return name, nil
+	}
+	return h.found(ctx, "")
+}
+
+// found gives the ledger a name that no other has, in the place of the one it has
+// from a backup.
+func (h *Handler) found(ctx context.Context, after string) (string, error) {
+	reply, err := h.cfg.Node.Propose(ctx, ledger.Found{Cluster: "cluster-" + rand.Text(), After: after})
+	if err != nil {
+		return "", err
+	}
+	return reply.(ledger.FoundReply).Cluster, nil
+}
+
+// cancel ends a job that is not sealed.
+func (h *Handler) cancel(r *http.Request) (any, error) {
+	return h.change(r, true, func(j *ledger.Job, who string, c Change) (ledger.Command, error) {
+		return ledger.Cancel{Job: j.ID, Who: who, Reason: c.Reason}, nil
 	})
+}
+
+// pause stops a job's grants; leases in flight go on.
+func (h *Handler) pause(r *http.Request) (any, error) {
+	return h.change(r, false, func(j *ledger.Job, who string, _ Change) (ledger.Command, error) {
+		return ledger.Pause{Job: j.ID, Who: who}, nil
+	})
+}
+
+// resume lets a paused job go on.
+func (h *Handler) resume(r *http.Request) (any, error) {
+	return h.change(r, false, func(j *ledger.Job, who string, _ Change) (ledger.Command, error) {
+		return ledger.Resume{Job: j.ID, Who: who}, nil
+	})
+}
+
+// retry lets a failed or cancelled job run again, and quarantined tasks of one that
+// runs. Since it was submitted the ledger may have been restored, so the epoch is
+// claimed again.
+func (h *Handler) retry(r *http.Request) (any, error) {
+	return h.change(r, false, func(j *ledger.Job, _ string, c Change) (ledger.Command, error) {
+		return h.retryOf(r.Context(), j, c.FailIndex)
+	})
+}
+
+// retryOf is the command that retries a job after its failure at an index, the last
+// one when that is 0.
+func (h *Handler) retryOf(ctx context.Context, j *ledger.Job, failIndex uint64) (ledger.Command, error) {
+	spec, err := job.ParseCanonical(j.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("job %s was submitted to another release: %w", j.ID, err)
+	}
+	epoch, err := h.claim(ctx, spec, j.SpecBase)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Retry{Job: j.ID, FailIndex: cmp.Or(failIndex, j.FailIndex), Epoch: epoch}, nil
 }
 
 // release lets a held job go on to its version.
 func (h *Handler) release(r *http.Request) (any, error) {
-	return h.change(r, true, func(j *ledger.Job, who string, c Change) ledger.Command {
-		return ledger.Release{Job: j.ID, Who: who, Reason: c.Reason}
+	return h.change(r, true, func(j *ledger.Job, who string, c Change) (ledger.Command, error) {
+		return ledger.Release{Job: j.ID, Who: who, Reason: c.Reason}, nil
 	})
 }
 
 // change proposes what somebody asked to have done to a job, and answers where the
-// job stands after. command sees the job inside a view.
-func (h *Handler) change(r *http.Request, reason bool, command func(j *ledger.Job, who string, c Change) ledger.Command) (any, error) {
+// job stands after. command gets what stays the same of a job, and where it stood.
+func (h *Handler) change(r *http.Request, reason bool, command func(j *ledger.Job, who string, c Change) (ledger.Command, error)) (any, error) {
 	id, err := jobIn(r)
 	if err != nil {
 		return nil, err
@@ -131,35 +200,41 @@ func (h *Handler) change(r *http.Request, reason bool, command func(j *ledger.Jo
 	if err := checkReason(c.Reason, reason); err != nil {
 		return nil, err
 	}
-	var cmd ledger.Command
-	if err := h.see(id, func(j *ledger.Job) { cmd = command(j, who, c) }); err != nil {
+	var before ledger.Job
+	err = h.see(id, func(j *ledger.Job) {
+		before = ledger.Job{ID: j.ID, Spec: j.Spec, SpecBase: j.SpecBase, FailIndex: j.FailIndex}
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err := h.propose(r.Context(), cmd); err != nil {
+	cmd, err := command(&before, who, c)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := h.cfg.Node.Propose(r.Context(), cmd); err != nil {
 		return nil, err
 	}
 	h.cfg.Log.Info("job changed", "job", id, "command", cmd.Kind().String(), "who", who)
 	var after Changed
-	err = h.see(id, func(j *ledger.Job) { after = Changed{Job: id, State: j.State.String()} })
+	err = h.see(id, func(j *ledger.Job) {
+		after = Changed{Job: id, State: j.State.String(), Paused: j.Paused != nil}
+	})
 	return after, err
 }
 
 // see shows a job inside a view.
 func (h *Handler) see(id job.ID, look func(j *ledger.Job)) error {
-	err := error(nil)
+	there := false
 	h.cfg.Node.View(func(s *ledger.State) {
 		if j := s.Job(id); j != nil {
+			there = true
 			look(j)
-			return
 		}
-		err = Error{Code: NotFound, Message: "there is no job " + string(id), Hint: "rescore jobs lists every job"}
 	})
-	return err
-}
-
-func (h *Handler) propose(ctx context.Context, cmd ledger.Command) error {
-	_, err := h.cfg.Node.Propose(ctx, cmd)
-	return err
+	if !there {
+		return Error{Code: NotFound, Message: "there is no job " + string(id), Hint: "rescore jobs lists every job"}
+	}
+	return nil
 }
 
 // health says that the process serves.

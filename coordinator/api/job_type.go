@@ -64,6 +64,7 @@ type Status struct {
 	ETA           *float64 `json:"eta_seconds"` // of the stage; null while there is nothing to judge by
 	Workers       []AtWork `json:"workers"`     // most tasks first
 
+	Again       []string   `json:"again,omitempty"`      // ranges that a rerun scores again; none with a base is everything
 	Quarantined []Task     `json:"quarantine,omitempty"` // the first 100 of them
 	Incidents   []Incident `json:"incidents,omitempty"`
 	Pausing     *Note      `json:"pausing,omitempty"`
@@ -85,6 +86,7 @@ type Stage struct {
 	Leased      int    `json:"leased"`
 	Done        int    `json:"done"`
 	Quarantined int    `json:"quarantined"`
+	Kept        int    `json:"kept"` // of the done, those that another job did
 	Rows        int64  `json:"rows"`
 	RowsDone    int64  `json:"rows_done"`
 	// Seconds of one core that the done tasks took, from reading to verifying.
@@ -100,15 +102,17 @@ type AtWork struct {
 // Task is one task of a stage.
 type Task struct {
 	Stage    string `json:"stage"`
-	Task     int    `json:"task"`     // index in its stage
-	Range    string `json:"range"`    // by segments, 1380013-1380096
-	Rows     int64  `json:"rows"`     // of the scoring month
-	State    string `json:"state"`    // waiting, leased, done, quarantined
-	Worker   string `json:"worker"`   // last one granted to; "" = never granted
-	Attempts int    `json:"attempts"` // grants so far
-	Failures int    `json:"failures"` // attempts that a worker reported as failed
-	Silences int    `json:"silences"` // leases that ran out under a silent worker
-	Reason   string `json:"reason"`   // of the last failure; "" = none
+	Task     int    `json:"task"`             // index in its stage
+	Range    string `json:"range"`            // by segments, 1380013-1380096
+	Rows     int64  `json:"rows"`             // of the scoring month
+	State    string `json:"state"`            // waiting, leased, done, quarantined
+	Worker   string `json:"worker"`           // last one granted to; "" = never granted
+	Attempts int    `json:"attempts"`         // grants so far
+	Failures int    `json:"failures"`         // attempts that a worker reported as failed
+	Silences int    `json:"silences"`         // leases that ran out under a silent worker
+	Reason   string `json:"reason"`           // of the last failure; "" = none
+	Second   string `json:"second,omitempty"` // worker of a second attempt that runs beside the first
+	From     job.ID `json:"from,omitempty"`   // job that did it; "" = this one
 }
 
 // Page is some of a job's tasks, by stage and index.
@@ -159,7 +163,7 @@ type Result struct {
 
 // Change is the body of a request that changes a job.
 type Change struct {
-	Reason    string `json:"reason,omitempty"`     // needed by cancel and release
+	Reason    string `json:"reason,omitempty"`     // needed by cancel and release; kept in the ledger
 	FailIndex uint64 `json:"fail_index,omitempty"` // of retry: the failure it answers; 0 = the last
 }
 

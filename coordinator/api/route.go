@@ -27,17 +27,35 @@ type route struct {
 	// stream writes its answer itself. Exactly one of the two is set.
 	stream func(h *Handler, w http.ResponseWriter, r *http.Request)
 	here   bool // answered by whichever coordinator was asked
+	long   bool // may take longTime
+	large  bool // brings a body of any size
 }
 
 var routes = []route{
 	{pattern: "GET /healthz", here: true, answer: (*Handler).health},
 	{pattern: "GET /readyz", here: true, answer: (*Handler).ready},
-	{pattern: "POST /v1/jobs", answer: (*Handler).submit},
+	{pattern: "POST /v1/jobs", answer: (*Handler).submit, long: true},
 	{pattern: "GET /v1/jobs", answer: (*Handler).jobs},
 	{pattern: "GET /v1/jobs/{id}", answer: (*Handler).status},
 	{pattern: "GET /v1/jobs/{id}/events", stream: (*Handler).events},
+	{pattern: "POST /v1/jobs/{id}/cancel", answer: (*Handler).cancel},
+	{pattern: "POST /v1/jobs/{id}/pause", answer: (*Handler).pause},
+	{pattern: "POST /v1/jobs/{id}/resume", answer: (*Handler).resume},
 	{pattern: "POST /v1/jobs/{id}/retry", answer: (*Handler).retry},
 	{pattern: "POST /v1/jobs/{id}/release", answer: (*Handler).release},
+	{pattern: "GET /v1/workers", answer: (*Handler).workers},
+	{pattern: "POST /v1/workers/{worker}/drain", answer: (*Handler).drain},
+	{pattern: "GET /v1/datasets/{name}/versions", answer: (*Handler).versions},
+	{pattern: "GET /v1/datasets/{name}/diff", answer: (*Handler).diff, long: true},
+	{pattern: "POST /v1/datasets/{name}/rollback", answer: (*Handler).rollback, long: true},
+	{pattern: "POST /v1/datasets/{name}/gc", answer: (*Handler).garbage, long: true},
+	{pattern: "POST /v1/rerun", answer: (*Handler).rerun, long: true},
+	{pattern: "GET /v1/members", answer: (*Handler).members},
+	{pattern: "POST /v1/members", answer: (*Handler).addMember},
+	{pattern: "POST /v1/members/{member}/promote", answer: (*Handler).promoteMember, long: true},
+	{pattern: "DELETE /v1/members/{member}", answer: (*Handler).removeMember},
+	{pattern: "GET /v1/backup", stream: (*Handler).backup, long: true},
+	{pattern: "POST /v1/restore", answer: (*Handler).restore, long: true, large: true},
 }
 
 // Routes returns every path with its method, such as GET /v1/jobs.
@@ -51,14 +69,24 @@ func Routes() []string {
 
 // serve answers one request, here or where the cluster is led.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, to route) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTime)) // a recorder in a test has none
-	if !to.here && h.forward(w, r) {
-		return
+	read, write := bodyTime, answerTime
+	if to.long {
+		write = longTime
 	}
+	if to.large {
+		read = longTime
+	} else {
+		r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
+	}
+	control, now := http.NewResponseController(w), time.Now()
+	_ = control.SetReadDeadline(now.Add(read)) // a recorder in a test has none
+	_ = control.SetWriteDeadline(now.Add(write))
 	if !to.here {
-		if err := h.cfg.Node.Verify(r.Context()); err != nil {
-			write(w, errorOf(err))
+		if h.forward(w, r) {
+			return
+		}
+		if err := h.cfg.Cluster.Verify(r.Context()); err != nil {
+			refuse(w, errorOf(err))
 			return
 		}
 	}
@@ -66,15 +94,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, to route) {
 		to.stream(h, w, r)
 		return
 	}
-	_ = control.SetWriteDeadline(time.Now().Add(answerTime))
-	r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 	v, err := to.answer(h, r)
 	if err != nil {
 		e := errorOf(err)
 		if e.Code == Failure {
 			h.cfg.Log.Warn("api", "route", to.pattern, "err", e.Message)
 		}
-		write(w, e)
+		refuse(w, e)
 		return
 	}
 	answer(w, http.StatusOK, v)
@@ -86,6 +112,9 @@ func decode(r *http.Request, into any) error {
 	data, err := io.ReadAll(r.Body)
 	if err != nil {
 		return fmt.Errorf("read the request: %w", err)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		data = []byte("{}") // curl -X POST
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 
 	"rescore/coordinator/ledger"
-	"rescore/coordinator/publish"
 	"rescore/partition/job"
 )
 
@@ -41,7 +39,11 @@ func (h *Handler) statusOf(id job.ID, ask *asked) (Status, error) {
 	err := h.see(id, func(j *ledger.Job) {
 		s = statusIn(j)
 		stage = j.Stage()
-		facts = publishedFacts{spec: j.Spec, base: j.SpecBase, version: j.Version, tally: j.Totals().Tally}
+		facts = publishedFacts{spec: j.Spec, base: j.SpecBase, tally: j.Totals().Tally}
+		if j.State == job.Published {
+			version := *j.Version
+			facts.version = &version
+		}
 		if ask != nil {
 			s.Page = ask.page(j)
 		}
@@ -57,7 +59,10 @@ func (h *Handler) statusOf(id job.ID, ask *asked) (Status, error) {
 
 // lineOf is a job's line in the list.
 func lineOf(j *ledger.Job) Job {
-	line := Job{Job: j.ID, Dataset: j.Name, State: j.State.String(), Stage: "publish"}
+	line := Job{
+		Job: j.ID, Dataset: j.Name, State: j.State.String(), Stage: "publish", Paused: j.Paused != nil, Priority: cmp.Or(j.Priority, ledger.PriorityDefault),
+		Submitter: j.Who, Base: j.Base,
+	}
 	at := j.Stage()
 	var t ledger.Totals
 	if at < len(j.Stages) {
@@ -66,7 +71,7 @@ func lineOf(j *ledger.Job) Job {
 	} else {
 		t = j.Score().Totals()
 	}
-	line.Tasks, line.Done, line.Running, line.Quarantine = t.Tasks, t.Done, t.Leased, t.Tasks-t.Waiting-t.Leased-t.Done
+	line.Tasks, line.Done, line.Running, line.Quarantine = t.Tasks, t.Done, t.Leased, t.Failed
 	line.Rows, line.RowsDone = t.PlannedRows, t.DoneRows
 	if j.Version != nil {
 		line.Version = j.Version.ID
@@ -83,13 +88,11 @@ func statusIn(j *ledger.Job) Status {
 		t := st.Totals()
 		stage := Stage{
 			Stage: st.Kind.String(), Planned: st.Planned, Tasks: t.Tasks, Waiting: t.Waiting, Leased: t.Leased, Done: t.Done,
-			Quarantined: t.Tasks - t.Waiting - t.Leased - t.Done, Rows: t.PlannedRows, RowsDone: t.DoneRows, Seconds: coreSeconds(t.Timing),
+			Quarantined: t.Failed, Kept: t.Kept, Rows: t.PlannedRows, RowsDone: t.DoneRows, Seconds: coreSeconds(t.Timing),
 		}
 		s.Stages = append(s.Stages, stage)
 		s.Workers = atWork(s.Workers, st)
-		if stage.Quarantined > 0 {
-			s.Quarantined = quarantined(s.Quarantined, st)
-		}
+		s.Quarantined = quarantined(s.Quarantined, st)
 	}
 	slices.SortFunc(s.Workers, func(a, b AtWork) int {
 		return cmp.Or(cmp.Compare(b.Tasks, a.Tasks), cmp.Compare(a.Worker, b.Worker))
@@ -103,6 +106,15 @@ func statusIn(j *ledger.Job) Status {
 	if j.Released != nil {
 		s.Released = &Note{Who: j.Released.Who, Reason: j.Released.Reason}
 	}
+	if j.Paused != nil {
+		s.Pausing = &Note{Who: j.Paused.Who}
+	}
+	for _, r := range j.Again {
+		s.Again = append(s.Again, r.String())
+	}
+	for _, i := range j.Incidents {
+		s.Incidents = append(s.Incidents, Incident{Stage: j.Stages[i.Stage].Kind.String(), Task: i.Task, Winner: i.Winner, Loser: i.Loser, What: i.What})
+	}
 	return s
 }
 
@@ -114,6 +126,9 @@ func atWork(list []AtWork, st *ledger.Stage) []AtWork {
 	at := map[string]int{}
 	for t := range st.Leased() {
 		at[st.Tasks[t].Worker]++
+		if second := st.Tasks[t].Second; second != nil {
+			at[second.Worker]++
+		}
 	}
 	for worker, tasks := range at { // sorted by the caller
 		list = append(list, AtWork{Worker: worker, Tasks: tasks})
@@ -123,23 +138,25 @@ func atWork(list []AtWork, st *ledger.Stage) []AtWork {
 
 // quarantined adds a stage's tasks that are out of attempts, up to shownMax.
 func quarantined(list []Task, st *ledger.Stage) []Task {
-	for i := range st.Tasks {
+	for i := range st.Failed() {
 		if len(list) == shownMax {
 			break
 		}
-		if st.Tasks[i].State == ledger.Failed {
-			list = append(list, taskOf(st, i))
-		}
+		list = append(list, taskOf(st, i))
 	}
 	return list
 }
 
 func taskOf(st *ledger.Stage, i int) Task {
 	t := &st.Tasks[i]
-	return Task{
+	line := Task{
 		Stage: st.Kind.String(), Task: i, Range: t.Range.String(), Rows: t.Rows, State: stateName(t.State), Worker: t.Worker,
-		Attempts: t.Attempts, Failures: t.Failures, Silences: t.Silences, Reason: t.Reason,
+		Attempts: t.Attempts, Failures: t.Failures, Silences: t.Silences, Reason: t.Reason, From: t.From,
 	}
+	if t.Second != nil && t.State == ledger.Leased {
+		line.Second = t.Second.Worker
+	}
+	return line
 }
 
 // stateName is a task's state as people know it.
@@ -171,25 +188,19 @@ func (s *Status) estimate() {
 type publishedFacts struct {
 	spec    []byte
 	base    string
-	version *ledger.Version
+	version *ledger.Version // nil until it is published
 	tally   job.Tally
 }
 
 func (f publishedFacts) fill(s *Status) {
-	spec, err := job.ParseCanonical(f.spec)
-	if err != nil {
-		return // of another release; everything else is said
+	id := ""
+	if f.version != nil {
+		id = f.version.ID
 	}
-	s.Month = spec.Month
-	if v := f.version; v != nil && v.ManifestDigest != "" {
-		out := spec.Output.Path
-		if !filepath.IsAbs(out) {
-			out = filepath.Join(f.base, out)
-		}
-		s.Result = &Result{
-			Version: v.ID, Path: filepath.Join(out, filepath.FromSlash(publish.VersionPath(spec.Month, v.ID))), Digest: v.Digest.String(),
-			Manifest: v.ManifestDigest, Rows: v.Counts, Seconds: v.Seconds, Tally: f.tally,
-		}
+	month, path := placeOf(f.spec, f.base, id)
+	s.Month = month
+	if v := f.version; v != nil {
+		s.Result = &Result{Version: v.ID, Path: path, Digest: v.Digest.String(), Manifest: v.ManifestDigest, Rows: v.Counts, Seconds: v.Seconds, Tally: f.tally}
 	}
 }
 
