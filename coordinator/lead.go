@@ -115,3 +115,19 @@ func (l *leadership) steps(ctx context.Context) error {
 		}
 	}
 }
+
+// repoint finishes rollbacks that whoever decided them could not finish.
+func (l *leadership) repoint(ctx context.Context) error {
+	ticker := time.NewTicker(5 * l.cfg.Tick)
+	defer ticker.Stop()
+	for {
+		if err := l.Repoint(ctx); err != nil && ctx.Err() == nil {
+			l.cfg.Log.Warn("rollback is stuck", "again", 5*l.cfg.Tick, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}

@@ -118,6 +118,7 @@ func (n *Node) serve(ctx, term context.Context) error {
 	group.Go(func() error { return n.cfg.Bus.Serve(ctx, l) })
 	group.Go(func() error { return l.settle(ctx) })
 	group.Go(func() error { return l.steps(ctx) })
+	group.Go(func() error { return l.repoint(ctx) })
 	if err := group.Wait(); over.Err() == nil {
 		return err
 	}
