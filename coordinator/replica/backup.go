@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -91,18 +93,24 @@ func readBackup(from io.Reader) (*ledger.State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBackup, err)
 	}
+	if state.Index() != head.Index {
+		return nil, fmt.Errorf("%w: it says that it ends at index %d, and ends at %d", ErrBackup, head.Index, state.Index())
+	}
 	return state, nil
 }
 
 // Restore puts a backup in the ledger's place, on every member. The ledger must
-// hold no job, unless forced: its jobs are gone afterwards.
-func (r *Replica) Restore(ctx context.Context, from io.Reader, force bool) error {
+// hold no job, unless forced: its jobs are gone afterwards. The one that the backup
+// was taken of may live on, or its workers may; so the restored one takes a new name,
+// which is returned, and what was given out under the old one is worth nothing. The
+// name comes with the snapshot: there is no moment at which it is the old one.
+func (r *Replica) Restore(ctx context.Context, from io.Reader, force bool) (cluster string, err error) {
 	state, err := readBackup(from)
 	if err != nil {
-		return fmt.Errorf("restore the ledger: %w", err)
+		return "", fmt.Errorf("restore the ledger: %w", err)
 	}
 	if err := r.Verify(ctx); err != nil {
-		return fmt.Errorf("restore the ledger: %w", err)
+		return "", fmt.Errorf("restore the ledger: %w", err)
 	}
 	held := 0
 	r.View(func(s *ledger.State) {
@@ -111,14 +119,18 @@ func (r *Replica) Restore(ctx context.Context, from io.Reader, force bool) error
 		}
 	})
 	if held > 0 && !force {
-		return fmt.Errorf("restore the ledger: %w: there is one with %d jobs, which would be lost; restore into a cluster that has just begun, or force it", ErrBackup, held)
+		return "", fmt.Errorf("restore the ledger: %w: there is one with %d jobs, which would be lost; restore into a cluster that has just begun, or force it", ErrBackup, held)
+	}
+	cluster = strings.ToLower(rand.Text())
+	if _, _, err := ledger.Apply(state, state.Index()+1, ledger.Found{Cluster: cluster, After: state.Cluster()}); err != nil {
+		return "", fmt.Errorf("restore the ledger: %w", err)
 	}
 	data, err := state.Snapshot()
 	if err != nil {
-		return fmt.Errorf("restore the ledger: %w", err)
+		return "", fmt.Errorf("restore the ledger: %w", err)
 	}
-	return r.wait(ctx, "restore the ledger", func() error {
-		meta := &raft.SnapshotMeta{Version: raft.SnapshotVersionMax, Index: state.Index(), Term: r.raft.CurrentTerm(), Size: int64(len(data))}
+	return cluster, r.wait(ctx, "restore the ledger", func() error {
+		meta := &raft.SnapshotMeta{Version: raft.SnapshotVersionMax, Index: state.Index(), Size: int64(len(data))}
 		return r.raftError(r.raft.Restore(meta, bytes.NewReader(data), time.Minute))
 	})
 }

@@ -56,6 +56,17 @@ func (c *three) config(id string) Config {
 	return cfg
 }
 
+// address is where a peer is reached.
+func (c *three) address(id string) string {
+	for _, p := range c.peers {
+		if p.ID == id {
+			return p.Address
+		}
+	}
+	c.t.Fatalf("nobody is %s", id)
+	return ""
+}
+
 // open begins or reopens a replica; without a listener, where it was before.
 func (c *three) open(id string, on net.Listener) *Replica {
 	c.t.Helper()

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -84,7 +85,7 @@ type disk struct {
 	err      func() error // why it is of no more use, or nil
 	sumsFrom uint64       // entries before it were written without a sum, by version 1
 
-	write func(func() error) error // tests: a disk that stalls
+	slow atomic.Pointer[func(func() error) error] // tests: a disk that fails or hangs
 }
 
 // Raft's own keys in its stable store, and ours.
@@ -100,7 +101,7 @@ const sumSize = 8
 // newDisk brings a folder of version 1, whose entries and values had no sums, to
 // having them. The term goes last: it is how such a folder is told.
 func newDisk(bolt *raftboltdb.BoltStore, stall time.Duration, fail func(error), broken func() error) (*disk, error) {
-	d := &disk{bolt: bolt, stall: stall, fail: fail, err: broken, write: func(do func() error) error { return do() }}
+	d := &disk{bolt: bolt, stall: stall, fail: fail, err: broken}
 	term, err := bolt.Get(currentTerm)
 	switch {
 	case errors.Is(err, raftboltdb.ErrKeyNotFound):
@@ -161,7 +162,13 @@ func (d *disk) do(write func() error) error {
 		return err
 	}
 	done := make(chan error, 1)
-	go func() { done <- d.write(write) }()
+	go func() {
+		if slow := d.slow.Load(); slow != nil {
+			done <- (*slow)(write)
+			return
+		}
+		done <- write()
+	}()
 	late := time.NewTimer(d.stall)
 	defer late.Stop()
 	var err error

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -23,7 +24,8 @@ type applied struct {
 type fsm struct {
 	watch     func(uint64, []ledger.Event)
 	log       hclog.Logger
-	installed int // snapshots since the last command
+	inARow    int           // snapshots taken in since the last command
+	installed atomic.Uint64 // and since the start
 
 	mu      sync.RWMutex
 	state   *ledger.State
@@ -36,7 +38,7 @@ func newFSM(watch func(uint64, []ledger.Event), log hclog.Logger) *fsm {
 
 // Apply implements raft.FSM. It panics on an entry it cannot read.
 func (f *fsm) Apply(entry *raft.Log) any {
-	f.installed = 0
+	f.inARow = 0
 	cmd, err := ledger.DecodeCommand(entry.Data)
 	if err != nil {
 		panic(fmt.Sprintf("replica: log entry %d: %v", entry.Index, err))
@@ -88,8 +90,9 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
-	if f.installed++; f.installed > 2 { // a log that never reaches the snapshots (raft issue 697)
-		f.log.Error("one snapshot after another and no command between: remove this replica, empty its folder, add it again and promote it", "snapshots", f.installed)
+	f.installed.Add(1)
+	if f.inARow++; f.inARow > 2 { // a log that never reaches the snapshots (raft issue 697)
+		f.log.Error("one snapshot after another and no command between: remove this replica, empty its folder, add it again and promote it", "snapshots", f.inARow)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

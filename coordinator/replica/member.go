@@ -72,20 +72,30 @@ func (r *Replica) Add(ctx context.Context, id, addr string) error {
 // Promote gives a member its vote, once it has applied all that this leader had
 // applied when it was asked: until then the cluster could not do without the others.
 func (r *Replica) Promote(ctx context.Context, id string) error {
-	return r.change(ctx, "promote member "+id, func(servers []raft.Server, prev uint64) (raft.IndexFuture, error) {
-		for _, s := range servers {
-			if string(s.ID) != id {
-				continue
-			}
-			if s.Suffrage == raft.Voter {
-				return nil, nil
-			}
-			if err := r.caughtUp(ctx, string(r.addressOf(s))); err != nil {
-				return nil, err
-			}
-			return r.raft.AddVoter(s.ID, s.Address, prev, r.timeout), nil
+	what := "promote member " + id
+	members, err := r.Members(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	at := slices.IndexFunc(members, func(m Member) bool { return m.ID == id })
+	switch {
+	case r.layer == nil || r.leading() == nil: // change says so
+	case at < 0:
+		return fmt.Errorf("%s: %w: there is none of that name; add it first", what, ErrMember)
+	case members[at].Voter:
+		return nil
+	default:
+		if err := r.caughtUp(ctx, members[at].Address); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
 		}
-		return nil, fmt.Errorf("%w: there is no %q; add it first", ErrMember, id)
+	}
+	return r.change(ctx, what, func(servers []raft.Server, prev uint64) (raft.IndexFuture, error) {
+		for _, s := range servers {
+			if string(s.ID) == id && s.Suffrage != raft.Voter {
+				return r.raft.AddVoter(s.ID, s.Address, prev, r.timeout), nil
+			}
+		}
+		return nil, nil
 	})
 }
 

@@ -174,37 +174,19 @@ func open(cfg Config) (_ *Replica, err error) {
 		return nil, err
 	}
 	log := newLog(cfg.Log)
-	bolt, err := openBolt(filepath.Join(cfg.Dir, "raft.db"))
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, ErrLocked
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: raft.db is damaged; restore the folder from a copy: %w", ErrHistory, err)
-	case err != nil:
-		return nil, err
-	}
 	r := &Replica{
 		peers: peers, timeout: cfg.Timeout, failed: make(chan struct{}),
 		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), heeded: make(chan struct{}),
 	}
-	store, err := newDisk(bolt, cfg.Stall, r.fail, r.Err)
+	store, snaps, err := r.openFolder(cfg, log)
 	if err != nil {
-		return nil, errors.Join(err, bolt.Close())
+		return nil, err
 	}
-	r.store = store
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, store.Close())
 		}
 	}()
-	snaps, err := newSnapshots(cfg.Dir, log)
-	if err != nil {
-		return nil, err
-	}
-	r.snaps = snaps
-	if err := checkHistory(store, snaps, cfg.alone()); err != nil {
-		return nil, err
-	}
 	r.fsm = newFSM(cfg.Watch, log)
 	rc := raft.DefaultConfig()
 	rc.Logger = log
@@ -249,6 +231,31 @@ func open(cfg Config) (_ *Replica, err error) {
 		go r.heed(cfg.Dir, joining)
 	}
 	return r, nil
+}
+
+// openFolder opens the log and the snapshots, and reads them through once.
+func (r *Replica) openFolder(cfg Config, log hclog.Logger) (_ *disk, _ *snapshots, err error) {
+	bolt, err := openBolt(filepath.Join(cfg.Dir, "raft.db"))
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, nil, ErrLocked
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return nil, nil, fmt.Errorf("%w: raft.db is damaged; "+mend+": %w", ErrHistory, err)
+	case err != nil:
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, bolt.Close())
+		}
+	}()
+	if r.store, err = newDisk(bolt, cfg.Stall, r.fail, r.Err); err != nil {
+		return nil, nil, err
+	}
+	if r.snaps, err = newSnapshots(cfg.Dir, log); err != nil {
+		return nil, nil, err
+	}
+	return r.store, r.snaps, checkHistory(r.store, r.snaps, cfg.alone())
 }
 
 // check returns the peers' addresses.
@@ -402,6 +409,24 @@ func (r *Replica) Verify(ctx context.Context) error {
 func (r *Replica) Leader() (id string, ok bool) {
 	_, leader := r.raft.LeaderWithID()
 	return string(leader), leader != ""
+}
+
+// Progress is how far a replica has come; all of it grows with its life.
+type Progress struct {
+	Term      uint64
+	Logged    uint64    // index of the last entry it has
+	Committed uint64    // index of the last entry a quorum has, as far as it knows
+	Applied   uint64    // index of the last entry in its ledger
+	Installed uint64    // snapshots it has read, at its start or because its log did not reach
+	Contact   time.Time // when the leader last spoke to it; zero on the leader
+}
+
+// Progress returns how far this replica has come.
+func (r *Replica) Progress() Progress {
+	return Progress{
+		Term: r.raft.CurrentTerm(), Logged: r.raft.LastIndex(), Committed: r.raft.CommitIndex(), Applied: r.raft.AppliedIndex(),
+		Installed: r.fsm.installed.Load(), Contact: r.raft.LastContact(),
+	}
 }
 
 // Failed is closed when this replica is of no more use and its process has to end:
