@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/store"
 	"rescore/partition/wire"
+	"rescore/worker/comparison"
 	"rescore/worker/program"
 	"rescore/worker/source"
 )
@@ -72,27 +74,29 @@ func (p Places) Check(ctx context.Context, spec job.Spec, base string) (_ job.ID
 // Check answers a coordinator: is the job sound, what is it called, and in which
 // segments do subscribers of some cities live? A panic is a problem with its place.
 func (w *Worker) Check(ctx context.Context, r wire.CheckRequest) (reply wire.CheckReply) {
-	problem := func(err error) wire.CheckReply { return wire.CheckReply{Problem: failure(err).Reason} }
 	var err error
 	defer func() {
 		if err != nil {
-			reply = problem(err)
+			reply = wire.CheckReply{Problem: failure(err).Reason}
 		}
 	}()
 	defer caught(&err, "check the job")
+	reply, err = w.check(ctx, r)
+	return reply
+}
+
+func (w *Worker) check(ctx context.Context, r wire.CheckRequest) (reply wire.CheckReply, err error) {
 	spec, err := job.ParseCanonical(r.Spec)
 	if err != nil {
-		return problem(fmt.Errorf("read the job's spec: %w", err))
+		return reply, fmt.Errorf("read the job's spec: %w", err)
 	}
-	if reply.Job, err = w.cfg.Check(ctx, spec, r.SpecBase); err != nil {
-		return problem(err)
+	if reply.Job, err = w.cfg.Check(ctx, spec, r.SpecBase); err != nil || len(r.Cities) == 0 {
+		return reply, err
 	}
-	if len(r.Cities) > 0 {
-		if reply.Segments, err = w.segments(ctx, spec, r.SpecBase, r.Cities); err != nil {
-			return problem(fmt.Errorf("find the segments of the cities: %w", err))
-		}
+	if reply.Segments, err = w.segments(ctx, spec, r.SpecBase, r.Cities); err != nil {
+		return reply, fmt.Errorf("find the segments of the cities: %w", err)
 	}
-	return reply
+	return reply, nil
 }
 
 // segments returns the segments in which subscribers of some cities are, rising. It
@@ -174,4 +178,38 @@ func bySegments(survey job.Survey, rows int64) (tasks []job.Task) {
 		t.Slices = append(t.Slices, job.Slice{File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes})
 	}
 	return tasks
+}
+
+// Compare answers a coordinator: what do two published versions differ in? A panic is
+// a problem with its place.
+func (w *Worker) Compare(ctx context.Context, r wire.CompareRequest) (reply wire.CompareReply) {
+	var err error
+	defer func() {
+		if err != nil {
+			reply = wire.CompareReply{Problem: failure(err).Reason}
+		}
+	}()
+	defer caught(&err, "compare versions")
+	reply.Figures, err = w.compare(ctx, r)
+	return reply
+}
+
+func (w *Worker) compare(ctx context.Context, r wire.CompareRequest) ([]byte, error) {
+	st, err := w.cfg.Output(r.SpecBase, r.Output)
+	if err != nil {
+		return nil, fmt.Errorf("open output %s: %w", r.Output, err)
+	}
+	from, err := comparison.Open(ctx, st, r.Old)
+	if err != nil {
+		return nil, err
+	}
+	to, err := comparison.Open(ctx, st, r.New)
+	if err != nil {
+		return nil, err
+	}
+	figures, err := comparison.Compare(ctx, st, from, to, w.cfg.Slots, nil)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(figures)
 }

@@ -17,6 +17,7 @@ import (
 // leaves; what is not answered then is asked of another one.
 type Handler interface {
 	Check(ctx context.Context, r wire.CheckRequest) wire.CheckReply
+	Compare(ctx context.Context, r wire.CompareRequest) wire.CompareReply
 }
 
 const (
@@ -34,6 +35,9 @@ func (c *Client) Serve(ctx context.Context, h Handler) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return serve(ctx, c, group, wire.SubjectCheck, question(h.Check), wire.CheckReply{Working: true})
+	})
+	group.Go(func() error {
+		return serve(ctx, c, group, wire.SubjectCompare, question(h.Compare), wire.CompareReply{Working: true})
 	})
 	return group.Wait()
 }

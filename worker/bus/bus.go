@@ -32,6 +32,9 @@ const timeout = 10 * time.Second
 // leads now, or the connection was lost. The outcome is unknown.
 var ErrMoved = errors.New("whoever was asked does not answer any more")
 
+// ErrRefused is returned when the coordinators' servers do not let this worker in.
+var ErrRefused = errors.New("the coordinators refuse this worker's token or certificate")
+
 // role is the user of workers at the coordinators' NATS, inbox what the subjects of
 // their inboxes begin with: they may listen to nothing else.
 const (
@@ -127,6 +130,9 @@ func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger)
 		}
 	}
 	if err != nil {
+		if errors.Is(err, nats.ErrAuthorization) {
+			err = fmt.Errorf("%w: %w", ErrRefused, err)
+		}
 		return nil, fmt.Errorf("connect to nats-server %s as %s: %w", strings.Join(urls, ", "), role, err)
 	}
 	return c, nil

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -128,7 +129,11 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 		return nil
 	})
 	if c.Ready != nil {
-		c.Ready(Listening{ID: c.ID, Raft: self.at(raftPort), NATS: conn.ConnectedAddr(), API: self.at(apiPort)})
+		at := self.at(clientsPort)
+		if len(c.NATS) > 0 {
+			at = strings.Join(c.NATS, ",")
+		}
+		c.Ready(Listening{ID: c.ID, Raft: self.at(raftPort), NATS: at, API: self.at(apiPort)})
 	}
 	return group.Wait()
 }
