@@ -97,7 +97,7 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 		Replica: ledger, Bus: mail, Output: local.Places.Output, Lease: lease.Config{TTL: c.LeaseTTL}, Log: c.Log,
 	})
 	handler := api.New(api.Config{
-		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Output: local.Places.Output, Log: c.Log,
+		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Log: c.Log,
 		Address: func(id string) (string, bool) { return c.apiOf(ctx, ledger, id) },
 	})
 	defer handler.Close()
