@@ -142,8 +142,11 @@ func (t *Term) troubled(id job.ID, err error) {
 		w.trouble, w.wait, w.again = nil, 0, time.Time{}
 	default:
 		w.wait = min(max(2*w.wait, againMin), againMax)
-		w.trouble, w.again = err, t.cfg.Now().Add(w.wait)
-		t.cfg.Log.Warn("job is stuck", "job", id, "again", w.wait, "err", err)
+		w.again = t.cfg.Now().Add(w.wait)
+		if answerTo(err) != wire.Retry { // which says that somebody else may lead, and nothing of the job
+			w.trouble = err
+			t.cfg.Log.Warn("job is stuck", "job", id, "again", w.wait, "err", err)
+		}
 	}
 }
 

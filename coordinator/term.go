@@ -117,7 +117,7 @@ func (t *Term) Tick(ctx context.Context) {
 		t.slow = lease.Slow(s, t.book, now, t.cfg.Lease)
 		t.divisible(lease.Divisible(s, slots, t.cfg.Lease))
 		for l := range t.rows {
-			if !current(s, l) {
+			if !lease.Current(s, l) {
 				delete(t.rows, l)
 			}
 		}
@@ -191,16 +191,6 @@ func (c Config) each(ctx context.Context, n int, do func(ctx context.Context, i 
 		group.Go(func() error { return do(ctx, i) })
 	}
 	return group.Wait()
-}
-
-// current reports whether a task is leased under l.
-func current(s *ledger.State, l ledger.Lease) bool {
-	j := s.Job(l.Job)
-	if j == nil || l.Stage >= len(j.Stages) || l.Task >= len(j.Stages[l.Stage].Tasks) {
-		return false
-	}
-	t := &j.Stages[l.Stage].Tasks[l.Task]
-	return t.State == ledger.Leased && (t.Token == l.Token || t.Second != nil && t.Second.Token == l.Token)
 }
 
 // unfit fails the jobs that a worker cannot work on: their models do not score what

@@ -74,12 +74,8 @@ func (b *Book) Done(l ledger.Lease, at time.Time) {
 // passes of jobs that wait for nothing, so that a book is as large as the work in
 // flight.
 func (b *Book) Forget(st *ledger.State) {
-	current := make(map[ledger.Lease]bool, len(b.leases))
-	for l := range leases(st) {
-		current[l] = true
-	}
 	for l := range b.leases {
-		if !current[l] {
+		if !Current(st, l) {
 			delete(b.leases, l)
 		}
 	}

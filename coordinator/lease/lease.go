@@ -296,8 +296,8 @@ func deal(queues []*queue, requests []Request) [][]ledger.TaskRef {
 // second returns which request is given a second attempt of a leased task, or -1:
 // never the worker that is at it, and nobody who is not ready for its job.
 func second(st *ledger.State, l ledger.Lease, requests []Request, given [][]ledger.TaskRef) int {
-	t := leased(st, l)
-	if t == nil || t.Second != nil {
+	t := taskOf(st, l)
+	if t == nil || t.State != ledger.Leased || t.Token != l.Token || t.Second != nil || st.Job(l.Job).Paused != nil {
 		return -1
 	}
 	for i, r := range requests {
@@ -308,17 +308,19 @@ func second(st *ledger.State, l ledger.Lease, requests []Request, given [][]ledg
 	return -1
 }
 
-// leased returns the task that is leased under l, or nil when the lease is over or
-// its job is paused.
-func leased(st *ledger.State, l ledger.Lease) *ledger.Task {
+// Current reports whether a lease is one that its task is worked on under.
+func Current(st *ledger.State, l ledger.Lease) bool {
+	t := taskOf(st, l)
+	return t != nil && t.State == ledger.Leased && (t.Token == l.Token || t.Second != nil && t.Second.Token == l.Token)
+}
+
+// taskOf returns the task a lease names, nil when there is none.
+func taskOf(st *ledger.State, l ledger.Lease) *ledger.Task {
 	j := st.Job(l.Job)
-	if j == nil || j.Paused != nil || l.Stage >= len(j.Stages) || l.Task >= len(j.Stages[l.Stage].Tasks) {
+	if j == nil || l.Stage < 0 || l.Stage >= len(j.Stages) || l.Task < 0 || l.Task >= len(j.Stages[l.Stage].Tasks) {
 		return nil
 	}
-	if t := &j.Stages[l.Stage].Tasks[l.Task]; t.State == ledger.Leased && t.Token == l.Token {
-		return t
-	}
-	return nil
+	return &j.Stages[l.Stage].Tasks[l.Task]
 }
 
 // Unready returns the first job in turn that has waiting tasks and is not among
