@@ -325,6 +325,31 @@ node:                            \
 	DECQ R13                 \
 	JNZ  node
 
+// TURN begins with a tree: its masks, which were replayed, are at SI from now on, and
+// those at R9 are for the drill of the next.
+#define TURN(size) \
+	XCHGQ SI, R9                 \
+	ADDQ $(size*node__size), BX  \
+	VPTERNLOGD $0xff, Z0, Z0, Z0 \
+	VMOVDQU64 Z0, (R9)           \
+	SWAPMASKS                    \
+	VPXORQ Z24, Z24, Z24         \
+	VPXORQ Z25, Z25, Z25         \
+	VPXORQ Z26, Z26, Z26         \
+	VPXORQ Z27, Z27, Z27         \
+	VPXORQ Z28, Z28, Z28
+
+// EACH does rows 0 to 7 of each eight, whose leaves BYTES has left.
+#define EACH(rows) \
+	rows(Z0, 0)  \
+	rows(Z1, 1)  \
+	rows(Z2, 2)  \
+	rows(Z3, 3)  \
+	rows(Z11, 4) \
+	rows(Z13, 5) \
+	rows(Z12, 6) \
+	rows(Z14, 7)
+
 // LOOK32 looks the values of the leaves in the low bytes up, from the words in Z16
 // to Z19, and adds them to sums; and moves on to the next bytes.
 #define LOOK32(leaf, at) \
@@ -367,30 +392,14 @@ TEXT ·sum32(SB), NOSPLIT, $0-48
 	MOVQ table+32(FP), R11
 
 tree:
-	XCHGQ SI, R9
-	ADDQ $(32*node__size), BX
-	VPTERNLOGD $0xff, Z0, Z0, Z0
-	VMOVDQU64 Z0, (R9)
-	SWAPMASKS
-	VPXORQ Z24, Z24, Z24
-	VPXORQ Z25, Z25, Z25
-	VPXORQ Z26, Z26, Z26
-	VPXORQ Z27, Z27, Z27
-	VPXORQ Z28, Z28, Z28
+	TURN(32)
 	FOLD
 	BYTES32
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
 	VMOVDQU64 128(R11), Z18
 	VMOVDQU64 192(R11), Z19
-	ROWS32(Z0, 0)
-	ROWS32(Z1, 1)
-	ROWS32(Z2, 2)
-	ROWS32(Z3, 3)
-	ROWS32(Z11, 4)
-	ROWS32(Z13, 5)
-	ROWS32(Z12, 6)
-	ROWS32(Z14, 7)
+	EACH(ROWS32)
 	ADDQ $256, R11
 	DECQ CX
 	JNZ  tree
@@ -429,28 +438,12 @@ TEXT ·sum32Single(SB), NOSPLIT, $0-48
 	MOVQ table+32(FP), R11
 
 tree:
-	XCHGQ SI, R9
-	ADDQ $(32*node__size), BX
-	VPTERNLOGD $0xff, Z0, Z0, Z0
-	VMOVDQU64 Z0, (R9)
-	SWAPMASKS
-	VPXORQ Z24, Z24, Z24
-	VPXORQ Z25, Z25, Z25
-	VPXORQ Z26, Z26, Z26
-	VPXORQ Z27, Z27, Z27
-	VPXORQ Z28, Z28, Z28
+	TURN(32)
 	FOLD
 	BYTES32
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
-	ROWSSINGLE32(Z0, 0)
-	ROWSSINGLE32(Z1, 1)
-	ROWSSINGLE32(Z2, 2)
-	ROWSSINGLE32(Z3, 3)
-	ROWSSINGLE32(Z11, 4)
-	ROWSSINGLE32(Z13, 5)
-	ROWSSINGLE32(Z12, 6)
-	ROWSSINGLE32(Z14, 7)
+	EACH(ROWSSINGLE32)
 	ADDQ $128, R11
 	DECQ CX
 	JNZ  tree
@@ -501,6 +494,7 @@ tree:
 	FOLD                            \
 	ADDQ $2048, SI                  \
 	FOLD                            \
+	SUBQ $2048, SI                  \
 	VPORQ Z0, Z1, Z23               \
 	VPTERNLOGQ $0xfe, Z2, Z3, Z23   \
 	VPTERNLOGQ $0xfe, Z4, Z5, Z23   \
@@ -520,18 +514,8 @@ TEXT ·sum64(SB), NOSPLIT, $0-48
 	MOVQ table+32(FP), R11
 
 tree:
-	XCHGQ SI, R9
-	ADDQ $(64*node__size), BX
-	VPTERNLOGD $0xff, Z0, Z0, Z0
-	VMOVDQU64 Z0, (R9)
-	SWAPMASKS
-	VPXORQ Z24, Z24, Z24
-	VPXORQ Z25, Z25, Z25
-	VPXORQ Z26, Z26, Z26
-	VPXORQ Z27, Z27, Z27
-	VPXORQ Z28, Z28, Z28
+	TURN(64)
 	FOLD64
-	SUBQ $2048, SI
 	BYTES64
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
@@ -541,14 +525,7 @@ tree:
 	VMOVDQU64 320(R11), Z21
 	VMOVDQU64 384(R11), Z22
 	VMOVDQU64 448(R11), Z23
-	ROWS64(Z0, 0)
-	ROWS64(Z1, 1)
-	ROWS64(Z2, 2)
-	ROWS64(Z3, 3)
-	ROWS64(Z11, 4)
-	ROWS64(Z13, 5)
-	ROWS64(Z12, 6)
-	ROWS64(Z14, 7)
+	EACH(ROWS64)
 	ADDQ $512, R11
 	DECQ CX
 	JNZ  tree
@@ -593,31 +570,14 @@ TEXT ·sum64Single(SB), NOSPLIT, $0-48
 	MOVQ table+32(FP), R11
 
 tree:
-	XCHGQ SI, R9
-	ADDQ $(64*node__size), BX
-	VPTERNLOGD $0xff, Z0, Z0, Z0
-	VMOVDQU64 Z0, (R9)
-	SWAPMASKS
-	VPXORQ Z24, Z24, Z24
-	VPXORQ Z25, Z25, Z25
-	VPXORQ Z26, Z26, Z26
-	VPXORQ Z27, Z27, Z27
-	VPXORQ Z28, Z28, Z28
+	TURN(64)
 	FOLD64
-	SUBQ $2048, SI
 	BYTES64
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
 	VMOVDQU64 128(R11), Z18
 	VMOVDQU64 192(R11), Z19
-	ROWSSINGLE64(Z0, 0)
-	ROWSSINGLE64(Z1, 1)
-	ROWSSINGLE64(Z2, 2)
-	ROWSSINGLE64(Z3, 3)
-	ROWSSINGLE64(Z11, 4)
-	ROWSSINGLE64(Z13, 5)
-	ROWSSINGLE64(Z12, 6)
-	ROWSSINGLE64(Z14, 7)
+	EACH(ROWSSINGLE64)
 	ADDQ $256, R11
 	DECQ CX
 	JNZ  tree

@@ -202,6 +202,26 @@ bytes:
 	VPOR Y12, Y13, Y12   \
 	VMOVDQU Y12, (64*i)(DI)
 
+// HIGHS puts the planes of at least 0 to at least 16.
+#define HIGHS(put, done) \
+	put(0, VPOR, Y14, done) \
+	put(1, VPOR, Y6, done) \
+	put(2, VPOR, Y7, done) \
+	put(3, VPOR, Y8, done) \
+	put(4, VPOR, Y2, done) \
+	put(5, VPOR, Y9, done) \
+	put(6, VPOR, Y10, done) \
+	put(7, VPOR, Y11, done) \
+	put(8, VPOR, Y3, done) \
+	put(9, VPAND, Y6, done) \
+	put(10, VPAND, Y7, done) \
+	put(11, VPAND, Y8, done) \
+	put(12, VPAND, Y2, done) \
+	put(13, VPAND, Y9, done) \
+	put(14, VPAND, Y10, done) \
+	put(15, VPAND, Y11, done) \
+	put(16, VPAND, Y15, done)
+
 // func stand256(bits *[8]plane, absent *plane, low *plane, lows int, left, right *plane, highs int)
 //
 // stand, from the bits of bins: low gets the lows (at most 15) planes after the first; left and right, where
@@ -243,45 +263,13 @@ high:
 	MOVQ R9, DI
 	TESTQ DI, DI
 	JZ   right
-	PUTLEFT(0, VPOR, Y14, right)
-	PUTLEFT(1, VPOR, Y6, right)
-	PUTLEFT(2, VPOR, Y7, right)
-	PUTLEFT(3, VPOR, Y8, right)
-	PUTLEFT(4, VPOR, Y2, right)
-	PUTLEFT(5, VPOR, Y9, right)
-	PUTLEFT(6, VPOR, Y10, right)
-	PUTLEFT(7, VPOR, Y11, right)
-	PUTLEFT(8, VPOR, Y3, right)
-	PUTLEFT(9, VPAND, Y6, right)
-	PUTLEFT(10, VPAND, Y7, right)
-	PUTLEFT(11, VPAND, Y8, right)
-	PUTLEFT(12, VPAND, Y2, right)
-	PUTLEFT(13, VPAND, Y9, right)
-	PUTLEFT(14, VPAND, Y10, right)
-	PUTLEFT(15, VPAND, Y11, right)
-	PUTLEFT(16, VPAND, Y15, right)
+	HIGHS(PUTLEFT, right)
 
 right:
 	MOVQ R10, DI
 	TESTQ DI, DI
 	JZ   stood
-	PUTRIGHT(0, VPOR, Y14, stood)
-	PUTRIGHT(1, VPOR, Y6, stood)
-	PUTRIGHT(2, VPOR, Y7, stood)
-	PUTRIGHT(3, VPOR, Y8, stood)
-	PUTRIGHT(4, VPOR, Y2, stood)
-	PUTRIGHT(5, VPOR, Y9, stood)
-	PUTRIGHT(6, VPOR, Y10, stood)
-	PUTRIGHT(7, VPOR, Y11, stood)
-	PUTRIGHT(8, VPOR, Y3, stood)
-	PUTRIGHT(9, VPAND, Y6, stood)
-	PUTRIGHT(10, VPAND, Y7, stood)
-	PUTRIGHT(11, VPAND, Y8, stood)
-	PUTRIGHT(12, VPAND, Y2, stood)
-	PUTRIGHT(13, VPAND, Y9, stood)
-	PUTRIGHT(14, VPAND, Y10, stood)
-	PUTRIGHT(15, VPAND, Y11, stood)
-	PUTRIGHT(16, VPAND, Y15, stood)
+	HIGHS(PUTRIGHT, stood)
 
 stood:
 	ADDQ $32, BX

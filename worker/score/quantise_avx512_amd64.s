@@ -346,6 +346,26 @@ look:
 	VPORQ reg, Z31, Z11      \
 	VMOVDQU64 Z11, (64*i)(DI)
 
+// HIGHS puts the planes of at least 0 to at least 16.
+#define HIGHS(put, done) \
+	put(0, Z12, done) \
+	put(1, Z16, done) \
+	put(2, Z17, done) \
+	put(3, Z18, done) \
+	put(4, Z19, done) \
+	put(5, Z20, done) \
+	put(6, Z21, done) \
+	put(7, Z22, done) \
+	put(8, Z23, done) \
+	put(9, Z24, done) \
+	put(10, Z25, done) \
+	put(11, Z26, done) \
+	put(12, Z27, done) \
+	put(13, Z28, done) \
+	put(14, Z29, done) \
+	put(15, Z30, done) \
+	put(16, Z13, done)
+
 // TRANSPOSE makes of 64 bins the words of their bits, lowest first.
 #define TRANSPOSE(at, a) \
 	VPERMB   (64*at)(SI), Z29, a \
@@ -436,45 +456,13 @@ high:
 	MOVQ left+40(FP), DI
 	TESTQ DI, DI
 	JZ   right
-	PUTLEFT(0, Z12, right)
-	PUTLEFT(1, Z16, right)
-	PUTLEFT(2, Z17, right)
-	PUTLEFT(3, Z18, right)
-	PUTLEFT(4, Z19, right)
-	PUTLEFT(5, Z20, right)
-	PUTLEFT(6, Z21, right)
-	PUTLEFT(7, Z22, right)
-	PUTLEFT(8, Z23, right)
-	PUTLEFT(9, Z24, right)
-	PUTLEFT(10, Z25, right)
-	PUTLEFT(11, Z26, right)
-	PUTLEFT(12, Z27, right)
-	PUTLEFT(13, Z28, right)
-	PUTLEFT(14, Z29, right)
-	PUTLEFT(15, Z30, right)
-	PUTLEFT(16, Z13, right)
+	HIGHS(PUTLEFT, right)
 
 right:
 	MOVQ right+48(FP), DI
 	TESTQ DI, DI
 	JZ   stood
-	PUTRIGHT(0, Z12, stood)
-	PUTRIGHT(1, Z16, stood)
-	PUTRIGHT(2, Z17, stood)
-	PUTRIGHT(3, Z18, stood)
-	PUTRIGHT(4, Z19, stood)
-	PUTRIGHT(5, Z20, stood)
-	PUTRIGHT(6, Z21, stood)
-	PUTRIGHT(7, Z22, stood)
-	PUTRIGHT(8, Z23, stood)
-	PUTRIGHT(9, Z24, stood)
-	PUTRIGHT(10, Z25, stood)
-	PUTRIGHT(11, Z26, stood)
-	PUTRIGHT(12, Z27, stood)
-	PUTRIGHT(13, Z28, stood)
-	PUTRIGHT(14, Z29, stood)
-	PUTRIGHT(15, Z30, stood)
-	PUTRIGHT(16, Z13, stood)
+	HIGHS(PUTRIGHT, stood)
 
 stood:
 	VZEROUPPER

@@ -232,36 +232,40 @@ func TestADictionaryChunkBesideAPlainOneIsReadByValue(t *testing.T) {
 	}
 }
 
-// BenchmarkCoded reports what an extra column costs to read by dictionary, a third of
-// its rows null or none, with what is handed over beside it.
+// BenchmarkCoded reports what an extra column costs to read by dictionary and by value, a
+// third of its rows null or none, with what is handed over beside it.
 func BenchmarkCoded(b *testing.B) {
-	for _, nulls := range []float64{0, 0.3} {
-		dir := b.TempDir()
-		rows := few(1, 200_000, 40, nulls)
-		write(b, dir, "in/a.parquet", parquetBytes(b, rows, byDictionary))
-		d := open(b, dir, subscriberSpec("in"))
-		sv := survey(b, d)
-		tasks := cut(sv, whole)
-		b.Run(fmt.Sprintf("nulls %v", nulls), func(b *testing.B) {
-			for b.Loop() {
-				for _, task := range tasks {
-					r, err := d.Reader(task, sv.Files, []string{"score"}, 8192, memory.NewGoAllocator())
-					if err != nil {
-						b.Fatal(err)
+	for _, distinct := range []int{40, 4000} {
+		for _, nulls := range []float64{0, 0.3} {
+			dir := b.TempDir()
+			rows := few(1, 200_000, distinct, nulls)
+			write(b, dir, "in/a.parquet", parquetBytes(b, rows, byDictionary))
+			d := open(b, dir, subscriberSpec("in"))
+			sv := survey(b, d)
+			tasks := cut(sv, whole)
+			for name, coded := range map[string]bool{"code": true, "value": false} {
+				b.Run(fmt.Sprintf("%d/nulls %v/%s", distinct, nulls, name), func(b *testing.B) {
+					for b.Loop() {
+						for _, task := range tasks {
+							r, err := d.Reader(task, sv.Files, []string{"score"}, 2048, memory.NewGoAllocator())
+							if err != nil {
+								b.Fatal(err)
+							}
+							r.Code([]bool{coded})
+							for err == nil {
+								_, err = r.Next(context.Background())
+							}
+							if !errors.Is(err, io.EOF) {
+								b.Fatal(err)
+							}
+							if err := r.Close(); err != nil {
+								b.Fatal(err)
+							}
+						}
 					}
-					r.Code([]bool{true})
-					for err == nil {
-						_, err = r.Next(context.Background())
-					}
-					if !errors.Is(err, io.EOF) {
-						b.Fatal(err)
-					}
-					if err := r.Close(); err != nil {
-						b.Fatal(err)
-					}
-				}
+					b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rows)), "ns/row")
+				})
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rows)), "ns/row")
-		})
+		}
 	}
 }
