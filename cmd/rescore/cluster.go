@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,7 @@ import (
 type clusterFlags struct {
 	coordinators, tokenFile string
 	ca, cert, key           string
+	patience                time.Duration
 }
 
 func (a *app) clusterFlags(cmd *cobra.Command) *clusterFlags {
@@ -30,6 +32,7 @@ func (a *app) clusterFlags(cmd *cobra.Command) *clusterFlags {
 	flags.StringVar(&f.ca, "tls-ca", "", "`file` of the cluster's certificate authority; without it, plain HTTP")
 	flags.StringVar(&f.cert, "tls-cert", "", "`file` of this machine's certificate")
 	flags.StringVar(&f.key, "tls-key", "", "`file` of its key")
+	flags.DurationVar(&f.patience, "patience", 30*time.Second, "how `long` to go on asking while no coordinator answers")
 	return f
 }
 
@@ -50,7 +53,7 @@ func (f *clusterFlags) connect(a *app) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Coordinators: strings.Split(addresses, ","), Token: token, User: whoami(a), TLS: secure})
+	c, err := client.New(client.Config{Coordinators: strings.Split(addresses, ","), Token: token, User: whoami(a), TLS: secure, Patience: f.patience})
 	if err != nil {
 		return nil, boot.WithCode(err, boot.Usage, "write --coordinators h1:7300,h2:7300,h3:7300")
 	}

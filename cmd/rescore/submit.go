@@ -118,6 +118,8 @@ func outcomeOf(s api.Status) error {
 	switch s.State {
 	case job.Failed.String():
 		return boot.WithCode(fmt.Errorf("job %s failed: %s", s.Job.Job, s.Failure), boot.Failure, "mend what the reason says, then: rescore retry "+string(s.Job.Job))
+	case job.Cancelled.String():
+		return boot.WithCode(fmt.Errorf("job %s: %s", s.Job.Job, s.Failure), boot.Failure, "to let it go on: rescore retry "+string(s.Job.Job))
 	case job.Held.String():
 		reason := "a gate refused it"
 		if s.Held != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,26 +16,38 @@ import (
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/boot"
+	"rescore/coordinator/client"
 )
 
 func (a *app) versionsCommand() *cobra.Command {
-	var path string
+	var path, dataset string
 	cmd := &cobra.Command{
 		Use:   "versions [JOB.yaml]",
 		Short: "List the published versions of a dataset, oldest first",
 		Long: `Versions lists what is published in the output folder of a job file, or in the
 folder that --path names. With neither it takes job.yaml in the current folder,
-or else the current folder itself. The newest version is the current one: what
-readers of the dataset get.`,
+or else the current folder itself. The current version is what readers of the
+dataset get: the newest, unless somebody rolled back.
+
+With --dataset it asks a cluster for the history of a dataset, with its
+rollbacks.`,
 		Example: `  rescore versions job.yaml
-  rescore versions --path out --output json`,
+  rescore versions --path out --output json
+  rescore versions --dataset base`,
 		Args: between(0, 1),
 	}
-	f := a.jobFlags(cmd)
+	f, c := a.jobFlags(cmd), a.clusterFlags(cmd)
 	cmd.Flags().StringVar(&path, "path", "", "output `folder` of the dataset, instead of a job file")
+	cmd.Flags().StringVar(&dataset, "dataset", "", "`name` of a dataset of a cluster, instead of a folder")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir := path
 		switch {
+		case dataset != "" && (path != "" || len(args) > 0):
+			return boot.Usagef("give one of them", "versions was given --dataset and a folder")
+		case dataset != "":
+			return a.ask(c, func(cmd *cobra.Command, _ []string, c *client.Client) error {
+				return a.history(cmd.Context(), c, dataset)
+			})(cmd, args)
 		case path != "" && len(args) > 0:
 			return boot.Usagef("give one of the two", "versions was given a job file and --path")
 		case path == "" && len(args) == 0:
@@ -90,6 +103,37 @@ readers of the dataset get.`,
 		return a.print("%s", b.String())
 	}
 	return cmd
+}
+
+// history prints what a cluster published of a dataset.
+func (a *app) history(ctx context.Context, c *client.Client, dataset string) error {
+	list, err := c.Versions(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return a.printJSON(list)
+	}
+	if len(list.Versions) == 0 {
+		_, _ = fmt.Fprintf(a.err, "no version of %s is published\n", dataset) // a remark, not the result
+		return nil
+	}
+	var b strings.Builder
+	table(&b, func(t *tabwriter.Writer) {
+		_, _ = fmt.Fprintf(t, "VERSION\tMONTH\tSCORED\tIN\tSECONDS\tPUBLISHED\tDIGEST\tJOB\tSTANDS ON\t\n")
+		for _, v := range list.Versions {
+			mark := ""
+			if v.Current {
+				mark = "current"
+			}
+			_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1f\t%s\t%.12s\t%s\t%s\t%s\n", v.Version, v.Month, v.Rows.Scored, v.Rows.In, v.Seconds,
+				v.Published.UTC().Format(time.DateTime), v.Digest, v.Job, dash(v.Base), mark)
+		}
+	})
+	for _, r := range list.Rollbacks {
+		fmt.Fprintf(&b, "rolled back to %s by %s: %s\n", r.Version, r.Who, r.Reason)
+	}
+	return a.print("%s", b.String())
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -77,7 +77,7 @@ func New(cfg Config) (*Client, error) {
 	c.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: cfg.TLS, TLSHandshakeTimeout: 5 * time.Second,
-			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 2 * time.Minute,
+			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 15 * time.Minute, // a check reads the whole base
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token goes nowhere else
 	}
@@ -118,10 +118,69 @@ func (c *Client) Tasks(ctx context.Context, id job.ID, stage, state string, from
 	return ask[api.Status](ctx, c, http.MethodGet, jobPath(id)+"?"+q.Encode(), nil)
 }
 
-// Change does to a job what a verb of the API says: retry, release.
+// Change does to a job what a verb of the API says: cancel, pause, resume, retry,
+// release.
 func (c *Client) Change(ctx context.Context, id job.ID, verb string, change api.Change) (api.Changed, error) {
 	return ask[api.Changed](ctx, c, http.MethodPost, jobPath(id)+"/"+verb, change)
 }
+
+// Rerun says what doing something again takes, and does it when it is told to.
+func (c *Client) Rerun(ctx context.Context, r api.Rerun) (api.Rerunning, error) {
+	return ask[api.Rerunning](ctx, c, http.MethodPost, "/v1/rerun", r)
+}
+
+// Versions returns a dataset's history.
+func (c *Client) Versions(ctx context.Context, dataset string) (api.Versions, error) {
+	return ask[api.Versions](ctx, c, http.MethodGet, datasetPath(dataset)+"/versions", nil)
+}
+
+// Diff compares two versions, the current one with the one before where they are "".
+func (c *Client) Diff(ctx context.Context, dataset, from, to string) (api.Difference, error) {
+	q := url.Values{"old": {from}, "new": {to}}
+	return ask[api.Difference](ctx, c, http.MethodGet, datasetPath(dataset)+"/diff?"+q.Encode(), nil)
+}
+
+// Rollback makes an older version the current one again.
+func (c *Client) Rollback(ctx context.Context, dataset string, b api.Back) (api.Pointed, error) {
+	return ask[api.Pointed](ctx, c, http.MethodPost, datasetPath(dataset)+"/rollback", b)
+}
+
+// Collect counts, lists or deletes what nobody needs of a dataset.
+func (c *Client) Collect(ctx context.Context, dataset string, step api.Collect) (api.Collected, error) {
+	return ask[api.Collected](ctx, c, http.MethodPost, datasetPath(dataset)+"/gc", step)
+}
+
+// Workers lists who works.
+func (c *Client) Workers(ctx context.Context) (api.Workers, error) {
+	return ask[api.Workers](ctx, c, http.MethodGet, "/v1/workers", nil)
+}
+
+// Drain tells a worker to finish what it has and leave.
+func (c *Client) Drain(ctx context.Context, worker string) (api.Drained, error) {
+	return ask[api.Drained](ctx, c, http.MethodPost, "/v1/workers/"+url.PathEscape(worker)+"/drain", struct{}{})
+}
+
+// Members lists the coordinators.
+func (c *Client) Members(ctx context.Context) (api.Members, error) {
+	return ask[api.Members](ctx, c, http.MethodGet, "/v1/members", nil)
+}
+
+// AddMember brings a coordinator in that has no vote yet.
+func (c *Client) AddMember(ctx context.Context, id, address string) (api.Members, error) {
+	return ask[api.Members](ctx, c, http.MethodPost, "/v1/members", api.Joining{ID: id, Address: address})
+}
+
+// PromoteMember gives a coordinator its vote, once it has caught up.
+func (c *Client) PromoteMember(ctx context.Context, id string) (api.Members, error) {
+	return ask[api.Members](ctx, c, http.MethodPost, "/v1/members/"+url.PathEscape(id)+"/promote", struct{}{})
+}
+
+// RemoveMember takes a coordinator out; force does it where two voters are left.
+func (c *Client) RemoveMember(ctx context.Context, id string, force bool) (api.Members, error) {
+	return ask[api.Members](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(id)+query(force), nil)
+}
+
+func query(force bool) string { return "?force=" + strconv.FormatBool(force) }
 
 // Watch calls show with a job's status about once a second until the job is over or
 // waits for somebody, and returns the last. It follows the job from leader to leader.
@@ -168,6 +227,8 @@ func follow(body io.Reader, show func(api.Status)) (s api.Status, over bool, err
 	return s, false, nil
 }
 
+func datasetPath(name string) string { return "/v1/datasets/" + url.PathEscape(name) }
+
 func jobPath(id job.ID) string { return "/v1/jobs/" + url.PathEscape(string(id)) }
 
 // ask makes one request and decodes its answer.
@@ -180,7 +241,13 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 			return v, fmt.Errorf("encode a request: %w", err)
 		}
 	}
-	r, err := c.do(ctx, method, path, data)
+	return askRaw[T](ctx, c, method, path, data)
+}
+
+// askRaw makes one request with a body as it is.
+func askRaw[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
+	var v T
+	r, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return v, err
 	}
