@@ -138,13 +138,13 @@ func patient(t *testing.T) context.Context {
 // receive waits for something that is to come.
 func receive[T any](t *testing.T, from <-chan T, what string) T {
 	t.Helper()
+	var x T
 	select {
-	case x := <-from:
-		return x
+	case x = <-from:
 	case <-time.After(patience):
 		t.Fatalf("%s did not come", what)
-		panic("unreachable")
 	}
+	return x
 }
 
 func mustEncode[M wire.Message](t *testing.T, m M) []byte {
