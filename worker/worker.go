@@ -232,10 +232,9 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		if reply.Drain {
 			w.Drain()
 		}
-		if len(reply.Assignments) > 0 {
-			continue
-		}
-		if news := w.consider(ctx, reply.Offers, &ready, &unfit); news {
+		// Offers come beside assignments too: a job must not wait until the one before has
+		// nothing left.
+		if news := w.consider(ctx, reply.Offers, &ready, &unfit); news || len(reply.Assignments) > 0 {
 			continue
 		}
 		pause := max(reply.Retry(), soonest)
