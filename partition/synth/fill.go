@@ -41,7 +41,7 @@ func (b *Base) Fill(batch *Batch, first, n int64) int {
 	return batch.Len
 }
 
-// Rows counts the rows that Fill makes of a range.
+// Rows counts the rows that Fill makes of a range. It panics where Fill does.
 func (b *Base) Rows(first, n int64) int64 {
 	b.inside(first, n)
 	rows := n

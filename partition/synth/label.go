@@ -11,7 +11,7 @@ func (b *Base) Churned(i int64) bool {
 
 // Labels appends the number and label (1 leaves in m+1, 0 stays) of every
 // subscriber of a range who is in the base at the end of m: the ones already
-// cancelled or ported out in m have no label.
+// cancelled or ported out in m have no label. It panics where Fill does.
 func (b *Base) Labels(numbers []uint64, churned []uint8, first, n int64) ([]uint64, []uint8) {
 	b.inside(first, n)
 	k := 0
@@ -92,7 +92,7 @@ func (c *Planted) fields() [21]*int64 {
 	}
 }
 
-// Planted counts what Fill plants in a range.
+// Planted counts what Fill plants in a range. It panics where Fill does.
 func (b *Base) Planted(first, n int64) Planted {
 	b.inside(first, n)
 	var c Planted
