@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/cluster"
 	"rescore/coordinator/api"
 	"rescore/coordinator/client"
 )
@@ -20,7 +20,8 @@ import (
 // clusterFlags are the flags of every command that asks a cluster.
 type clusterFlags struct {
 	coordinators, tokenFile string
-	ca, cert, key           string
+	tls                     tlsFlags
+	insecure                bool
 	patience                time.Duration
 }
 
@@ -29,9 +30,8 @@ func (a *app) clusterFlags(cmd *cobra.Command) *clusterFlags {
 	flags := cmd.Flags()
 	flags.StringVar(&f.coordinators, "coordinators", "", "the coordinators' `addresses`, h1:7300,h2:7300,h3:7300 (RESCORE_COORDINATORS)")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`file` of the cluster's token (RESCORE_TOKEN_FILE)")
-	flags.StringVar(&f.ca, "tls-ca", "", "`file` of the cluster's certificate authority; without it, plain HTTP")
-	flags.StringVar(&f.cert, "tls-cert", "", "`file` of this machine's certificate")
-	flags.StringVar(&f.key, "tls-key", "", "`file` of its key")
+	f.tls.bind(flags)
+	flags.BoolVar(&f.insecure, "insecure", false, "send the token beyond this machine without TLS")
 	flags.DurationVar(&f.patience, "patience", 30*time.Second, "how `long` to go on asking while no coordinator answers")
 	return f
 }
@@ -42,26 +42,31 @@ func (f *clusterFlags) connect(a *app) (*client.Client, error) {
 	if addresses == "" {
 		addresses = a.env("RESCORE_COORDINATORS")
 	}
-	if addresses == "" {
-		return nil, boot.Usagef("name them with --coordinators h1:7300,h2:7300,h3:7300 or in RESCORE_COORDINATORS", "no coordinator is named")
+	bases, err := cluster.ParseCoordinators(addresses)
+	if err != nil {
+		return nil, err
 	}
 	token, err := a.token(f.tokenFile)
 	if err != nil {
 		return nil, err
 	}
-	secure, err := f.tls()
+	secure, err := f.tls.config()
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(client.Config{Coordinators: strings.Split(addresses, ","), Token: token, User: whoami(a), TLS: secure, Patience: f.patience})
-	if err != nil {
-		return nil, boot.WithCode(err, boot.Usage, "write --coordinators h1:7300,h2:7300,h3:7300")
+	cfg := client.Config{Token: token, User: whoami(a), TLS: secure, Patience: f.patience}
+	for _, base := range bases {
+		if err := cluster.Near(f.insecure || secure != nil, base.Host); err != nil {
+			return nil, err
+		}
+		cfg.Coordinators = append(cfg.Coordinators, base.String())
 	}
-	return c, nil
+	return client.New(cfg)
 }
 
-// tls returns how to speak to coordinators; nil is plain HTTP.
-func (f *clusterFlags) tls() (*tls.Config, error) {
+// config returns how to speak to coordinators; nil is without TLS. A certificate of
+// one's own is for roles: who asks shows the token.
+func (f *tlsFlags) config() (*tls.Config, error) {
 	if f.ca == "" {
 		if f.cert != "" || f.key != "" {
 			return nil, boot.Usagef("name the cluster's authority with --tls-ca", "--tls-cert and --tls-key go with --tls-ca")

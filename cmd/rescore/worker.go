@@ -144,9 +144,8 @@ func (f *tlsFlags) bind(flags *pflag.FlagSet) {
 
 // mutual returns the TLS of a role, which always has a certificate; nil is none.
 func (f *tlsFlags) mutual() (*tls.Config, error) {
-	c := clusterFlags{ca: f.ca, cert: f.cert, key: f.key}
 	if f.ca != "" && (f.cert == "" || f.key == "") {
 		return nil, boot.Usagef("give --tls-cert and --tls-key too", "--tls-ca alone does not say who this process is")
 	}
-	return c.tls()
+	return f.config()
 }

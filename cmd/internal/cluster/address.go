@@ -83,8 +83,8 @@ func ParseCoordinators(s string) (bases []Base, err error) {
 	return bases, nil
 }
 
-// near refuses to speak without TLS to what is not on this machine.
-func near(insecure bool, hosts ...string) error {
+// Near refuses to speak without TLS to what is not on this machine.
+func Near(insecure bool, hosts ...string) error {
 	if insecure {
 		return nil
 	}

@@ -156,7 +156,7 @@ func (c Coordinator) check() (self Base, err error) {
 		return self, boot.Usagef("list it: --peers "+c.ID+"=HOST:PORT,…", "--id %s is not among --peers", c.ID)
 	}
 	if c.TLS == nil {
-		return self, near(c.Insecure, self.Host)
+		return self, Near(c.Insecure, self.Host)
 	}
 	return self, nil
 }

@@ -44,7 +44,7 @@ func (w Worker) Run(ctx context.Context) error {
 		}
 	}
 	if w.TLS == nil {
-		if err := near(w.Insecure, hosts...); err != nil {
+		if err := Near(w.Insecure, hosts...); err != nil {
 			return err
 		}
 	}
