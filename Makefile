@@ -21,12 +21,12 @@ PEERS       ?=
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet race lint vuln fuzz e2e kill fault sim mutant bench bench-peers golden clean
+.PHONY: help build demo demo-cluster test vet race lint vuln fuzz e2e kill fault sim mutant bench bench-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/rescore: one static binary (with git, it knows its version)
 	@mkdir -p bin
@@ -36,6 +36,9 @@ demo: build ## synthesise SUBSCRIBERS (one million), score them, publish; ends w
 	@rm -rf .demo
 	@./bin/rescore synth --out .demo/province --subscribers $(SUBSCRIBERS) --seed 1 >&2
 	@./bin/rescore run .demo/province/job.yaml --output json
+
+demo-cluster: build ## three coordinators, four workers, and a leader that is killed at work; ends with one JSON object
+	@deploy/demo-cluster.sh bin/rescore .demo/cluster $(SUBSCRIBERS)
 
 test: ## run every test that needs only Go
 	$(GO) test ./...
@@ -81,7 +84,8 @@ fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SE
 	RESCORE_FAULTS=$(RUNS) $(GO) test -count=1 -timeout 120m -v ./cmd/internal/fault
 
 scale: ## measure what real coordinators cost under a thousand workers and a billion subscribers (10 min)
-	RESCORE_LONG=1 $(GO) test -count=1 -timeout 60m -v ./cmd/internal/scale
+	$(GO) test -count=1 -timeout 60m ./cmd/internal/scale -partitions 10000 -workers 1000 -kills 100 -v
+	$(GO) test -count=1 -timeout 60m ./cmd/internal/scale -partitions 100000 -workers 1000 -v
 
 bench: ## run the benchmarks matching BENCH (all)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...

@@ -202,7 +202,8 @@ var errNobody = errors.New("no coordinator answers")
 
 var web = &http.Client{Timeout: 3 * time.Second}
 
-// Ask puts a request to the first coordinator that answers it.
+// Ask puts a request to the first coordinator that answers it, and reads the JSON of
+// the answer into v, or, where v is *[]byte, the bytes.
 func (c *Cluster) Ask(method, path string, body []byte, v any) error {
 	last := errNobody
 	for i, at := range c.Coordinators {
@@ -231,6 +232,10 @@ func (c *Cluster) askAt(url, method string, body []byte, v any) error {
 	}
 	if answer.StatusCode/100 != 2 {
 		return fmt.Errorf("%s %s: %s: %s", method, url, answer.Status, data)
+	}
+	if raw, ok := v.(*[]byte); ok {
+		*raw = data
+		return nil
 	}
 	return json.Unmarshal(data, v)
 }
