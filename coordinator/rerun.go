@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -158,14 +159,30 @@ func (t *Term) checkStaged(ctx context.Context, j *ledger.Job, spec job.Spec) er
 	if err != nil {
 		return err
 	}
-	gone := 0
+	var unlisted []job.File
 	eachResult(j, func(r *job.Result) {
 		for _, f := range r.Files {
 			if size, ok := there[f.Path]; !ok || size != f.Bytes {
-				gone++
+				unlisted = append(unlisted, f)
 			}
 		}
 	})
+	gone := 0
+	for _, f := range unlisted { // a listing may be older than the file: it decides nothing
+		switch o, err := st.Open(ctx, f.Path); {
+		case errors.Is(err, store.ErrNotExist):
+			gone++
+		case err != nil:
+			return err
+		default:
+			if o.Size() != f.Bytes {
+				gone++
+			}
+			if err := o.Close(); err != nil {
+				return err
+			}
+		}
+	}
 	if gone > 0 {
 		return fmt.Errorf("%d staged files of the job are gone or damaged; submit it as a rerun of a published version: %w", gone, publish.ErrDamaged)
 	}
