@@ -31,11 +31,13 @@ type checker struct {
 
 	jobs    map[job.ID]*jobBook
 	last    job.Token                // of the last grant: tokens only grow
+	ready   map[string]bool          // versions that were published
+	back    map[uint64]string        // version by index of the rollback
 	sealed  map[string]*jobBook      // by version
 	written map[string]publishedFile // what readers of a version may open
 	numbers map[string]bool          // of every base, as text (I8)
 
-	fenced, published int
+	fenced, published, swept int
 }
 
 // jobBook is what must be true of one job.
@@ -51,6 +53,7 @@ type jobBook struct {
 	over    bool // no lease is live
 	failure bool
 	version string
+	index   uint64 // of its seal
 }
 
 // taskBook is one task: who may finish it, and who did.
@@ -74,6 +77,7 @@ type publishedFile struct {
 func newChecker(s *simulation) *checker {
 	return &checker{
 		s: s, log: map[uint64]entry{}, hashes: map[uint64][32]byte{}, replies: map[uint64]string{},
+		ready: map[string]bool{}, back: map[uint64]string{},
 		jobs: map[job.ID]*jobBook{}, sealed: map[string]*jobBook{}, written: map[string]publishedFile{}, numbers: map[string]bool{},
 	}
 }
@@ -219,10 +223,22 @@ func (c *checker) learn(st *ledger.State, i uint64, cmd ledger.Command, reply le
 		}
 	case ledger.Seal:
 		c.seal(st, i, cmd, reply, refusal, fail)
+	case ledger.Rollback:
+		if refusal == nil {
+			if !c.ready[cmd.Version] {
+				fail("I4: %s is gone back to and was never published", cmd.Version)
+			}
+			if r := reply.(ledger.RollbackReply); c.back[r.Index] == "" {
+				c.back[r.Index] = cmd.Version
+			} else if c.back[r.Index] != cmd.Version {
+				fail("I4: pointer %d is of %s and of %s", r.Index, cmd.Version, c.back[r.Index])
+			}
+		}
 	case ledger.Publish:
 		if refusal != nil {
 			return
 		}
+		c.ready[cmd.Version] = true
 		k := c.jobs[cmd.Job]
 		if k == nil || k.version == "" || k.version != cmd.Version {
 			fail("I4: %s is published and was not sealed", cmd.Version)
@@ -304,9 +320,36 @@ func (c *checker) plan(st *ledger.State, cmd ledger.Plan, refusal error) {
 	k.planned[cmd.Stage] = true
 	stage := &j.Stages[cmd.Stage]
 	for i := range stage.Tasks {
-		k.tasks[ledger.TaskRef{Job: cmd.Job, Stage: cmd.Stage, Task: i}] = newTaskBook()
+		b := newTaskBook()
+		k.tasks[ledger.TaskRef{Job: cmd.Job, Stage: cmd.Stage, Task: i}] = b
+		if t := &stage.Tasks[i]; t.From != "" {
+			c.kept(k, j, stage.Kind, t)
+			b.done, b.made = t.Token, *t.Result()
+			b.result = fmt.Sprintf("%+v", b.made)
+		}
 	}
 	c.whole(k, stage)
+}
+
+// kept: a task that a rerun takes over was finished for the version it stands on, over
+// the same range, and what it staged is there.
+func (c *checker) kept(k *jobBook, j *ledger.Job, kind job.StageKind, t *ledger.Task) {
+	origin := c.jobs[t.From]
+	r := t.Result()
+	found := false
+	if origin != nil && c.sealed[j.Base] != nil {
+		for _, o := range origin.tasks {
+			found = found || o.done == t.Token && sameWork(o.made, *r)
+		}
+	}
+	if !found {
+		c.s.w.fail("I6: %s keeps a %s task of %s that nobody finished there", k.id, kind, t.From)
+	}
+	for _, f := range r.Files {
+		if c.s.disk.at(k.spec.Output.Path+"/"+f.Path) == nil {
+			c.s.w.fail("I4: %s keeps %s, which is gone", k.id, f.Path)
+		}
+	}
 }
 
 // whole: the tasks of a stage are the base, each row once (I1, I2).
@@ -360,6 +403,11 @@ func (c *checker) complete(st *ledger.State, cmd ledger.Complete, reply ledger.R
 		}
 		if err := k.honest(st, cmd); err != nil {
 			fail("I2: %w", err)
+		}
+		for _, f := range cmd.Result.Files {
+			if o := c.s.disk.at(k.spec.Output.Path + "/" + f.Path); o == nil || digest(o.data) != f.SHA256 {
+				fail("I4: %s is completed with %s, which is gone or another", cmd.Lease, f.Path)
+			}
 		}
 		t.done, t.result, t.made = cmd.Token, said, cmd.Result
 		clear(t.live)
@@ -512,7 +560,7 @@ func (c *checker) seal(st *ledger.State, i uint64, cmd ledger.Seal, reply ledger
 	if v.SealIndex != i || st.Job(cmd.Job).State != job.Sealed {
 		fail("sealed at index %d as %d", i, v.SealIndex)
 	}
-	k.version = v.ID
+	k.version, k.index = v.ID, i
 	c.sealed[v.ID] = k
 }
 
@@ -536,8 +584,11 @@ func (c *checker) wrote(name string) {
 // readable reads a version as a reader would, and holds it against the base.
 func (c *checker) readable(folder string, p publish.Pointer) error {
 	k := c.sealed[p.Version]
-	if k == nil {
+	switch {
+	case k == nil:
 		return fmt.Errorf("I4: it names version %s, which is not sealed", p.Version)
+	case p.Index != k.index && c.back[p.Index] != p.Version:
+		return fmt.Errorf("I4: %s was sealed at index %d and not gone back to at %d", p.Version, k.index, p.Index)
 	}
 	disk := c.s.disk
 	read := func(name, sha256 string) ([]byte, error) {
@@ -613,6 +664,16 @@ func (c *checker) deleted(who, name string) {
 	if _, ok := c.written[name]; ok {
 		c.s.w.fail("I4: %s deletes %s, which a published version needs", who, name)
 	}
+	c.swept++
+	for _, k := range c.jobs {
+		for _, t := range k.tasks {
+			for _, f := range t.made.Files {
+				if !c.ready[k.version] && !k.over && k.spec.Output.Path+"/"+f.Path == name {
+					c.s.w.fail("I4: %s deletes %s, which %s is to publish", who, name, k.id)
+				}
+			}
+		}
+	}
 }
 
 // text is what people may read: no subscriber number stands in it (I8).
@@ -628,11 +689,6 @@ func (c *checker) text(what, text string) {
 		}
 		run = 0
 	}
-}
-
-// failed: a job fails for a reason that was planted.
-func (c *checker) failed(id job.ID, j *ledger.Job) {
-	c.text("the reason of a failed job", j.FailReason)
 }
 
 // finish checks what must be true when every job has ended.
@@ -657,7 +713,10 @@ func (c *checker) unfinished() string {
 	for _, id := range slices.Sorted(maps.Keys(c.jobs)) {
 		for _, v := range c.s.cluster.voters {
 			if j := v.state.Job(id); v.up && j != nil {
-				lines = append(lines, fmt.Sprintf("%s: %s is %s in stage %d, %s", v.name, id, j.State, j.Stage(), j.FailReason))
+				at := min(j.Stage(), len(j.Stages)-1)
+				t := j.Stages[at].Totals()
+				lines = append(lines, fmt.Sprintf("%s: %s is %s in stage %d, %d waiting, %d leased, %d failed, %d done of %d; paused %v; %s",
+					v.name, id, j.State, at, t.Waiting, t.Leased, t.Failed, t.Done, t.Tasks, j.Paused != nil, j.FailReason))
 			}
 		}
 	}

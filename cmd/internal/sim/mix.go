@@ -23,13 +23,15 @@ type mix struct {
 	wrongCounts float64
 	poison      float64 // of a job
 	poisonKills bool
+	rerun       float64 // of a job that published
+	meddle      float64 // of an operator who looks
 
 	// Mean times between two of a kind; 0 is never.
 	workerCrash, voterCrash, powerLoss, partition, pause, clockJump, transfer time.Duration
 }
 
 func newMix(w *world) *mix {
-	m := &mix{calm: w.chance(0.25), leaderLease: 5 * time.Second, snapshot: 0.05}
+	m := &mix{calm: w.chance(0.25), leaderLease: 5 * time.Second, snapshot: 0.05, rerun: 0.2}
 	if m.calm {
 		return m
 	}
@@ -56,6 +58,10 @@ func newMix(w *world) *mix {
 	m.skew = some(1)
 	m.straggler = some(0.3)
 	m.taskError, m.wrongCounts = some(0.1), some(0.1)
+	m.meddle = some(0.3)
+	if m.meddle > 0 && w.chance(0.2) {
+		m.until += grace + time.Minute // long enough for garbage to be collected
+	}
 	m.poison, m.poisonKills = some(0.3), w.chance(0.3)
 	m.workerCrash = often(0.6, 3*time.Second, 30*time.Second)
 	m.voterCrash = often(0.5, 5*time.Second, 40*time.Second)

@@ -9,6 +9,7 @@ import (
 	"rescore/coordinator"
 	"rescore/coordinator/lease"
 	"rescore/coordinator/ledger"
+	"rescore/coordinator/replica"
 	"rescore/partition/job"
 	"rescore/partition/store"
 	"rescore/partition/wire"
@@ -51,7 +52,8 @@ func openOffice(v *voter) *office {
 			return &view{disk: s.disk, process: o.process, folder: path}, nil
 		},
 		PartitionRows: s.partitionRows,
-		Lease:         lease.Config{TTL: ttl, Heartbeat: heartbeat},
+		Lease:         lease.Config{TTL: ttl, Heartbeat: heartbeat, Slow: 2 * time.Second, PartRows: s.partRows},
+		AtOnce:        s.atOnce,
 		Now:           o.process.clock,
 		Log:           slog.New(slog.NewTextHandler(ear{s}, nil)),
 	}, o)
@@ -138,9 +140,19 @@ func (o *office) answer(answer func([]byte), reply wire.WorkReply) {
 	o.process.do("answer", soon, func() { answer(data) })
 }
 
-// steward takes every job its next step, one step of a job at a time.
+// steward takes every job its next step, one step of a job at a time, and sees to
+// rollbacks that have no pointer.
 func (o *office) steward() {
 	for !o.closed {
+		if !o.busy["repoint"] && o.unpointed() {
+			o.busy["repoint"] = true
+			o.process.spawn("repoint", func() {
+				if err := o.term.Repoint(o.ctx); err != nil {
+					o.v.c.s.check.text("an error", err.Error())
+				}
+				o.busy["repoint"] = false
+			})
+		}
 		for _, id := range o.term.Todo() {
 			if o.busy[id] {
 				continue
@@ -159,6 +171,38 @@ func (o *office) steward() {
 		}
 		o.process.sleep(400 * time.Millisecond)
 	}
+}
+
+func (o *office) unpointed() bool {
+	for _, dataset := range datasets {
+		for _, r := range o.v.state.Rollbacks(dataset) {
+			if !r.Pointed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// verify returns when a majority has said that this voter leads, and the ledger holds
+// all that was committed before; by then it may be otherwise.
+func (o *office) verify(context.Context) error {
+	s := o.v.c.s
+	var err error
+	o.process.do("verify", s.net.latency, func() {
+		err = replica.ErrNotLeader
+		agree := 0
+		for _, v := range s.cluster.voters {
+			if v.up && v.term == o.v.term && v.reaches(o.v) && o.v.reaches(v) {
+				agree++
+			}
+		}
+		if o.v.leads && o.v.office == o && agree > voters/2 && o.v.applied == o.v.commit {
+			err = nil
+		}
+	})
+	o.process.sleep(s.net.latency())
+	return err
 }
 
 // Propose implements coordinator.Ledger.

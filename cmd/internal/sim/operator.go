@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"rescore/coordinator"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
 	"rescore/coordinator/replica"
+	"rescore/partition"
 	"rescore/partition/job"
 )
+
+// datasets of every simulation.
+var datasets = []string{"base", "side"}
 
 // operate lets operators submit jobs and see them through.
 func (s *simulation) operate() {
@@ -22,27 +27,27 @@ func (s *simulation) operate() {
 			s.open--
 		})
 	}
+	s.check.operator.spawn("meddler", s.meddle)
 }
 
-// shepherd submits a job and does what its states ask for until it is over.
+// shepherd submits a job and does what its states ask for until it is over, and then
+// perhaps the job again, upon what it published.
 func (s *simulation) shepherd(i int) {
-	w, p := s.w, s.check.operator
+	w := s.w
 	id := job.ID(fmt.Sprintf("202610-%012x", 0xabc000+i))
 	b := newBase(s)
-	s.bases[id] = b
-	stages := []job.StageKind{job.StageSurvey, job.StageScore}
+	q := question{id: id, base: b, stages: []job.StageKind{job.StageSurvey, job.StageScore}}
 	if w.chance(0.3) {
-		stages = append(stages, job.StageSelect)
-		s.selects[id] = true
+		q.stages = append(q.stages, job.StageSelect)
 	}
-	spec := job.Default()
-	spec.Name, spec.Month, spec.Output.Path, spec.Input.Path = "base", 202610, "out", fmt.Sprintf("in-%d", i)
+	q.spec = job.Default()
+	q.spec.Name, q.spec.Month, q.spec.Output.Path, q.spec.Input.Path = "base", 202610, "base", fmt.Sprintf("in-%d", i)
 	if w.chance(0.3) {
-		spec.Name, spec.Output.Path = "side", "side"
+		q.spec.Name, q.spec.Output.Path = "side", "side"
 	}
-	spec.Gates.RejectShareMax, spec.Gates.DuplicateShareMax = 1, 1
+	q.spec.Gates.RejectShareMax, q.spec.Gates.DuplicateShareMax = 1, 1
 	if w.chance(0.2) {
-		spec.Gates.RejectShareMax = 0
+		q.spec.Gates.RejectShareMax = 0
 	}
 	if w.chance(s.mix.poison) {
 		f := b.files[w.rng.IntN(len(b.files))]
@@ -50,40 +55,126 @@ func (s *simulation) shepherd(i int) {
 			s.poison[id] = int64(f[w.rng.IntN(len(f))].number)
 		}
 	}
-	p.sleep(w.within(0, 10*time.Second))
-	s.check.submitted(id, b, s.selects[id], spec)
+	s.check.operator.sleep(w.within(0, 10*time.Second))
+	version := s.ask(q)
+	for range 2 {
+		if version == "" || !w.chance(s.mix.rerun) {
+			return
+		}
+		q.over, q.again = version, nil
+		if w.chance(0.7) {
+			segments := b.survey.Segments[0]
+			at := segments[w.rng.IntN(len(segments))].Segment
+			q.again = []partition.Range{{First: at.First(), Past: at.Past()}}
+		}
+		q.id = job.RerunID(id, version, q.again)
+		version = s.ask(q)
+	}
+}
 
-	out := &view{disk: s.disk, process: p, folder: spec.Output.Path}
+// question is a job to be asked for.
+type question struct {
+	id     job.ID
+	spec   job.Spec
+	base   *base
+	stages []job.StageKind
+	over   string // version that a rerun stands on
+	again  []partition.Range
+}
+
+// ask submits a job and returns the version it published, "" when it was cancelled.
+func (s *simulation) ask(q question) string {
+	w, p, id := s.w, s.check.operator, q.id
+	s.bases[id], s.selects[id] = q.base, len(q.stages) > 2
+	s.check.submitted(id, q.base, s.selects[id], q.spec)
+	s.command(ledger.Found{Cluster: "ledger"})
+	out := &view{disk: s.disk, process: p, folder: q.spec.Output.Path}
 	var epoch uint64
 	s.insist("claim", func() (err error) {
-		epoch, err = publish.Claim(context.Background(), out, spec.Name, "ledger")
+		epoch, err = publish.Claim(context.Background(), out, q.spec.Name, "ledger")
 		return err
 	})
 	s.command(ledger.Submit{
-		Job: id, Name: spec.Name, Spec: spec.Canonical(), SpecDigest: spec.Digest(), Epoch: epoch, Stages: stages, MaxAttempts: 2,
+		Job: id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), Epoch: epoch, Stages: q.stages, MaxAttempts: 2,
+		Priority: w.rng.IntN(10), Base: q.over, Again: q.again, Who: "ops",
 	})
 	for {
-		var j *ledger.Job
-		if v := s.leader(); v != nil {
-			if found := v.state.Job(id); found != nil {
-				j = found.Clone()
-			}
+		p.sleep(w.within(500*time.Millisecond, 3*time.Second))
+		v := s.leader()
+		if v == nil || v.state.Job(id) == nil {
+			continue
 		}
+		j := v.state.Job(id).Clone()
 		switch {
-		case j == nil:
 		case j.State == job.Published:
-			return
+			return j.Version.ID
+		case j.State == job.Cancelled && s.healed:
+			return ""
+		case j.Paused != nil && (s.healed || w.chance(0.3)):
+			s.command(ledger.Resume{Job: id, Who: "ops"})
 		case j.State == job.Held && (s.healed || w.chance(0.5)):
 			s.command(ledger.Release{Job: id, Reason: "seen", Who: "ops"})
-		case j.State == job.Failed && (s.healed || w.chance(0.3)):
-			s.check.failed(id, j)
+		case j.State == job.Failed && (s.healed || w.chance(0.3)), j.State == job.Cancelled && w.chance(0.3):
+			s.check.text("the reason of a failed job", j.FailReason)
 			s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex})
-		case j.State == job.Running && j.Score().Totals().Failed > 0 && s.healed: // quarantined, and cured
+		case j.State == job.Running && j.Score().Totals().Failed > 0 && (s.healed || w.chance(0.1)): // quarantined, and cured
 			s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex})
+		case j.State == job.Running && !s.healed && w.chance(s.mix.meddle):
+			s.command(ledger.Pause{Job: id, Who: "ops"})
+		case !s.healed && w.chance(s.mix.meddle/4):
+			s.command(ledger.Cancel{Job: id, Who: "ops", Reason: "another month"})
+		case j.State != job.Sealed && !s.healed && w.chance(s.mix.meddle/4):
+			s.command(ledger.FailJob{Job: id, Reason: "its input is refused"})
 		}
-		p.sleep(w.within(500*time.Millisecond, 3*time.Second))
 	}
 }
+
+// meddle is what operators do besides: they roll back, collect garbage, and drain
+// workers.
+func (s *simulation) meddle() {
+	w := s.w
+	for !s.healed {
+		s.check.operator.sleep(w.within(time.Second, 10*time.Second))
+		offices := s.offices()
+		if len(offices) == 0 || !w.chance(s.mix.meddle*2) {
+			continue
+		}
+		o := offices[w.rng.IntN(len(offices))]
+		dataset := datasets[w.rng.IntN(len(datasets))]
+		folder := &view{disk: s.disk, process: o.process, folder: dataset}
+		heard := func(what string, err error) {
+			if err != nil {
+				s.check.text("an error", err.Error())
+			}
+			if w.trace != nil {
+				w.say(o.v.name, "%s of %s: %v", what, dataset, err)
+			}
+		}
+		switch versions := o.v.state.Versions(dataset); w.rng.IntN(4) {
+		case 0:
+			_ = o.term.Drain(s.workers[w.rng.IntN(len(s.workers))].name)
+		case 1:
+			if len(versions) > 0 {
+				to := versions[w.rng.IntN(len(versions))].ID
+				o.process.spawn("rollback", func() {
+					_, err := coordinator.Rollback(o.ctx, o, folder, ledger.Rollback{Dataset: dataset, Version: to, Who: "ops", Reason: "wrong model"})
+					heard("rollback", err)
+				})
+			}
+		default:
+			c := coordinator.Collector{Ledger: o, Verify: o.verify, Store: folder, Dataset: dataset, Keep: 1, Now: s.check.operator.clock}
+			o.process.spawn("collect", func() {
+				_, err := c.Sweep(o.ctx, grace)
+				heard("sweep", err)
+				_, err = c.Mark(o.ctx)
+				heard("mark", err)
+			})
+		}
+	}
+}
+
+// grace is longer than anything that is under way takes.
+const grace = 90 * time.Second
 
 // leader is a voter that believes that it leads, and may be wrong.
 func (s *simulation) leader() *voter {

@@ -88,6 +88,8 @@ type simulation struct {
 	specs         map[string]job.Spec
 	ranks         map[string]func(uint64) int64
 	partitionRows int64
+	partRows      int64 // worth a task of their own; 0 divides nothing
+	atOnce        int
 	healed        bool
 	open          int // operators that are not done
 	serials       int
@@ -130,6 +132,13 @@ func newSimulation(seed uint64, trace io.Writer) *simulation {
 	s.check = newChecker(s)
 	s.history = &history{}
 	s.partitionRows = 2 + w.rng.Int64N(12)
+	if w.chance(0.5) {
+		s.partRows = 1 + w.rng.Int64N(4)
+	}
+	s.atOnce = 1
+	if w.chance(0.5) {
+		s.atOnce = 16
+	}
 	s.cluster = newCluster(s)
 	for i := range 1 + w.rng.IntN(4) {
 		m := &machine{s: s, name: fmt.Sprintf("w%d", i+1), slots: 1 + w.rng.IntN(3), slow: 1}

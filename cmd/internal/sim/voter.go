@@ -95,6 +95,9 @@ func (v *voter) crash() {
 	s := v.c.s
 	s.w.say(v.name, "crashes with %d of %d entries synced", v.synced, v.index())
 	v.process.kill()
+	for _, p := range v.proposed { // others may have asked
+		p.done(nil, fmt.Errorf("%w: connection lost", replica.ErrUnknownOutcome))
+	}
 	v.up, v.leads, v.syncing, v.office, v.proposed = false, false, false, nil, nil
 	v.log = v.log[:v.synced-v.base]
 	s.w.after(s.w.within(200*time.Millisecond, 8*time.Second), func() {

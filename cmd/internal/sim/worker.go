@@ -38,6 +38,7 @@ type workerModel struct {
 type attempt struct {
 	lease wire.Lease
 	rows  int64
+	given bool // back
 }
 
 func (m *machine) start() {
@@ -79,6 +80,9 @@ func (w *workerModel) take() {
 			continue
 		}
 		unheard = 10 * time.Millisecond
+		if data.Drain {
+			w.leave()
+		}
 		for _, a := range data.Assignments[:min(asked, len(data.Assignments))] {
 			w.free--
 			w.process.spawn(fmt.Sprintf("task %d", a.Index), func() {
@@ -108,7 +112,6 @@ func (w *workerModel) take() {
 
 // do runs one assignment and reports it until it is answered.
 func (w *workerModel) do(a wire.Assignment) {
-	s := w.m.s
 	at := &attempt{lease: a.Lease()}
 	w.tasks = append(w.tasks, at)
 	defer func() {
@@ -121,17 +124,53 @@ func (w *workerModel) do(a wire.Assignment) {
 	} else {
 		report.Result = &result
 	}
-	data := must(wire.Encode(report))
+	if at.given {
+		return
+	}
+	w.report(a.Kind, report)
+}
+
+// report sends the same report until somebody who knows answers it.
+func (w *workerModel) report(kind job.StageKind, r wire.Report) {
+	data := must(wire.Encode(r))
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		reply, err := ask[wire.ReportReply](w, reportSubject, data)
 		if err == nil {
-			s.w.say(w.m.name, "report of stage %d task %d under %d is answered %s", a.Stage, a.Index, a.Token, reply.Status)
+			w.m.s.w.say(w.m.name, "report of %s task %d under %d is answered %s", kind, r.Lease.Task, r.Lease.Token, reply.Status)
+			if reply.Status == wire.Lost {
+				w.drop(r)
+			}
 			if reply.Status != wire.Retry {
 				return
 			}
 		}
 		w.process.sleep(wait)
 	}
+}
+
+// drop deletes what belongs to nobody.
+func (w *workerModel) drop(r wire.Report) {
+	if r.Result == nil {
+		return
+	}
+	for _, f := range r.Result.Files {
+		_ = w.view(w.m.s.check.jobs[r.Lease.Job].spec.Output.Path).Delete(context.Background(), f.Path)
+	}
+}
+
+// leave gives back what is not done within a while, and ends the process; another
+// takes its place.
+func (w *workerModel) leave() {
+	s := w.m.s
+	s.w.say(w.m.name, "drains")
+	w.drains = true
+	w.say()
+	w.process.sleep(s.w.within(0, 3*time.Second))
+	for _, at := range slices.Clone(w.tasks) {
+		at.given = true
+		w.report(0, wire.Report{Worker: w.m.name, Lease: at.lease, Returned: true})
+	}
+	w.process.do("leave", soon, w.m.crash)
 }
 
 const reportSubject = report
@@ -279,22 +318,27 @@ func (w *workerModel) lie(r job.Result) job.Result {
 	return r
 }
 
-// beat names the leases in flight.
+// beat names the leases in flight: at once and every so often.
 func (w *workerModel) beat() {
-	s := w.m.s
 	for {
+		w.say()
 		w.process.sleep(heartbeat)
-		h := wire.Heartbeat{Worker: w.m.name}
-		for _, t := range w.tasks {
-			h.Tasks = append(h.Tasks, wire.Progress{Lease: t.lease, RowsDone: t.rows})
-		}
-		data := must(wire.Encode(h))
-		w.process.do("heartbeat", soon, func() {
-			for _, o := range s.offices() {
-				s.net.send(w.m.name, o.v.name, func() { o.serve(beat, data, nil) })
-			}
-		})
 	}
+}
+
+// say is one heartbeat.
+func (w *workerModel) say() {
+	s := w.m.s
+	h := wire.Heartbeat{Worker: w.m.name, Slots: w.m.slots, Draining: w.drains}
+	for _, t := range w.tasks {
+		h.Tasks = append(h.Tasks, wire.Progress{Lease: t.lease, RowsDone: t.rows})
+	}
+	data := must(wire.Encode(h))
+	w.process.do("heartbeat", soon, func() {
+		for _, o := range s.offices() {
+			s.net.send(w.m.name, o.v.name, func() { o.serve(beat, data, nil) })
+		}
+	})
 }
 
 // ask is a request over NATS: whoever serves may get it, and what happened after no
