@@ -21,6 +21,7 @@ type parquetColumn struct {
 	group int   // the row group that pages reads; the next one when it has ended
 	skip  int64 // rows to pass over before the next one wanted
 	open  bool  // pages is inside group
+	rows  int64 // of the slice being read
 
 	// The dictionary of the current chunk, converted once.
 	dictReady bool
@@ -174,8 +175,8 @@ func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, l
 	return log
 }
 
-// worthRows is how many rows of a chunk an entry of its dictionary must serve on
-// average, lest more is worked out of entries that few rows have.
+// worthRows is how many rows an entry of a dictionary must serve on average, lest more
+// is worked out of entries that few rows have: of a chunk, or of the slice read of it.
 const worthRows = 16
 
 // share returns the current chunk's dictionary as batches carry it, with null as its
@@ -187,7 +188,7 @@ func (c *parquetColumn) share() *kernel.Dictionary {
 	}
 	c.dictShared = true
 	n := c.pages.dictLen()
-	if rows := c.file.groups[c.group].rows; n >= kernel.DictionaryMax || int64(n) > rows/worthRows {
+	if rows := min(c.rows, c.file.groups[c.group].rows); n >= kernel.DictionaryMax || int64(n) > rows/worthRows {
 		return nil
 	}
 	if convertDict(c, &c.dictF64); !c.dictBad {

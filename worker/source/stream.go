@@ -108,6 +108,7 @@ func (s *stream) openSlice() error {
 		}
 	}
 	for _, c := range s.parts {
+		c.rows = sl.Rows
 		if !follows {
 			c.seek(sl.First)
 		}
