@@ -394,7 +394,10 @@ func TestACloneIsLeftAloneByWhatIsAppliedLater(t *testing.T) {
 
 func TestRestoreRefusesAnyDamage(t *testing.T) {
 	t.Parallel()
-	data, err := clustered(t).st.Snapshot()
+	f := newFixture(t)
+	f.planned("running", 2)
+	f.finish(TaskRef{"running", 1, 0})
+	data, err := f.st.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}

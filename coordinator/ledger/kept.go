@@ -7,13 +7,9 @@ import (
 )
 
 // keep makes a planned task done with the result of a task of a published job.
-// first is the index of the chunk's first task.
-func (s *State) keep(j *Job, st *Stage, tasks []Task, first int, k Kept) error {
+func (s *State) keep(j *Job, st *Stage, tasks []Task, k Kept) error {
 	if j.Base == "" || st.Kind == job.StageSurvey {
 		return fmt.Errorf("only a rerun keeps results, and never a survey's: %w", ErrCommand)
-	}
-	if k.Task < first || k.Task >= len(tasks) {
-		return fmt.Errorf("kept, and not among the tasks of the chunk: %w", ErrCommand)
 	}
 	t, made := &tasks[k.Task], s.made(st.Kind, k)
 	if made == nil {
@@ -31,8 +27,17 @@ func (s *State) keep(j *Job, st *Stage, tasks []Task, first int, k Kept) error {
 	if err := checkResult(st.Kind, t, *r); err != nil {
 		return err
 	}
-	t.State, t.Token, t.Worker, t.result, t.From = Done, made.Token, made.Worker, made.result, s.origin(st.Kind, k)
+	t.State, t.Token, t.Worker, t.result = Done, made.Token, made.Worker, made.result
+	if t.From = made.From; t.From == "" {
+		t.From = s.byID[k.Job].ID
+	}
 	return nil
+}
+
+// isKept reports whether a task holds what is named.
+func (s *State) isKept(kind job.StageKind, t *Task, k Kept) bool {
+	made := s.made(kind, k)
+	return made != nil && t.Range == made.Range && t.Token == made.Token && t.result == made.result
 }
 
 // made returns the done task that is named, nil when there is none that is published.
@@ -47,18 +52,6 @@ func (s *State) made(kind job.StageKind, k Kept) *Task {
 		}
 	}
 	return nil
-}
-
-// origin returns the job that made the result: the one named, or the one it kept it from.
-func (s *State) origin(kind job.StageKind, k Kept) job.ID {
-	t := s.made(kind, k)
-	switch {
-	case t == nil:
-		return ""
-	case t.From != "":
-		return t.From
-	}
-	return s.byID[k.Job].ID
 }
 
 // sameContent reports whether two lists of files hold the same, whatever their names.

@@ -81,6 +81,11 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		return nil, nil, fmt.Errorf("job %s stage %d (%s): %w", c.Job, c.Stage, c.StageKind, ErrNoTask)
 	}
 	st := &j.Stages[c.Stage]
+	for _, k := range c.Kept {
+		if k.Task < c.FirstTask || k.Task >= c.FirstTask+len(c.Tasks) {
+			return nil, nil, fmt.Errorf("job %s stage %d task %d is kept, and not in the chunk: %w", c.Job, c.Stage, k.Task, ErrCommand)
+		}
+	}
 	reply := func() PlanReply {
 		return PlanReply{Tasks: len(st.Tasks), Files: len(j.Facts.Files), Planned: st.Planned}
 	}
@@ -121,7 +126,7 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		tasks = append(tasks, newTask(t))
 	}
 	for _, k := range c.Kept {
-		if err := s.keep(j, st, tasks, c.FirstTask, k); err != nil {
+		if err := s.keep(j, st, tasks, k); err != nil {
 			return nil, nil, fmt.Errorf("job %s stage %d task %d: %w", c.Job, c.Stage, k.Task, err)
 		}
 	}
@@ -173,9 +178,10 @@ func (c Plan) there(s *State, j *Job, st *Stage) bool {
 	for _, k := range c.Kept {
 		kept[k.Task] = k
 	}
-	for i, t := range c.Tasks {
+	for i, p := range c.Tasks {
 		at := c.FirstTask + i
-		if k, ok := kept[at]; st.Tasks[at].plan != pack(t) || ok != (st.Tasks[at].From != "") || ok && st.Tasks[at].From != s.origin(st.Kind, k) {
+		t := &st.Tasks[at]
+		if k, ok := kept[at]; t.plan != pack(p) || ok != (t.From != "") || ok && !s.isKept(st.Kind, t, k) {
 			return false
 		}
 	}
