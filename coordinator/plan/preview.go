@@ -72,8 +72,8 @@ func NewPreview(j *ledger.Job, want Want) (Preview, error) {
 	for _, i := range score.ByRange() {
 		t := &score.Tasks[i]
 		var placing float64
-		if selected != nil && i < len(selected.Tasks) && selected.Tasks[i].State == ledger.Done {
-			placing = seconds(selected.Tasks[i].Result().Timing)
+		if selected != nil && i < len(selected.Tasks) {
+			placing = took(&selected.Tasks[i])
 		}
 		if want.Failed && t.State == ledger.Done || !meets(ranges, t.Range) {
 			p.Kept++
@@ -83,7 +83,7 @@ func NewPreview(j *ledger.Job, want Want) (Preview, error) {
 		}
 		part := Part{Range: t.Range, Rows: t.Rows, Seconds: placing + float64(rate*float64(t.Rows))}
 		if t.State == ledger.Done {
-			part.Seconds = placing + seconds(t.Result().Timing)
+			part.Seconds = placing + took(t)
 		}
 		p.Partitions = append(p.Partitions, part)
 		p.Rows += t.Rows
