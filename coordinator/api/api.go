@@ -72,7 +72,7 @@ type Cluster interface {
 	Promote(ctx context.Context, id string) error
 	Remove(ctx context.Context, id string, force bool) error
 	Backup(ctx context.Context, w io.Writer) error
-	Restore(ctx context.Context, r io.Reader, force bool) error
+	Restore(ctx context.Context, r io.Reader, force bool) (cluster string, err error)
 }
 
 // Config says what an API serves from.

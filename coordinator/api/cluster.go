@@ -205,14 +205,9 @@ func (h *Handler) restore(r *http.Request) (any, error) {
 		return nil, err
 	}
 	ctx := r.Context()
-	if err := h.cfg.Cluster.Restore(ctx, r.Body, forced(r)); err != nil {
-		return nil, err
-	}
-	var was string
-	h.cfg.Node.View(func(s *ledger.State) { was = s.Cluster() })
-	name, err := h.found(ctx, was)
+	name, err := h.cfg.Cluster.Restore(ctx, r.Body, forced(r))
 	if err != nil {
-		return nil, Error{Code: Failure, Message: "the ledger is restored, and does not have a name of its own yet: " + err.Error(), Hint: "restore it again, with --force, before any job goes on"}
+		return nil, err
 	}
 	h.cfg.Log.Warn("ledger restored", "cluster", name, "who", who) // an event worth a line at every level
 	done := Restored{Cluster: name, Retry: []string{}}

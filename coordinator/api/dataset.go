@@ -14,6 +14,7 @@ import (
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
 	"rescore/partition/job"
+	"rescore/partition/schema"
 	"rescore/partition/store"
 	"rescore/partition/wire"
 )
@@ -68,8 +69,9 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 	}
 	list := Versions{Dataset: name, Versions: []Version{}, Rollbacks: []Rolling{}}
 	type source struct {
-		spec []byte
-		base string
+		spec    []byte
+		base    string
+		version ledger.Version
 	}
 	var from []source
 	h.cfg.Node.View(func(s *ledger.State) {
@@ -77,29 +79,42 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 		for _, v := range s.Versions(name) {
 			j := s.Job(v.Job)
 			list.Versions = append(list.Versions, Version{
-				Job: v.Job, Version: v.ID, Rows: v.Counts, Digest: v.Digest.String(), Seconds: v.Seconds, Current: v.ID == current.ID,
+				Job: v.Job, Version: v.ID, Rows: v.Counts, Seconds: v.Seconds, Current: v.ID == current.ID,
 				Base: j.Base, Published: time.Unix(0, v.At).UTC(),
 			})
-			from = append(from, source{j.Spec, j.SpecBase})
+			from = append(from, source{j.Spec, j.SpecBase, v})
 		}
 		for _, r := range s.Rollbacks(name) {
 			list.Rollbacks = append(list.Rollbacks, Rolling{Version: r.Version, Who: r.Who, Reason: r.Reason, Index: r.Index, Pointed: r.Pointed})
 		}
 	})
 	for i, f := range from {
-		list.Versions[i].Month, list.Versions[i].Path = placeOf(f.spec, f.base, list.Versions[i].Version)
+		m, v := madeOf(f.spec, f.base, &f.version), &list.Versions[i]
+		v.Month, v.Path, v.Digest = m.month, m.path, m.digest
 	}
 	return list, nil
 }
 
-// placeOf returns the month of a job's version and its folder; nothing where the spec
-// is of another release.
-func placeOf(canonical []byte, base, version string) (month int32, path string) {
+// made is what of a job's version follows from its spec. The zero value is that of a
+// spec of another release.
+type made struct {
+	month  int32
+	path   string // of the version's folder
+	digest string // as in its manifest
+}
+
+// madeOf reads a job's spec; v is nil when it has no version.
+func madeOf(canonical []byte, base string, v *ledger.Version) made {
 	spec, err := job.ParseCanonical(canonical)
 	if err != nil {
-		return 0, ""
+		return made{}
 	}
-	return spec.Month, filepath.Join(place(spec, base), filepath.FromSlash(publish.VersionPath(spec.Month, version)))
+	m := made{month: spec.Month}
+	if v != nil {
+		m.path = filepath.Join(place(spec, base), filepath.FromSlash(publish.VersionPath(spec.Month, v.ID)))
+		m.digest = publish.Digest(schema.Fingerprint(schema.PublishedWith(spec.Model.Names())), spec.Month, v.Counts, v.Digest)
+	}
+	return m
 }
 
 // open opens the folder of a dataset and says under which job's base it lies.

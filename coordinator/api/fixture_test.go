@@ -121,20 +121,24 @@ func (f *fake) Backup(_ context.Context, w io.Writer) error {
 	return err
 }
 
-func (f *fake) Restore(_ context.Context, r io.Reader, force bool) error {
+func (f *fake) Restore(_ context.Context, r io.Reader, force bool) (string, error) {
 	if !force {
-		return fmt.Errorf("restore: %w", replica.ErrBackup)
+		return "", fmt.Errorf("restore: %w", replica.ErrBackup)
 	}
 	data, err := io.ReadAll(r)
 	if err != nil {
-		return err
+		return "", err
 	}
 	state, err := ledger.Restore(data)
 	if err != nil {
-		return fmt.Errorf("restore: %w", replica.ErrBackup)
+		return "", fmt.Errorf("restore: %w", replica.ErrBackup)
+	}
+	name := "restored-" + state.Cluster()
+	if _, _, err := ledger.Apply(state, state.Index()+1, ledger.Found{Cluster: name, After: state.Cluster()}); err != nil {
+		return "", err
 	}
 	f.state = state
-	return nil
+	return name, nil
 }
 
 func (f *fake) Propose(_ context.Context, cmd ledger.Command) (ledger.Reply, error) {

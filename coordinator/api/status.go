@@ -193,14 +193,10 @@ type publishedFacts struct {
 }
 
 func (f publishedFacts) fill(s *Status) {
-	id := ""
-	if f.version != nil {
-		id = f.version.ID
-	}
-	month, path := placeOf(f.spec, f.base, id)
-	s.Month = month
+	m := madeOf(f.spec, f.base, f.version)
+	s.Month = m.month
 	if v := f.version; v != nil {
-		s.Result = &Result{Version: v.ID, Path: path, Digest: v.Digest.String(), Manifest: v.ManifestDigest, Rows: v.Counts, Seconds: v.Seconds, Tally: f.tally}
+		s.Result = &Result{Version: v.ID, Path: m.path, Digest: m.digest, Manifest: v.ManifestDigest, Rows: v.Counts, Seconds: v.Seconds, Tally: f.tally}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rescore/coordinator/publish"
@@ -41,13 +42,16 @@ func Versions(ctx context.Context, outputDir string) ([]VersionInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	versions := make([]VersionInfo, len(pointers))
-	for i, p := range pointers {
-		versions[i] = VersionInfo{
+	var versions []VersionInfo
+	for _, p := range pointers {
+		if slices.ContainsFunc(versions, func(v VersionInfo) bool { return v.Version == p.Version }) {
+			continue // a rollback points at it again
+		}
+		versions = append(versions, VersionInfo{
 			Job: p.Job, Name: p.Dataset, Version: p.Version, Path: filepath.Join(outputDir, filepath.FromSlash(p.Path)), Month: p.Month,
 			Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
-			PublishedAt: p.PublishedAt, Current: i == len(pointers)-1,
-		}
+			PublishedAt: p.PublishedAt, Current: p.Version == pointers[len(pointers)-1].Version,
+		})
 	}
 	return versions, nil
 }
