@@ -11,6 +11,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/partition/psi"
+	"rescore/worker/kernel"
 )
 
 // TestDriftCountsEveryKeptRowInItsBin runs batches of odd sizes, rows dropped here and
@@ -116,6 +117,36 @@ func TestDriftCountsEveryKeptRowInItsBin(t *testing.T) {
 	defer f.Release()
 	if _, err := f.Drift(m); err == nil {
 		t.Error("a program without a propensity is watched")
+	}
+}
+
+func TestDriftCountsAColumnByDictionaryAsByValue(t *testing.T) {
+	t.Parallel()
+	const size = 3000
+	bins := []psi.Bins{{Name: "region", Edges: []float64{-1, 0, 2.5}}}
+	one, two := &kernel.Dictionary{Value: []float64{-2, 0, 7, math.NaN()}}, &kernel.Dictionary{Value: []float64{1, -1}}
+	rng := rand.New(rand.NewPCG(3, 10))
+	c := &kernel.Coded{Runs: []kernel.Run{{Dictionary: one, Past: 1000}, {Dictionary: two, Past: size}}, Index: make([]uint16, size)}
+	x := make([]float64, size)
+	for i := range c.Index {
+		c.Index[i] = uint16(rng.IntN(2))
+		if i < 1000 {
+			c.Index[i] = uint16(rng.IntN(4))
+		}
+	}
+	c.Values(x, 0)
+	drop := make([]job.Reason, size)
+	for i := range drop {
+		drop[i] = []job.Reason{0, 0, job.BadNumber}[rng.IntN(3)]
+	}
+	var counts [2][][]int64
+	for i, v := range []kernel.Vector{{F64: x}, {Coded: c}} {
+		d := Drift{bins: bins, column: []*kernel.Vector{&v}, counts: [][]int64{make([]int64, len(bins[0].Edges)+2)}}
+		d.Add(size, drop)
+		counts[i] = d.Counts()
+	}
+	if !slices.Equal(counts[0][0], counts[1][0]) || slices.Contains(counts[0][0], 0) {
+		t.Errorf("by value %v, by dictionary %v", counts[0], counts[1])
 	}
 }
 
