@@ -66,14 +66,43 @@ func newBase(s *simulation) *base {
 			b.add(f, partition.Segment(segment), r)
 		}
 	}
+	b.seal()
+	return b
+}
+
+// altered is the base a while later: a file has other rows of as many numbers.
+func (b *base) altered(s *simulation) *base {
+	f := s.w.rng.IntN(len(b.files))
+	c := &base{files: make([][]row, len(b.files))}
+	for i, file := range b.files {
+		for k, r := range file {
+			if i == f && r.kind == scored && (k+1 == len(file) || file[k+1].number != r.number) {
+				r.number = r.number.Segment().First() + partition.Number(9000+k%1000)
+			}
+			c.add(i, b.segmentOf(i, k), r)
+		}
+	}
+	c.seal()
+	return c
+}
+
+// seal says of the files what a survey would.
+func (b *base) seal() {
 	b.survey.Model = modelDigest
 	for f := range b.files {
 		b.survey.Files = append(b.survey.Files, job.InputFile{
 			Path: fmt.Sprintf("base-%d.parquet", f), Rows: int64(len(b.files[f])), Bytes: int64(100 * len(b.files[f])),
-			SHA256: digest(fmt.Appendf(nil, "%d", b.files[f])),
+			SHA256: digest(b.bytes(f)),
 		})
 	}
-	return b
+}
+
+// bytes stand for a file's.
+func (b *base) bytes(f int) (data []byte) {
+	for _, r := range b.files[f] {
+		data = fmt.Appendf(data, "%s %d\n", r.number.Digits(), r.kind)
+	}
+	return data
 }
 
 func (b *base) add(f int, segment partition.Segment, r row) {

@@ -15,6 +15,7 @@ import (
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/partition/wire"
 )
 
 // checker knows the invariants and nothing else: what it believes it took from the
@@ -50,8 +51,8 @@ type jobBook struct {
 	below   map[uint64]int64
 	tasks   map[ledger.TaskRef]*taskBook
 	planned map[int]bool
-	over    bool // no lease is live
-	failure bool
+	over    bool   // no lease is live
+	ended   uint64 // at that index
 	version string
 	index   uint64 // of its seal
 }
@@ -63,6 +64,7 @@ type taskBook struct {
 	done   job.Token // 0 = not yet
 	result string
 	made   job.Result
+	loser  job.Token // live when it was finished: to be compared
 }
 
 func newTaskBook() *taskBook {
@@ -200,6 +202,9 @@ func (c *checker) learn(st *ledger.State, i uint64, cmd ledger.Command, reply le
 		f, _ := reply.(ledger.FailReply)
 		c.giveBack(st, cmd.Lease, f.JobFailed, refusal, fail)
 	case ledger.Expire:
+		if c.s.mix.calm && cmd.Cause == ledger.Silent && refusal == nil {
+			fail("%s is heard of and runs out", cmd.Lease)
+		}
 		e, _ := reply.(ledger.ExpireReply)
 		c.giveBack(st, cmd.Lease, e.JobFailed, refusal, fail)
 	case ledger.Double:
@@ -211,16 +216,24 @@ func (c *checker) learn(st *ledger.State, i uint64, cmd ledger.Command, reply le
 		}
 	case ledger.FailJob:
 		if refusal == nil {
-			c.end(cmd.Job)
+			c.end(st, i, cmd.Job)
 		}
 	case ledger.Cancel:
 		if refusal == nil {
-			c.end(cmd.Job)
+			c.end(st, i, cmd.Job)
 		}
 	case ledger.Retry:
-		if k := c.jobs[cmd.Job]; refusal == nil && k != nil && st.Job(cmd.Job).State == job.Running {
+		k := c.jobs[cmd.Job]
+		if refusal != nil || k == nil {
+			return
+		}
+		if j := st.Job(cmd.Job); k.over && j.State != job.Failed && j.State != job.Cancelled {
+			if j.Retried != cmd.FailIndex || cmd.FailIndex != k.ended {
+				fail("a retry of failure %d answers failure %d", cmd.FailIndex, k.ended)
+			}
 			k.over = false
 		}
+		c.compareAll(st, k)
 	case ledger.Seal:
 		c.seal(st, i, cmd, reply, refusal, fail)
 	case ledger.Rollback:
@@ -390,7 +403,7 @@ func (c *checker) complete(st *ledger.State, cmd ledger.Complete, reply ledger.R
 	r, _ := reply.(ledger.CompleteReply)
 	defer func() {
 		if r.JobFailed {
-			c.overNow(k)
+			c.overNow(k, st.Index())
 		}
 	}()
 	switch {
@@ -410,6 +423,10 @@ func (c *checker) complete(st *ledger.State, cmd ledger.Complete, reply ledger.R
 			}
 		}
 		t.done, t.result, t.made = cmd.Token, said, cmd.Result
+		delete(t.live, cmd.Token)
+		for token := range t.live {
+			t.loser = token
+		}
 		clear(t.live)
 	case refusal == nil && t.done == cmd.Token:
 		if said != t.result || !r.Repeat {
@@ -426,6 +443,8 @@ func (c *checker) complete(st *ledger.State, cmd ledger.Complete, reply ledger.R
 		fail("%s is refused to its holder: %w", cmd.Lease, refusal)
 	case live && !k.over && t.done == 0 && k.honest(st, cmd) == nil:
 		fail("%s is honest and refused: %w", cmd.Lease, refusal)
+	case t.loser != 0 && cmd.Token == t.loser:
+		fail("I5: %s was second, and is not compared with what was first: %w", cmd.Lease, refusal)
 	case errors.Is(refusal, ledger.ErrFenced):
 		c.fenced++
 	}
@@ -486,14 +505,14 @@ func (c *checker) giveBack(st *ledger.State, l ledger.Lease, jobFailed bool, ref
 	}
 	delete(t.live, l.Token)
 	if jobFailed {
-		c.overNow(k)
+		c.overNow(k, st.Index())
 	}
 	c.compare(st, l.TaskRef)
 }
 
 // overNow takes every lease of a job back.
-func (c *checker) overNow(k *jobBook) {
-	k.over = true
+func (c *checker) overNow(k *jobBook, i uint64) {
+	k.over, k.ended = true, i
 	for _, t := range k.tasks {
 		clear(t.live)
 	}
@@ -527,9 +546,30 @@ func (c *checker) compare(st *ledger.State, ref ledger.TaskRef) {
 	}
 }
 
-func (c *checker) end(id job.ID) {
-	if k := c.jobs[id]; k != nil {
-		c.overNow(k)
+// end: a job that ends holds no lease.
+func (c *checker) end(st *ledger.State, i uint64, id job.ID) {
+	k := c.jobs[id]
+	if k == nil || k.over {
+		return // the same again
+	}
+	c.overNow(k, i)
+	c.compareAll(st, k)
+}
+
+func (c *checker) compareAll(st *ledger.State, k *jobBook) {
+	for ref := range k.tasks {
+		c.compare(st, ref)
+	}
+}
+
+// acknowledged: what a worker was answered OK is in the ledger, whoever leads.
+func (c *checker) acknowledged(r wire.Report) {
+	if r.Result == nil {
+		return
+	}
+	ref := ledger.TaskRef{Job: r.Lease.Job, Stage: r.Lease.Stage, Task: r.Lease.Task}
+	if _, t := c.task(ref); t == nil || t.done != r.Lease.Token || t.result != fmt.Sprintf("%+v", *r.Result) {
+		c.s.w.fail("I6: the report of %s under %d was answered OK and is not in the ledger", ref, r.Lease.Token)
 	}
 }
 
@@ -571,6 +611,7 @@ func (c *checker) wrote(name string) {
 		return
 	}
 	o := c.s.disk.objects[name]
+	c.written[name] = publishedFile{sha256: digest(o.data), size: len(o.data)}
 	var p publish.Pointer
 	if err := json.Unmarshal(o.data, &p); err != nil {
 		c.s.w.fail("I4: %s is no pointer: %w", name, err)

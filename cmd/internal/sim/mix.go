@@ -25,13 +25,16 @@ type mix struct {
 	poisonKills bool
 	rerun       float64 // of a job that published
 	meddle      float64 // of an operator who looks
+	echo        float64 // of an operator who looks: a command of the log is proposed once more
+	restage     float64 // of a report that is sent again: it says something else
+	altered     float64 // of a rerun: the input has changed since
 
 	// Mean times between two of a kind; 0 is never.
 	workerCrash, voterCrash, powerLoss, partition, pause, clockJump, transfer time.Duration
 }
 
 func newMix(w *world) *mix {
-	m := &mix{calm: w.chance(0.25), leaderLease: 5 * time.Second, snapshot: 0.05, rerun: 0.2}
+	m := &mix{calm: w.chance(0.25), leaderLease: 5 * time.Second, snapshot: 0.05, rerun: 0.3}
 	if m.calm {
 		return m
 	}
@@ -58,7 +61,8 @@ func newMix(w *world) *mix {
 	m.skew = some(1)
 	m.straggler = some(0.3)
 	m.taskError, m.wrongCounts = some(0.1), some(0.1)
-	m.meddle = some(0.3)
+	m.meddle, m.echo, m.restage = some(0.3), some(0.6), some(0.3)
+	m.altered = 0.4
 	if m.meddle > 0 && w.chance(0.2) {
 		m.until += grace + time.Minute // long enough for garbage to be collected
 	}
@@ -187,7 +191,7 @@ func (s *simulation) heal() {
 	s.healed = true
 	m.loss, m.duplicate, m.delay, m.lostAnswer = 0, 0, 0, 0
 	m.storeError, m.storeTimeout, m.slowDisk = 0, 0, 0
-	m.skew, m.straggler, m.taskError, m.wrongCounts, m.poison = 0, 0, 0, 0, 0
+	m.skew, m.straggler, m.taskError, m.wrongCounts, m.poison, m.restage = 0, 0, 0, 0, 0, 0
 	m.stale = 0
 	clear(s.poison)
 	s.net.heal()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"rescore/coordinator"
@@ -67,6 +68,9 @@ func (s *simulation) shepherd(i int) {
 			at := segments[w.rng.IntN(len(segments))].Segment
 			q.again = []partition.Range{{First: at.First(), Past: at.Past()}}
 		}
+		if w.chance(s.mix.altered) {
+			q.base = b.altered(s)
+		}
 		q.id = job.RerunID(id, version, q.again)
 		version = s.ask(q)
 	}
@@ -108,7 +112,7 @@ func (s *simulation) ask(q question) string {
 		switch {
 		case j.State == job.Published:
 			return j.Version.ID
-		case j.State == job.Cancelled && s.healed:
+		case j.State == job.Cancelled && s.healed, s.check.swept > 0 && strings.Contains(j.FailReason, "are gone or damaged"):
 			return ""
 		case j.Paused != nil && (s.healed || w.chance(0.3)):
 			s.command(ledger.Resume{Job: id, Who: "ops"})
@@ -136,6 +140,9 @@ func (s *simulation) meddle() {
 	for !s.healed {
 		s.check.operator.sleep(w.within(time.Second, 10*time.Second))
 		offices := s.offices()
+		if len(offices) > 0 && w.chance(s.mix.echo) {
+			s.echo(offices)
+		}
 		if len(offices) == 0 || !w.chance(s.mix.meddle*2) {
 			continue
 		}
@@ -156,6 +163,15 @@ func (s *simulation) meddle() {
 		case 1:
 			if len(versions) > 0 {
 				to := versions[w.rng.IntN(len(versions))].ID
+				if w.chance(0.2) { // one that readers have not seen, perhaps
+					for j := range o.v.state.Jobs() {
+						if j.Version != nil && j.Name == dataset {
+							to = j.Version.ID
+						}
+					}
+					s.command(ledger.Rollback{Dataset: dataset, Version: to, Who: "ops", Reason: "by hand"})
+					continue
+				}
 				o.process.spawn("rollback", func() {
 					_, err := coordinator.Rollback(o.ctx, o, folder, ledger.Rollback{Dataset: dataset, Version: to, Who: "ops", Reason: "wrong model"})
 					heard("rollback", err)
@@ -171,6 +187,28 @@ func (s *simulation) meddle() {
 			})
 		}
 	}
+}
+
+// echo proposes what was proposed before: every command is idempotent or fenced, so
+// that one of unknown outcome can be sent again, however late.
+func (s *simulation) echo(offices []*office) {
+	if s.check.index == 0 {
+		return
+	}
+	e := s.check.log[1+s.w.rng.Uint64N(s.check.index)]
+	if s.w.chance(0.5) && s.check.index > 20 { // of late
+		e = s.check.log[s.check.index-s.w.rng.Uint64N(20)]
+	}
+	if e.data == nil {
+		return
+	}
+	cmd, err := ledger.DecodeCommand(e.data)
+	if err != nil {
+		s.w.fail("read an entry of the log: %w", err)
+		return
+	}
+	s.w.say("op", "echo of %s", describe(cmd))
+	_, _ = s.propose(s.check.operator, offices[s.w.rng.IntN(len(offices))].v, cmd)
 }
 
 // grace is longer than anything that is under way takes.

@@ -48,6 +48,9 @@ func TestSeeds(t *testing.T) {
 			t.Fatalf("%v\nmake sim SEED=%d tells how it came about", err, seed)
 		}
 		sum = sum.Add(r)
+		if os.Getenv("RESCORE_EACH") != "" {
+			t.Logf("seed %d: %+v", seed, r)
+		}
 	}
 	t.Logf("%d seeds from %d, %s each: %+v", n, first, (time.Since(begun) / time.Duration(n)).Round(10*time.Microsecond), sum)
 }

@@ -132,17 +132,27 @@ func (w *workerModel) do(a wire.Assignment) {
 
 // report sends the same report until somebody who knows answers it.
 func (w *workerModel) report(kind job.StageKind, r wire.Report) {
-	data := must(wire.Encode(r))
+	s := w.m.s
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		reply, err := ask[wire.ReportReply](w, reportSubject, data)
+		reply, err := ask[wire.ReportReply](w, reportSubject, must(wire.Encode(r)))
 		if err == nil {
-			w.m.s.w.say(w.m.name, "report of %s task %d under %d is answered %s", kind, r.Lease.Task, r.Lease.Token, reply.Status)
-			if reply.Status == wire.Lost {
-				w.drop(r)
-			}
-			if reply.Status != wire.Retry {
+			s.w.say(w.m.name, "report of %s task %d under %d is answered %s", kind, r.Lease.Task, r.Lease.Token, reply.Status)
+			switch reply.Status {
+			case wire.OK:
+				s.check.acknowledged(r)
 				return
+			case wire.Lost:
+				w.drop(r)
+				return
+			case wire.Fenced, wire.Refused:
+				return
+			case wire.Retry:
 			}
+		}
+		if r.Result != nil && s.w.chance(s.mix.restage) { // no worker does so; the ledger must not care
+			again := *r.Result
+			again.Timing.Read++
+			r.Result = &again
 		}
 		w.process.sleep(wait)
 	}
