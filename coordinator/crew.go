@@ -60,11 +60,11 @@ func (t *Term) worker(id string, now time.Time) *Worker {
 	return w
 }
 
-// idleMin is how long a worker that gets nothing waits before it asks again: a stage
+// idleLeast is how long a worker that gets nothing waits before it asks again: a stage
 // may be about to be planned. Of many workers each waits a millisecond for every
 // worker there is, so that idle ones ask a thousand times a second together and no
-// more, and idleMax at the most.
-const idleMin, idleMax = 25 * time.Millisecond, time.Second
+// more, and idleMost at the most.
+const idleLeast, idleMost = 25 * time.Millisecond, time.Second
 
 // askedFor notes who asks for work. It returns how long to wait for who gets none.
 func (t *Term) askedFor(requests []wire.WorkRequest) (idle time.Duration) {
@@ -76,7 +76,7 @@ func (t *Term) askedFor(requests []wire.WorkRequest) (idle time.Duration) {
 		w.Version = r.Version
 		w.Draining = w.told // it asks for work: whatever it said before, it is another process
 	}
-	return min(max(idleMin, time.Duration(len(t.workers))*time.Millisecond), idleMax)
+	return min(max(idleLeast, time.Duration(len(t.workers))*time.Millisecond), idleMost)
 }
 
 // drains reports whether a worker was told to leave.

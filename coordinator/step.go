@@ -63,7 +63,7 @@ type work struct {
 }
 
 // A step that could not be taken is taken again, each time after twice as long.
-const againMin, againMax = 250 * time.Millisecond, 30 * time.Second
+const againFirst, againMost = 250 * time.Millisecond, 30 * time.Second
 
 // Todo returns the jobs with a step to take now without workers, oldest first.
 func (t *Term) Todo() (ids []job.ID) {
@@ -141,7 +141,7 @@ func (t *Term) troubled(id job.ID, err error) {
 	case err == nil:
 		w.trouble, w.wait, w.again = nil, 0, time.Time{}
 	default:
-		w.wait = min(max(2*w.wait, againMin), againMax)
+		w.wait = min(max(2*w.wait, againFirst), againMost)
 		w.again = t.cfg.Now().Add(w.wait)
 		if answerTo(err) != wire.Retry { // which says that somebody else may lead, and nothing of the job
 			w.trouble = err

@@ -301,7 +301,11 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	if _, err := h.replica.Lead(ctx); err != nil {
 		return err
 	}
-	epoch, err := publish.Claim(ctx, q.output, q.spec.Name, h.replica.ID())
+	named, err := h.node.Propose(ctx, ledger.Found{Cluster: h.replica.ID()})
+	if err != nil {
+		return fmt.Errorf("name the ledger: %w", err)
+	}
+	epoch, err := publish.Claim(ctx, q.output, q.spec.Name, named.(ledger.FoundReply).Cluster)
 	if errors.Is(err, publish.ErrOtherDataset) {
 		return conflict{err}
 	}
@@ -324,7 +328,7 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	}
 	if _, err := h.node.Propose(ctx, ledger.Submit{
 		Job: q.id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), SpecBase: o.Base,
-		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1),
+		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1), Who: who(),
 	}); errors.Is(err, ledger.ErrConflict) {
 		return conflict{fmt.Errorf("work folder %s already holds this job for other folders; give the job another run.work: %w", q.spec.Run.Work, err)}
 	} else if err != nil {
@@ -337,7 +341,7 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 		}
 	})
 	if failed != 0 {
-		_, err = h.node.Propose(ctx, ledger.Retry{Job: q.id, FailIndex: failed})
+		_, err = h.node.Propose(ctx, ledger.Retry{Job: q.id, FailIndex: failed, Epoch: epoch})
 	}
 	return err
 }
@@ -397,6 +401,11 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 			case job.Submitted, job.Running, job.Sealed: // not at its end
 			}
 		})
+		if end == nil {
+			if err := h.node.Trouble(q.id); err != nil { // a cluster would try again for ever; here somebody waits
+				end = func() (Outcome, error) { return Outcome{}, err }
+			}
+		}
 		rows, tasks := h.node.InFlight(q.id, stage)
 		p.RowsDone += rows
 		p.TasksRunning = tasks
