@@ -39,6 +39,19 @@ func (c *Coded) Values(dst []float64, first int) {
 	}
 }
 
+// Cut makes part rows first to first+n-1.
+func (c *Coded) Cut(part *Coded, first, n int) {
+	part.Index, part.Runs = c.Index[first:first+n], part.Runs[:0]
+	for _, r := range c.Runs {
+		if first < r.Past {
+			part.Runs = append(part.Runs, Run{Dictionary: r.Dictionary, Past: min(r.Past-first, n)})
+		}
+		if first+n <= r.Past {
+			return
+		}
+	}
+}
+
 // Shared returns the dictionary of rows first to first+n-1, nil when they have more
 // than one.
 func (c *Coded) Shared(first, n int) *Dictionary {

@@ -30,6 +30,12 @@ func TestCodedRowsAreThoseOfTheirRun(t *testing.T) {
 		if !slices.Equal(got, want[first:first+n]) {
 			t.Fatalf("rows %d to %d are %v, want %v", first, first+n, got, want[first:first+n])
 		}
+		var part Coded
+		c.Cut(&part, first, n)
+		again := make([]float64, n)
+		if part.Values(again, 0); !slices.Equal(again, got) || part.Runs[len(part.Runs)-1].Past != n {
+			t.Fatalf("rows %d to %d cut out are %v, want %v", first, first+n, again, got)
+		}
 		shared := of[first]
 		if of[first+n-1] != shared {
 			shared = nil

@@ -230,17 +230,23 @@ func TestScoringByDictionaryAllocatesNothing(t *testing.T) {
 
 func TestWhatIsPreparedOrWeighedIsTakenByValue(t *testing.T) {
 	t.Parallel()
-	trees := write(41, 20, 15, 5, false, false, false).load(t)
+	trees := write(41, 20, 15, 4, false, false, false).load(t)
 	for name, c := range map[string]struct {
 		e    *model.Ensemble
-		want bool
-	}{"trees": {trees, true}, "trees, prepared": {prepared(t, trees), false}, "weights": {weighted(5), false}} {
+		want [4]bool
+	}{
+		"trees":           {trees, [4]bool{true, true, true, true}},
+		"trees, prepared": {prepared(t, trees), [4]bool{false, true, true, false}}, // the first and the last are
+		"weights":         {weighted(4), [4]bool{}},
+	} {
 		k, err := NewPropensity(c.e, c.e.Features, Correction{Beta: 1}, bands, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := k.(kernel.Coder).TakesCoded(0); got != c.want {
-			t.Errorf("%s: taken by dictionary: %v", name, got)
+		for i, want := range c.want {
+			if got := k.(kernel.Coder).TakesCoded(i); got != want {
+				t.Errorf("%s: feature %d is taken by dictionary: %v", name, i, got)
+			}
 		}
 	}
 }

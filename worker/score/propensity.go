@@ -111,9 +111,8 @@ func newPropensity(e *model.Ensemble, features []string, odds Correction) (*prop
 // Spec implements kernel.Kernel.
 func (k *propensity) Spec() kernel.Spec { return k.spec }
 
-// TakesCoded implements kernel.Coder. What prepares its features makes values of them,
-// and weights multiply values.
-func (k *propensity) TakesCoded(int) bool { return k.rows.runner == nil && k.rows.trees != nil }
+// TakesCoded implements kernel.Coder.
+func (k *propensity) TakesCoded(i int) bool { return k.rows.takesCoded(k.model, i) }
 
 // Eval implements kernel.Kernel.
 func (k *propensity) Eval(n int, in, out []kernel.Vector) {

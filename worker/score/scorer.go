@@ -17,6 +17,7 @@ import (
 type scorer struct {
 	runner  *transform.Runner // nil when the model takes the features as they are
 	columns []kernel.Vector   // of the block, when there is a runner
+	coded   []kernel.Coded    // of the block, of columns that come by dictionary
 	refusal int               // column above 0 where the model refuses the row; -1 for none
 	trees   *forest           // nil when a score is no sum of leaves
 	walk    *walk
@@ -35,6 +36,7 @@ func newScorerOn(e *model.Ensemble, p path) (*scorer, error) {
 	if e.Prepare != nil {
 		s.runner = e.Prepare.Runner(blockRows)
 		s.columns = make([]kernel.Vector, e.Columns())
+		s.coded = make([]kernel.Coded, len(e.Features))
 		s.refusal = e.Prepare.Refusal()
 	}
 	var err error
@@ -44,6 +46,13 @@ func newScorerOn(e *model.Ensemble, p path) (*scorer, error) {
 		s.trees, err = newForestOn(e, p)
 	}
 	return s, err
+}
+
+// takesCoded reports whether a feature may come by dictionary: where only trees ask for it.
+// What the model makes something else of must be values, and so must what weights
+// multiply.
+func (s *scorer) takesCoded(e *model.Ensemble, feature int) bool {
+	return s.trees != nil && (e.Prepare == nil || !e.Prepare.Touches(feature))
 }
 
 // score returns the raw scores of rows first to first+n-1, of the first class where
@@ -73,12 +82,19 @@ func (s *scorer) prepare(in []kernel.Vector, first, n int) (columns []kernel.Vec
 	if s.runner == nil {
 		return in, first
 	}
-	for i := range in {
-		s.runner.Columns[i] = in[i].F64[first : first+n]
+	for i, v := range in {
+		if v.Coded == nil {
+			s.runner.Columns[i] = v.F64[first : first+n]
+		}
 	}
 	s.runner.Run(n)
 	for i, column := range s.runner.Columns {
-		s.columns[i].F64 = column[:n]
+		if i < len(in) && in[i].Coded != nil {
+			in[i].Coded.Cut(&s.coded[i], first, n)
+			s.columns[i] = kernel.Vector{Coded: &s.coded[i]}
+		} else {
+			s.columns[i] = kernel.Vector{F64: column[:n]}
+		}
 	}
 	return s.columns, 0
 }

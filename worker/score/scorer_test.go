@@ -88,7 +88,8 @@ func TestScoresOfEveryKindEqualRawBitForBit(t *testing.T) {
 // no score.
 func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, s *scorer) (refused int) {
 	t.Helper()
-	row := make([]float64, len(e.Features))
+	row, values := make([]float64, len(e.Features)), make([][]float64, len(e.Features))
+	c := coder{r: r, last: make([]*kernel.Dictionary, len(e.Features))}
 	for range 40 {
 		n := 1 + r.IntN(blockRows)
 		first := r.IntN(70)
@@ -105,9 +106,15 @@ func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, s *
 				}
 			}
 		}
+		for f := range values {
+			values[f] = in[f].F64
+			if s.takesCoded(e, f) && r.IntN(2) == 0 {
+				in[f] = c.column(f, values[f], func() float64 { return float64(r.IntN(8)-1) / 2 })
+			}
+		}
 		for i, got := range s.score(in, first, n) {
 			for f := range row {
-				row[f] = known(in[f].F64[first+i])
+				row[f] = known(values[f][first+i])
 			}
 			want := e.Raw(row)
 			if want != want {

@@ -94,6 +94,13 @@ func (p *Program) Source(column int) int { return int(p.source[column]) }
 // score, -1 when there is none.
 func (p *Program) Refusal() int { return int(p.refusal) }
 
+// Touches reports whether the program reads a given column or writes it. One that it does
+// not touch comes out as it went in, and a Runner need not be given it.
+func (p *Program) Touches(column int) bool {
+	at := int32(column)
+	return at == p.refusal || slices.ContainsFunc(p.steps, func(s step) bool { return s.out == at || slices.Contains(s.in, at) })
+}
+
 // After returns the program that runs first and then p. first makes no columns: it
 // replaces given ones.
 func (p *Program) After(first *Program) (*Program, error) {
