@@ -45,7 +45,7 @@ func base(rng *rand.Rand, segments int, share float64) []line {
 	for s := range segments {
 		for i := range partition.LinesPerSegment {
 			if i%37 == 0 && rng.Float64() < share {
-				list = append(list, random(rng, uint64((firstSegment + partition.Segment(s)).First())+uint64(i)))
+				list = append(list, random(rng, uint64((firstSegment+partition.Segment(s)).First())+uint64(i)))
 			}
 		}
 	}

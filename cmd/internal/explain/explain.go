@@ -80,6 +80,10 @@ type cell struct {
 
 // Ask finds out everything about a number.
 func Ask(ctx context.Context, v *local.Version, n partition.Number, o Options) (_ *Answer, err error) {
+	v, err = v.Of(n)
+	if err != nil {
+		return nil, err
+	}
 	r := &row{spec: v.Spec, number: n}
 	published, _, err := v.Row(ctx, n)
 	if err != nil {

@@ -34,6 +34,7 @@ type Version struct {
 	Dir      string // its folder
 	base     string // folder that the spec's relative paths resolve against, "" when nobody knows
 	files    store.Store
+	asked    func(fingerprint string) job.ID // the version's job, if its input has that fingerprint
 }
 
 // OpenVersion opens the version of that id in a dataset's folder, or the current
@@ -77,6 +78,8 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 		return nil, fmt.Errorf("version %s: %w", v.Manifest.Version, err)
 	}
 	v.Spec.Run = job.Default().Run
+	spec, models := v.Spec, v.Manifest.Models()
+	v.asked = func(fingerprint string) job.ID { return v.Manifest.Asked(job.NewID(spec, models, fingerprint)) }
 	if v.base, err = v.jobFolder(outputDir, base); err != nil {
 		return nil, err
 	}
@@ -135,7 +138,7 @@ func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if job.NewID(v.Spec, v.Manifest.Models(), fingerprint) == v.Manifest.Job {
+	if v.asked(fingerprint) == v.Manifest.Job {
 		return dataset, nil
 	}
 	for _, f := range v.Manifest.Input { // which one it is takes reading them all
@@ -173,32 +176,74 @@ func (v *Version) Model() (program.Model, error) {
 // Row returns the published row of a number, and the file it is in; nil when the
 // version has none.
 func (v *Version) Row(ctx context.Context, n partition.Number) (_ arrow.Record, file string, err error) {
+	p, err := v.partition(n)
+	if err != nil || p.Rows.Scored == 0 {
+		return nil, "", err
+	}
+	row, from, err := sink.Find(ctx, v.files, p.Files[0].Path, n) // the scores come first
+	if err == nil && from.Job != v.Manifest.Job && from.Job != p.Job {
+		err = fmt.Errorf("%s is of job %s: %w", p.Files[0].Path, from.Job, publish.ErrDamaged)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("version %s: %w", v.Manifest.Version, err)
+	}
+	return row, p.Files[0].Path, nil
+}
+
+// Of returns the version as the rows around a number were judged: a rerun keeps
+// partitions that an earlier job scored, with models and rules of its own.
+func (v *Version) Of(n partition.Number) (*Version, error) {
+	p, err := v.partition(n)
+	if err != nil || p.Job == "" {
+		return v, err
+	}
+	of := *v
+	if of.Manifest, err = v.Manifest.By(p); err != nil {
+		return nil, fmt.Errorf("version %s: %w", v.Manifest.Version, err)
+	}
+	if of.Spec, err = job.ParseCanonical(of.Manifest.Spec); err != nil {
+		return nil, fmt.Errorf("version %s: %w", v.Manifest.Version, err)
+	}
+	of.Spec.Run = v.Spec.Run
+	return &of, nil
+}
+
+// Mixed reports whether partitions of the version were judged otherwise than its job
+// judges.
+func (v *Version) Mixed() (bool, error) {
+	mine := v.Spec.Judgement(v.Manifest.Models())
+	for _, o := range v.Manifest.Origins {
+		spec, err := job.ParseCanonical(o.Spec)
+		if err != nil {
+			return false, fmt.Errorf("version %s: job %s: %w", v.Manifest.Version, o.Job, err)
+		}
+		if spec.Judgement(append([]string{o.Model}, o.Challengers...)) != mine {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// partition returns the partition that a number is in.
+func (v *Version) partition(n partition.Number) (publish.Partition, error) {
 	for _, p := range v.Manifest.Partitions {
 		within, err := PartitionRange(p)
 		if err != nil {
-			return nil, "", fmt.Errorf("version %s: %w", v.Manifest.Version, err)
+			return p, fmt.Errorf("version %s: %w", v.Manifest.Version, err)
 		}
-		if !within.Contains(n) || p.Rows.Scored == 0 {
-			continue
+		if within.Contains(n) {
+			return p, nil
 		}
-		row, from, err := sink.Find(ctx, v.files, p.Files[0].Path, n) // the scores come first
-		if err == nil && from.Job != v.Manifest.Job {
-			err = fmt.Errorf("%s is of job %s: %w", p.Files[0].Path, from.Job, publish.ErrDamaged)
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("version %s: %w", v.Manifest.Version, err)
-		}
-		return row, p.Files[0].Path, nil
 	}
-	return nil, "", nil
+	return publish.Partition{}, nil
 }
 
 // PartitionRange reads a partition's range from the manifest, which has it by
 // segments.
 func PartitionRange(p publish.Partition) (partition.Range, error) {
-	var first, last partition.Segment
-	if _, err := fmt.Sscanf(p.Range, "%d-%d", &first, &last); err != nil || first > last {
-		return partition.Range{}, fmt.Errorf("partition %q is no range of segments: %w", p.Range, publish.ErrDamaged)
+	r, err := partition.ParseRange(p.Range)
+	if err != nil {
+		return r, fmt.Errorf("partition %q: %w: %w", p.Range, publish.ErrDamaged, err)
 	}
-	return partition.Range{First: first.First(), Past: last.Past()}, nil
+	return r, nil
 }

@@ -68,6 +68,12 @@ func Ask(ctx context.Context, v *local.Version, o Options) (_ *Answer, err error
 	if o.Progress == nil {
 		o.Progress = func(local.Progress) {}
 	}
+	switch mixed, err := v.Mixed(); {
+	case err != nil:
+		return nil, err
+	case mixed:
+		return nil, fmt.Errorf("version %s holds partitions that were judged by other models or rules; ask of a version that one job judged, or rerun all of it", v.Manifest.Version)
+	}
 	p := &pass{v: v, o: o, rules: rulesOf(v.Spec, o.Spec)}
 	if err := p.plans(); err != nil {
 		return nil, err
