@@ -20,7 +20,7 @@ func (c Divide) apply(s *State, _ uint64) (Reply, []Event, error) {
 	if len(c.Parts) < 2 || st.Kind != job.StageScore {
 		return nil, nil, fmt.Errorf("%s: a score task is divided into at least two parts, not a %s task into %d: %w", c.TaskRef, st.Kind, len(c.Parts), ErrCommand)
 	}
-	if st.Divided && t.plan == pack(c.Parts[0]) {
+	if st.Divided && t.is(c.Parts[0]) {
 		return DivideReply{Tasks: len(st.Tasks)}, nil, nil
 	}
 	if j.State != job.Running || !st.Planned || t.State != Waiting {

@@ -98,7 +98,7 @@ func TestAPlanComesInChunksAnyOfWhichMayBeRepeated(t *testing.T) {
 		t.Error("something was lost on the way")
 	}
 	for i := range tasks {
-		if pack(tasks[i]) != pack(j.Score().Tasks[i].Plan()) {
+		if !j.Score().Tasks[i].is(tasks[i]) {
 			t.Fatalf("task %d differs", i)
 		}
 	}
@@ -339,7 +339,7 @@ func TestSealTrustsNothing(t *testing.T) {
 func spoilResult(j *Job, task int, spoil func(*job.Result)) {
 	r := *j.Score().Tasks[task].Result()
 	spoil(&r)
-	j.Score().Tasks[task].result = pack(r)
+	j.Score().Tasks[task].result = packResult(r)
 }
 
 func TestApplyRefusesAnIndexTwiceAndNoCommand(t *testing.T) {

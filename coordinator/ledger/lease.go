@@ -62,7 +62,7 @@ func (c Complete) apply(s *State, index uint64) (Reply, []Event, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.State == Done && t.Token == c.Token && t.From == "" && t.result == pack(c.Result) {
+	if t.State == Done && t.Token == c.Token && t.From == "" && t.result == packResult(c.Result) {
 		return CompleteReply{Repeat: true, StageDone: st.Complete()}, nil, nil
 	}
 	if t.State == Done && t.Second != nil && t.Second.Token == c.Token {

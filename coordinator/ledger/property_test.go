@@ -222,6 +222,9 @@ func (w *witness) command() Command {
 		}
 		return Cancel{Job: id, Who: "ops", Reason: "told to"}
 	case "rollback":
+		if all := w.st.Versions("base"); len(all) > 0 && rapid.IntRange(0, 4).Draw(t, "published") > 0 {
+			id = rapid.SampledFrom(all).Draw(t, "version").Job
+		}
 		return Rollback{Dataset: "base", Version: w.version[id].ID, Who: "ops", Reason: "told to", Epoch: rapid.Uint64Range(0, 2).Draw(t, "epoch")}
 	case "point":
 		return Point{Dataset: "base", Index: w.sentAt(t, KindRollback)}
@@ -554,14 +557,14 @@ func (w *witness) learnComplete(c Complete, reply Reply, err error) {
 	holder := w.holds(c.Lease)
 	honest := holder && (c.Stage == 0 || w.honest(c))
 	switch { // exactly these are OK, exactly so
-	case finished && w.token[c.TaskRef] == c.Token && w.leased(c.Lease) && pack(r) == pack(c.Result):
+	case finished && w.token[c.TaskRef] == c.Token && w.leased(c.Lease) && packResult(r) == packResult(c.Result):
 		if err != nil || !got.Repeat || got.Lost {
 			w.t.Fatalf("%s again: %+v, %v", c.Lease, got, err)
 		}
 	case slices.Contains(w.lost, c.Lease):
 		mine, theirs := r, c.Result
 		mine.Timing, theirs.Timing = job.Timing{}, job.Timing{}
-		same := pack(mine) == pack(theirs)
+		same := packResult(mine) == packResult(theirs)
 		if err != nil || !got.Lost || got.Same != same {
 			w.t.Fatalf("%s lost, the same: %t; %+v, %v", c.Lease, same, got, err)
 		}
@@ -634,7 +637,7 @@ func (w *witness) check(cmd Command) {
 				case Done:
 					done++
 					r := t.Result()
-					if mine, ok := w.done[ref]; !ok || w.token[ref] != t.Token || pack(mine) != t.result { // I6
+					if mine, ok := w.done[ref]; !ok || w.token[ref] != t.Token || packResult(mine) != t.result { // I6
 						w.t.Fatalf("after %s: %s is done otherwise than it was reported", cmd.Kind(), ref)
 					}
 					if s == 1 && (!r.Counts.Conserved() || r.Counts.In != t.Rows || r.Keys != t.Keys) { // I2

@@ -130,6 +130,9 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 			return nil, nil, fmt.Errorf("job %s stage %d task %d: %w", c.Job, c.Stage, k.Task, err)
 		}
 	}
+	if c.Last {
+		tasks = append(make([]Task, 0, len(tasks)), tasks...) // they are all there will be, as a rule
+	}
 	facts := j.Facts
 	facts.Files = append(files, c.Files...)
 	if c.Model != "" {
@@ -181,7 +184,7 @@ func (c Plan) there(s *State, j *Job, st *Stage) bool {
 	for i, p := range c.Tasks {
 		at := c.FirstTask + i
 		t := &st.Tasks[at]
-		if k, ok := kept[at]; t.plan != pack(p) || ok != (t.From != "") || ok && !s.isKept(st.Kind, t, k) {
+		if k, ok := kept[at]; !t.is(p) || ok != (t.From != "") || ok && !s.isKept(st.Kind, t, k) {
 			return false
 		}
 	}
