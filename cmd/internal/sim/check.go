@@ -25,10 +25,11 @@ type checker struct {
 	s        *simulation
 	operator *process
 
-	index   uint64 // highest applied anywhere
-	log     map[uint64]entry
-	hashes  map[uint64][32]byte
-	replies map[uint64]string
+	index    uint64 // highest applied anywhere
+	log      map[uint64]entry
+	hashes   map[uint64][32]byte
+	replies  map[uint64]string
+	outcomes map[uint64]outcome
 
 	jobs    map[job.ID]*jobBook
 	last    job.Token                // of the last grant: tokens only grow
@@ -38,7 +39,12 @@ type checker struct {
 	written map[string]publishedFile // what readers of a version may open
 	numbers map[string]bool          // of every base, as text (I8)
 
-	fenced, published, swept int
+	fenced, published, swept, histories int
+}
+
+type outcome struct {
+	reply ledger.Reply
+	err   error
 }
 
 // jobBook is what must be true of one job.
@@ -78,7 +84,7 @@ type publishedFile struct {
 
 func newChecker(s *simulation) *checker {
 	return &checker{
-		s: s, log: map[uint64]entry{}, hashes: map[uint64][32]byte{}, replies: map[uint64]string{},
+		s: s, log: map[uint64]entry{}, hashes: map[uint64][32]byte{}, replies: map[uint64]string{}, outcomes: map[uint64]outcome{},
 		ready: map[string]bool{}, back: map[uint64]string{},
 		jobs: map[job.ID]*jobBook{}, sealed: map[string]*jobBook{}, written: map[string]publishedFile{}, numbers: map[string]bool{},
 	}
@@ -135,16 +141,16 @@ func (c *checker) same(i uint64, e entry) (first bool) {
 
 // applied is told of every entry that a replica applied.
 func (c *checker) applied(v *voter, i uint64, e entry, cmd ledger.Command, reply ledger.Reply, events []ledger.Event, refusal error) {
-	outcome := fmt.Sprintf("%+v %v", reply, refusal)
+	said := fmt.Sprintf("%+v %v", reply, refusal)
 	if c.same(i, e) {
-		c.replies[i] = outcome
+		c.replies[i], c.outcomes[i] = said, outcome{reply, refusal}
 		c.learn(v.state, i, cmd, reply, refusal)
 		if refusal != nil {
 			c.text("a refusal", refusal.Error())
 		}
 		c.text("an event", fmt.Sprintf("%+v", events))
-	} else if c.replies[i] != outcome {
-		c.s.w.fail("I7: index %d, %s: %s answers %s, another replica %s", i, cmd.Kind(), v.name, outcome, c.replies[i])
+	} else if c.replies[i] != said {
+		c.s.w.fail("I7: index %d, %s: %s answers %s, another replica %s", i, cmd.Kind(), v.name, said, c.replies[i])
 	}
 	if i%4 == 0 {
 		c.replicaAt(v.name, v.state)

@@ -221,9 +221,10 @@ func (s *simulation) propose(p *process, v *voter, cmd ledger.Command) (reply le
 	}
 	p.wait("propose "+string(data), soon, func(done func()) {
 		call := s.history.call(cmd, s.w.steps)
+		call.index, call.term = v.index()+1, v.term
 		v.propose(data, func(r ledger.Reply, e error) {
 			reply, err = r, e
-			s.history.returned(call, r, e, s.w.steps)
+			call.reply, call.err, call.returned = r, e, int64(s.w.steps)
 			if e != nil {
 				s.check.text("an error", e.Error())
 			}

@@ -53,6 +53,8 @@ type Report struct {
 	Entries   uint64
 	Fenced    int // reports refused because the lease was not current
 	Published int
+	Deleted   int  // files
+	Histories int  // of tasks, that porcupine read
 	Calm      bool // a seed without faults
 }
 
@@ -68,6 +70,8 @@ func (r Report) Add(o Report) Report {
 	r.Entries += o.Entries
 	r.Fenced += o.Fenced
 	r.Published += o.Published
+	r.Deleted += o.Deleted
+	r.Histories += o.Histories
 	return r
 }
 
@@ -167,7 +171,7 @@ func (s *simulation) over() bool {
 func (s *simulation) report() Report {
 	return Report{
 		Steps: s.w.steps, Time: s.w.now(), Messages: s.net.sent, Elections: s.elections, Crashes: s.crashes, Snapshots: s.snapshots, Installs: s.installs,
-		Entries: s.check.index, Fenced: s.check.fenced, Published: s.check.published, Calm: s.mix.calm,
+		Entries: s.check.index, Fenced: s.check.fenced, Published: s.check.published, Deleted: s.check.swept, Histories: s.check.histories, Calm: s.mix.calm,
 	}
 }
 

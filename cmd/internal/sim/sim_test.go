@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ func number(t *testing.T, name string, otherwise uint64) uint64 {
 // TestSeeds runs RESCORE_SEEDS seeds from RESCORE_BASE on, or RESCORE_SEED alone and
 // with its trace.
 func TestSeeds(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one goroutine runs at a time: a second core only makes handing over dearer
 	if seed := number(t, "RESCORE_SEED", 0); seed != 0 {
 		r, err := Simulate(t, seed, os.Stdout)
