@@ -175,6 +175,7 @@ type coordinator struct {
 	most    int  // assignments in flight at once, by reports
 	flying  int
 	beats   map[wire.Lease]bool
+	last    wire.Heartbeat
 	heard   chan struct{} // has room for one: a heartbeat came
 	reports chan wire.Report
 	// lose is asked for the answer to each report; nil answers OK.
@@ -228,6 +229,7 @@ func (c *coordinator) Report(_ context.Context, r wire.Report) (wire.ReportReply
 func (c *coordinator) Heartbeat(h wire.Heartbeat) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.last = h
 	for _, p := range h.Tasks {
 		c.beats[p.Lease] = true
 	}

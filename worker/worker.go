@@ -120,8 +120,8 @@ var (
 )
 
 // farewell is how long a worker whose time to drain is over goes on telling what
-// became of its tasks.
-const farewell = 10 * time.Second
+// became of its tasks, in parts of that time; at least a second.
+const farewell = 6
 
 // Run asks for work and does it until ctx ends or Drain is called, and returns nil when
 // everything it started has stopped. Tasks in flight are abandoned when ctx ends: their
@@ -156,7 +156,7 @@ func (w *Worker) work(ctx context.Context) error {
 		w.cfg.Log.Info("worker leaves", "worker", w.cfg.ID, "seconds", w.cfg.Drain.Seconds())
 		if wait(over, w.cfg.Drain) {
 			giveBack(errReturned)
-			if wait(over, farewell) {
+			if wait(over, max(w.cfg.Drain/farewell, time.Second)) {
 				abandon(errUnheard)
 			}
 		}
@@ -311,6 +311,12 @@ func (w *Worker) do(ctx, doing context.Context, a wire.Assignment) error {
 		w.mu.Unlock()
 	}()
 	report := wire.Report{Worker: w.cfg.ID, Lease: lease}
+	select {
+	case <-w.draining: // the grant crossed with the word to leave
+		report.Returned = true
+		return w.report(ctx, report)
+	default:
+	}
 	result, err := w.perform(doing, a, &rows)
 	switch {
 	case ctx.Err() != nil:
