@@ -34,6 +34,9 @@ var kinds = map[int]string{
 	Failure: "failure", Usage: "usage", NotFound: "not_found", Held: "held", Conflict: "conflict", Denied: "denied", Unavailable: "unavailable",
 }
 
+// Kind returns the name of a code.
+func Kind(code int) string { return kinds[code] }
+
 // Error is what went wrong, as the command line says it.
 type Error struct {
 	Code     int           `json:"code"`
@@ -126,7 +129,7 @@ func refuse(w http.ResponseWriter, e Error) {
 	for number.MatchString(e.Message) { // two in a row share what stands between them
 		e.Message = number.ReplaceAllString(e.Message, "$1***$3")
 	}
-	e.Kind = kinds[e.Code]
+	e.Kind = Kind(e.Code)
 	answer(w, e.httpStatus(), e)
 }
 
