@@ -86,7 +86,7 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 
 // Restore implements raft.FSM. It forgets what it held before.
 func (f *fsm) Restore(r io.ReadCloser) error {
-	state, err := readSnapshot(r)
+	state, err := ledger.Read(r)
 	if err != nil {
 		return err
 	}
@@ -101,26 +101,14 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	return nil
 }
 
-func readSnapshot(r io.Reader) (*ledger.State, error) {
-	data, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read ledger snapshot: %w", err)
-	}
-	return ledger.Restore(data)
-}
-
 // snapshot is a ledger that no longer changes.
 type snapshot struct{ state *ledger.State }
 
 // Persist implements raft.FSMSnapshot.
 func (s snapshot) Persist(sink raft.SnapshotSink) error {
-	data, err := s.state.Snapshot()
-	if err == nil {
-		_, err = sink.Write(data)
-	}
-	if err != nil {
+	if err := s.state.Write(sink); err != nil {
 		_ = sink.Cancel() // the first error is the one to tell
-		return fmt.Errorf("write ledger snapshot: %w", err)
+		return err
 	}
 	return sink.Close()
 }

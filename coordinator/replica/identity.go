@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+
+	"rescore/coordinator/ledger"
 )
 
 const (
@@ -227,7 +229,7 @@ func readable(snaps raft.SnapshotStore, meta *raft.SnapshotMeta) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	state, err := readSnapshot(r)
+	state, err := ledger.Read(r)
 	if err != nil {
 		return err
 	}
