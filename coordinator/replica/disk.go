@@ -94,6 +94,7 @@ var (
 	lastVoteTerm  = []byte("LastVoteTerm")
 	lastVoteCand  = []byte("LastVoteCand")
 	sumsFromIndex = []byte("SumsFrom")
+	stableKeys    = [][]byte{currentTerm, lastVoteTerm, lastVoteCand, sumsFromIndex}
 )
 
 const sumSize = 8
@@ -132,7 +133,7 @@ func newDisk(bolt *raftboltdb.BoltStore, stall time.Duration, fail func(error), 
 			}
 		}
 	}
-	for _, key := range [][]byte{currentTerm, lastVoteTerm, lastVoteCand, sumsFromIndex} {
+	for _, key := range stableKeys {
 		if _, err := d.Get(key); err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -20,7 +21,8 @@ import (
 // range is a fault no one can recover from; a wrong free list makes it write over
 // live pages. checkPages therefore walks the file before bbolt does: every page
 // below the high-water mark belongs to exactly one of the tree and the free list,
-// and every key and value lies inside its page, in order.
+// every key and value lies inside its page, in order, and no key is one that nobody
+// writes: a flipped bit in a key is a vote that cannot be found.
 //
 //	page    id 8 │ flags 2 │ count 2 │ overflow 4 │ elements …
 //	meta    magic 4 │ version 4 │ page size 4 │ flags 4 │ root 8 │ sequence 8 │ free list 8 │ high water 8 │ transaction 8 │ sum 8
@@ -84,7 +86,7 @@ func (w *walk) walk() error {
 	if err := w.free(m.free); err != nil {
 		return err
 	}
-	if err := w.tree(m.root, nil, nil, true); err != nil {
+	if err := w.tree("", m.root, nil, nil); err != nil {
 		return err
 	}
 	if n := uint64(len(w.seen)); n != w.high {
@@ -187,19 +189,19 @@ func (w *walk) free(id uint64) error {
 }
 
 // tree takes a bucket's pages. Their keys are at least low and below high, when
-// there is such. Only the root's values may be buckets.
-func (w *walk) tree(id uint64, low, high []byte, root bool) error {
+// there is such. The bucket without a name is the root: its values are buckets.
+func (w *walk) tree(bucket string, id uint64, low, high []byte) error {
 	page, err := w.page(id)
 	if err != nil {
 		return err
 	}
-	if err := w.elements(page, low, high, root); err != nil {
+	if err := w.elements(bucket, page, low, high); err != nil {
 		return fmt.Errorf("page %d: %w", id, err)
 	}
 	return nil
 }
 
-func (w *walk) elements(page, low, high []byte, root bool) error {
+func (w *walk) elements(bucket string, page, low, high []byte) error {
 	flags, count := native.Uint16(page[8:]), uint64(native.Uint16(page[10:]))
 	if flags != isBranch && flags != isLeaf || pageHeader+count*elementSize > uint64(len(page)) {
 		return fmt.Errorf("it has flags %#x and %d elements", flags, count)
@@ -231,7 +233,7 @@ func (w *walk) elements(page, low, high []byte, root bool) error {
 			if i+1 < count {
 				until = keys[i+1]
 			}
-			if err := w.tree(native.Uint64(element[8:]), keys[i], until, root); err != nil {
+			if err := w.tree(bucket, native.Uint64(element[8:]), keys[i], until); err != nil {
 				return err
 			}
 			continue
@@ -241,11 +243,11 @@ func (w *walk) elements(page, low, high []byte, root bool) error {
 		if to > uint64(len(element)) {
 			return fmt.Errorf("value %d lies outside", i)
 		}
-		if (kind == 1) != root || kind > 1 {
-			return fmt.Errorf("value %d is of kind %d", i, kind)
+		if (kind == 1) != (bucket == "") || kind > 1 || !known(bucket, keys[i]) {
+			return fmt.Errorf("nobody writes a key %q of kind %d in bucket %q", keys[i], kind, bucket)
 		}
-		if root {
-			if err := w.bucket(element[from:to]); err != nil {
+		if bucket == "" {
+			if err := w.bucket(string(keys[i]), element[from:to]); err != nil {
 				return fmt.Errorf("bucket %q: %w", keys[i], err)
 			}
 		}
@@ -255,18 +257,30 @@ func (w *walk) elements(page, low, high []byte, root bool) error {
 
 // bucket takes a bucket's pages, or reads the one that a small bucket carries
 // in its place.
-func (w *walk) bucket(value []byte) error {
+func (w *walk) bucket(name string, value []byte) error {
 	if len(value) < 16 {
 		return errors.New("it is cut")
 	}
 	if root := native.Uint64(value); root != 0 {
-		return w.tree(root, nil, nil, false)
+		return w.tree(name, root, nil, nil)
 	}
 	if len(value) < 16+pageHeader {
 		return errors.New("it is cut")
 	}
 	if inline := value[16:]; native.Uint16(inline[8:]) == isLeaf {
-		return w.elements(inline, nil, nil, false)
+		return w.elements(name, inline, nil, nil)
 	}
 	return errors.New("it carries what is not a leaf")
+}
+
+// known tells the keys that raft-boltdb and this package write.
+func known(bucket string, key []byte) bool {
+	switch bucket {
+	case "":
+		return string(key) == "conf" || string(key) == "logs"
+	case "conf":
+		return slices.ContainsFunc(stableKeys, func(k []byte) bool { return bytes.Equal(k, key) })
+	default: // logs: an index, from 1 on
+		return len(key) == 8 && binary.BigEndian.Uint64(key) > 0
+	}
 }

@@ -446,16 +446,14 @@ func (r *Replica) Err() error {
 }
 
 // fail ends the replica's use. Before whoever called it goes on, the others cannot
-// reach it any more and raft is told to stop, so that it neither votes nor leads.
+// reach it any more. Raft lives until Close: it gives up its leadership, answers who
+// waits, and gets no vote, not even its own.
 func (r *Replica) fail(err error) {
 	r.failing.Do(func() {
 		r.failure = err
 		close(r.failed)
 		if r.layer != nil {
 			r.layer.cut()
-		}
-		if raft := r.asked.Load(); raft != nil {
-			raft.Shutdown()
 		}
 	})
 }
@@ -545,8 +543,10 @@ func (r *Replica) watch(signals <-chan bool) {
 // same close.
 func (r *Replica) Close() error { return r.close() }
 
-// shut follows the order that cannot hang: hand over, stop listening, stop
-// raft, and only then the files under it.
+// shut follows the order that cannot hang: hand over, stop listening, let raft
+// answer those who wait, stop raft, and only then the files under it. Raft that was
+// stopped forgets whom it was asked to verify its leadership for; cut off from the
+// others it gives it up, and tells them.
 func (r *Replica) shut() error {
 	r.mu.Lock()
 	r.closed = true
@@ -563,8 +563,16 @@ func (r *Replica) shut() error {
 	if c, ok := r.trans.(raft.WithClose); ok {
 		errs = append(errs, c.Close())
 	}
+	answered := make(chan struct{})
+	go func() {
+		r.pending.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-time.After(2 * r.timeout): // raft had stopped by itself, removed from the cluster that it led
+	}
 	errs = append(errs, r.raft.Shutdown().Error())
-	r.pending.Wait()
 	<-r.stopped
 	<-r.heeded
 	errs = append(errs, r.store.Close())
