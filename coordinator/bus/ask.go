@@ -55,7 +55,7 @@ func askWorker[Q, A wire.Message](ctx context.Context, b *Bus, subject string, q
 			return none, err
 		}
 		for {
-			m, err := next(ctx, sub)
+			m, err := b.next(ctx, sub)
 			switch {
 			case errors.Is(err, nats.ErrNoResponders):
 				return none, ErrNoWorker
@@ -65,7 +65,7 @@ func askWorker[Q, A wire.Message](ctx context.Context, b *Bus, subject string, q
 				return none, err
 			}
 			if err != nil {
-				b.log.Warn("a worker fell silent; another is asked", "subject", subject, "silence", silenceMax)
+				b.log.Warn("a worker fell silent; another is asked", "subject", subject, "silence", b.silence)
 				break
 			}
 			a, err := wire.Decode[A](m.Data)
@@ -79,8 +79,8 @@ func askWorker[Q, A wire.Message](ctx context.Context, b *Bus, subject string, q
 	}
 }
 
-func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, silenceMax)
+func (b *Bus) next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.silence)
 	defer cancel()
 	return sub.NextMsgWithContext(ctx)
 }

@@ -44,12 +44,15 @@ const (
 
 // Bus answers on one connection, which stays its opener's.
 type Bus struct {
-	conn *nats.Conn
-	log  *slog.Logger
+	conn    *nats.Conn
+	log     *slog.Logger
+	silence time.Duration // silenceMax, but in tests
 }
 
 // New returns a bus on a connection, whose name is the coordinator's.
-func New(conn *nats.Conn, log *slog.Logger) *Bus { return &Bus{conn: conn, log: log} }
+func New(conn *nats.Conn, log *slog.Logger) *Bus {
+	return &Bus{conn: conn, log: log, silence: silenceMax}
+}
 
 // Serve answers until ctx ends, then drains: requests already taken are answered.
 func (b *Bus) Serve(ctx context.Context, h Handler) error {

@@ -35,7 +35,7 @@ type ServerConfig struct {
 	// TLS has this coordinator's certificate and the cluster's authority, as RootCAs.
 	// Both ends then show a certificate that names their role. None: plain TCP.
 	TLS *tls.Config
-	Log *slog.Logger
+	Log *slog.Logger // nil for none
 }
 
 // Embed starts a server that listens on no port, for a coordinator and a worker in
@@ -50,6 +50,9 @@ func Embed() (*Embedded, error) {
 func Listen(cfg ServerConfig) (*Embedded, error) {
 	if cfg.Token == "" {
 		return nil, errors.New("make nats-server: no token is given, so that anybody could connect")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	o := options(cfg.Name)
 	var err error
