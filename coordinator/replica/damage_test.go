@@ -11,10 +11,12 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+
+	"rescore/partition/job"
 )
 
-// flipEntry flips a bit in a command's content.
-func flipEntry(t *testing.T, file string) {
+// flipEntry flips a bit in the command that submits a job.
+func flipEntry(t *testing.T, file string, of job.ID) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -22,12 +24,12 @@ func flipEntry(t *testing.T, file string) {
 	}
 	n := 0
 	for rest := data; ; n++ { // bbolt leaves old copies behind; all of them
-		at := bytes.Index(rest, []byte("job-0007"))
+		at := bytes.Index(rest, []byte(of))
 		if at < 0 {
 			break
 		}
-		rest[at+7] ^= 1
-		rest = rest[at+8:]
+		rest[at+len(of)-1] ^= 1
+		rest = rest[at+len(of):]
 	}
 	if n == 0 {
 		t.Fatal("there is no such command")

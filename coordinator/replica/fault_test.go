@@ -204,7 +204,7 @@ func TestACorruptFollowerIsRefusedAndReplaced(t *testing.T) {
 	}
 	c.same(20)
 	id := c.shut(c.followers(c.leader())[0])
-	flipEntry(t, filepath.Join(c.dir, id, "raft.db"))
+	flipEntry(t, filepath.Join(c.dir, id, "raft.db"), submit(7).Job)
 	if r, err := Open(c.config(id)); !errors.Is(err, ErrHistory) {
 		if err == nil {
 			mustClose(t, r)
