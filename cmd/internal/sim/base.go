@@ -139,7 +139,6 @@ type made struct {
 	counts  job.Counts
 	keys    partition.Sum
 	sum     partition.Sum
-	ranks   *ecdf.Histogram
 }
 
 // score is the whole of the simulated model.

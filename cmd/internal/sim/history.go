@@ -103,8 +103,9 @@ func (o single) step(in touch, out answer) (bool, single) {
 			o.live[holds] = 0
 		}
 		return held, o
+	default: // is of no task
+		return false, o
 	}
-	return false, o
 }
 
 var tasks = porcupine.Model{

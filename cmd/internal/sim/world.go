@@ -86,7 +86,7 @@ func (w *world) fail(format string, args ...any) {
 // say writes a line of the trace.
 func (w *world) say(who, format string, args ...any) {
 	if w.trace != nil {
-		fmt.Fprintf(w.trace, "%10.3fs %-6s %s\n", w.now().Seconds(), who, fmt.Sprintf(format, args...))
+		_, _ = fmt.Fprintf(w.trace, "%10.3fs %-6s %s\n", w.now().Seconds(), who, fmt.Sprintf(format, args...))
 	}
 }
 

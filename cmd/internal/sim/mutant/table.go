@@ -37,11 +37,11 @@ var Table = []Mutant{
 	}}},
 	{Name: "another result after done is taken for a repetition", Edits: []Edit{{
 		grants,
-		`if t.State == Done && t.Token == c.Token && t.From == "" && t.result == pack(c.Result) {`,
+		`if t.State == Done && t.Token == c.Token && t.From == "" && t.result == packResult(c.Result) {`,
 		"if t.State == Done && t.Token == c.Token {",
 	}}},
 	{Name: "a done task can be completed again", Edits: []Edit{
-		{grants, `if t.State == Done && t.Token == c.Token && t.From == "" && t.result == pack(c.Result) {`, "if false {"},
+		{grants, `if t.State == Done && t.Token == c.Token && t.From == "" && t.result == packResult(c.Result) {`, "if false {"},
 		{grants, "if t.State != Leased || t.Token != l.Token &&", "if t.State != Leased && t.State != Done || t.Token != l.Token &&"},
 	}},
 	{Name: "tokens are not the log's indexes", Edits: []Edit{{
@@ -94,7 +94,7 @@ var Table = []Mutant{
 		tasks, "t.Silences, t.Reason, t.Second, t.From = d.Silences, d.Reason, d.Second, d.From", "t.Silences, t.Reason, t.From = d.Silences, d.Reason, d.From",
 	}}},
 	{Name: "a snapshot forgets failures", Edits: []Edit{{
-		tasks, "Failures: t.Failures, Silences", "Silences",
+		tasks, "t.State, t.Token, t.Worker, t.Attempts, t.Failures = d.State, d.Token, d.Worker, d.Attempts, d.Failures", "t.State, t.Token, t.Worker, t.Attempts = d.State, d.Token, d.Worker, d.Attempts",
 	}}},
 	{Name: "a rerun keeps partitions of other rows", Edits: []Edit{
 		{keeping, "case t.Rows != made.Rows || t.Keys != made.Keys:", "case false:"},
