@@ -542,11 +542,10 @@ func (w *witness) learnKept(c Plan) {
 		}
 		w.done[ref], w.token[ref] = r, w.token[from]
 	}
-	if st := w.st.Job(c.Job).Stages[c.Stage]; !st.Planned { // half a plan may have been replaced
-		for ref := range w.done {
-			if ref.Job == c.Job && ref.Stage == c.Stage && (ref.Task >= len(st.Tasks) || st.Tasks[ref.Task].State != Done) {
-				delete(w.done, ref)
-			}
+	tasks := w.st.Job(c.Job).Stages[c.Stage].Tasks
+	for ref := range w.done { // half a plan may have been replaced
+		if ref.Job == c.Job && ref.Stage == c.Stage && (ref.Task >= len(tasks) || tasks[ref.Task].State != Done) {
+			delete(w.done, ref)
 		}
 	}
 }
