@@ -155,6 +155,10 @@ func (t *Term) propose(ctx context.Context, cmds []ledger.Command) map[string][]
 	defer t.mu.Unlock()
 	t.ledger.View(func(s *ledger.State) {
 		for i, reply := range replies {
+			if e, ok := reply.(ledger.ExpireReply); ok && e.Quarantined {
+				l := cmds[i].(ledger.Expire).Lease
+				t.cfg.Log.Error("task is quarantined: workers fell silent over it", "job", l.Job, "stage", l.Stage, "part", l.Task)
+			}
 			g, ok := reply.(ledger.GrantReply)
 			if !ok {
 				continue

@@ -279,13 +279,15 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 		if err := h.submit(running, o, q); err != nil {
 			return err
 		}
+		// Not before: leases of the run before are told from this one's by that there are
+		// none of this one.
+		group.Go(func() error { return h.worker.Run(running) })
 		out, err = h.follow(running, o, q)
 		if err == nil {
 			err = errFinished
 		}
 		return err
 	})
-	group.Go(func() error { return h.worker.Run(running) })
 	if err := group.Wait(); err != nil && !errors.Is(err, errFinished) {
 		return Outcome{}, err
 	}
