@@ -117,7 +117,7 @@ func inTurn(ctx context.Context, turn chan struct{}, f func() ([]byte, error)) (
 
 // say says that an answer is being worked on, until it is done.
 func (c *Client) say(m *nats.Msg, working []byte, done <-chan struct{}) {
-	ticker := time.NewTicker(workingEvery)
+	ticker := time.NewTicker(c.working)
 	defer ticker.Stop()
 	for {
 		select {

@@ -49,6 +49,8 @@ type Client struct {
 	own  bool // Close closes the connection
 	lead *nats.Subscription
 
+	working time.Duration // workingEvery, but in tests
+
 	mu     sync.Mutex
 	leader wire.Lead     // who was last heard to lead
 	moved  chan struct{} // closed when whoever was asked will not answer
@@ -64,7 +66,7 @@ func NewClient(conn *nats.Conn, log *slog.Logger) (*Client, error) {
 }
 
 func newClient(log *slog.Logger) *Client {
-	return &Client{log: log, moved: make(chan struct{}), closed: make(chan struct{})}
+	return &Client{log: log, working: workingEvery, moved: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // begin listens to who leads.
@@ -101,13 +103,13 @@ func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger)
 		nats.Name(id), nats.UserInfo(role, token), nats.CustomInboxPrefix(inbox),
 		// A server that died is left for the next one within tenths of a second; one that
 		// fell silent within three pings.
-		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.Timeout(time.Second),
+		nats.MaxReconnects(-1), nats.Timeout(time.Second),
 		nats.ReconnectWait(50 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2),
 		nats.IgnoreDiscoveredServers(), // a coordinator's own name for itself may not be ours
 		nats.ReconnectBufSize(-1),      // what cannot be asked now is asked again, not later
 		nats.DisconnectErrHandler(c.lost),
-		nats.ConnectHandler(c.back), nats.ReconnectHandler(c.back),
+		nats.ReconnectHandler(c.back),
 		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
@@ -124,6 +126,10 @@ func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger)
 		o = append(o, nats.Secure(s))
 	}
 	conn, err := nats.Connect(strings.Join(urls, ","), o...)
+	if err != nil && !errors.Is(err, nats.ErrAuthorization) { // which would not be said of a connection that is tried again
+		log.Warn("no nats-server can be reached; trying on", "err", err)
+		conn, err = nats.Connect(strings.Join(urls, ","), append(o, nats.RetryOnFailedConnect(true), nats.ConnectHandler(c.back))...)
+	}
 	if err == nil {
 		if err = c.begin(conn); err != nil {
 			conn.Close()
