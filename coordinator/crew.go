@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"rescore/coordinator/lease"
 	"rescore/partition/wire"
 )
 
@@ -66,24 +67,29 @@ func (t *Term) worker(id string, now time.Time) *Worker {
 // more, and idleMost at the most.
 const idleLeast, idleMost = 25 * time.Millisecond, time.Second
 
-// askedFor notes who asks for work. It returns how long to wait for who gets none.
-func (t *Term) askedFor(requests []wire.WorkRequest) (idle time.Duration) {
+// meet notes who asks for work, and for how much. Nobody asks (a Request without a
+// Worker) where a worker is told to leave, or asks again later on, having given up
+// the question before.
+func (t *Term) meet(requests []wire.WorkRequest) ([]wire.WorkReply, []lease.Request) {
 	now := t.cfg.Now()
+	replies, asked := make([]wire.WorkReply, len(requests)), make([]lease.Request, len(requests))
+	last := map[string]int{}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, r := range requests {
+	for i, r := range requests {
 		w := t.worker(r.Worker, now)
 		w.Version = r.Version
 		w.Draining = w.told // it asks for work: whatever it said before, it is another process
+		last[r.Worker] = i
 	}
-	return min(max(idleLeast, time.Duration(len(t.workers))*time.Millisecond), idleMost)
-}
-
-// drains reports whether a worker was told to leave.
-func (t *Term) drains(worker string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.workers[worker].told
+	idle := min(max(idleLeast, time.Duration(len(t.workers))*time.Millisecond), idleMost)
+	for i, r := range requests {
+		replies[i] = wire.WorkReply{RetryMillis: idle.Milliseconds(), Drain: t.workers[r.Worker].told}
+		if last[r.Worker] == i && !replies[i].Drain {
+			asked[i] = lease.Request{Worker: r.Worker, Slots: min(r.Slots, assignmentsMax), Ready: r.Ready}
+		}
+	}
+	return replies, asked
 }
 
 // slots returns how many tasks the workers do at once that were heard of within the

@@ -53,52 +53,37 @@ func NewTerm(cfg Config, l Ledger) *Term {
 // its grants are proposed together. One call of Settle or Tick at a time: until a
 // grant is in the book, its lease looks as if nobody had ever heard of it.
 func (t *Term) Settle(ctx context.Context, requests []wire.WorkRequest) []wire.WorkReply {
-	replies := make([]wire.WorkReply, len(requests))
-	asked := make([]lease.Request, len(requests))
-	last := map[string]int{} // a worker that asks again has given up its question before
-	for i, r := range requests {
+	for _, r := range requests {
 		t.unfit(ctx, r)
-		last[r.Worker] = i
 	}
-	idle := t.askedFor(requests)
-	for i, r := range requests {
-		asked[i] = lease.Request{Worker: r.Worker, Ready: r.Ready}
-		replies[i].Drain = t.drains(r.Worker)
-		if last[r.Worker] == i && !replies[i].Drain {
-			asked[i].Slots = min(r.Slots, assignmentsMax)
-		}
-	}
+	replies, asked := t.meet(requests)
 	granted := t.propose(ctx, t.decide(asked))
-	tasks := map[ledger.Lease]ledger.Task{}
+	tasks := make([][]ledger.Task, len(requests))
 	t.mu.Lock()
 	t.ledger.View(func(s *ledger.State) {
-		for i, r := range requests {
-			if last[r.Worker] != i {
+		for i, r := range asked {
+			if r.Worker == "" {
 				continue
 			}
 			for _, l := range granted[r.Worker] {
 				a, task := assignment(s, l)
-				tasks[l] = task
-				replies[i].Assignments = append(replies[i].Assignments, a)
+				replies[i].Assignments, tasks[i] = append(replies[i].Assignments, a), append(tasks[i], task)
 			}
-			if id, ok := lease.Unready(s, t.book, r.Ready); ok && !replies[i].Drain {
+			if id, ok := lease.Unready(s, t.book, r.Ready); ok {
 				j := s.Job(id)
 				replies[i].Offers = []wire.Offer{{Job: id, Spec: j.Spec, SpecBase: j.SpecBase}}
 			}
 		}
 	})
 	t.mu.Unlock()
-	for i := range replies {
-		for k := range replies[i].Assignments {
+	for i := range tasks {
+		for k := range tasks[i] {
 			a := &replies[i].Assignments[k]
-			task := tasks[leaseOf(a.Lease())]
-			a.Task = task.Plan() // decoded where nobody waits for the ledger
+			a.Task = tasks[i][k].Plan() // decoded where nobody waits for the ledger
 			if a.Kind == job.StageSelect && len(a.Task.Slices) == 0 {
 				a.Files = nil // it reads what was staged, not the input
 			}
-		}
-		if len(replies[i].Assignments) == 0 {
-			replies[i].RetryMillis = idle.Milliseconds()
+			replies[i].RetryMillis = 0
 		}
 	}
 	return replies
