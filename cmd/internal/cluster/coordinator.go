@@ -34,6 +34,10 @@ import (
 	"rescore/coordinator/replica"
 )
 
+// partRows is how many rows are worth a task of their own when the last tasks of a
+// stage are divided among workers that would stand idle.
+const partRows = 50_000
+
 // Coordinator says how one coordinator is run.
 type Coordinator struct {
 	ID       string
@@ -94,7 +98,7 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 	}()
 	mail := bus.New(conn, c.Log)
 	node := coordinator.New(coordinator.Config{
-		Replica: ledger, Bus: mail, Output: local.Places.Output, Lease: lease.Config{TTL: c.LeaseTTL}, Log: c.Log,
+		Replica: ledger, Bus: mail, Output: local.Places.Output, Lease: lease.Config{TTL: c.LeaseTTL, PartRows: partRows}, Log: c.Log,
 	})
 	handler := api.New(api.Config{
 		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Log: c.Log,
