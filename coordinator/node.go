@@ -1,14 +1,34 @@
 // Package coordinator is the control plane: it hands out leases, takes reports,
 // and takes every job its next step. It never touches a subscriber record.
 //
-//	workers ──► bus ──► Node ──► Term ──► lease.Decide ──► replica ──► ledger
-//	                               ▲                                     │
-//	                               └──── plan.Cut, publish.Gate, … ◄─────┘
+//	            ┌─ Node ─ one leadership after another ──────────────────────┐
+//	            │            ┌─ Term ──────────────────────────────────────┐ │
+//	workers ──► bus ──► ask ──► Settle ──► lease.Decide ──┐                │ │
+//	            │            │  Report ───────────────────┤                │ │
+//	            │   tick ──────► Tick ───► lease.Expired ─┼──► Propose ──────► raft
+//	            │ ledger ──────► Step ───► plan, publish ─┘       ▲        │ │
+//	            │            └────────────────────────────────────┼────────┘ │
+//	            └─────────────────────────────────────── View ◄── ledger ◄───┘
 //
-// Decisions are pure functions of the ledger. A Term is one leadership's soft state
-// around them, and a Node the shell that leads, listens and calls. Every effect can
-// be worked out again from the ledger, so a coordinator that starts, or takes over,
-// begins by doing exactly that.
+// Decisions are pure functions of the ledger. A Term is one leadership: the soft
+// state around those functions, and the calls that carry out what they say. It has
+// no goroutine, no timer and no clock of its own, so that a simulation can run it
+// step by step. A Node is the shell: it waits to lead, listens, and calls its Term;
+// all who ask while a write is on its way are answered by the next one together, and
+// each job's steps are taken in its own time.
+//
+// Every effect can be worked out again from the ledger, so a coordinator that starts,
+// or takes over, begins by doing exactly that. Grants, completions, failures and
+// expiries are in raft; who is alive, how long things take and who is to be drained
+// is not, and is learned anew.
+//
+// # When things go wrong
+//
+// A store that is full, slow or away says nothing about a job: its step is taken
+// again, each time after a longer wait, and Trouble says why. A step that the rules
+// refuse fails its job with the reason. A sealed job can only go on: it is published
+// as soon as that is possible. A command whose outcome is unknown is proposed again,
+// for all are idempotent or fenced.
 package coordinator
 
 import (
