@@ -25,19 +25,17 @@ workers, NATS for the other coordinators, and the API that rescore submit,
 status and the others use. Everybody shows the token in --token-file; without
 --tls-ca, --tls-cert and --tls-key only this machine is listened to, unless
 --insecure says that the network is trusted. Certificates name their role in a
-URI: rescore://coordinator or rescore://worker.
+URI: rescore://coordinator or rescore://worker. To make a token:
+(umask 077; openssl rand -hex 32 > token)
 
 The folders that job files name must be there, under the same paths, on the
 machines of coordinators and of workers.
 
 It prints one line when it takes part in the cluster; its log is on stderr, in
 JSON. On SIGTERM it hands over and ends with code 0.`,
-		Example: `  (umask 077; openssl rand -hex 32 > token)
-  rescore coordinator --id c1 --dir /var/lib/rescore --token-file token \
-    --peers c1=h1:7300,c2=h2:7300,c3=h3:7300 \
-    --tls-ca ca.pem --tls-cert c1.pem --tls-key c1.key
-  rescore coordinator --id c4 --dir /var/lib/rescore --token-file token --join \
-    --peers c1=h1:7300,c2=h2:7300,c3=h3:7300,c4=h4:7300   # then: rescore members add`,
+		Example: `  rescore coordinator --id c1 --dir c1 --token-file token --peers c1=127.0.0.1:7300,c2=127.0.0.1:7310,c3=127.0.0.1:7320
+  rescore coordinator --id c1 --dir /var/lib/rescore --token-file token --peers c1=h1:7300,c2=h2:7300,c3=h3:7300 --tls-ca ca.pem --tls-cert c1.pem --tls-key c1.key
+  rescore coordinator --id c4 --dir /var/lib/rescore --token-file token --join --peers c1=h1:7300,c2=h2:7300,c3=h3:7300,c4=h4:7300 --tls-ca ca.pem --tls-cert c4.pem --tls-key c4.key`,
 		Args: exactly(0),
 	}
 	flags := cmd.Flags()

@@ -34,8 +34,7 @@ away when the coordinators miss it.
 
 Memory is about that of --slots partitions; --memory makes the runtime collect
 garbage harder before it is over that many bytes.`,
-		Example: `  rescore worker --coordinators h1:7300,h2:7300,h3:7300 --token-file token \
-    --tls-ca ca.pem --tls-cert w1.pem --tls-key w1.key
+		Example: `  rescore worker --coordinators h1:7300,h2:7300,h3:7300 --token-file token --tls-ca ca.pem --tls-cert w1.pem --tls-key w1.key
   rescore worker --coordinators 127.0.0.1:7300 --token-file token --slots 2 --memory 4GiB`,
 		Args: exactly(0),
 	}
