@@ -473,3 +473,53 @@ func (c *counted) View(read func(*ledger.State)) {
 	*c.views++
 	c.Ledger.View(read)
 }
+
+// BenchmarkTask is what a task costs a leader from request to completion, without
+// raft and bus: 64 workers ask for four each, and report.
+func BenchmarkTask(b *testing.B) {
+	d := newDesk(&testing.T{})
+	s := spec()
+	stages := []job.StageKind{job.StageScore}
+	if _, err := d.Propose(b.Context(), ledger.Submit{Job: theJob, Name: s.Name, Spec: s.Canonical(), SpecDigest: s.Digest(), Epoch: 1, MaxAttempts: 2, Stages: stages}); err != nil {
+		b.Fatal(err)
+	}
+	const n = 100_000
+	tasks := make([]job.Task, n)
+	for i := range tasks {
+		r := partition.Range{First: partition.FirstNumber + partition.Number(i)*partition.LinesPerSegment}
+		if r.Past = r.First + partition.LinesPerSegment; i == n-1 {
+			r.Past = partition.PastNumber
+		}
+		tasks[i] = job.Task{Range: r, Rows: 1, Slices: make([]job.Slice, 4)}
+	}
+	plans, err := ledger.Split(theJob, 0, job.StageScore, tasks, ledger.Facts{Files: []job.InputFile{{Path: "base", Rows: n}}, Model: "m", Rules: "r"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, p := range plans {
+		if _, err := d.Propose(b.Context(), p); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var requests []wire.WorkRequest
+	for i := range 64 {
+		requests = append(requests, wire.WorkRequest{Worker: fmt.Sprint("w", i), Slots: 4, Ready: []job.ID{theJob}})
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for done := 0; done < b.N; {
+		d.seen = nil
+		replies := d.Settle(b.Context(), requests)
+		for i, r := range replies {
+			for _, a := range r.Assignments {
+				result := honest(a)
+				d.Report(b.Context(), wire.Report{Worker: requests[i].Worker, Lease: a.Lease(), Result: &result})
+				done++
+			}
+		}
+		if len(replies[0].Assignments) == 0 {
+			b.Skipf("only %d tasks are there", n)
+		}
+		d.Tick(b.Context())
+	}
+}
