@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/wire"
 )
@@ -68,7 +69,9 @@ func (l *leadership) settle(ctx context.Context) error {
 		for i, q := range asked {
 			requests[i] = q.request
 		}
-		for i, reply := range l.Settle(ctx, requests) {
+		replies := l.Settle(ctx, requests)
+		failpoint.Hit("coordinator.granted")
+		for i, reply := range replies {
 			asked[i].answer <- reply
 		}
 	}

@@ -33,6 +33,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/wire"
 )
@@ -317,6 +318,7 @@ func (w *Worker) do(ctx, doing context.Context, a wire.Assignment) error {
 		return w.report(ctx, report)
 	default:
 	}
+	failpoint.Hit("worker.assigned")
 	result, err := w.perform(doing, a, &rows)
 	switch {
 	case ctx.Err() != nil:
@@ -367,7 +369,9 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 func (w *Worker) report(ctx context.Context, r wire.Report) error {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		moved := w.cfg.Bus.Moved()
+		failpoint.Hit("worker.report")
 		reply, err := w.cfg.Bus.Report(ctx, r)
+		failpoint.Hit("worker.reported")
 		log := w.cfg.Log.With("job", r.Lease.Job, "part", r.Lease.Task, "attempt", r.Lease.Token)
 		switch {
 		case err != nil:

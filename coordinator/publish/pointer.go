@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rescore/coordinator/ledger"
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
@@ -56,7 +57,10 @@ func NewPointer(v *ledger.Version, m Manifest, manifest string) Pointer {
 // Point writes the pointer: after this the version is the dataset's current one,
 // unless a higher pointer exists.
 func Point(ctx context.Context, st store.Store, p Pointer) error {
-	return putSame(ctx, st, pointersDir+p.name(), mustJSON(p))
+	failpoint.Hit("publish.pointer")
+	err := putSame(ctx, st, pointersDir+p.name(), mustJSON(p))
+	failpoint.Hit("publish.pointed")
+	return err
 }
 
 // name sorts pointers by age: epoch first, then index.

@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"rescore/partition"
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
@@ -31,6 +32,7 @@ func Write(ctx context.Context, st store.Store, m Manifest) (string, error) {
 			if names[f.Path] {
 				return "", fmt.Errorf("adopt %s: two partitions have a file of that name", f.Path)
 			}
+			failpoint.Hit("publish.adopt")
 			names[f.Path] = true
 			err := adopt(ctx, st, p.staged[i], dir+"/"+f.Path, f)
 			if p.Job != "" && errors.Is(err, store.ErrNotExist) { // swept since; the version it was kept from has it
@@ -49,10 +51,12 @@ func Write(ctx context.Context, st store.Store, m Manifest) (string, error) {
 	if len(data) > manifestMax {
 		return "", fmt.Errorf("manifest of %d partitions is %d bytes, limit %d; make run.partition_rows larger", len(m.Partitions), len(data), manifestMax)
 	}
+	failpoint.Hit("publish.manifest")
 	if err := putSame(ctx, st, dir+"/_MANIFEST.json", data); err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(data)
+	failpoint.Hit("publish.success")
 	if err := putSame(ctx, st, dir+"/_SUCCESS", nil); err != nil {
 		return "", err
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+
+	"rescore/partition/failpoint"
 )
 
 // openBolt opens the file, or makes it: under another name until it is whole,
@@ -220,7 +222,12 @@ func (d *disk) StoreLogs(entries []*raft.Log) error {
 		with.Extensions = append(bytes.Clone(entry.Extensions), entrySum(entry, entry.Extensions)...)
 		summed[i] = &with
 	}
-	return d.do(func() error { return d.bolt.StoreLogs(summed) })
+	return d.do(func() error {
+		failpoint.Hit("replica.log")
+		err := d.bolt.StoreLogs(summed)
+		failpoint.Hit("replica.logged")
+		return err
+	})
 }
 
 // GetLog implements raft.LogStore.

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"rescore/coordinator/ledger"
+	"rescore/partition/failpoint"
 )
 
 // applied is what Apply answers to the one that proposed: raft carries errors
@@ -39,6 +40,7 @@ func newFSM(watch func(uint64, []ledger.Event), log hclog.Logger) *fsm {
 // Apply implements raft.FSM. It panics on an entry it cannot read.
 func (f *fsm) Apply(entry *raft.Log) any {
 	f.inARow = 0
+	failpoint.Hit("replica.apply")
 	cmd, err := ledger.DecodeCommand(entry.Data)
 	if err != nil {
 		panic(fmt.Sprintf("replica: log entry %d: %v", entry.Index, err))
@@ -90,6 +92,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("replica.restore")
 	f.installed.Add(1)
 	if f.inARow++; f.inARow > 2 { // a log that never reaches the snapshots (raft issue 697)
 		f.log.Error("one snapshot after another and no command between: remove this replica, empty its folder, add it again and promote it", "snapshots", f.inARow)
@@ -106,10 +109,12 @@ type snapshot struct{ state *ledger.State }
 
 // Persist implements raft.FSMSnapshot.
 func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	failpoint.Hit("replica.snapshot")
 	if err := s.state.Write(sink); err != nil {
 		_ = sink.Cancel() // the first error is the one to tell
 		return err
 	}
+	failpoint.Hit("replica.snapshotted")
 	return sink.Close()
 }
 

@@ -55,6 +55,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"rescore/coordinator/ledger"
+	"rescore/partition/failpoint"
 )
 
 var (
@@ -336,10 +337,12 @@ func (r *Replica) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply
 	}
 	var response applied
 	err = r.wait(ctx, "propose "+cmd.Kind().String(), func() error {
+		failpoint.Hit("replica.propose")
 		future := r.raft.Apply(data, r.timeout)
 		if err := future.Error(); err != nil {
 			return r.raftError(err)
 		}
+		failpoint.Hit("replica.committed")
 		response = future.Response().(applied)
 		return nil
 	})
@@ -521,6 +524,7 @@ func (r *Replica) watch(signals <-chan bool) {
 			if !lead || r.raft.Barrier(0).Error() != nil { // once a term, before anyone is served
 				continue
 			}
+			failpoint.Hit("replica.lead")
 			var ctx context.Context
 			ctx, end = context.WithCancelCause(context.Background())
 			r.mu.Lock()

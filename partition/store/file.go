@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"rescore/partition/failpoint"
 )
 
 // NewFile opens the folder dir as a store and makes it when it is missing.
@@ -132,12 +134,14 @@ func (w *fileWriter) Commit() error {
 	if w.file == nil || w.err != nil {
 		return w.refusal("commit")
 	}
+	failpoint.Hit("store.commit")
 	err := w.file.Sync()
 	if closing := w.file.Close(); err == nil {
 		err = closing
 	}
 	w.file = nil
 	if err == nil {
+		failpoint.Hit("store.synced")
 		err = w.store.anchor(w.name)
 	}
 	if err != nil {
@@ -206,6 +210,7 @@ func (s *fileStore) writeTemp(folder string, data []byte) (string, error) {
 		if _, err := w.Write(data); err != nil {
 			return "", errors.Join(err, w.Close())
 		}
+		failpoint.Hit("store.put")
 		if err := w.file.Sync(); err != nil {
 			return "", explain("write", name, errors.Join(err, w.Close()))
 		}
