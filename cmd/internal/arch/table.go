@@ -19,6 +19,7 @@ const (
 	lz4         = "github.com/pierrec/lz4/v4"
 	cbor        = "github.com/fxamacker/cbor/v2"
 	exprParser  = "github.com/expr-lang/expr/..." // its parser, ast and file packages
+	fileLock    = "github.com/gofrs/flock"
 	hclog       = "github.com/hashicorp/go-hclog"
 	natsClient  = "github.com/nats-io/nats.go/..."
 	natsServer  = "github.com/nats-io/nats-server/v2/..."
@@ -51,7 +52,7 @@ var table = []row{
 	{"coordinator/ledger", list("partition", "partition/job"), list(cbor)},
 	{"coordinator/plan", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
-	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog)},
+	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog, fileLock)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
 	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/wire"), nil},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
