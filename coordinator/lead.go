@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/wire"
@@ -83,8 +81,6 @@ func (l *leadership) steps(ctx context.Context) error {
 	const rest = 2 * time.Millisecond // the ledger may change ten thousand times a second
 	ticker := time.NewTicker(l.cfg.Tick)
 	defer ticker.Stop()
-	var group errgroup.Group
-	defer func() { _ = group.Wait() }() // the steps say themselves what went wrong
 	busy, done := map[job.ID]bool{}, make(chan job.ID)
 	for {
 		changed := l.node.Changed()
@@ -93,13 +89,12 @@ func (l *leadership) steps(ctx context.Context) error {
 				continue
 			}
 			busy[id] = true
-			group.Go(func() error {
+			l.node.away.Go(func() {
 				_ = l.Step(ctx, id) // is in Trouble
 				select {
 				case done <- id:
 				case <-ctx.Done():
 				}
-				return nil
 			})
 		}
 		select {
@@ -120,7 +115,7 @@ func (l *leadership) steps(ctx context.Context) error {
 }
 
 // repoint finishes rollbacks that whoever decided them could not finish.
-func (l *leadership) repoint(ctx context.Context) error {
+func (l *leadership) repoint(ctx context.Context) {
 	ticker := time.NewTicker(5 * l.cfg.Tick)
 	defer ticker.Stop()
 	for {
@@ -129,7 +124,7 @@ func (l *leadership) repoint(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return
 		case <-ticker.C:
 		}
 	}

@@ -36,6 +36,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -90,6 +91,10 @@ func (c Config) withDefaults() Config {
 type Node struct {
 	cfg  Config
 	term atomic.Pointer[Term] // nil while it does not lead
+	// away are the steps that wait for a store, of this leadership and of earlier ones.
+	// One that hangs in a store must not keep this node from serving when it leads
+	// again: what two leaderships write is the same, and written once.
+	away sync.WaitGroup
 }
 
 // assignmentsMax is how many assignments one answer brings; a worker with more free
@@ -109,6 +114,7 @@ func New(cfg Config) *Node {
 // It serves only while it leads, each time after the ledger holds every entry of
 // earlier terms.
 func (n *Node) Run(ctx context.Context) error {
+	defer n.away.Wait()
 	for {
 		term, err := n.cfg.Replica.Lead(ctx)
 		if err != nil {
@@ -138,7 +144,7 @@ func (n *Node) serve(ctx, term context.Context) error {
 	group.Go(func() error { return n.cfg.Bus.Serve(ctx, l) })
 	group.Go(func() error { return l.settle(ctx) })
 	group.Go(func() error { return l.steps(ctx) })
-	group.Go(func() error { return l.repoint(ctx) })
+	n.away.Go(func() { l.repoint(ctx) })
 	if err := group.Wait(); over.Err() == nil {
 		return err
 	}

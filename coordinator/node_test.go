@@ -501,3 +501,52 @@ func TestADeposedLeaderFailsNoJob(t *testing.T) {
 		}
 	})
 }
+
+// A step that hangs in its store hangs alone: the leadership ends without it, and the
+// next one of this node can begin.
+func TestALeadershipEndsAlthoughAStoreHangs(t *testing.T) {
+	t.Parallel()
+	stuck := &hanging{release: make(chan struct{})}
+	h := newHouse(t, options{wrap: func(st store.Store) store.Store {
+		stuck.Store = st
+		return stuck
+	}})
+	h.submit()
+	h.do(h.takeOne(), 0) // planning reads the survey
+	h.until("the step to hang", func() bool { return stuck.calls.Load() == 1 })
+	n := New(h.node.cfg)
+	term, depose := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.serve(t.Context(), term) }()
+	h.until("the step to hang here too", func() bool { return stuck.calls.Load() == 2 })
+	depose()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-h.ctx.Done():
+		t.Error("the leadership waits for the store")
+	}
+	close(stuck.release)
+	n.away.Wait()
+	for _, a := range h.take(tasksEach) {
+		h.do(a, 0)
+	}
+	h.waitState(job.Published)
+	h.version()
+}
+
+// hanging is a store whose reads do not end until they are released, whatever the
+// context says: a network folder whose server is gone.
+type hanging struct {
+	store.Store
+	calls   atomic.Int64
+	release chan struct{}
+}
+
+func (h *hanging) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
+	h.calls.Add(1)
+	<-h.release
+	return h.Store.Get(ctx, name, limit)
+}
