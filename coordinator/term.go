@@ -10,6 +10,7 @@ import (
 	"rescore/coordinator/lease"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/replica"
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/wire"
 )
@@ -221,6 +222,7 @@ func (t *Term) Report(ctx context.Context, r wire.Report) wire.ReportReply {
 		return wire.ReportReply{Status: wire.Refused, Message: "a report needs a result or a failure, or to return the task"}
 	}
 	reply, err := t.ledger.Propose(ctx, cmd)
+	failpoint.Hit("coordinator.reported")
 	if err == nil {
 		return t.taken(r, reply)
 	}
