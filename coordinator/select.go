@@ -11,6 +11,7 @@ import (
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
 	"rescore/partition/ecdf"
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/store"
 )
@@ -71,6 +72,7 @@ func (t *Term) mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, ki
 		Kind: job.FileRanks, Path: j.ID.StagingPrefix() + "ranks-" + digest[:16] + ".bin",
 		Rows: base.Total(), Bytes: int64(len(data)), SHA256: digest, Content: digest,
 	}
+	failpoint.Hit("coordinator.ranks")
 	err = st.Put(ctx, file.Path, data)
 	if errors.Is(err, store.ErrExist) { // an earlier leader's, or ours before a restart
 		_, err = getStaged(ctx, st, file)
