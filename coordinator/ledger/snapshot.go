@@ -36,10 +36,10 @@ const (
 
 // record is one of these.
 type record struct {
-	Head  *head  `cbor:"1,keyasint,omitempty"`
-	Job   *Job   `cbor:"2,keyasint,omitempty"` // without tasks
-	Tasks []Task `cbor:"3,keyasint,omitempty"` // the next ones of the last job
-	Stage int    `cbor:"4,keyasint,omitempty"` // of Tasks
+	Head  *head        `cbor:"1,keyasint,omitempty"`
+	Job   *Job         `cbor:"2,keyasint,omitempty"` // without tasks
+	Tasks []taskOnDisk `cbor:"3,keyasint,omitempty"` // the next ones of the last job
+	Stage int          `cbor:"4,keyasint,omitempty"` // of Tasks
 }
 
 // head is what comes first.
@@ -135,13 +135,14 @@ func (r *recorder) job(j *Job) {
 	for i := range j.Stages {
 		tasks := j.Stages[i].Tasks
 		for len(tasks) > 0 {
-			n, size := 0, 0
-			for n < len(tasks) && size < chunkBytes {
-				size += len(tasks[n].plan) + len(tasks[n].result) + len(tasks[n].Reason)
-				n++
+			chunk := record{Stage: i}
+			for size := 0; len(chunk.Tasks) < len(tasks) && size < chunkBytes; {
+				t := &tasks[len(chunk.Tasks)]
+				size += len(t.plan) + len(t.result) + len(t.Reason)
+				chunk.Tasks = append(chunk.Tasks, t.onDisk())
 			}
-			r.record(record{Tasks: tasks[:n], Stage: i})
-			tasks = tasks[n:]
+			r.record(chunk)
+			tasks = tasks[len(chunk.Tasks):]
 		}
 	}
 }
@@ -246,7 +247,9 @@ func readRecords(in *bufio.Reader, digest hash.Hash) (*State, error) {
 			open = r.Job
 		case len(r.Tasks) > 0 && open != nil && r.Head == nil && r.Job == nil && r.Stage >= 0 && r.Stage < len(open.Stages):
 			st := &open.Stages[r.Stage]
-			st.Tasks = append(st.Tasks, r.Tasks...)
+			for i := range r.Tasks {
+				st.Tasks = append(st.Tasks, r.Tasks[i].task())
+			}
 		default:
 			return nil, errors.New("records out of order")
 		}
@@ -288,8 +291,9 @@ func (s *State) restore(j *Job) error {
 		return err
 	}
 	for k := range j.Stages {
-		if j.Stages[k].Planned {
-			j.Stages[k].derive()
+		if st := &j.Stages[k]; st.Planned {
+			st.Tasks = append(make([]Task, 0, len(st.Tasks)), st.Tasks...) // they grew by chunks
+			st.derive()
 		}
 	}
 	s.add(j)

@@ -107,24 +107,31 @@ type taskOnDisk struct {
 	From     job.ID      `cbor:"11,keyasint,omitempty"`
 }
 
-// MarshalCBOR implements cbor.Marshaler.
-func (t Task) MarshalCBOR() ([]byte, error) {
-	return encoder.Marshal(taskOnDisk{
+// onDisk returns what is written of a task.
+func (t *Task) onDisk() taskOnDisk {
+	return taskOnDisk{
 		t.Plan(), t.State, t.Token, t.Worker, t.Attempts, t.Failures, t.Silences, t.Reason, t.Result(), t.Second, t.From,
-	})
+	}
 }
 
-// UnmarshalCBOR implements cbor.Unmarshaler.
-func (t *Task) UnmarshalCBOR(data []byte) error {
-	var d taskOnDisk
-	if err := decoder.Unmarshal(data, &d); err != nil {
-		return err
-	}
-	*t = newTask(d.Plan)
+// task is the inverse of onDisk.
+func (d *taskOnDisk) task() Task {
+	t := newTask(d.Plan)
 	t.State, t.Token, t.Worker, t.Attempts, t.Failures = d.State, d.Token, d.Worker, d.Attempts, d.Failures
 	t.Silences, t.Reason, t.Second, t.From = d.Silences, d.Reason, d.Second, d.From
 	if d.Result != nil {
 		t.result = packResult(*d.Result)
 	}
+	return t
+}
+
+// UnmarshalCBOR implements cbor.Unmarshaler, for formats 1 and 2, where tasks stood in
+// their job.
+func (t *Task) UnmarshalCBOR(data []byte) error {
+	var d taskOnDisk
+	if err := decoder.Unmarshal(data, &d); err != nil {
+		return err
+	}
+	*t = d.task()
 	return nil
 }
