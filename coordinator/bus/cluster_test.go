@@ -12,11 +12,13 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"rescore/partition/job"
@@ -453,5 +455,49 @@ func TestAWorkersCertificateIsNoRoute(t *testing.T) {
 	}
 	if n := first.server.NumRoutes(); n != 0 {
 		t.Errorf("%d routes to a worker", n)
+	}
+}
+
+// TestAServerOutsideLetsInAndAllowsTheSame reads the configuration that is handed to
+// people, and holds it to what our own servers allow.
+func TestAServerOutsideLetsInAndAllowsTheSame(t *testing.T) {
+	t.Setenv("RESCORE_TOKEN", token)
+	o, err := server.ProcessConfigFile("../../deploy/nats.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.MaxPayload != wire.BytesMax || len(o.Users) != len(may) {
+		t.Errorf("%d bytes, %d users", o.MaxPayload, len(o.Users))
+	}
+	for _, u := range o.Users {
+		if !reflect.DeepEqual(u.Permissions, may[u.Username]) {
+			t.Errorf("%s may %+v %+v %+v", u.Username, u.Permissions.Publish, u.Permissions.Subscribe, u.Permissions.Response)
+		}
+	}
+	own := options("outside")
+	own.Host, own.Port, own.Users = "127.0.0.1", server.RANDOM_PORT, o.Users
+	e, err := start(own, &Embedded{log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	home, err := Dial([]string{"nats://" + e.server.Addr().String()}, "c1", token, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(home.Close)
+	desk := &office{t: t, server: home, log: newJournal()}
+	desk.serve(newDesk())
+	t.Cleanup(func() { _ = desk.stop() })
+	worker, _, err := dial(t, e.server.Addr().String(), RoleWorker, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := worker.RequestWithContext(patient(t), wire.SubjectWork, mustEncode(t, wire.WorkRequest{Worker: "w", Slots: 7}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := wire.Decode[wire.WorkReply](m.Data); err != nil || r.RetryMillis != 7 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -200,13 +200,17 @@ func base(t *testing.T) (job.Spec, string) {
 		t.Fatal(err)
 	}
 	const month = 202610
-	if _, err := province.Write(t.Context(), st, province.Options{Province: synth.Province{Seed: 3, Subscribers: 20_000, Month: month}, Files: 3}); err != nil {
+	subscribers, rows := int64(20_000), int64(1000)
+	if testing.Short() { // a partition costs much under the race detector
+		subscribers, rows = 6000, 500
+	}
+	if _, err := province.Write(t.Context(), st, province.Options{Province: synth.Province{Seed: 3, Subscribers: subscribers, Month: month}, Files: 3}); err != nil {
 		t.Fatal(err)
 	}
 	spec := job.Default()
 	spec.Name, spec.Month = "province", month
 	spec.Input.Path, spec.Model.Path, spec.Output.Path, spec.Run.Work = "base", "builtin:baseline", "together", "work"
-	spec.Run.Workers, spec.Run.PartitionRows = 2, 1000
+	spec.Run.Workers, spec.Run.PartitionRows = 2, rows
 	return spec, dir
 }
 

@@ -111,7 +111,13 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 		web = tls.NewListener(web, server.TLSConfig)
 	}
 	group, running := errgroup.WithContext(ctx)
+	asking, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	server.BaseContext = func(net.Listener) context.Context { return asking }
+	over := make(chan struct{})
 	group.Go(func() error {
+		defer close(over)
+		defer func() { _ = ledger.Close() }() // hands over; what went wrong is said when it is closed again
 		if err := node.Run(running); err != nil || running.Err() == nil {
 			return fmt.Errorf("coordinator %s: %w", c.ID, errors.Join(err, errEnded))
 		}
@@ -124,11 +130,12 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 		return nil
 	})
 	group.Go(func() error {
-		<-running.Done()
+		<-over
+		hangUp() // whoever watches a job asks another coordinator
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if server.Shutdown(stopping) != nil {
-			return server.Close() // whoever watches a job asks another coordinator
+			return server.Close()
 		}
 		return nil
 	})
