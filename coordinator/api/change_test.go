@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -159,6 +160,11 @@ func TestAFollowerPassesRequestsOnAndNoFurther(t *testing.T) {
 	if status, c, e := call[Changed](t, h, http.MethodPost, at+"/pause", nil); status != http.StatusOK || !c.Paused || leader.state.Job(aJob).Paused.Who != "ann" {
 		t.Errorf("passed on: %d %+v", status, e)
 	}
+	h.cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS13} // the leader speaks plain HTTP
+	if status, _, e := call[Status](t, h, http.MethodGet, at, nil); status != http.StatusServiceUnavailable {
+		t.Errorf("the token went to a leader without TLS: %d %+v", status, e)
+	}
+	h.cfg.TLS = nil
 	leader.leads = "c2" // each thinks it is the other
 	if status, _, e := call[Status](t, h, http.MethodGet, at, nil); status != http.StatusServiceUnavailable || e.Code != Unavailable {
 		t.Errorf("round in circles: %d %+v", status, e)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -59,6 +58,14 @@ func datasetIn(r *http.Request) (string, error) {
 		return "", Error{Code: NotFound, Message: "the path names no dataset", Hint: "a dataset is named by name: in its job file"}
 	}
 	return name, nil
+}
+
+// noVersion is the error of a version that is not there, "" for any.
+func noVersion(dataset, version string) error {
+	if version == "" {
+		return Error{Code: NotFound, Message: "nothing is published of dataset " + dataset, Hint: "rescore jobs lists every job with its dataset"}
+	}
+	return Error{Code: NotFound, Message: "version " + version + " of dataset " + dataset + " is not published", Hint: "rescore versions --dataset " + dataset + " lists what is"}
 }
 
 // versions lists what is published of a dataset.
@@ -214,7 +221,7 @@ func (h *Handler) diff(r *http.Request) (any, error) {
 		}
 	}
 	if spec == nil {
-		return nil, fmt.Errorf("version %s of %s: %w", d.New, name, ledger.ErrNoVersion)
+		return nil, noVersion(name, d.New)
 	}
 	if d.Old == "" {
 		return nil, Error{Code: NotFound, Message: "version " + d.New + " of " + name + " is the first: there is none before it", Hint: "name two versions"}

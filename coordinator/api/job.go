@@ -110,24 +110,19 @@ func (h *Handler) claim(ctx context.Context, spec job.Spec, base string) (uint64
 	return publish.Claim(ctx, out, spec.Name, name)
 }
 
-// name returns what the ledger is called, and names it when nobody has.
+// name returns what the ledger is called, and gives it a name that no other has when
+// nobody has named it.
 func (h *Handler) name(ctx context.Context) (string, error) {
 	name := ""
 	h.cfg.Node.View(func(s *ledger.State) { name = s.Cluster() })
 	if name != "" {
 		return name, nil
 	}
-	return h.found(ctx, "")
-}
-
-// found gives the ledger a name that no other has, in the place of the one it has
-// from a backup.
-func (h *Handler) found(ctx context.Context, after string) (string, error) {
-	reply, err := h.cfg.Node.Propose(ctx, ledger.Found{Cluster: "cluster-" + rand.Text(), After: after})
+	reply, err := h.cfg.Node.Propose(ctx, ledger.Found{Cluster: strings.ToLower(rand.Text())})
 	if err != nil {
 		return "", err
 	}
-	return reply.(ledger.FoundReply).Cluster, nil
+	return reply.(ledger.FoundReply).Cluster, nil // somebody else's, when that came first
 }
 
 // cancel ends a job that is not sealed.

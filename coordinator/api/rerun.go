@@ -201,7 +201,7 @@ func (h *Handler) baseOf(q Rerun) (*ledger.Job, error) {
 		}
 	})
 	if base == nil {
-		return nil, fmt.Errorf("version %s of %s: %w", version, q.Dataset, ledger.ErrNoVersion)
+		return nil, noVersion(q.Dataset, version)
 	}
 	return base, nil
 }

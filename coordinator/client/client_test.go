@@ -3,10 +3,13 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -144,6 +147,39 @@ func TestPatienceEndsAndSaysWhoWasAsked(t *testing.T) {
 	cancel(errors.New("enough"))
 	if _, err := connect(t, time.Hour, a).Jobs(ctx); err == nil || err.Error() != "enough" {
 		t.Errorf("stopped: %v", err)
+	}
+}
+
+// A coordinator whose certificate nobody knows is told nothing.
+func TestTheTokenIsShownOnlyToTheClustersOwn(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		send(t, w, http.StatusOK, api.Jobs{Index: 7})
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	base := baseOf(t, server.Listener.Addr().String())
+	for name, c := range map[string]struct {
+		roots *x509.CertPool
+		want  int64
+	}{"stranger": {x509.NewCertPool(), 0}, "ours": {server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, 1}} {
+		asked.Store(0)
+		client, err := New(Config{Coordinators: []string{base}, Token: token, User: "ann", TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: c.roots}, Patience: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := client.Jobs(t.Context())
+		if asked.Load() != c.want || (err == nil) != (c.want == 1) || err == nil && list.Index != 7 {
+			t.Errorf("%s: asked %d times, %v", name, asked.Load(), err)
+		}
+		client.Close()
+	}
+	asked.Store(0)
+	if _, err := connect(t, time.Millisecond, base).Jobs(t.Context()); err == nil || asked.Load() != 0 {
+		t.Errorf("without TLS: %v", err)
 	}
 }
 
