@@ -49,21 +49,31 @@ func (r *Replica) Backup(ctx context.Context, w io.Writer) error {
 	}
 	var state *ledger.State
 	r.View(func(s *ledger.State) { state = s.Clone() })
-	data, err := state.Snapshot()
-	if err != nil {
+	// Twice, as the digest comes first, and never whole in memory.
+	sum, size := sha256.New(), counter(0)
+	if err := state.Write(io.MultiWriter(sum, &size)); err != nil {
 		return fmt.Errorf("back the ledger up: %w", err)
 	}
-	sum := sha256.Sum256(data)
-	head, err := json.Marshal(backupHeader{backupKind, backupFormat, state.Index(), int64(len(data)), hex.EncodeToString(sum[:])})
+	head, err := json.Marshal(backupHeader{backupKind, backupFormat, state.Index(), int64(size), hex.EncodeToString(sum.Sum(nil))})
 	if err != nil {
 		return err
 	}
-	for _, part := range [][]byte{head, {'\n'}, data} {
-		if _, err := w.Write(part); err != nil {
-			return fmt.Errorf("write the backup: %w", err)
-		}
+	if _, err := w.Write(append(head, '\n')); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	if err := state.Write(w); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
 	}
 	return nil
+}
+
+// counter counts the bytes written to it.
+type counter int64
+
+// Write implements io.Writer.
+func (c *counter) Write(data []byte) (int, error) {
+	*c += counter(len(data))
+	return len(data), nil
 }
 
 func readBackup(from io.Reader) (*ledger.State, error) {

@@ -14,7 +14,7 @@ import (
 
 // three is a cluster over loopback, each replica with a folder of its own.
 type three struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	peers []Peer
 	at    map[string]*Replica
@@ -22,7 +22,7 @@ type three struct {
 }
 
 // loopback returns a listener on a free port.
-func loopback(t *testing.T) net.Listener {
+func loopback(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,7 +32,7 @@ func loopback(t *testing.T) net.Listener {
 }
 
 // begin opens three; cfg, when given, has the last word on each one's configuration.
-func begin(t *testing.T, cfg func(*Config)) *three {
+func begin(t testing.TB, cfg func(*Config)) *three {
 	t.Helper()
 	c := &three{t: t, dir: t.TempDir(), at: map[string]*Replica{}, cfg: cfg}
 	listeners := map[string]net.Listener{}

@@ -157,6 +157,28 @@ func TestTwentyLivesOfThreeReplicasLeaveNoGoroutine(t *testing.T) {
 	goleak.VerifyNone(t, ignore)
 }
 
+// BenchmarkFailover is the time from the death of a leader to the first command that
+// the next one answers, with the timeouts of production.
+func BenchmarkFailover(b *testing.B) {
+	c := begin(b, nil)
+	c.submit(0)
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		c.same(n + 1)
+		old := c.leader()
+		b.StartTimer()
+		old.fail(errKilled)
+		delete(c.at, old.ID())
+		n++
+		c.submit(n)
+		b.StopTimer()
+		mustClose(b, old)
+		c.open(old.ID(), nil)
+		b.StartTimer()
+	}
+}
+
 // A follower that missed more than the log keeps is sent a snapshot, then the rest:
 // with a log this short, raft issue 697 would send one after another.
 func TestAFollowerThatMissedTheLogCatchesUpWithinThreeSnapshots(t *testing.T) {

@@ -6,6 +6,14 @@
 //	                                                   │
 //	            View, Changed ◄────────────────────────┘
 //
+// # Alone or three
+//
+// Without Peers the ledger lives in this process and has no others. With them the
+// same ledger is kept by each, over TCP: raft's messages go through layer, which
+// checks on both ends that a coordinator speaks (Role). Verify makes a read as good as
+// a write; Add, Promote and Remove change who votes; Backup and Restore are for the
+// day on which a quorum is lost for good.
+//
 // # On disk
 //
 //	server-id    who this replica is; written once
@@ -14,7 +22,10 @@
 //
 // The three belong together. Open refuses a folder in which one is missing or
 // damaged: a replica that forgot part of its log would hand out tokens a second
-// time, and a token that is not unique fences nothing (I3).
+// time, and a token that is not unique fences nothing (I3). Every entry, vote and
+// snapshot carries a sum, and bbolt's pages are walked before bbolt trusts them. A
+// write that fails, or takes too long, ends the replica's use (Failed); the others
+// of three go on.
 //
 // # Unknown outcomes
 //

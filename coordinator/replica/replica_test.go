@@ -25,7 +25,7 @@ import (
 const patience = 2 * time.Minute
 
 // patient returns the context of a wait.
-func patient(t *testing.T) context.Context {
+func patient(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
@@ -63,7 +63,7 @@ func mustOpen(t *testing.T, cfg Config) *Replica {
 	return r
 }
 
-func mustClose(t *testing.T, r *Replica) {
+func mustClose(t testing.TB, r *Replica) {
 	t.Helper()
 	if err := r.Close(); err != nil {
 		t.Error(err)
@@ -79,7 +79,7 @@ func propose(t *testing.T, r *Replica, cmd ledger.Command) ledger.Reply {
 	return reply
 }
 
-func digest(t *testing.T, r *Replica) string {
+func digest(t testing.TB, r *Replica) string {
 	t.Helper()
 	var sum string
 	r.View(func(s *ledger.State) {
