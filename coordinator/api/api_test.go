@@ -85,10 +85,15 @@ func TestTheSameJobAgainIsAnsweredWithWhatIsThere(t *testing.T) {
 			t.Fatalf("time %d: %d %+v %+v", i+1, status, got, e)
 		}
 	}
-	elsewhere := submission()
-	elsewhere.Base = "/srv/other"
+	elsewhere, x := submission(), spec()
+	x.Output.Path = "/srv/base/out"
+	elsewhere.Base, elsewhere.Spec = "/srv/other", x.Canonical()
 	if status, _, e := call[Submitted](t, h, http.MethodPost, "/v1/jobs", elsewhere); status != http.StatusConflict || e.Code != Conflict {
 		t.Errorf("from another folder: %d %+v", status, e)
+	}
+	elsewhere.Spec = submission().Spec
+	if status, _, e := call[Submitted](t, h, http.MethodPost, "/v1/jobs", elsewhere); status != http.StatusConflict || !strings.Contains(e.Message, "/srv/base/out") {
+		t.Errorf("to another folder: %d %+v", status, e)
 	}
 	status, list, _ := call[Jobs](t, h, http.MethodGet, "/v1/jobs", nil)
 	if status != http.StatusOK || len(list.Jobs) != 1 || list.Jobs[0].Job != aJob || list.Jobs[0].Dataset != "base" {

@@ -32,6 +32,9 @@ func (h *Handler) submit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.sameFolder(spec, s.Base); err != nil {
+		return nil, err
+	}
 	ctx := r.Context()
 	found, err := h.cfg.Check(ctx, wire.CheckRequest{Spec: spec.Canonical(), SpecBase: s.Base})
 	if err != nil {
@@ -57,6 +60,28 @@ func (h *Handler) submit(r *http.Request) (any, error) {
 	}
 	there := reply.(ledger.SubmitReply)
 	return Submitted{Job: found.Job, State: there.State.String(), New: there.New}, nil
+}
+
+// sameFolder returns an error when the dataset is published to another folder already:
+// which version is current, and which can be gone back to, is of one folder.
+func (h *Handler) sameFolder(spec job.Spec, base string) error {
+	var other []byte
+	var folder string
+	h.cfg.Node.View(func(s *ledger.State) {
+		for j := range s.Jobs() { // the newest stands for all before it
+			if j.Name == spec.Name && j.State != job.Failed && j.State != job.Cancelled {
+				other, folder = j.Spec, j.SpecBase
+			}
+		}
+	})
+	was, err := job.ParseCanonical(other)
+	if other == nil || err != nil { // none, or of another release, whose folder nobody can tell
+		return nil
+	}
+	if at := place(was, folder); at != place(spec, base) {
+		return Error{Code: Conflict, Message: "dataset " + spec.Name + " is published to " + at, Hint: "give the job the same output.path, or another name"}
+	}
+	return nil
 }
 
 // stages are those of every job.
