@@ -152,7 +152,7 @@ func (c *checker) applied(v *voter, i uint64, e entry, cmd ledger.Command, reply
 	} else if c.replies[i] != said {
 		c.s.w.fail("I7: index %d, %s: %s answers %s, another replica %s", i, cmd.Kind(), v.name, said, c.replies[i])
 	}
-	if i%4 == 0 {
+	if i%6 == 0 {
 		c.replicaAt(v.name, v.state)
 	}
 }

@@ -30,7 +30,7 @@ type mix struct {
 	altered     float64 // of a rerun: the input has changed since
 
 	// Mean times between two of a kind; 0 is never.
-	workerCrash, voterCrash, powerLoss, partition, pause, clockJump, transfer time.Duration
+	workerCrash, voterCrash, powerLoss, partition, pause, clockJump, transfer, full time.Duration
 }
 
 func newMix(w *world) *mix {
@@ -38,7 +38,7 @@ func newMix(w *world) *mix {
 	if m.calm {
 		return m
 	}
-	m.until = w.within(20*time.Second, 90*time.Second)
+	m.until = w.within(15*time.Second, 60*time.Second)
 	some := func(most float64) float64 {
 		if w.chance(0.5) {
 			return 0
@@ -74,6 +74,7 @@ func newMix(w *world) *mix {
 	m.pause = often(0.5, 3*time.Second, 30*time.Second)
 	m.clockJump = often(0.3, 5*time.Second, 30*time.Second)
 	m.transfer = often(0.3, 5*time.Second, 30*time.Second)
+	m.full = often(0.2, 5*time.Second, 30*time.Second)
 	return m
 }
 
@@ -147,6 +148,11 @@ func (m *mix) begin(s *simulation) {
 			}
 		}
 	})
+	again(m.full, func() {
+		w.say("disk", "is full")
+		s.disk.full = true
+		w.after(w.within(time.Second, 2*ttl), func() { s.disk.full = false })
+	})
 	w.after(m.until, s.heal)
 }
 
@@ -193,6 +199,7 @@ func (s *simulation) heal() {
 	m.storeError, m.storeTimeout, m.slowDisk = 0, 0, 0
 	m.skew, m.straggler, m.taskError, m.wrongCounts, m.poison, m.restage = 0, 0, 0, 0, 0, 0
 	m.stale = 0
+	s.disk.full = false
 	clear(s.poison)
 	s.net.heal()
 	for _, k := range s.workers {

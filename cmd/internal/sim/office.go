@@ -96,7 +96,7 @@ func (o *office) knock() {
 	}
 	o.tick = true
 	o.wake()
-	o.v.c.s.w.after(500*time.Millisecond, o.knock)
+	o.v.c.s.w.after(time.Second, o.knock)
 }
 
 func soon() time.Duration { return 10 * time.Microsecond }
@@ -169,7 +169,7 @@ func (o *office) steward() {
 				o.busy[id] = false
 			})
 		}
-		o.process.sleep(400 * time.Millisecond)
+		o.process.sleep(500 * time.Millisecond)
 	}
 }
 

@@ -123,6 +123,8 @@ func (s *simulation) ask(q question) string {
 			s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex})
 		case j.State == job.Running && j.Score().Totals().Failed > 0 && (s.healed || w.chance(0.1)): // quarantined, and cured
 			s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex})
+		case j.State == job.Sealed && w.chance(s.mix.meddle): // readers have not seen it
+			s.command(ledger.Rollback{Dataset: j.Name, Version: j.Version.ID, Who: "ops", Reason: "by hand"})
 		case j.State == job.Running && !s.healed && w.chance(s.mix.meddle):
 			s.command(ledger.Pause{Job: id, Who: "ops"})
 		case !s.healed && w.chance(s.mix.meddle/4):
@@ -163,15 +165,6 @@ func (s *simulation) meddle() {
 		case 1:
 			if len(versions) > 0 {
 				to := versions[w.rng.IntN(len(versions))].ID
-				if w.chance(0.2) { // one that readers have not seen, perhaps
-					for j := range o.v.state.Jobs() {
-						if j.Version != nil && j.Name == dataset {
-							to = j.Version.ID
-						}
-					}
-					s.command(ledger.Rollback{Dataset: dataset, Version: to, Who: "ops", Reason: "by hand"})
-					continue
-				}
 				o.process.spawn("rollback", func() {
 					_, err := coordinator.Rollback(o.ctx, o, folder, ledger.Rollback{Dataset: dataset, Version: to, Who: "ops", Reason: "wrong model"})
 					heard("rollback", err)

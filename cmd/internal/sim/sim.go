@@ -24,8 +24,9 @@
 //
 // # Replay
 //
-// What a seed found stays in testdata/seeds.txt, with what it was. Simulate writes a
-// readable trace where it is given a writer: make sim SEED=….
+// Simulate writes a readable trace where it is given a writer: make sim SEED=…. What a
+// seed found stays in testdata/seeds.txt, and as a mutant (package mutant) where it was
+// a mistake.
 package sim
 
 import (
@@ -53,9 +54,8 @@ type Report struct {
 	Entries   uint64
 	Fenced    int // reports refused because the lease was not current
 	Published int
-	Deleted   int  // files
-	Histories int  // of tasks, that porcupine read
-	Calm      bool // a seed without faults
+	Deleted   int // files
+	Histories int // of tasks, that porcupine read
 }
 
 // Add sums up.
@@ -171,7 +171,7 @@ func (s *simulation) over() bool {
 func (s *simulation) report() Report {
 	return Report{
 		Steps: s.w.steps, Time: s.w.now(), Messages: s.net.sent, Elections: s.elections, Crashes: s.crashes, Snapshots: s.snapshots, Installs: s.installs,
-		Entries: s.check.index, Fenced: s.check.fenced, Published: s.check.published, Deleted: s.check.swept, Histories: s.check.histories, Calm: s.mix.calm,
+		Entries: s.check.index, Fenced: s.check.fenced, Published: s.check.published, Deleted: s.check.swept, Histories: s.check.histories,
 	}
 }
 

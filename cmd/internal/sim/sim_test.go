@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,11 +51,28 @@ func TestSeeds(t *testing.T) {
 			t.Fatalf("%v\nmake sim SEED=%d tells how it came about", err, seed)
 		}
 		sum = sum.Add(r)
-		if os.Getenv("RESCORE_EACH") != "" {
-			t.Logf("seed %d: %+v", seed, r)
-		}
 	}
 	t.Logf("%d seeds from %d, %s each: %+v", n, first, (time.Since(begun) / time.Duration(n)).Round(10*time.Microsecond), sum)
+}
+
+func TestKeptSeedsFindNothingAnyMore(t *testing.T) {
+	data, err := os.ReadFile("testdata/seeds.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		word, what, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if word == "#" {
+			continue
+		}
+		seed, err := strconv.ParseUint(word, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Simulate(t, seed, nil); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }
 
 func TestASeedIsAHistory(t *testing.T) {

@@ -105,7 +105,7 @@ func (w *workerModel) take() {
 			}
 		}
 		if !news {
-			w.process.sleep(max(data.Retry(), 400*time.Millisecond)) // idle workers ask less often than real ones: it makes histories short
+			w.process.sleep(max(data.Retry(), s.w.within(800*time.Millisecond, 1600*time.Millisecond))) // real ones ask more often when idle, and nothing comes of it
 		}
 	}
 }

@@ -168,7 +168,7 @@ var Table = []Mutant{
 		history, "\tv, err := s.version(c.Dataset, c.Version)\n", "\tv, err := s.version(c.Dataset, c.Version)\n\tfor _, j := range s.jobs {\n\t\tif j.Version != nil && j.Version.ID == c.Version {\n\t\t\tv, err = *j.Version, nil\n\t\t}\n\t}\n",
 	}}},
 	{Name: "garbage is collected without asking the ledger", Edits: []Edit{{
-		litter, "return staged && inside && l.over[job.ID(id)] && !l.named[name]", "return staged && inside",
+		litter, "return staged && inside && l.over[job.ID(id)] && !l.named[name]", "return staged && inside && id != \"\"",
 	}}},
 	{Name: "what published versions stand on is garbage", Edits: []Edit{
 		{litter, "return staged && inside && l.over[job.ID(id)] && !l.named[name]", "return strings.HasPrefix(name, \"month=\") || staged && inside && l.over[job.ID(id)] && !l.named[name]"},
@@ -177,9 +177,12 @@ var Table = []Mutant{
 	{Name: "what is marked is swept at once, as it was then", Edits: []Edit{
 		{sweeping, "c.Now().Before(due)", "c.Now().Before(due.Add(-2*grace))"},
 		{sweeping, "if !live.Garbage(info.Name) {", "if false {"},
-		{litter, "l.over[job.ID(id)] && !l.named[name]", "!l.named[name]"},
+		{litter, "l.over[job.ID(id)] && !l.named[name]", "id != \"\" && !l.named[name]"},
 	}},
-	{Name: "no barrier begins a term", Package: "./coordinator/replica", Run: ".", Edits: []Edit{{
+	{Name: "a listing decides what is gone", Edits: []Edit{{ // it did, until seed 45 of the first day
+		"coordinator/rerun.go", "\t\tswitch o, err := st.Open(ctx, f.Path); {\n", "\t\tgone++\n\t\tswitch o, err := st.Open(ctx, f.Path); {\n",
+	}}},
+	{Name: "no barrier begins a term", Package: "./coordinator/replica", Run: "^(TestRestartKeepsTheLedger|TestAKilledReplicaReopensWithEverythingItAnswered|TestSnapshotCutLogAndRestartGiveTheSameLedger)$", Edits: []Edit{{
 		"coordinator/replica/replica.go", "if !lead || r.raft.Barrier(0).Error() != nil {", "if !lead {",
 	}}},
 }
