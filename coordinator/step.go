@@ -270,7 +270,7 @@ func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 		return err
 	}
 	if j.Released == nil {
-		if refused := publish.Gate(j.Totals().Counts, publish.Stabilities(survey.Bins, j.Drift()), spec.Gates); len(refused) > 0 {
+		if refused := publish.Gate(j.Totals().Counts, publish.Stabilities(survey.Bins, j.Drift()), nulls(j, spec.Gates), spec.Gates); len(refused) > 0 {
 			var figures []ledger.Figure
 			var lines []string
 			for _, r := range refused {
@@ -291,6 +291,26 @@ func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 	now := t.cfg.Now()
 	_, err = t.ledger.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(t.since(j.ID)).Seconds()})
 	return err
+}
+
+// nulls adds up the scored rows without a value, by column that has a gate.
+func nulls(j *ledger.Job, gates job.Gates) map[string]int64 {
+	columns := gates.Nulls()
+	if len(columns) == 0 {
+		return nil
+	}
+	sum := map[string]int64{}
+	for i := range j.Score().Tasks {
+		r := j.Score().Tasks[i].Result()
+		for k, column := range columns {
+			if k < len(r.Nulls) {
+				sum[column] += r.Nulls[k]
+			} else {
+				sum[column] += r.Counts.Scored // nobody counted: as if all were missing
+			}
+		}
+	}
+	return sum
 }
 
 // publish writes the version, moves the pointer, and says so in the ledger.

@@ -148,6 +148,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	mem := memory.NewGoAllocator()
 	prog := plan.Program(w.cfg.BatchRows, mem)
 	defer prog.Release()
+	nulls := newNulls(p.spec.Gates.Nulls(), plan.Columns())
 	drift, err := prog.Drift(p.model)
 	if err != nil {
 		return result, fatal(err)
@@ -179,6 +180,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 		scores, err := prog.EvalCoded(batch.Record, batch.Coded, batch.Key, batch.Bad)
 		if err == nil {
 			drift.Add(batch.Len, batch.Drop)
+			nulls.add(batch.Record, batch.Drop)
 		}
 		clock.lap(&result.Timing.Score)
 		if err != nil {
@@ -200,7 +202,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	if err != nil {
 		return result, err
 	}
-	result.Keys, result.Drift = reader.Keys(), drift.Counts()
+	result.Keys, result.Drift, result.Nulls = reader.Keys(), drift.Counts(), nulls.counts
 	err = keep(ctx, p.output, written, &clock, &result)
 	return result, err
 }

@@ -23,8 +23,11 @@ func (r Refusal) String() string {
 }
 
 // Gate returns the gates that rows do not pass; stability is of what was watched for
-// drift.
-func Gate(rows job.Counts, stability []Stability, gates job.Gates) []Refusal {
+// drift, nulls are the scored rows without a value by column.
+//
+// That rows are conserved and partitions cover the number space is no gate: a version
+// where they are not cannot be sealed, and nobody can release it.
+func Gate(rows job.Counts, stability []Stability, nulls map[string]int64, gates job.Gates) []Refusal {
 	var refused []Refusal
 	share := func(gate string, n int64, limit float64) {
 		if s := float64(n) / float64(max(rows.In, 1)); s > limit {
@@ -33,6 +36,16 @@ func Gate(rows job.Counts, stability []Stability, gates job.Gates) []Refusal {
 	}
 	share("gates.reject_share_max", rows.Rejected, gates.RejectShareMax)
 	share("gates.duplicate_share_max", rows.Duplicate, gates.DuplicateShareMax)
+	within := rows.In - rows.Excluded
+	if s := float64(rows.Scored) / float64(max(within, 1)); s < gates.ScoredShareMin {
+		refused = append(refused, Refusal{"gates.scored_share_min", rows.Scored, max(within, 1), s, gates.ScoredShareMin})
+	}
+	for _, column := range gates.Nulls() {
+		limit := gates.NullShareMax[column]
+		if s := float64(nulls[column]) / float64(max(rows.Scored, 1)); s > limit {
+			refused = append(refused, Refusal{"gates.null_share_max." + column, nulls[column], max(rows.Scored, 1), s, limit})
+		}
+	}
 	for _, s := range stability {
 		if gates.PSIMax > 0 && s.Column == "propensity" && s.PSI > gates.PSIMax {
 			refused = append(refused, Refusal{Gate: "gates.psi_max", Value: s.PSI, Limit: gates.PSIMax})

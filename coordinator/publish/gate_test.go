@@ -31,7 +31,7 @@ func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
 		"excluded rows pass every gate":     {job.Counts{In: 9, Excluded: 9}, job.Gates{}, nil},
 	} {
 		var got []string
-		for _, r := range Gate(c.rows, nil, c.gates) {
+		for _, r := range Gate(c.rows, nil, nil, c.gates) {
 			got = append(got, r.Gate)
 		}
 		if !slices.Equal(got, c.want) {
@@ -42,11 +42,45 @@ func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
 
 func TestARefusalShowsItsFigures(t *testing.T) {
 	t.Parallel()
-	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, nil, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
+	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, nil, nil, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
 	if len(refused) != 1 || refused[0] != (Refusal{Gate: "gates.reject_share_max", Rows: 300, In: 1000, Value: 0.3, Limit: 0.25}) {
 		t.Fatalf("got %+v", refused)
 	}
 	if got, want := refused[0].String(), "gates.reject_share_max: 300 of 1000 rows are 30.0000 %, the limit is 25 %"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestCoverageAndMissingValuesHoldAVersion: of 1000 rows 100 are excluded, and of the
+// 900 that are left 855 are scored, 95 %.
+func TestCoverageAndMissingValuesHoldAVersion(t *testing.T) {
+	t.Parallel()
+	rows := job.Counts{In: 1000, Scored: 855, Excluded: 100, Rejected: 45}
+	nulls := map[string]int64{"fee_m0": 171, "tenure_months": 0} // a fifth, none
+	for name, c := range map[string]struct {
+		gates job.Gates
+		want  []string
+	}{
+		"nothing asked for":       {job.Gates{}, nil},
+		"coverage at its limit":   {job.Gates{ScoredShareMin: 0.95}, nil},
+		"coverage below it":       {job.Gates{ScoredShareMin: 0.951}, []string{"gates.scored_share_min: 855 of 900 rows are 95.0000 %, the limit is 95.1 %"}},
+		"missing at their limit":  {job.Gates{NullShareMax: map[string]float64{"fee_m0": 0.2, "tenure_months": 0}}, nil},
+		"missing above it":        {job.Gates{NullShareMax: map[string]float64{"fee_m0": 0.19}}, []string{"gates.null_share_max.fee_m0: 171 of 855 rows are 20.0000 %, the limit is 19 %"}},
+		"a column nobody counted": {job.Gates{NullShareMax: map[string]float64{"imei_m0": 0}}, nil},
+		"both, by name": {job.Gates{ScoredShareMin: 1, NullShareMax: map[string]float64{"tenure_months": 0, "fee_m0": 0}}, []string{
+			"gates.scored_share_min: 855 of 900 rows are 95.0000 %, the limit is 100 %", "gates.null_share_max.fee_m0: 171 of 855 rows are 20.0000 %, the limit is 0 %",
+		}},
+	} {
+		c.gates.RejectShareMax, c.gates.DuplicateShareMax = 1, 1
+		var got []string
+		for _, r := range Gate(rows, nil, nulls, c.gates) {
+			got = append(got, r.String())
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: refused by %q, want %q", name, got, c.want)
+		}
+	}
+	if got := Gate(job.Counts{In: 9, Excluded: 9}, nil, nil, job.Gates{ScoredShareMin: 0.5}); len(got) != 1 {
+		t.Errorf("a base of which nothing is left covers %v", got)
 	}
 }

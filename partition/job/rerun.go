@@ -43,6 +43,8 @@ func (s Spec) Beside(was Spec) string {
 		return "policy: rows were ranked in another way"
 	case part(s.Model.Names()) != part(was.Model.Names()):
 		return "model.challengers: rows have other columns"
+	case len(s.Gates.NullShareMax) > 0 && part(s.Gates.Nulls()) != part(was.Gates.Nulls()):
+		return "gates.null_share_max: missing values of other columns were counted"
 	}
 	return ""
 }

@@ -298,4 +298,5 @@ type Result struct {
 	Timing Timing        `cbor:"6,keyasint"`
 
 	Drift [][]int64 `cbor:"7,keyasint,omitempty"` // scored rows by bin, of each of Survey.Bins; of a score task
+	Nulls []int64   `cbor:"8,keyasint,omitempty"` // scored rows without a value, of each of Gates.Nulls; of a score task
 }

@@ -3,7 +3,12 @@
 // the results and counts that workers report and the ledger keeps.
 package job
 
-import "rescore/partition/schema"
+import (
+	"maps"
+	"slices"
+
+	"rescore/partition/schema"
+)
 
 // Spec is a job file. Defaults are what Default returns; Validate reports every
 // problem at once. Paths are as written; relative ones are relative to the job
@@ -182,7 +187,18 @@ type Gates struct {
 	// PSIMax is the largest population stability index of the propensity against the
 	// bins of the model's package, such as 0.25. Default 0: none is asked for.
 	PSIMax float64 `yaml:"psi_max" json:"psi_max,omitempty" jsonschema:"minimum=0"`
+	// ScoredShareMin is the smallest share of the rows that are not excluded that must be
+	// scored: the coverage. Default 0: none is asked for.
+	ScoredShareMin float64 `yaml:"scored_share_min" json:"scored_share_min,omitempty" jsonschema:"minimum=0,maximum=1"`
+	// NullShareMax is, by canonical column that the job reads (fee_m0), the largest share
+	// of the scored rows whose value may be missing. Columns that are not listed may be
+	// missing everywhere.
+	NullShareMax map[string]float64 `yaml:"null_share_max" json:"null_share_max,omitempty"`
 }
+
+// Nulls returns the columns whose missing values are counted, in the order of
+// Result.Nulls.
+func (g Gates) Nulls() []string { return slices.Sorted(maps.Keys(g.NullShareMax)) }
 
 // Run says how to run: it changes neither rows nor the version's digest.
 type Run struct {

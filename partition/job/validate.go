@@ -30,6 +30,7 @@ func Validate(s Spec) []Problem {
 	c.policy(s.Policy)
 	c.own(s)
 	c.output(s)
+	c.gates(s.Gates)
 	return c.problems
 }
 
@@ -198,6 +199,20 @@ func (c *checker) output(s Spec) {
 	} {
 		if key.value == "" {
 			c.add(key.path, "the value is empty", "leave the key out for its default")
+		}
+	}
+}
+
+// gates checks the table of columns; the other gates' bounds are in their tags.
+func (c *checker) gates(g Gates) {
+	for _, name := range g.Nulls() {
+		path := join("gates.null_share_max", name)
+		known := name != schema.Key && slices.ContainsFunc(schema.Subscriber, func(column schema.Column) bool { return slices.Contains(column.Names(), name) })
+		if !known {
+			c.add(path, fmt.Sprintf("%q is no column of the subscriber record", clip(name)), "name one as the record has it, with its month: fee_m0, or tenure_months")
+		}
+		if share := g.NullShareMax[name]; !(share >= 0 && share <= 1) {
+			c.add(path, fmt.Sprintf("%v is out of bounds", share), "write a number from 0 to 1")
 		}
 	}
 }

@@ -239,7 +239,16 @@ func ForJob(spec job.Spec, m Model) (*Plan, error) {
 	for i, c := range record {
 		want[i] = kernel.Field{Name: c.Name, Type: c.Type}
 	}
-	return Select(catalogue, want, input(spec))
+	plan, err := Select(catalogue, want, input(spec))
+	if err != nil {
+		return nil, err
+	}
+	for _, column := range spec.Gates.Nulls() {
+		if !slices.Contains(plan.Columns(), column) {
+			return nil, fmt.Errorf("gates.null_share_max.%s: the job does not read that column, so that nothing depends on its being there; leave the gate out, or map the column under input.columns", column)
+		}
+	}
+	return plan, nil
 }
 
 // ForFeatures plans the program that computes features alone, for training. Its

@@ -120,6 +120,25 @@ func TestAGateHoldsAVersionThatMovedTooFar(t *testing.T) {
 	}
 }
 
+func TestAGateHoldsAVersionWhoseColumnsAreEmptyOrWhoseRowsAreFew(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(600)})
+	for _, c := range []struct {
+		gates job.Gates
+		want  error
+		says  string
+	}{
+		{job.Gates{NullShareMax: map[string]float64{"fee_m5": 0}}, ErrHeld, "gates.null_share_max.fee_m5: "}, // who joined since has no bill of then
+		{job.Gates{NullShareMax: map[string]float64{"fee_m5": 1, "fee_m0": 1}, ScoredShareMin: 1}, nil, ""},
+		{job.Gates{NullShareMax: map[string]float64{"sex": 0}}, ErrInput, "the job does not read that column"},
+	} {
+		_, err := Run(t.Context(), options(t, dir, func(s *job.Spec) { s.Gates, s.Run.PartitionRows = c.gates, 300 }))
+		if !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v", c.gates, err)
+		}
+	}
+}
+
 // TestNothingIsBegunWithAModelThatMissesItsGoldenRows: no ledger is opened, so nothing
 // can have been leased.
 func TestNothingIsBegunWithAModelThatMissesItsGoldenRows(t *testing.T) {
