@@ -53,6 +53,7 @@ func extended(t testing.TB) map[string]Command {
 	results := newFixture(t).scored(theJob, 2)
 	submit := selectSubmit(theJob)
 	submit.Priority, submit.Base, submit.Again, submit.Who = 9, "v0001-0000000042", []partition.Range{partition.Whole}, "ops"
+	submit.PartitionRows = 250_000
 	plan := scorePlan(theJob, 2)
 	plan.Challengers, plan.Kept = []string{"rival"}, []Kept{{Task: 1, Job: "other", At: 2}}
 	watched := resultOf(plan.Tasks[1])
@@ -192,6 +193,7 @@ func clustered(t testing.TB) *fixture {
 	f.ok(Publish{"first", first.ID, "m"})
 	rerun := submitOf("rerun")
 	rerun.Base, rerun.Again, rerun.Priority, rerun.Who = first.ID, []partition.Range{{First: partition.FirstNumber, Past: partition.FirstNumber + 1}}, 7, "ops"
+	rerun.PartitionRows = 1000
 	f.ok(rerun)
 	f.ok(surveyPlan("rerun"))
 	f.ok(Complete{Lease: f.grant(TaskRef{Job: "rerun"})})

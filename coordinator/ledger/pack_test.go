@@ -1,0 +1,121 @@
+package ledger
+
+import (
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"rescore/partition/job"
+)
+
+// fill sets every field below v, in lists of two, to values that differ.
+func fill(v reflect.Value, next *int64) {
+	*next++
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), next)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), next)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(v.Index(i), next)
+		}
+	case reflect.String:
+		v.SetString(digest("text", int(*next)))
+	case reflect.Uint8:
+		v.SetUint(uint64(*next%255 + 1))
+	case reflect.Uint64:
+		v.SetUint(uint64(*next) << 40)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(*next << 33)
+	default:
+		panic("a field of kind " + v.Kind().String())
+	}
+}
+
+// TestNoFieldIsLostInPacking fails when a field is added to what is packed by hand, and
+// not to the packing.
+func TestNoFieldIsLostInPacking(t *testing.T) {
+	t.Parallel()
+	var n int64
+	var plan job.Task
+	var result job.Result
+	fill(reflect.ValueOf(&plan).Elem(), &n)
+	fill(reflect.ValueOf(&result).Elem(), &n)
+	task := newTask(plan)
+	if got := task.Plan(); !reflect.DeepEqual(got, plan) {
+		t.Errorf("planned %+v\nbecame  %+v", plan, got)
+	}
+	task.result = packResult(result)
+	if got := *task.Result(); !reflect.DeepEqual(got, result) {
+		t.Errorf("reported %+v\nbecame   %+v", result, got)
+	}
+	n = 0
+	disk := task.onDisk()
+	fill(reflect.ValueOf(&disk.State).Elem(), &n)
+	fill(reflect.ValueOf(&disk.Token).Elem(), &n)
+	fill(reflect.ValueOf(&disk.Worker).Elem(), &n)
+	fill(reflect.ValueOf(&disk.Attempts).Elem(), &n)
+	fill(reflect.ValueOf(&disk.Failures).Elem(), &n)
+	fill(reflect.ValueOf(&disk.Silences).Elem(), &n)
+	fill(reflect.ValueOf(&disk.Reason).Elem(), &n)
+	fill(reflect.ValueOf(&disk.From).Elem(), &n)
+	disk.Second = &Second{Token: 7, Worker: "w"}
+	back := disk.task()
+	if got := back.onDisk(); !reflect.DeepEqual(got, disk) {
+		t.Errorf("written %+v\nread    %+v", disk, got)
+	}
+}
+
+// TestWhatIsPackedComesBackAndEqualIsEqualBytes takes names and digests of any form.
+func TestWhatIsPackedComesBackAndEqualIsEqualBytes(t *testing.T) {
+	t.Parallel()
+	text := rapid.OneOf(
+		rapid.SampledFrom([]string{"", "ab", "AB", "abc", "_staging/a/p1", "_staging/a/p2", digest("x", 1), digest("x", 2)}),
+		rapid.StringN(0, 12, 40),
+	)
+	file := rapid.Custom(func(t *rapid.T) job.File {
+		return job.File{
+			Kind: job.FileKind(rapid.Uint8().Draw(t, "kind")), Path: text.Draw(t, "path"), Rows: rapid.Int64().Draw(t, "rows"),
+			Bytes: rapid.Int64().Draw(t, "bytes"), SHA256: text.Draw(t, "sha256"), Content: text.Draw(t, "content"),
+		}
+	})
+	slice := rapid.Custom(func(t *rapid.T) job.Slice {
+		n := rapid.OneOf(rapid.Int64Range(-2, 2), rapid.Int64())
+		return job.Slice{
+			Month: int(n.Draw(t, "month")), File: int(n.Draw(t, "file")), First: n.Draw(t, "first"), Rows: n.Draw(t, "rows"),
+			Offset: n.Draw(t, "offset"), Bytes: n.Draw(t, "bytes"),
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		lists := func() ([]job.Slice, []job.File) {
+			s, f := rapid.SliceOfN(slice, 0, 3).Draw(t, "slices"), rapid.SliceOfN(file, 0, 3).Draw(t, "files")
+			if len(s) == 0 {
+				s = nil
+			}
+			if len(f) == 0 {
+				f = nil
+			}
+			return s, f
+		}
+		s, f := lists()
+		plan, result := packPlan(job.Task{Slices: s, Staged: f}), packResult(job.Result{Files: f})
+		gotSlices, gotFiles := unpackPlan(plan)
+		if !reflect.DeepEqual(gotSlices, s) || !reflect.DeepEqual(gotFiles, f) {
+			t.Fatalf("%+v %+v became %+v %+v", s, f, gotSlices, gotFiles)
+		}
+		if got := unpackResult(result); !reflect.DeepEqual(got.Files, f) {
+			t.Fatalf("%+v became %+v", f, got.Files)
+		}
+		s2, f2 := lists()
+		if same := reflect.DeepEqual(s, s2) && reflect.DeepEqual(f, f2); same != (packPlan(job.Task{Slices: s2, Staged: f2}) == plan) {
+			t.Fatalf("the same: %t, and the bytes say otherwise", same)
+		}
+	})
+}
