@@ -121,7 +121,7 @@ func try(t *testing.T, secure func(role string) *tls.Config) *cluster {
 			if c.failed() {
 				for _, p := range c.coordinators {
 					p.cancel()
-					<-p.ended
+					_ = <-p.ended
 					p.ended <- nil // a port was taken: that is nobody's fault
 				}
 				return nil
