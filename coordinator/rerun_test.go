@@ -1,13 +1,16 @@
 package coordinator
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"rescore/coordinator/ledger"
 	"rescore/coordinator/plan"
+	"rescore/coordinator/publish"
 	"rescore/partition"
 	"rescore/partition/job"
 )
@@ -242,6 +245,79 @@ func TestAPreviewIsWhatTheRerunDoes(t *testing.T) {
 		}
 		if (ranges == nil) != (p.Again == nil) {
 			t.Errorf("of %v, %v is asked for", ranges, p.Again)
+		}
+	}
+}
+
+func TestAPreviewOfWhatFailedIsWhatARetryDoes(t *testing.T) {
+	t.Parallel()
+	w := newMemory(t)
+	w.populate(40) // four partitions
+	id := w.submit(asking{model: "a"})
+	for w.state.Job(id).Score().Totals().Done < 1 {
+		w.step(id)
+	}
+	w.must(ledger.FailJob{Job: id, Reason: "bad luck"})
+	j := w.state.Job(id)
+	if _, err := plan.NewPreview(j, plan.Want{}); !errors.Is(err, ledger.ErrState) {
+		t.Errorf("a rerun of a job without a version: %v", err)
+	}
+	p, err := plan.NewPreview(j, plan.Want{Failed: true})
+	if err != nil || len(p.Partitions) != 3 || p.Kept != 1 || p.Base != "" || p.Again != nil {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if p.Seconds != 5*float64(p.Rows)/float64(p.KeptRows) { // by what a row took
+		t.Errorf("%v s for %d rows, where %d took 5", p.Seconds, p.Rows, p.KeptRows)
+	}
+	w.must(ledger.Retry{Job: id, FailIndex: j.FailIndex})
+	if j = w.run(id); j.State != job.Published {
+		t.Fatalf("%s: %s", j.State, j.FailReason)
+	}
+	for what, want := range map[string]plan.Want{"failed": {Failed: true}, "nowhere": {Ranges: []partition.Range{{First: 5, Past: 6}}}} {
+		if _, err := plan.NewPreview(j, want); !errors.Is(err, plan.ErrNothing) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestMissingFilesAreFoundAndMended: what was lost of a version is what a rerun does
+// again, and the new one has the same digest.
+func TestMissingFilesAreFoundAndMended(t *testing.T) {
+	t.Parallel()
+	w := newMemory(t)
+	w.populate(60)
+	base, m := w.published(asking{model: "a"})
+	objects := w.store.(memory).objects
+	dir := publish.VersionPath(m.Month, m.Version) + "/"
+	delete(objects, dir+m.Partitions[1].Files[0].Path)                  // lost
+	objects[dir+m.Partitions[3].Files[1].Path] = []byte("cut")          // cut short
+	damaged := slices.Clone(objects[dir+m.Partitions[4].Files[0].Path]) // another bit
+	damaged[0] ^= 1
+	objects[dir+m.Partitions[4].Files[0].Path] = damaged
+	pointer, err := publish.PointerTo(t.Context(), w.store, m.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deep, want := range map[bool][]int{false: {1, 3}, true: {1, 3, 4}} {
+		missing, err := publish.Missing(t.Context(), w.store, pointer, m, deep)
+		if err != nil || len(missing) != len(want) {
+			t.Fatalf("deep %v: %v, %v", deep, missing, err)
+		}
+		for i, at := range want {
+			if missing[i].String() != m.Partitions[at].Range {
+				t.Errorf("deep %v: %s is missing, want %s", deep, missing[i], m.Partitions[at].Range)
+			}
+		}
+		if !deep {
+			continue
+		}
+		p, err := plan.NewPreview(base, plan.Want{Ranges: missing})
+		if err != nil || len(p.Partitions) != 3 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		_, mended := w.published(asking{model: "a", base: p.Base, again: p.Again})
+		if err := publish.Readable(t.Context(), w.store, w.state.Versions("base")[1]); err != nil || mended.Digest != m.Digest {
+			t.Errorf("digest %s, want %s: %v", mended.Digest, m.Digest, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -131,6 +132,45 @@ func TestCheckCoverSaysWhatIsWrong(t *testing.T) {
 	} {
 		if err := CheckCover(Whole, k.parts); err == nil || !strings.Contains(err.Error(), k.want) {
 			t.Errorf("got %v, want %q", err, k.want)
+		}
+	}
+}
+
+func TestARangeIsReadAsItIsPrinted(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Range{
+		"1380013-1380096": {First: 13_800_130_000, Past: 13_800_970_000}, "1380013": {First: 13_800_130_000, Past: 13_800_140_000}, "1300000-1999999": Whole,
+	} {
+		got, err := ParseRange(text)
+		if err != nil || got != want {
+			t.Errorf("%s is %v, %v", text, got, err)
+		}
+		var again Range
+		if err := again.UnmarshalText([]byte(got.String())); err != nil || again != got {
+			t.Errorf("%s reads back as %v, %v", got, again, err)
+		}
+	}
+	for _, text := range []string{"", "-", "1380013-", "-1380013", "1380096-1380013", "138001", "13800130", "1380013-13800960000", "+380013", "0380013", "2000000", "1380013-1380014-1380015", "empty"} {
+		if _, err := ParseRange(text); !errors.Is(err, ErrRange) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestJoinedRangesAreTheSameNumbersOnce(t *testing.T) {
+	t.Parallel()
+	r := func(first, past Number) Range { return Range{First: first, Past: past} }
+	for name, c := range map[string]struct{ give, want []Range }{
+		"none":            {nil, nil},
+		"empty ones":      {[]Range{r(5, 5), r(7, 3)}, nil},
+		"out of order":    {[]Range{r(9, 11), r(1, 3)}, []Range{r(1, 3), r(9, 11)}},
+		"side by side":    {[]Range{r(3, 5), r(1, 3)}, []Range{r(1, 5)}},
+		"one in another":  {[]Range{r(1, 9), r(2, 3), r(4, 5)}, []Range{r(1, 9)}},
+		"overlapping":     {[]Range{r(1, 4), r(3, 6), r(8, 9)}, []Range{r(1, 6), r(8, 9)}},
+		"the same, twice": {[]Range{r(1, 4), r(1, 4)}, []Range{r(1, 4)}},
+	} {
+		if got := Join(c.give); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }
