@@ -78,9 +78,6 @@ func (s State) String() string {
 	return fmt.Sprintf("state-%d", uint8(s))
 }
 
-// Over reports whether nothing more happens to the job unless somebody asks.
-func (s State) Over() bool { return s == Published || s == Failed || s == Cancelled }
-
 // Slice is a run of consecutive rows of one input file.
 type Slice struct {
 	Month  int   `cbor:"1,keyasint"` // months back; 0 = scoring month
