@@ -237,7 +237,9 @@ func TestARestoredLedgerTakesAnotherName(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	h := f.handler()
-	call[Submitted](t, h, http.MethodPost, "/v1/jobs", submission())
+	if status, _, e := call[Submitted](t, h, http.MethodPost, "/v1/jobs", submission()); status != http.StatusOK {
+		t.Fatal(e)
+	}
 	was := f.state.Cluster()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, request(http.MethodGet, "/v1/backup", ""))
