@@ -25,6 +25,7 @@ type mix struct {
 	poisonKills bool
 	rerun       float64 // of a job that published
 	meddle      float64 // of an operator who looks
+	patient     bool    // operators take their time
 	echo        float64 // of an operator who looks: a command of the log is proposed once more
 	restage     float64 // of a report that is sent again: it says something else
 	altered     float64 // of a rerun: the input has changed since
@@ -64,7 +65,8 @@ func newMix(w *world) *mix {
 	m.meddle, m.echo, m.restage = some(0.3), some(0.6), some(0.3)
 	m.altered = 0.4
 	if m.meddle > 0 && w.chance(0.2) {
-		m.until += grace + time.Minute // long enough for garbage to be collected
+		m.until += 2 * grace // long enough for garbage to be collected, while jobs wait
+		m.patient = true
 	}
 	m.poison, m.poisonKills = some(0.3), w.chance(0.3)
 	m.workerCrash = often(0.6, 3*time.Second, 30*time.Second)

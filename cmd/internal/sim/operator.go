@@ -102,6 +102,10 @@ func (s *simulation) ask(q question) string {
 		Job: id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), Epoch: epoch, Stages: q.stages, MaxAttempts: 2,
 		Priority: w.rng.IntN(10), Base: q.over, Again: q.again, Who: "ops",
 	})
+	resumed := 0.3
+	if s.mix.patient {
+		resumed = 0.02
+	}
 	for {
 		p.sleep(w.within(500*time.Millisecond, 3*time.Second))
 		v := s.leader()
@@ -114,12 +118,15 @@ func (s *simulation) ask(q question) string {
 			return j.Version.ID
 		case j.State == job.Cancelled && s.healed, s.check.swept > 0 && strings.Contains(j.FailReason, "are gone or damaged"):
 			return ""
-		case j.Paused != nil && (s.healed || w.chance(0.3)):
+		case j.Paused != nil && (s.healed || w.chance(resumed)):
 			s.command(ledger.Resume{Job: id, Who: "ops"})
 		case j.State == job.Held && (s.healed || w.chance(0.5)):
 			s.command(ledger.Release{Job: id, Reason: "seen", Who: "ops"})
 		case j.State == job.Failed && (s.healed || w.chance(0.3)), j.State == job.Cancelled && w.chance(0.3):
 			s.check.text("the reason of a failed job", j.FailReason)
+			if w.chance(s.mix.meddle) {
+				s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex - 1}) // answers nothing
+			}
 			s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex})
 		case j.State == job.Running && j.Score().Totals().Failed > 0 && (s.healed || w.chance(0.1)): // quarantined, and cured
 			s.command(ledger.Retry{Job: id, FailIndex: j.FailIndex})
