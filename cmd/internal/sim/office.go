@@ -233,6 +233,13 @@ func (s *simulation) propose(p *process, v *voter, cmd ledger.Command) (reply le
 			}
 			done()
 		})
+		if s.w.chance(s.mix.echo / 8) { // sent again before it was answered
+			twice := s.history.call(cmd, s.w.steps)
+			twice.index, twice.term = v.index()+1, v.term
+			v.propose(data, func(r ledger.Reply, e error) {
+				twice.reply, twice.err, twice.returned = r, e, int64(s.w.steps)
+			})
+		}
 	})
 	return reply, err
 }
