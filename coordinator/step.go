@@ -14,6 +14,7 @@ import (
 	"rescore/coordinator/plan"
 	"rescore/coordinator/publish"
 	"rescore/partition"
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/partition/wire"
@@ -203,7 +204,9 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 		return err
 	}
 	spread(chunks, kept)
+	failpoint.Hit("coordinator.plan")
 	for _, c := range chunks {
+		failpoint.Hit("coordinator.chunk")
 		if _, err := t.ledger.Propose(ctx, c); err != nil {
 			return err
 		}
@@ -289,7 +292,9 @@ func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 		return err
 	}
 	now := t.cfg.Now()
+	failpoint.Hit("coordinator.seal")
 	_, err = t.ledger.Propose(ctx, ledger.Seal{Job: j.ID, At: now.UnixNano(), Seconds: now.Sub(t.since(j.ID)).Seconds()})
+	failpoint.Hit("coordinator.sealed")
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"rescore/partition/ecdf"
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/wire"
 	"rescore/worker/program"
@@ -46,6 +47,7 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows
 	if err != nil {
 		return result, err
 	}
+	failpoint.Hit("worker.select")
 	written, err := sink.Select(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
 		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression,

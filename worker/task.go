@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/store"
 	"rescore/partition/wire"
@@ -129,6 +130,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 		return job.Result{}, err
 	}
 	name := fmt.Sprintf("%ssurvey-%04d-%020d-%s.cbor", a.Job.StagingPrefix(), a.Epoch, a.Token, nonce())
+	failpoint.Hit("worker.survey")
 	if err := p.output.Put(ctx, name, data); err != nil {
 		return job.Result{}, fmt.Errorf("stage survey: %w", err)
 	}
@@ -197,6 +199,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 		clock.lap(&result.Timing.Write)
 		rows.Add(int64(batch.Len))
 	}
+	failpoint.Hit("worker.score")
 	written, err := out.Finish(ctx)
 	clock.lap(&result.Timing.Write)
 	if err != nil {
@@ -210,6 +213,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 // keep reads a staged file once more and, when it is what was meant, makes it the
 // task's result.
 func keep(ctx context.Context, st store.Store, written sink.Output, clock *stopwatch, result *job.Result) error {
+	failpoint.Hit("worker.keep")
 	err := written.Verify(ctx, st)
 	clock.lap(&result.Timing.Verify)
 	if err == nil {

@@ -1,7 +1,40 @@
 package fault
 
-// failpoints are the named moments of the code, and whose they are.
+// failpoints are the named moments of the code, and whose they are: the leader's, or
+// a worker's. TestEveryFailpointIsListed holds them to the code.
 var failpoints = []struct {
 	name        string
 	coordinator bool
-}{}
+}{
+	{"coordinator.chunk", true},
+	{"coordinator.granted", true},
+	{"coordinator.plan", true},
+	{"coordinator.ranks", true},
+	{"coordinator.reported", true},
+	{"coordinator.seal", true},
+	{"coordinator.sealed", true},
+	{"publish.adopt", true},
+	{"publish.manifest", true},
+	{"publish.pointed", true},
+	{"publish.pointer", true},
+	{"publish.success", true},
+	{"replica.apply", true},
+	{"replica.committed", true},
+	{"replica.lead", true},
+	{"replica.log", true},
+	{"replica.logged", true},
+	{"replica.propose", true},
+	{"replica.restore", true},
+	{"replica.snapshot", true},
+	{"replica.snapshotted", true},
+	{"store.commit", false},
+	{"store.put", false},
+	{"store.synced", false},
+	{"worker.assigned", false},
+	{"worker.keep", false},
+	{"worker.report", false},
+	{"worker.reported", false},
+	{"worker.score", false},
+	{"worker.select", false},
+	{"worker.survey", false},
+}

@@ -151,7 +151,11 @@ func (c *Cluster) Run(args ...string) (stdout string, err error) {
 
 // Submit hands a job file in.
 func (c *Cluster) Submit(jobFile string, more ...string) (id string, err error) {
-	out, err := c.Run(append([]string{"submit", jobFile, "--coordinators", strings.Join(c.Addresses, ","), "--token-file", c.TokenFile, "--output", "json"}, more...)...)
+	args := []string{"submit", jobFile, "--coordinators", strings.Join(c.Addresses, ","), "--token-file", c.TokenFile, "--output", "json"}
+	if c.Networks {
+		args = append(args, "--insecure")
+	}
+	out, err := c.Run(append(args, more...)...)
 	if err != nil {
 		return "", err
 	}
