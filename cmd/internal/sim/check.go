@@ -152,7 +152,7 @@ func (c *checker) applied(v *voter, i uint64, e entry, cmd ledger.Command, reply
 	} else if c.replies[i] != said {
 		c.s.w.fail("I7: index %d, %s: %s answers %s, another replica %s", i, cmd.Kind(), v.name, said, c.replies[i])
 	}
-	if i%6 == 0 {
+	if i%12 == 0 {
 		c.replicaAt(v.name, v.state)
 	}
 }
@@ -222,6 +222,9 @@ func (c *checker) learn(st *ledger.State, i uint64, cmd ledger.Command, reply le
 		}
 	case ledger.FailJob:
 		if refusal == nil {
+			if cmd.Reason != refused && (c.swept == 0 || !strings.Contains(cmd.Reason, gone)) {
+				fail("the job fails, and nothing is wrong with it")
+			}
 			c.end(st, i, cmd.Job)
 		}
 	case ledger.Cancel:

@@ -52,7 +52,7 @@ func openOffice(v *voter) *office {
 			return &view{disk: s.disk, process: o.process, folder: path}, nil
 		},
 		PartitionRows: s.partitionRows,
-		Lease:         lease.Config{TTL: ttl, Heartbeat: heartbeat, Slow: 2 * time.Second, PartRows: s.partRows},
+		Lease:         lease.Config{TTL: ttl, Heartbeat: heartbeat, Slow: time.Second, PartRows: s.partRows},
 		AtOnce:        s.atOnce,
 		Now:           o.process.clock,
 		Log:           slog.New(slog.NewTextHandler(ear{s}, nil)),
@@ -233,7 +233,7 @@ func (s *simulation) propose(p *process, v *voter, cmd ledger.Command) (reply le
 			}
 			done()
 		})
-		if s.w.chance(s.mix.echo / 8) { // sent again before it was answered
+		if s.w.chance(s.mix.echo / 3) { // sent again before it was answered
 			twice := s.history.call(cmd, s.w.steps)
 			twice.index, twice.term = v.index()+1, v.term
 			v.propose(data, func(r ledger.Reply, e error) {

@@ -116,7 +116,7 @@ func (s *simulation) ask(q question) string {
 		switch {
 		case j.State == job.Published:
 			return j.Version.ID
-		case j.State == job.Cancelled && s.healed, s.check.swept > 0 && strings.Contains(j.FailReason, "are gone or damaged"):
+		case j.State == job.Cancelled && s.healed, s.check.swept > 0 && strings.Contains(j.FailReason, gone):
 			return ""
 		case j.Paused != nil && (s.healed || w.chance(resumed)):
 			s.command(ledger.Resume{Job: id, Who: "ops"})
@@ -137,7 +137,7 @@ func (s *simulation) ask(q question) string {
 		case !s.healed && w.chance(s.mix.meddle/4):
 			s.command(ledger.Cancel{Job: id, Who: "ops", Reason: "another month"})
 		case j.State != job.Sealed && !s.healed && w.chance(s.mix.meddle/4):
-			s.command(ledger.FailJob{Job: id, Reason: "its input is refused"})
+			s.command(ledger.FailJob{Job: id, Reason: refused})
 		}
 	}
 }
@@ -213,6 +213,13 @@ func (s *simulation) echo(offices []*office) {
 
 // grace is longer than anything that is under way takes.
 const grace = 90 * time.Second
+
+// Why jobs may fail whole: somebody refuses them, or what they staged was collected
+// before they were brought back.
+const (
+	refused = "its input is refused"
+	gone    = "are gone or damaged"
+)
 
 // leader is a voter that believes that it leads, and may be wrong.
 func (s *simulation) leader() *voter {

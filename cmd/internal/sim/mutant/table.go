@@ -60,7 +60,7 @@ var Table = []Mutant{
 		grants, "if r.Counts.In != t.Rows || kind", "if r.Counts.In > t.Rows || kind",
 	}}},
 	{Name: "other numbers than planned are accepted", Edits: []Edit{{
-		grants, "if r.Keys != keys {", "if false {",
+		grants, "if r.Keys != keys {", "if false && r.Keys != keys {",
 	}}},
 	{Name: "a third attempt begins beside two", Edits: []Edit{{
 		grants, "case t.Second != nil || t.Worker == c.Worker:", "case t.Worker == c.Worker:",
@@ -176,7 +176,7 @@ var Table = []Mutant{
 	}},
 	{Name: "what is marked is swept at once, as it was then", Edits: []Edit{
 		{sweeping, "c.Now().Before(due)", "c.Now().Before(due.Add(-2*grace))"},
-		{sweeping, "if !live.Garbage(info.Name) {", "if false {"},
+		{sweeping, "if !live.Garbage(info.Name) {", "if false && !live.Garbage(info.Name) {"},
 		{litter, "l.over[job.ID(id)] && !l.named[name]", "id != \"\" && !l.named[name]"},
 	}},
 	{Name: "a listing decides what is gone", Edits: []Edit{{ // it did, until seed 45 of the first day
