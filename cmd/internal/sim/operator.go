@@ -147,7 +147,7 @@ func (s *simulation) ask(q question) string {
 func (s *simulation) meddle() {
 	w := s.w
 	for !s.healed {
-		s.check.operator.sleep(w.within(time.Second, 10*time.Second))
+		s.check.operator.sleep(w.within(500*time.Millisecond, 5*time.Second))
 		offices := s.offices()
 		if len(offices) > 0 && w.chance(s.mix.echo) {
 			s.echo(offices)
@@ -180,10 +180,10 @@ func (s *simulation) meddle() {
 		default:
 			c := coordinator.Collector{Ledger: o, Verify: o.verify, Store: folder, Dataset: dataset, Keep: 1, Now: s.check.operator.clock}
 			o.process.spawn("collect", func() {
-				_, err := c.Sweep(o.ctx, grace)
-				heard("sweep", err)
-				_, err = c.Mark(o.ctx)
+				_, err := c.Mark(o.ctx)
 				heard("mark", err)
+				_, err = c.Sweep(o.ctx, grace) // of what was marked long ago
+				heard("sweep", err)
 			})
 		}
 	}

@@ -293,6 +293,7 @@ func (w *workerModel) stage(out *view, kind job.FileKind, name string, content, 
 	if err := to.Commit(); err != nil {
 		return f, err
 	}
+	w.process.sleep(w.m.s.w.within(0, 300*time.Millisecond)) // to read it takes a while
 	o, err := out.Open(ctx, name)
 	if err != nil {
 		return f, err

@@ -56,7 +56,7 @@ func TestEveryMutantIsFound(t *testing.T) {
 }
 
 // seeds is within how many a mutant must be found.
-const seeds = "300"
+const seeds = "400"
 
 func run(t *testing.T, m Mutant, found bool) {
 	t.Run(m.Name, func(t *testing.T) {
