@@ -29,7 +29,7 @@ type proposed struct {
 }
 
 func (h *history) call(cmd ledger.Command, step int) *proposed {
-	p := &proposed{cmd: cmd, call: int64(step), returned: math.MaxInt64}
+	p := &proposed{cmd: cmd, call: int64(step), returned: math.MaxInt64, err: replica.ErrUnknownOutcome} // until it is answered
 	h.proposals = append(h.proposals, p)
 	return p
 }

@@ -162,7 +162,7 @@ var Table = []Mutant{
 		writing, "there, err := st.Get(ctx, name, int64(len(data)))", "_ = st.Delete(ctx, name)\n\t_ = st.Put(ctx, name, data)\n\tthere, err := st.Get(ctx, name, int64(len(data)))",
 	}}},
 	{Name: "the ranks lack a partition", Edits: []Edit{{
-		ranking, "return base.Merge(part)", "if base.Total() > 0 {\n\t\t\treturn nil\n\t\t}\n\t\treturn base.Merge(part)",
+		ranking, "return base.MergeFile(data)", "if base.Total() > 0 {\n\t\t\treturn nil\n\t\t}\n\t\treturn base.MergeFile(data)",
 	}}},
 	{Name: "a rollback goes to what was never published", Edits: []Edit{{
 		history, "\tv, err := s.version(c.Dataset, c.Version)\n", "\tv, err := s.version(c.Dataset, c.Version)\n\tfor _, j := range s.jobs {\n\t\tif j.Version != nil && j.Version.ID == c.Version {\n\t\t\tv, err = *j.Version, nil\n\t\t}\n\t}\n",
