@@ -54,13 +54,9 @@ func (t *Term) mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, ki
 	base := ecdf.New(kind)
 	var adding sync.Mutex
 	err := t.eachCounted(ctx, st, j, job.FileRanks, func(data []byte) error {
-		part, err := ecdf.Decode(data)
-		if err != nil {
-			return err
-		}
 		adding.Lock()
 		defer adding.Unlock()
-		return base.Merge(part)
+		return base.MergeFile(data)
 	})
 	if err != nil {
 		return job.File{}, err

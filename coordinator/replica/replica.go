@@ -209,9 +209,11 @@ func open(cfg Config) (_ *Replica, err error) {
 		rc.LeaderLeaseTimeout = 50 * time.Millisecond
 		_, r.trans = raft.NewInmemTransport("self")
 	} else {
-		rc.HeartbeatTimeout = 500 * time.Millisecond
-		rc.ElectionTimeout = 500 * time.Millisecond
-		rc.LeaderLeaseTimeout = 250 * time.Millisecond
+		// Failover takes one to two heartbeat timeouts. Half as long, and a leader whose
+		// processors a thousand workers kept busy lost its place again and again.
+		rc.HeartbeatTimeout = time.Second
+		rc.ElectionTimeout = time.Second
+		rc.LeaderLeaseTimeout = 500 * time.Millisecond
 		if err := r.connect(cfg, log); err != nil {
 			return nil, err
 		}

@@ -159,26 +159,50 @@ func (h *Histogram) Encode() []byte {
 
 // Decode reads what Encode wrote, and nothing else.
 func Decode(data []byte) (*Histogram, error) {
-	if len(data) < 3 || data[0] != fileNumber || data[1] != fileVersion || Kind(data[2]).Keys() == 0 {
+	if len(data) < 3 || Kind(data[2]).Keys() == 0 {
 		return nil, fmt.Errorf("decode histogram: %w of a format this build knows", ErrHistogram)
 	}
 	h := New(Kind(data[2]))
+	if err := h.MergeFile(data); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// MergeFile adds what was counted in a histogram of the same kind that Encode wrote,
+// in time that follows the file and not the keys there could be. With an error it adds
+// nothing.
+func (h *Histogram) MergeFile(data []byte) error {
+	total, err := h.scan(data, func(int, int64) {})
+	if err != nil {
+		return err
+	}
+	_, err = h.scan(data, func(key int, rows int64) { h.rows[key] += rows })
+	h.total += total
+	return err
+}
+
+// scan calls visit for each key of a file that has rows, and returns how many they are.
+func (h *Histogram) scan(data []byte, visit func(key int, rows int64)) (total int64, err error) {
+	if len(data) < 3 || data[0] != fileNumber || data[1] != fileVersion || Kind(data[2]) != h.kind {
+		return 0, fmt.Errorf("decode histogram: %w of a format this build knows, of kind %d", ErrHistogram, h.kind)
+	}
 	key := -1
 	for rest := data[3:]; len(rest) > 0; {
 		var pair [2]uint64
 		for k := range pair {
 			v, n := binary.Uvarint(rest)
 			if n <= 0 || v == 0 || n > 1 && rest[n-1] == 0 { // 0 is never written, nor a longer way to write a number
-				return nil, fmt.Errorf("decode histogram after key %d: %w", key, ErrHistogram)
+				return 0, fmt.Errorf("decode histogram after key %d: %w", key, ErrHistogram)
 			}
 			pair[k], rest = v, rest[n:]
 		}
-		if pair[0] > uint64(len(h.rows)-1-key) || pair[1] > uint64(totalMax-h.total) {
-			return nil, fmt.Errorf("decode histogram after key %d: %w: more keys or rows than there can be", key, ErrHistogram)
+		if pair[0] > uint64(len(h.rows)-1-key) || pair[1] > uint64(totalMax-total) {
+			return 0, fmt.Errorf("decode histogram after key %d: %w: more keys or rows than there can be", key, ErrHistogram)
 		}
 		key += int(pair[0])
-		h.rows[key] = int64(pair[1])
-		h.total += int64(pair[1])
+		total += int64(pair[1])
+		visit(key, int64(pair[1]))
 	}
-	return h, nil
+	return total, nil
 }

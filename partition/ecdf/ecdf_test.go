@@ -162,3 +162,32 @@ func BenchmarkAdd(b *testing.B) {
 		i++
 	}
 }
+
+func TestMergingAFileIsMergingWhatWasCounted(t *testing.T) {
+	for seed := range uint64(20) {
+		one, other, file := New(Amounts), New(Amounts), New(Amounts)
+		for _, a := range amounts(300, 2*seed) {
+			one.Add(Bin(a))
+			file.Add(Bin(a))
+		}
+		for _, a := range amounts(200, 2*seed+1) {
+			other.Add(Bin(a))
+		}
+		data := other.Encode()
+		if err := errors.Join(one.Merge(other), file.MergeFile(data)); err != nil {
+			t.Fatal(err)
+		}
+		want := one.Encode()
+		if !bytes.Equal(file.Encode(), want) || file.Total() != one.Total() {
+			t.Fatalf("seed %d: the file was merged into another histogram", seed)
+		}
+		for _, bad := range [][]byte{data[:len(data)-1], append(bytes.Clone(data), 0), New(Scores).Encode(), nil} {
+			if err := file.MergeFile(bad); !errors.Is(err, ErrHistogram) {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			if !bytes.Equal(file.Encode(), want) {
+				t.Fatalf("seed %d: a file that was refused was merged in part", seed)
+			}
+		}
+	}
+}

@@ -34,6 +34,7 @@ type crew struct {
 	urls   []string
 	token  string
 
+	outputs sync.Map // job.ID → folder
 	done    atomic.Int64
 	granted atomic.Int64 // Unix nanoseconds of the last grant that arrived
 	wrong   atomic.Pointer[error]
@@ -160,22 +161,34 @@ func (c *crew) perform(a wire.Assignment) (job.Result, error) {
 	if a.Kind == job.StageScore {
 		r.Keys, files = a.Task.Keys, append(files, c.ranks)
 	}
-	spec, err := job.ParseCanonical(a.Spec)
+	root, err := c.output(a)
 	if err != nil {
-		return job.Result{}, err
+		return r, err
 	}
 	for _, f := range files {
 		link := fmt.Sprintf("%s%s-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), []string{"", "scores", "", "", "ranks"}[f.Kind], a.Index, a.Epoch, a.Token)
 		if a.Kind == job.StageSelect {
 			link = fmt.Sprintf("%spart-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), a.Index, a.Epoch, a.Token)
 		}
-		if err := os.Link(f.Path, filepath.Join(spec.Output.Path, filepath.FromSlash(link))); err != nil && !os.IsExist(err) {
+		if err := os.Link(f.Path, filepath.Join(root, filepath.FromSlash(link))); err != nil && !os.IsExist(err) {
 			return r, err
 		}
 		f.Path, f.Rows = link, a.Task.Rows
 		r.Files = append(r.Files, f)
 	}
 	return r, nil
+}
+
+// output is the folder of a job's dataset.
+func (c *crew) output(a wire.Assignment) (string, error) {
+	if root, ok := c.outputs.Load(a.Job); ok {
+		return root.(string), nil
+	}
+	spec, err := job.ParseCanonical(a.Spec)
+	if err == nil {
+		c.outputs.Store(a.Job, spec.Output.Path)
+	}
+	return spec.Output.Path, err
 }
 
 // survey says that a billion subscribers stand in one file, ten thousand a segment.
@@ -190,11 +203,11 @@ func (c *crew) survey(a wire.Assignment) (job.Result, error) {
 		return job.Result{}, err
 	}
 	name := fmt.Sprintf("%ssurvey-%04d-%020d-%d.cbor", a.Job.StagingPrefix(), a.Epoch, a.Token, time.Now().UnixNano())
-	spec, err := job.ParseCanonical(a.Spec)
+	root, err := c.output(a)
 	if err != nil {
 		return job.Result{}, err
 	}
-	path := filepath.Join(spec.Output.Path, filepath.FromSlash(name))
+	path := filepath.Join(root, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return job.Result{}, err
 	}
