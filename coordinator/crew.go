@@ -18,8 +18,9 @@ type Worker struct {
 	Tasks             int   // at work on, by its last heartbeat
 	Rows              int64 // of them, read by then
 	MemoryBytes       int64
-	Heard             time.Time // last
-	Draining          bool      // it is given nothing more, and leaves when its tasks are done
+	Heard             time.Time    // last
+	Draining          bool         // it is given nothing more, and leaves when its tasks are done
+	Unfit             []wire.Unfit // jobs that it cannot work on, by ID; it is given none of them
 
 	told bool // to drain, by Drain; it has not said that it does
 }
@@ -70,8 +71,7 @@ const idleLeast, idleMost = 25 * time.Millisecond, time.Second
 // meet notes who asks for work, and for how much. Nobody asks (a Request without a
 // Worker) where a worker is told to leave, or asks again later on, having given up
 // the question before.
-func (t *Term) meet(requests []wire.WorkRequest) ([]wire.WorkReply, []lease.Request) {
-	now := t.cfg.Now()
+func (t *Term) meet(requests []wire.WorkRequest, now time.Time) ([]wire.WorkReply, []lease.Request) {
 	replies, asked := make([]wire.WorkReply, len(requests)), make([]lease.Request, len(requests))
 	last := map[string]int{}
 	t.mu.Lock()
@@ -81,6 +81,7 @@ func (t *Term) meet(requests []wire.WorkRequest) ([]wire.WorkReply, []lease.Requ
 		w.Version = r.Version
 		w.Draining = w.told // it asks for work: whatever it said before, it is another process
 		last[r.Worker] = i
+		t.judged(r, now)
 	}
 	idle := min(max(idleLeast, time.Duration(len(t.workers))*time.Millisecond), idleMost)
 	for i, r := range requests {
@@ -115,7 +116,9 @@ func (t *Term) Workers() []Worker {
 	defer t.mu.Unlock()
 	list := make([]Worker, 0, len(t.workers))
 	for _, id := range slices.Sorted(maps.Keys(t.workers)) {
-		list = append(list, *t.workers[id])
+		w := *t.workers[id]
+		w.Unfit = t.unfitFor(id)
+		list = append(list, w)
 	}
 	return list
 }

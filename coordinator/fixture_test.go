@@ -65,6 +65,7 @@ type options struct {
 	wrap  func(store.Store) store.Store // the output as the node sees it; nil = as it is
 	watch func(*Node, []ledger.Event)
 
+	alone       bool
 	challengers []job.Challenger
 	exact       bool // the contact list is explained exactly
 }
@@ -119,6 +120,7 @@ func (h *house) open() {
 	h.node = New(Config{
 		Replica: h.replica, Bus: bus.New(h.server, log), Log: log, Tick: 5 * time.Millisecond, Lease: lease.Config{TTL: ttl},
 		PartitionRows: segments * rowsEach / tasksEach,
+		Alone:         h.opts.alone,
 		Output:        func(base, path string) (store.Store, error) { return out, nil },
 	})
 	var ctx context.Context

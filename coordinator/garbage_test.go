@@ -177,10 +177,6 @@ func (w *world) needed(name string, keep int) bool {
 	return false
 }
 
-func over(j *ledger.Job) bool {
-	return j.State == job.Published || j.State == job.Failed || j.State == job.Cancelled
-}
-
 func (w *world) counts(j *ledger.Job, keep int) bool {
 	if !over(j) {
 		return true

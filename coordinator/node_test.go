@@ -50,11 +50,11 @@ func TestAJobGoesFromSubmitToPublished(t *testing.T) {
 	}
 }
 
-// TestAWorkerThatIsUnfitFailsTheJobBeforeAnythingIsLeased: a job is offered, and
+// TestTheOnlyWorkerThatIsUnfitFailsTheJobBeforeAnythingIsLeased: a job is offered, and
 // granted to nobody who has not said that it is ready.
-func TestAWorkerThatIsUnfitFailsTheJobBeforeAnythingIsLeased(t *testing.T) {
+func TestTheOnlyWorkerThatIsUnfitFailsTheJobBeforeAnythingIsLeased(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, options{})
+	h := newHouse(t, options{alone: true})
 	h.submit()
 	request := wire.WorkRequest{Worker: "w", Slots: 4, Ready: []job.ID{"201011-ffffffffffff"}}
 	for { // until the survey is planned

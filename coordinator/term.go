@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,6 +31,7 @@ type Ledger interface {
 type Term struct {
 	cfg    Config
 	ledger Ledger
+	began  time.Time
 
 	// mu may be held while the ledger is read; it is never taken there.
 	mu      sync.Mutex
@@ -37,16 +39,18 @@ type Term struct {
 	slow    []ledger.Lease         // worth a second attempt, as of the last Tick
 	rows    map[ledger.Lease]int64 // rows read, by the last heartbeat
 	workers map[string]*Worker
-	jobs    map[job.ID]*work // that are not over
+	jobs    map[job.ID]*work              // that are not over
+	unfit   map[job.ID]map[string]verdict // by worker
 }
 
 // NewTerm begins a leadership over a ledger that holds all of earlier terms.
 func NewTerm(cfg Config, l Ledger) *Term {
 	cfg = cfg.withDefaults()
+	began := cfg.Now()
 	return &Term{
-		cfg: cfg, ledger: l,
-		book: lease.NewBook(cfg.Now()), rows: map[ledger.Lease]int64{},
-		workers: map[string]*Worker{}, jobs: map[job.ID]*work{},
+		cfg: cfg, ledger: l, began: began,
+		book: lease.NewBook(began), rows: map[ledger.Lease]int64{},
+		workers: map[string]*Worker{}, jobs: map[job.ID]*work{}, unfit: map[job.ID]map[string]verdict{},
 	}
 }
 
@@ -54,11 +58,9 @@ func NewTerm(cfg Config, l Ledger) *Term {
 // its grants are proposed together. One call of Settle or Tick at a time: until a
 // grant is in the book, its lease looks as if nobody had ever heard of it.
 func (t *Term) Settle(ctx context.Context, requests []wire.WorkRequest) []wire.WorkReply {
-	for _, r := range requests {
-		t.unfit(ctx, r)
-	}
-	replies, asked := t.meet(requests)
-	granted := t.propose(ctx, t.decide(asked))
+	now := t.cfg.Now()
+	replies, asked := t.meet(requests, now)
+	granted := t.propose(ctx, t.decide(asked, now))
 	tasks := make([][]ledger.Task, len(requests))
 	t.mu.Lock()
 	t.ledger.View(func(s *ledger.State) {
@@ -70,7 +72,7 @@ func (t *Term) Settle(ctx context.Context, requests []wire.WorkRequest) []wire.W
 				a, task := assignment(s, l)
 				replies[i].Assignments, tasks[i] = append(replies[i].Assignments, a), append(tasks[i], task)
 			}
-			if id, ok := lease.Unready(s, t.book, r.Ready); ok {
+			if id, ok := lease.Unready(s, t.book, t.settled(requests[i], now)); ok {
 				j := s.Job(id)
 				replies[i].Offers = []wire.Offer{{Job: id, Spec: j.Spec, SpecBase: j.SpecBase}}
 			}
@@ -95,12 +97,14 @@ func (t *Term) Settle(ctx context.Context, requests []wire.WorkRequest) []wire.W
 func (t *Term) Tick(ctx context.Context) {
 	now := t.cfg.Now()
 	slots := t.slots(now)
-	var expired []ledger.Command
+	var cmds []ledger.Command
 	t.mu.Lock()
 	t.ledger.View(func(s *ledger.State) {
 		t.book.Forget(s)
-		expired = lease.Expired(s, t.book, now, t.cfg.Lease)
+		t.forget(s)
+		cmds = lease.Expired(s, t.book, now, t.cfg.Lease)
 		t.slow = lease.Slow(s, t.book, now, t.cfg.Lease)
+		cmds = append(cmds, t.hopeless(s, now)...)
 		t.divisible(lease.Divisible(s, slots, t.cfg.Lease))
 		for l := range t.rows {
 			if !lease.Current(s, l) {
@@ -109,16 +113,16 @@ func (t *Term) Tick(ctx context.Context) {
 		}
 	})
 	t.mu.Unlock()
-	t.propose(ctx, expired)
+	t.propose(ctx, cmds)
 }
 
-// decide asks lease.Decide what to grant now.
-func (t *Term) decide(requests []lease.Request) (cmds []ledger.Command) {
+// decide asks lease.Decide what to grant now, and ends what nobody can work on.
+func (t *Term) decide(requests []lease.Request, now time.Time) (cmds []ledger.Command) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ledger.View(func(s *ledger.State) {
 		t.book.Enter(s)
-		cmds = lease.Decide(s, t.book, t.slow, requests)
+		cmds = append(t.hopeless(s, now), lease.Decide(s, t.book, t.slow, requests)...)
 	})
 	return cmds
 }
@@ -181,18 +185,6 @@ func (c Config) each(ctx context.Context, n int, do func(ctx context.Context, i 
 		group.Go(func() error { return do(ctx, i) })
 	}
 	return group.Wait()
-}
-
-// unfit fails the jobs that a worker cannot work on: their models do not score what
-// they should, or what they name cannot be read.
-func (t *Term) unfit(ctx context.Context, r wire.WorkRequest) {
-	for _, u := range r.Unfit {
-		t.cfg.Log.Warn("worker is unfit for job", "worker", r.Worker, "job", u.Job, "reason", u.Reason)
-		_, err := t.ledger.Propose(ctx, ledger.FailJob{Job: u.Job, Reason: u.Reason})
-		if err != nil && !errors.Is(err, ledger.ErrState) && ctx.Err() == nil { // a job that is over needs no failing
-			t.cfg.Log.Warn("fail job", "job", u.Job, "err", err)
-		}
-	}
 }
 
 // assignment tells a worker all it needs to know of a lease but the task, which is

@@ -342,7 +342,7 @@ func TestAWorkerIsKnownByWhatItSaysAndLeavesWhenToldTo(t *testing.T) {
 		w.told = false
 		return w
 	}
-	if got := find("w"); got != want {
+	if got := find("w"); !reflect.DeepEqual(got, want) {
 		t.Errorf("known is %+v, want %+v", got, want)
 	}
 	if err := d.Drain("w"); err != nil {

@@ -6,7 +6,7 @@
 //	worker                                    leader
 //	  │ ── WorkRequest ───► rescore.v1.work      │
 //	  │ ◄── WorkReply: offers ────────────────── │   jobs to make ready for; nothing is granted
-//	  │ ── WorkRequest: ready, or unfit ───────► │   golden rows scored; of unfit the job fails
+//	  │ ── WorkRequest: ready, or unfit ───────► │   golden rows scored; unfit is given nothing of the job
 //	  │ ◄── WorkReply: assignments, or a wait ── │   grant is in raft before it is sent
 //	  │ ── Heartbeat ─────► rescore.v1.heartbeat │   every few seconds; no answer
 //	  │ ── Report ────────► rescore.v1.report    │
@@ -99,7 +99,7 @@ type WorkRequest struct {
 	Worker string   `cbor:"1,keyasint"`
 	Slots  int      `cbor:"2,keyasint"`           // most assignments wanted, 1 to SlotsMax
 	Ready  []job.ID `cbor:"3,keyasint,omitempty"` // jobs it has opened, and whose models it has verified; at most ReadyMax
-	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it cannot work on, whatever the attempt: they fail; at most ReadyMax
+	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it found that it cannot work on, whatever the attempt; said once for each time it was offered; at most ReadyMax
 
 	Version string `cbor:"5,keyasint,omitempty"` // of the worker's build
 }

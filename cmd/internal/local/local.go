@@ -238,7 +238,7 @@ func open(o Options, work string) (h *house, err error) {
 		h.conns = append(h.conns, conn)
 	}
 	h.node = coordinator.New(coordinator.Config{
-		Replica: h.replica, Bus: bus.New(h.conns[0], o.Log), Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Log: o.Log,
+		Replica: h.replica, Bus: bus.New(h.conns[0], o.Log), Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Alone: true, Log: o.Log,
 	})
 	if h.client, err = workerbus.NewClient(h.conns[1], o.Log); err != nil {
 		return h, err
