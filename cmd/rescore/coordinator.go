@@ -7,9 +7,13 @@ import (
 	"rescore/cmd/internal/cluster"
 )
 
+// coordinatorMemory is what a coordinator may use without being told: a ledger of
+// 100 000 partitions fits, with what it takes to copy it for a snapshot.
+const coordinatorMemory = "256MiB"
+
 func (a *app) coordinatorCommand() *cobra.Command {
 	var c cluster.Coordinator
-	var peers, tokenFile string
+	var peers, tokenFile, memory string
 	var nats []string
 	var t tlsFlags
 	cmd := &cobra.Command{
@@ -31,6 +35,10 @@ URI: rescore://coordinator or rescore://worker. To make a token:
 The folders that job files name must be there, under the same paths, on the
 machines of coordinators and of workers.
 
+Memory grows with the partitions of all jobs: the default of --memory is enough
+for 100 000 of them. It is a soft limit: over it a coordinator goes on and
+collects garbage harder, so give a larger ledger more.
+
 It prints one line when it takes part in the cluster; its log is on stderr, in
 JSON. On SIGTERM it hands over and ends with code 0.`,
 		Example: `  rescore coordinator --id c1 --dir c1 --token-file token --peers c1=127.0.0.1:7300,c2=127.0.0.1:7310,c3=127.0.0.1:7320
@@ -46,10 +54,17 @@ JSON. On SIGTERM it hands over and ends with code 0.`,
 	flags.StringVar(&tokenFile, "token-file", "", "`file` of the cluster's token (RESCORE_TOKEN_FILE)")
 	flags.StringSliceVar(&nats, "nats", nil, "`URLs` of nats-servers to use instead of those in the coordinators (deploy/nats.conf)")
 	flags.DurationVar(&c.LeaseTTL, "lease-ttl", 0, "`time` after which a silent worker's partitions are given away; 0 is the default, 15s")
+	flags.StringVar(&memory, "memory", coordinatorMemory, "soft limit of the `memory` used, such as 1GiB; goes before GOMEMLIMIT, which goes before the default")
 	flags.BoolVar(&c.Insecure, "insecure", false, "listen beyond this machine without TLS")
 	t.bind(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.Peers, err = cluster.ParsePeers(peers); err != nil {
+			return err
+		}
+		if !flags.Changed("memory") && a.env("GOMEMLIMIT") != "" {
+			memory = "" // the runtime has read it
+		}
+		if err := limitMemory(memory); err != nil {
 			return err
 		}
 		if c.Token, err = a.token(tokenFile); err != nil {

@@ -24,6 +24,8 @@ func TestARoleThatCannotStartSaysWhatToDo(t *testing.T) {
 	if err := os.Chmod(open, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	was := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(was)
 	coordinator := func(more ...string) []string {
 		return append([]string{"coordinator", "--id", "c1", "--dir", dir, "--peers", "c1=127.0.0.1:7300"}, more...)
 	}
@@ -42,6 +44,7 @@ func TestARoleThatCannotStartSaysWhatToDo(t *testing.T) {
 		{coordinator("--token-file", short), "5 characters", "openssl rand", boot.Usage},
 		{coordinator("--token-file", filepath.Join(dir, "none")), "read token file", "openssl rand", boot.NotFound},
 		{coordinator("--token-file", token, "--id", "c2"), "--id c2 is not among --peers", "list it", boot.Usage},
+		{coordinator("--token-file", token, "--memory", "much"), "is no amount of memory", "4GiB", boot.Usage},
 		{coordinator("--token-file", token, "--lease-ttl", "-1s"), "is no time", "15s", boot.Usage},
 		{coordinator("--token-file", token, "--tls-cert", token), "--tls-cert and --tls-key go with --tls-ca", "--tls-ca", boot.Usage},
 		{coordinator("--token-file", token, "--tls-ca", token), "--tls-ca alone", "--tls-cert", boot.Usage},
@@ -78,5 +81,26 @@ func TestMemoryIsReadInUnits(t *testing.T) {
 	}
 	if err := limitMemory(""); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestACoordinatorKeepsToItsMemoryUnlessToldOtherwise(t *testing.T) {
+	was := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(was)
+	for _, c := range []struct {
+		env, flag []string
+		want      int64
+	}{
+		{nil, nil, 256 << 20},
+		{[]string{"GOMEMLIMIT=1GiB"}, nil, 3 << 30}, // as the runtime read it
+		{[]string{"GOMEMLIMIT=1GiB"}, []string{"--memory", "512MiB"}, 512 << 20},
+		{nil, []string{"--memory", "512MiB"}, 512 << 20},
+	} {
+		debug.SetMemoryLimit(3 << 30)
+		none := filepath.Join(t.TempDir(), "none")
+		got := call(t, good(), c.env, append([]string{"coordinator", "--peers", "c1=127.0.0.1:7300", "--token-file", none}, c.flag...)...)
+		if limit := debug.SetMemoryLimit(-1); got.code != boot.NotFound || limit != c.want {
+			t.Errorf("%v %v: code %d, %d bytes: %s", c.env, c.flag, got.code, limit, got.errors)
+		}
 	}
 }
