@@ -38,9 +38,10 @@ func TestABackupIsRestoredOnEveryMemberUnderAnotherName(t *testing.T) {
 	c := begin(t, nil)
 	c.leader()
 	var name string
-	eventually(t, func(ctx context.Context) error {
-		got, err := c.leads(ctx).Restore(ctx, bytes.NewReader(kept), name != "") // forced only when an earlier try may have come through
-		name = got
+	tried := false
+	eventually(t, func(ctx context.Context) (err error) {
+		name, err = c.leads(ctx).Restore(ctx, bytes.NewReader(kept), tried) // forced only when an earlier try may have come through
+		tried = true
 		return err
 	})
 	c.same(40)

@@ -69,7 +69,7 @@ func TestAReplicaThatWasCutOffDoesNotUnseatTheLeader(t *testing.T) {
 
 func TestADiskThatHangsEndsTheLeaderAndTheOthersGoOn(t *testing.T) {
 	t.Parallel()
-	c := begin(t, func(cfg *Config) { cfg.Stall = 200 * time.Millisecond })
+	c := begin(t, func(cfg *Config) { cfg.Stall = 3 * time.Second }) // longer than an honest disk under load
 	c.submit(0)
 	old := c.leader()
 	hang, hanging := make(chan struct{}), make(chan struct{})

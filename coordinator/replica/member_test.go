@@ -42,9 +42,12 @@ func TestALostMemberIsReplacedWithoutEverHavingTwoVoters(t *testing.T) {
 	}
 	lost := c.shut(c.followers(c.leader())[0])
 	_, at := c.joins("c4")
-	if err := c.leader().Promote(patient(t), "c4"); !errors.Is(err, ErrMember) {
-		t.Errorf("a stranger was promoted: %v", err)
-	}
+	eventually(t, func(ctx context.Context) error {
+		if err := c.leads(ctx).Promote(ctx, "c4"); !errors.Is(err, ErrMember) {
+			return fmt.Errorf("a stranger was not refused: %w", err)
+		}
+		return nil
+	})
 	eventually(t, func(ctx context.Context) error { return c.leads(ctx).Add(ctx, "c4", at) })
 	if got := c.voters(); len(got) != 3 {
 		t.Errorf("voters are %v", got)
@@ -138,37 +141,45 @@ func TestAPromotionWaitsForOneThatIsNotThere(t *testing.T) {
 		t.Errorf("voters are %v", got)
 	}
 	eventually(t, func(ctx context.Context) error { return c.leads(ctx).Add(ctx, "c4", at) }) // again is nothing
-	if err := c.leader().Add(patient(t), "c5", at); !errors.Is(err, ErrMember) {
-		t.Errorf("two have one address: %v", err)
-	}
+	eventually(t, func(ctx context.Context) error {
+		if err := c.leads(ctx).Add(ctx, "c5", at); !errors.Is(err, ErrMember) {
+			return fmt.Errorf("two may have one address: %w", err)
+		}
+		return nil
+	})
 	eventually(t, func(ctx context.Context) error { return c.leads(ctx).Remove(ctx, "c4", false) }) // has no vote
 }
 
 func TestChangesDecidedOnTheSameMembersDoNotAddUp(t *testing.T) {
 	t.Parallel()
 	c := begin(t, nil)
-	leader := c.leader()
-	_, prev, err := leader.configured()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if prev == 0 {
-		t.Fatal("the members have no index")
-	}
-	errs := make([]error, 2)
-	var group sync.WaitGroup
-	for i, id := range []string{"c4", "c5"} {
-		group.Go(func() {
-			errs[i] = leader.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress("127.0.0.1:"+[]string{"1", "2"}[i]), prev, 0).Error()
-		})
-	}
-	group.Wait()
-	if errs[0] == nil && errs[1] == nil {
-		t.Error("both came through")
-	}
-	if _, now, err := leader.configured(); err != nil || now <= prev {
-		t.Errorf("the members' index went from %d to %d, %v", prev, now, err)
-	}
+	eventually(t, func(ctx context.Context) error {
+		leader := c.leads(ctx)
+		_, prev, err := leader.configured()
+		if err != nil {
+			return err
+		}
+		if prev == 0 {
+			t.Fatal("the members have no index")
+		}
+		errs := make([]error, 2)
+		var group sync.WaitGroup
+		for i, id := range []string{"c4", "c5"} {
+			at := fmt.Sprintf("127.0.0.1:%d", i+1)
+			group.Go(func() { errs[i] = leader.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(at), prev, 0).Error() })
+		}
+		group.Wait()
+		switch {
+		case errs[0] == nil && errs[1] == nil:
+			t.Fatal("both came through")
+		case errs[0] != nil && errs[1] != nil:
+			return errors.Join(errs...)
+		}
+		if _, now, err := leader.configured(); err != nil || now <= prev {
+			t.Fatalf("the members' index went from %d to %d, %v", prev, now, err)
+		}
+		return nil
+	})
 }
 
 func TestAMemberMovesAndKeepsItsVote(t *testing.T) {

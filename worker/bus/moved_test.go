@@ -375,16 +375,24 @@ func TestAWorkerThatLeavesAnswersNothingMore(t *testing.T) {
 func TestWhatIsNoQuestionIsNotAnswered(t *testing.T) {
 	t.Parallel()
 	worker, coordinator := dial(t)
-	var log strings.Builder
-	c, err := NewClient(worker, slog.New(slog.NewTextHandler(&log, nil)))
+	said := make(lines, 100)
+	c, err := NewClient(worker, slog.New(slog.NewTextHandler(said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	stop := serving(t, c, office{check: func(context.Context, wire.CheckRequest) wire.CheckReply { return wire.CheckReply{Job: "a"} }})
 	const secret = "13812345678"
-	if err := coordinator.Publish(wire.SubjectCheck, []byte(secret)); err != nil {
+	inbox := coordinator.NewRespInbox()
+	answers, err := coordinator.SubscribeSync(inbox)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if err := coordinator.PublishRequest(wire.SubjectCheck, inbox, []byte(secret)); err != nil {
+		t.Fatal(err)
+	}
+	if line := wait(t, said, "a line of the log"); !strings.Contains(line, wire.SubjectCheck) || strings.Contains(line, secret) {
+		t.Errorf("the log says %q", line)
 	}
 	m, err := coordinator.Request(wire.SubjectCheck, encode(t, wire.CheckRequest{Spec: []byte("{}")}), patience)
 	if err != nil {
@@ -393,10 +401,18 @@ func TestWhatIsNoQuestionIsNotAnswered(t *testing.T) {
 	if r, err := wire.Decode[wire.CheckReply](m.Data); err != nil || r.Job != "a" {
 		t.Errorf("%+v, %v", r, err)
 	}
+	if n, _, err := answers.Pending(); err != nil || n > 0 { // they come in order
+		t.Errorf("%d answers to what is no question, %v", n, err)
+	}
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if !strings.Contains(log.String(), wire.SubjectCheck) || strings.Contains(log.String(), secret) {
-		t.Errorf("the log says %q", log.String())
-	}
+}
+
+// lines are those of a log, as they are written.
+type lines chan string
+
+func (l lines) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
 }
