@@ -100,7 +100,7 @@ func statusIn(state string) api.Status {
 	s := api.Status{
 		Job:   api.Job{Job: clusterJob, Dataset: "base", State: state, Priority: 5, Stage: "score", Tasks: 10, Done: 6, Running: 2, Quarantine: 1, Rows: 1000, RowsDone: 600, Submitter: "ann", Base: "v0001-0000000042"},
 		Month: 202610, Stages: []api.Stage{{Stage: "score", Planned: true, Tasks: 10, Waiting: 1, Leased: 2, Done: 6, Quarantined: 1, Rows: 1000, RowsDone: 600}},
-		Counts: job.Counts{In: 600, Scored: 590, Rejected: 10}, RowsPerSecond: 50, ETA: &eta, Workers: []api.AtWork{{Worker: "w1", Tasks: 2}},
+		Counts: job.Counts{In: 600, Scored: 590, Rejected: 10}, RowsPerSecond: 50, ETA: &eta, Workers: []api.AtWork{{Worker: "w1", Tasks: 2}}, Unfit: []api.Unfit{{Worker: "w2", Reason: "no such mount"}},
 		Quarantined: []api.Task{{Stage: "score", Task: 7, Range: "1380013-1380096", Rows: 100, State: "quarantined", Worker: "w1", Attempts: 3, Failures: 3, Reason: "page is damaged"}},
 		Incidents:   []api.Incident{{Stage: "score", Task: 3, Winner: 8, Loser: 9, What: "rows"}},
 		Held:        &api.Refusal{Reason: "rejects 2 % above 1 %"}, Failure: "1 partition is quarantined", FailIndex: 77,
@@ -118,7 +118,7 @@ func everything() map[string]any {
 	answers := map[string]any{
 		"POST /v1/jobs": api.Submitted{Job: clusterJob, State: "submitted", New: true}, "GET /v1/jobs": api.Jobs{Jobs: []api.Job{line}},
 		"GET " + at: statusIn("running"), "GET " + at + "/events": statusIn("published"),
-		"GET /v1/workers":                   api.Workers{Workers: []api.Worker{{Worker: "w1", Slots: 4, Draining: true}}},
+		"GET /v1/workers":                   api.Workers{Workers: []api.Worker{{Worker: "w1", Slots: 4, Draining: true, Unfit: []api.Unfit{{Job: clusterJob}}}}},
 		"POST /v1/workers/w1/drain":         api.Drained{Worker: "w1", Draining: true},
 		"GET /v1/members":                   api.Members{Members: []api.Member{{ID: "c1", Address: "h1:7300", Voter: true, Leader: true}, {ID: "c2", Address: "h2:7300"}}},
 		"POST /v1/members":                  api.Members{Members: []api.Member{{ID: "c4", Address: "h4:7300"}}},
@@ -153,7 +153,7 @@ func TestEveryVerbOfAClusterHasItsExitCodesAndBothForms(t *testing.T) {
 	}{
 		{boot.OK, "submit " + file, "rescore watch " + id}, {boot.OK, "submit " + file + " --watch --priority 9 --set run.partition_rows=7", "d1ge57"}, {boot.Usage, "submit", ""}, {boot.NotFound, "submit gone.yaml", ""}, {boot.Usage, "submit " + filepath.Join(o.dir, "bad.yaml"), ""}, {boot.Usage, "submit " + file + " --priority 10", ""},
 		{boot.OK, "jobs", "6/10"}, {boot.Usage, "jobs x", ""},
-		{boot.OK, "status " + id, "page is damaged"}, {boot.OK, "status " + id, "INCIDENT: two attempts at score task 3"}, {boot.OK, "status " + id + " --tasks --state quarantined", "1380013-1380096"}, {boot.NotFound, "status 202610-000000000000", ""}, {boot.Usage, "status", ""},
+		{boot.OK, "status " + id, "page is damaged"}, {boot.OK, "status " + id, "unfit: w2: no such mount"}, {boot.OK, "status " + id, "INCIDENT: two attempts at score task 3"}, {boot.OK, "status " + id + " --tasks --state quarantined", "1380013-1380096"}, {boot.NotFound, "status 202610-000000000000", ""}, {boot.Usage, "status", ""},
 		{boot.OK, "watch " + id, "published"}, {boot.Usage, "watch", ""},
 		{boot.OK, "cancel " + id + " --reason wrong", "cancelled"}, {boot.OK, "pause " + id, "running, paused"}, {boot.OK, "resume " + id, "goes on"}, {boot.OK, "retry " + id, "is retried"}, {boot.OK, "publish " + id + " --reason tests", "released"}, {boot.Usage, "cancel", ""}, {boot.NotFound, "retry 202610-000000000000", ""},
 		{boot.OK, "rerun base --segment 1380013 --partitions", "nothing was done"}, {boot.OK, "rerun base --range 1380013-1380096 --city 571 --with " + file, "about 3s with the 4 slots"}, {boot.OK, "rerun --failed " + id, ""}, {boot.Usage, "rerun", ""}, {boot.Usage, "rerun base --failed " + id, ""}, {boot.Usage, "rerun base --range 13800130007", ""},
@@ -161,7 +161,7 @@ func TestEveryVerbOfAClusterHasItsExitCodesAndBothForms(t *testing.T) {
 		{boot.OK, "gc base", "3 files, 99 bytes"}, {boot.OK, "gc base --mark --keep 4", "--sweep deletes them"}, {boot.OK, "gc base --sweep", "deleted"},
 		{boot.OK, "versions --dataset base", "rolled back to v0001-0000000042 by ann: worse"}, {boot.Usage, "versions --dataset base " + file, ""},
 		{boot.OK, "diff --dataset base", "risk_band: 5 rows moved"}, {boot.OK, "diff v0001-0000000041 v0001-0000000042 --dataset base", "fee_drop"}, {boot.Usage, "diff", ""}, {boot.Usage, "diff --dataset base --path out", ""}, {boot.NotFound, "diff --path " + filepath.Join(o.dir, "gone"), ""},
-		{boot.OK, "workers", "draining"}, {boot.OK, "drain w1", "leaves"}, {boot.NotFound, "drain w9", ""},
+		{boot.OK, "workers", "draining, unfit for " + string(clusterJob)}, {boot.OK, "drain w1", "leaves"}, {boot.NotFound, "drain w9", ""},
 		{boot.OK, "members", "leads"}, {boot.OK, "members add c4 h4:7300", "learner"}, {boot.OK, "members promote c4", "voter"}, {boot.OK, "members remove c1 --force", "c4"}, {boot.Usage, "members add c4", ""}, {boot.NotFound, "members remove c9", ""},
 		{boot.OK, "restore " + backup + " --force", "rescore retry " + id}, {boot.NotFound, "restore gone.backup", ""}, {boot.Failure, "restore " + file, ""},
 		{boot.NotFound, "backup " + filepath.Join(o.dir, "new.backup"), ""}, {boot.Conflict, "backup " + backup, ""},

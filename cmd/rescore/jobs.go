@@ -121,6 +121,9 @@ func (a *app) printStatus(s api.Status) error {
 		}
 		fmt.Fprintf(&b, "  at work: %s\n", strings.Join(at, ", "))
 	}
+	for _, u := range s.Unfit {
+		fmt.Fprintf(&b, "  unfit: %s: %s\n", u.Worker, u.Reason)
+	}
 	b.WriteByte('\n')
 	table(&b, func(t *tabwriter.Writer) {
 		_, _ = fmt.Fprintf(t, "STAGE\tTASKS\tWAITING\tLEASED\tDONE\tQUARANTINED\tROWS\tROWS DONE\n")

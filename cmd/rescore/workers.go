@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,9 @@ coordinator that has just taken over hears of all of them within seconds.`,
 				state := ""
 				if w.Draining {
 					state = "draining"
+				}
+				for _, u := range w.Unfit {
+					state = strings.TrimPrefix(state+", unfit for "+string(u.Job), ", ")
 				}
 				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d MiB\t%.1f s\t%s\n", w.Worker, dash(w.Host), dash(w.Version), w.Slots, w.Tasks, w.Memory>>20, w.Silent, state)
 			}

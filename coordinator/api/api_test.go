@@ -158,6 +158,9 @@ func TestStatusHasEverySumAndNamesWhoIsAtWork(t *testing.T) {
 	if len(s.Workers) != 1 || s.Workers[0] != (AtWork{aWorker, 2}) {
 		t.Errorf("at work: %+v", s.Workers)
 	}
+	if len(s.Unfit) != 1 || s.Unfit[0] != (Unfit{"another", aJob, "no such mount"}) {
+		t.Errorf("unfit: %+v", s.Unfit)
+	}
 	if s.Counts != (job.Counts{In: 100, Scored: 100}) || s.Page != nil {
 		t.Errorf("got %+v", s)
 	}

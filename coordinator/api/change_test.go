@@ -193,7 +193,7 @@ func TestWorkersAreListedAndDrained(t *testing.T) {
 	f := newFake(t)
 	h := f.handler()
 	_, list, _ := call[Workers](t, h, http.MethodGet, "/v1/workers", nil)
-	if len(list.Workers) != 2 || list.Workers[0].Worker != "another" || !list.Workers[0].Draining || list.Workers[1].Slots != 4 || list.Workers[1].Memory != 1<<20 {
+	if len(list.Workers) != 2 || list.Workers[0].Worker != "another" || !list.Workers[0].Draining || len(list.Workers[0].Unfit) != 2 || list.Workers[1].Slots != 4 || list.Workers[1].Memory != 1<<20 {
 		t.Errorf("got %+v", list)
 	}
 	if status, d, _ := call[Drained](t, h, http.MethodPost, "/v1/workers/"+aWorker+"/drain", nil); status != http.StatusOK || !d.Draining || f.drained != aWorker {

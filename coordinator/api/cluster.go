@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"rescore/coordinator"
 	"rescore/coordinator/ledger"
+	"rescore/partition/job"
 )
 
 // Worker is a worker that was heard of lately.
@@ -23,6 +25,16 @@ type Worker struct {
 	Silent  float64 `json:"silent_seconds"` // since it was last heard of
 	// Draining: it is given nothing more, and leaves when its tasks are done.
 	Draining bool `json:"draining"`
+	// Unfit are the jobs that it cannot work on. It is given none of them.
+	Unfit []Unfit `json:"unfit,omitempty"`
+}
+
+// Unfit is a worker that cannot work on a job, and why: models that score other than
+// they should on its machine, a mount that is missing. It looks again after a minute.
+type Unfit struct {
+	Worker string `json:"worker"`
+	Job    job.ID `json:"job"`
+	Reason string `json:"reason"`
 }
 
 // Workers is the list of workers, by name. It is what the leader has heard, not what
@@ -43,11 +55,19 @@ func (h *Handler) workers(*http.Request) (any, error) {
 	for _, w := range h.cfg.Node.Workers() {
 		list.Workers = append(list.Workers, Worker{
 			Worker: w.ID, Host: w.Host, Version: w.Version, Slots: w.Slots, Tasks: w.Tasks, Rows: w.Rows, Memory: w.MemoryBytes,
-			Silent: max(0, now.Sub(w.Heard).Seconds()), Draining: w.Draining,
+			Silent: max(0, now.Sub(w.Heard).Seconds()), Draining: w.Draining, Unfit: unfitIn(w),
 		})
 	}
 	slices.SortFunc(list.Workers, func(a, b Worker) int { return strings.Compare(a.Worker, b.Worker) })
 	return list, nil
+}
+
+// unfitIn lists the jobs that a worker is unfit for.
+func unfitIn(w coordinator.Worker) (list []Unfit) {
+	for _, u := range w.Unfit {
+		list = append(list, Unfit{Worker: w.ID, Job: u.Job, Reason: u.Reason})
+	}
+	return list
 }
 
 // nameShape is what workers and members may be called.

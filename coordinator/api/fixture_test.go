@@ -68,7 +68,7 @@ func (f *fake) View(read func(*ledger.State))                { read(f.state) }
 func (f *fake) InFlight(job.ID, int) (rows int64, tasks int) { return 7, 1 }
 
 func (f *fake) Workers() []coordinator.Worker {
-	return []coordinator.Worker{{ID: aWorker, Host: "h1", Version: "v1", Slots: 4, Tasks: 2, Rows: 7, MemoryBytes: 1 << 20, Heard: time.Now()}, {ID: "another", Draining: true, Heard: time.Now()}}
+	return []coordinator.Worker{{ID: aWorker, Host: "h1", Version: "v1", Slots: 4, Tasks: 2, Rows: 7, MemoryBytes: 1 << 20, Heard: time.Now()}, {ID: "another", Draining: true, Heard: time.Now(), Unfit: []wire.Unfit{{Job: "202610-fffffffffff0", Reason: "x"}, {Job: aJob, Reason: "no such mount"}}}}
 }
 
 func (f *fake) Drain(worker string) error {

@@ -64,6 +64,7 @@ type Status struct {
 	ETA           *float64 `json:"eta_seconds"` // of the stage; null while there is nothing to judge by
 	Workers       []AtWork `json:"workers"`     // most tasks first
 
+	Unfit       []Unfit    `json:"unfit,omitempty"`      // workers that are given none of it
 	Again       []string   `json:"again,omitempty"`      // ranges that a rerun scores again; none with a base is everything
 	Quarantined []Task     `json:"quarantine,omitempty"` // the first 100 of them
 	Incidents   []Incident `json:"incidents,omitempty"`

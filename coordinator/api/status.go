@@ -52,6 +52,13 @@ func (h *Handler) statusOf(id job.ID, ask *asked) (Status, error) {
 		return s, err
 	}
 	s.RowsInFlight, _ = h.cfg.Node.InFlight(id, stage)
+	for _, w := range h.cfg.Node.Workers() {
+		for _, u := range unfitIn(w) {
+			if u.Job == id {
+				s.Unfit = append(s.Unfit, u)
+			}
+		}
+	}
 	s.estimate()
 	facts.fill(&s)
 	return s, nil
