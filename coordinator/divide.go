@@ -45,11 +45,15 @@ func (t *Term) divide(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
+	divider, err := plan.NewDivider(survey)
+	if err != nil {
+		return err
+	}
 	for _, d := range divisions {
-		parts, err := plan.Divide(survey, j.Stages[d.Stage].Tasks[d.Task].Range, d.Parts)
-		if err != nil {
-			return err
+		if !t.waits(d.TaskRef) {
+			continue
 		}
+		parts := divider.Divide(j.Stages[d.Stage].Tasks[d.Task].Range, d.Parts)
 		if len(parts) < 2 {
 			continue // of one segment
 		}
@@ -61,4 +65,14 @@ func (t *Term) divide(ctx context.Context, j *ledger.Job) error {
 		}
 	}
 	return nil
+}
+
+// waits reports whether a task may still be granted.
+func (t *Term) waits(ref ledger.TaskRef) (yes bool) {
+	t.ledger.View(func(s *ledger.State) {
+		if j := s.Job(ref.Job); j != nil && j.State == job.Running {
+			yes = j.Stages[ref.Stage].Tasks[ref.Task].State == ledger.Waiting
+		}
+	})
+	return yes
 }

@@ -8,21 +8,39 @@ import (
 	"rescore/partition/job"
 )
 
+// Divider cuts tasks that were planned from one survey into smaller ones.
+type Divider struct {
+	months [][]job.SegmentRows // as in the survey, sorted by segment
+}
+
+// NewDivider checks and sorts a survey, which it does not change; that takes the time,
+// not the cutting.
+func NewDivider(survey job.Survey) (Divider, error) {
+	if err := check(survey); err != nil {
+		return Divider{}, fmt.Errorf("divide: %w", err)
+	}
+	d := Divider{months: make([][]job.SegmentRows, len(survey.Segments))}
+	for k, runs := range survey.Segments {
+		d.months[k] = slices.SortedFunc(slices.Values(runs), bySegment)
+	}
+	return d, nil
+}
+
 // Divide cuts one task, which was planned over within, into at most n of even weight.
 // They cover within exactly; a single one when within is one segment, or has no rows
 // to tell its segments apart by.
-func Divide(survey job.Survey, within partition.Range, n int) ([]job.Task, error) {
-	if err := check(survey); err != nil {
-		return nil, fmt.Errorf("divide: %w", err)
-	}
-	months := make([][]job.SegmentRows, len(survey.Segments))
-	for k, runs := range survey.Segments {
-		for _, run := range runs {
-			if within.Contains(run.Segment.First()) {
-				months[k] = append(months[k], run)
+func (d Divider) Divide(within partition.Range, n int) []job.Task {
+	months := make([][]job.SegmentRows, len(d.months))
+	for k, runs := range d.months {
+		before := func(run job.SegmentRows, n partition.Number) int {
+			if run.Segment.First() < n {
+				return -1
 			}
+			return 1
 		}
-		slices.SortFunc(months[k], bySegment)
+		first, _ := slices.BinarySearchFunc(runs, within.First, before)
+		past, _ := slices.BinarySearchFunc(runs, within.Past, before)
+		months[k] = runs[first:past]
 	}
 	tasks := []job.Task{{}}
 	if len(months) > 0 && len(months[0]) > 0 {
@@ -36,5 +54,5 @@ func Divide(survey job.Survey, within partition.Range, n int) ([]job.Task, error
 	for k, runs := range months {
 		fill(tasks, k, runs)
 	}
-	return tasks, nil
+	return tasks
 }

@@ -31,12 +31,13 @@ func TestDividedTasksAreTheWholeI1I2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		divider, err := NewDivider(s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, whole := range tasks {
 			n := 2 + rng.IntN(4)
-			parts, err := Divide(s, whole.Range, n)
-			if err != nil {
-				t.Fatal(err)
-			}
+			parts := divider.Divide(whole.Range, n)
 			var cover []partition.Range
 			var sum job.Task
 			slices := map[int]int64{}
@@ -72,9 +73,13 @@ func TestASegmentIsNotDividedI8(t *testing.T) {
 	}
 	one := partition.Range{First: partition.Segment(1380000).First(), Past: partition.Segment(1380000).Past()}
 	for _, within := range []partition.Range{one, partition.Whole, {First: partition.Segment(1390000).First(), Past: partition.PastNumber}} {
-		parts, err := Divide(s, within, 4)
-		if err != nil || len(parts) != 1 || parts[0].Range != within {
-			t.Errorf("%s is divided into %v: %v", within, parts, err)
+		divider, err := NewDivider(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := divider.Divide(within, 4)
+		if len(parts) != 1 || parts[0].Range != within {
+			t.Errorf("%s is divided into %v", within, parts)
 		}
 	}
 }
