@@ -29,6 +29,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -112,6 +113,7 @@ func New(cfg Config) *Handler {
 	}
 	h := &Handler{cfg: cfg, token: sha256.Sum256([]byte(cfg.Token)), mux: http.NewServeMux()}
 	h.leader = &http.Transport{
+		DialContext:     (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
 		TLSClientConfig: cfg.TLS, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second,
 		ResponseHeaderTimeout: longTime,
 	}
@@ -129,6 +131,7 @@ const (
 	bodyTime   = 30 * time.Second // to send a request's body
 	answerTime = time.Minute      // to be answered, but for streams
 	longTime   = 10 * time.Minute // for a whole ledger to go over the wire, or a member to catch up
+	sayTime    = 10 * time.Second // to be told that it took too long
 )
 
 // Server returns a server for New's handler that nobody can keep busy by being

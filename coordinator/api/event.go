@@ -34,7 +34,6 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // the request is read; the stream goes on
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for began := false; ; began = true {

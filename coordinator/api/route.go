@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ var routes = []route{
 	{pattern: "POST /v1/jobs", answer: (*Handler).submit, long: true},
 	{pattern: "GET /v1/jobs", answer: (*Handler).jobs},
 	{pattern: "GET /v1/jobs/{id}", answer: (*Handler).status},
-	{pattern: "GET /v1/jobs/{id}/events", stream: (*Handler).events},
+	{pattern: "GET /v1/jobs/{id}/events", stream: (*Handler).events, long: true},
 	{pattern: "POST /v1/jobs/{id}/cancel", answer: (*Handler).cancel},
 	{pattern: "POST /v1/jobs/{id}/pause", answer: (*Handler).pause},
 	{pattern: "POST /v1/jobs/{id}/resume", answer: (*Handler).resume},
@@ -69,6 +70,7 @@ func Routes() []string {
 
 // serve answers one request, here or where the cluster is led.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, to route) {
+	bodyless := r.Body == http.NoBody
 	read, write := bodyTime, answerTime
 	if to.long {
 		write = longTime
@@ -79,13 +81,17 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, to route) {
 		r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 	}
 	control, now := http.NewResponseController(w), time.Now()
-	_ = control.SetReadDeadline(now.Add(read)) // a recorder in a test has none
-	_ = control.SetWriteDeadline(now.Add(write))
+	if !bodyless { // else the server listens for the client to leave, and would take the deadline for that
+		_ = control.SetReadDeadline(now.Add(read)) // a recorder in a test has none
+	}
+	_ = control.SetWriteDeadline(now.Add(write + sayTime))
+	ctx, cancel := context.WithTimeout(r.Context(), write)
+	defer cancel()
 	if !to.here {
 		if h.forward(w, r) {
 			return
 		}
-		if err := h.cfg.Cluster.Verify(r.Context()); err != nil {
+		if err := h.cfg.Cluster.Verify(ctx); err != nil {
 			refuse(w, errorOf(err))
 			return
 		}
@@ -94,7 +100,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, to route) {
 		to.stream(h, w, r)
 		return
 	}
-	v, err := to.answer(h, r)
+	v, err := to.answer(h, r.WithContext(ctx))
 	if err != nil {
 		e := errorOf(err)
 		if e.Code == Failure {
