@@ -21,7 +21,7 @@ var ErrBackup = errors.New("backup is not whole")
 // Backup writes the cluster's ledger to w and returns its size in bytes. It checks the
 // length and the digest that the backup's first line promises.
 func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
-	r, err := c.do(ctx, http.MethodGet, "/v1/backup", nil)
+	r, err := c.do(ctx, slow, http.MethodGet, "/v1/backup", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -58,5 +58,5 @@ func (c *Client) Restore(ctx context.Context, backup []byte, force bool) (api.Re
 	if !bytes.HasPrefix(backup, []byte("{")) {
 		return api.Restored{}, fmt.Errorf("%w: it is none of a ledger", ErrBackup)
 	}
-	return askRaw[api.Restored](ctx, c, http.MethodPost, "/v1/restore"+query(force), backup)
+	return askRaw[api.Restored](ctx, c, slow, http.MethodPost, "/v1/restore"+query(force), backup)
 }

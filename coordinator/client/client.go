@@ -46,9 +46,16 @@ const APIPort = 3
 type Client struct {
 	cfg    Config
 	urls   []string
-	last   atomic.Int64 // index of the coordinator that answered last
+	last   atomic.Int64  // index of the coordinator that answered last
+	quick  time.Duration // quickTime, but in tests
 	client *http.Client
 }
+
+// How long a coordinator may say nothing before another is asked.
+const (
+	quickTime = 15 * time.Second // where it has only to look
+	slow      = 15 * time.Minute // where a worker reads the whole base first
+)
 
 // New returns a client; it speaks to nobody yet. Close it after.
 func New(cfg Config) (*Client, error) {
@@ -61,7 +68,7 @@ func New(cfg Config) (*Client, error) {
 	if len(cfg.Coordinators) == 0 {
 		return nil, errors.New("speak to a cluster: no coordinator")
 	}
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, quick: quickTime}
 	scheme := "http://"
 	if cfg.TLS != nil {
 		scheme = "https://"
@@ -77,7 +84,7 @@ func New(cfg Config) (*Client, error) {
 	c.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: cfg.TLS, TLSHandshakeTimeout: 5 * time.Second,
-			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, ResponseHeaderTimeout: 15 * time.Minute, // a check reads the whole base
+			MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // the token goes nowhere else
 	}
@@ -99,85 +106,85 @@ func (c *Client) Close() { c.client.CloseIdleConnections() }
 
 // Submit brings a job to the cluster. The same one again is the same job.
 func (c *Client) Submit(ctx context.Context, s api.Submission) (api.Submitted, error) {
-	return ask[api.Submitted](ctx, c, http.MethodPost, "/v1/jobs", s)
+	return ask[api.Submitted](ctx, c, slow, http.MethodPost, "/v1/jobs", s)
 }
 
 // Jobs lists every job, oldest first.
 func (c *Client) Jobs(ctx context.Context) (api.Jobs, error) {
-	return ask[api.Jobs](ctx, c, http.MethodGet, "/v1/jobs", nil)
+	return ask[api.Jobs](ctx, c, c.quick, http.MethodGet, "/v1/jobs", nil)
 }
 
 // Status says where a job stands.
 func (c *Client) Status(ctx context.Context, id job.ID) (api.Status, error) {
-	return ask[api.Status](ctx, c, http.MethodGet, jobPath(id), nil)
+	return ask[api.Status](ctx, c, c.quick, http.MethodGet, jobPath(id), nil)
 }
 
 // Tasks says where a job stands, with a page of its tasks.
 func (c *Client) Tasks(ctx context.Context, id job.ID, stage, state string, from, limit int) (api.Status, error) {
 	q := url.Values{"tasks": {"1"}, "stage": {stage}, "state": {state}, "from": {strconv.Itoa(from)}, "limit": {strconv.Itoa(limit)}}
-	return ask[api.Status](ctx, c, http.MethodGet, jobPath(id)+"?"+q.Encode(), nil)
+	return ask[api.Status](ctx, c, c.quick, http.MethodGet, jobPath(id)+"?"+q.Encode(), nil)
 }
 
 // Change does to a job what a verb of the API says: cancel, pause, resume, retry,
 // release.
 func (c *Client) Change(ctx context.Context, id job.ID, verb string, change api.Change) (api.Changed, error) {
-	return ask[api.Changed](ctx, c, http.MethodPost, jobPath(id)+"/"+verb, change)
+	return ask[api.Changed](ctx, c, c.quick, http.MethodPost, jobPath(id)+"/"+verb, change)
 }
 
 // Rerun says what doing something again takes, and does it when it is told to.
 func (c *Client) Rerun(ctx context.Context, r api.Rerun) (api.Rerunning, error) {
-	return ask[api.Rerunning](ctx, c, http.MethodPost, "/v1/rerun", r)
+	return ask[api.Rerunning](ctx, c, slow, http.MethodPost, "/v1/rerun", r)
 }
 
 // Versions returns a dataset's history.
 func (c *Client) Versions(ctx context.Context, dataset string) (api.Versions, error) {
-	return ask[api.Versions](ctx, c, http.MethodGet, datasetPath(dataset)+"/versions", nil)
+	return ask[api.Versions](ctx, c, c.quick, http.MethodGet, datasetPath(dataset)+"/versions", nil)
 }
 
 // Diff compares two versions, the current one with the one before where they are "".
 func (c *Client) Diff(ctx context.Context, dataset, from, to string) (api.Difference, error) {
 	q := url.Values{"old": {from}, "new": {to}}
-	return ask[api.Difference](ctx, c, http.MethodGet, datasetPath(dataset)+"/diff?"+q.Encode(), nil)
+	return ask[api.Difference](ctx, c, slow, http.MethodGet, datasetPath(dataset)+"/diff?"+q.Encode(), nil)
 }
 
 // Rollback makes an older version the current one again.
 func (c *Client) Rollback(ctx context.Context, dataset string, b api.Back) (api.Pointed, error) {
-	return ask[api.Pointed](ctx, c, http.MethodPost, datasetPath(dataset)+"/rollback", b)
+	return ask[api.Pointed](ctx, c, slow, http.MethodPost, datasetPath(dataset)+"/rollback", b)
 }
 
 // Collect counts, lists or deletes what nobody needs of a dataset.
 func (c *Client) Collect(ctx context.Context, dataset string, step api.Collect) (api.Collected, error) {
-	return ask[api.Collected](ctx, c, http.MethodPost, datasetPath(dataset)+"/gc", step)
+	return ask[api.Collected](ctx, c, slow, http.MethodPost, datasetPath(dataset)+"/gc", step)
 }
 
 // Workers lists who works.
 func (c *Client) Workers(ctx context.Context) (api.Workers, error) {
-	return ask[api.Workers](ctx, c, http.MethodGet, "/v1/workers", nil)
+	return ask[api.Workers](ctx, c, c.quick, http.MethodGet, "/v1/workers", nil)
 }
 
 // Drain tells a worker to finish what it has and leave.
 func (c *Client) Drain(ctx context.Context, worker string) (api.Drained, error) {
-	return ask[api.Drained](ctx, c, http.MethodPost, "/v1/workers/"+url.PathEscape(worker)+"/drain", struct{}{})
+	return ask[api.Drained](ctx, c, c.quick, http.MethodPost, "/v1/workers/"+url.PathEscape(worker)+"/drain", struct{}{})
 }
 
 // Members lists the coordinators.
 func (c *Client) Members(ctx context.Context) (api.Members, error) {
-	return ask[api.Members](ctx, c, http.MethodGet, "/v1/members", nil)
+	return ask[api.Members](ctx, c, c.quick, http.MethodGet, "/v1/members", nil)
 }
 
 // AddMember brings a coordinator in that has no vote yet.
 func (c *Client) AddMember(ctx context.Context, id, address string) (api.Members, error) {
-	return ask[api.Members](ctx, c, http.MethodPost, "/v1/members", api.Joining{ID: id, Address: address})
+	return ask[api.Members](ctx, c, c.quick, http.MethodPost, "/v1/members", api.Joining{ID: id, Address: address})
 }
 
 // PromoteMember gives a coordinator its vote, once it has caught up.
 func (c *Client) PromoteMember(ctx context.Context, id string) (api.Members, error) {
-	return ask[api.Members](ctx, c, http.MethodPost, "/v1/members/"+url.PathEscape(id)+"/promote", struct{}{})
+	return ask[api.Members](ctx, c, slow, http.MethodPost, "/v1/members/"+url.PathEscape(id)+"/promote", struct{}{})
 }
 
 // RemoveMember takes a coordinator out; force does it where two voters are left.
 func (c *Client) RemoveMember(ctx context.Context, id string, force bool) (api.Members, error) {
-	return ask[api.Members](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(id)+query(force), nil)
+	return ask[api.Members](ctx, c, c.quick, http.MethodDelete, "/v1/members/"+url.PathEscape(id)+query(force), nil)
 }
 
 func query(force bool) string { return "?force=" + strconv.FormatBool(force) }
@@ -186,11 +193,20 @@ func query(force bool) string { return "?force=" + strconv.FormatBool(force) }
 // waits for somebody, and returns the last. It follows the job from leader to leader.
 func (c *Client) Watch(ctx context.Context, id job.ID, show func(api.Status)) (api.Status, error) {
 	for {
-		r, err := c.do(ctx, http.MethodGet, jobPath(id)+"/events", nil)
+		r, err := c.do(ctx, c.quick, http.MethodGet, jobPath(id)+"/events", nil)
 		if err != nil {
 			return api.Status{}, err
 		}
-		s, over, err := follow(r.Body, show)
+		at := int(c.last.Load())
+		silent := time.AfterFunc(c.quick, func() { // it froze, with its connections open
+			c.leave(at)
+			_ = r.Body.Close()
+		})
+		s, over, err := follow(r.Body, func(s api.Status) {
+			silent.Reset(c.quick)
+			show(s)
+		})
+		silent.Stop()
 		_ = r.Body.Close()
 		if over || err != nil {
 			return s, err
@@ -232,7 +248,7 @@ func datasetPath(name string) string { return "/v1/datasets/" + url.PathEscape(n
 func jobPath(id job.ID) string { return "/v1/jobs/" + url.PathEscape(string(id)) }
 
 // ask makes one request and decodes its answer.
-func ask[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
+func ask[T any](ctx context.Context, c *Client, within time.Duration, method, path string, body any) (T, error) {
 	var v T
 	var data []byte
 	if body != nil {
@@ -241,13 +257,13 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 			return v, fmt.Errorf("encode a request: %w", err)
 		}
 	}
-	return askRaw[T](ctx, c, method, path, data)
+	return askRaw[T](ctx, c, within, method, path, data)
 }
 
 // askRaw makes one request with a body as it is.
-func askRaw[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
+func askRaw[T any](ctx context.Context, c *Client, within time.Duration, method, path string, body []byte) (T, error) {
 	var v T
-	r, err := c.do(ctx, method, path, body)
+	r, err := c.do(ctx, within, method, path, body)
 	if err != nil {
 		return v, err
 	}
@@ -258,14 +274,14 @@ func askRaw[T any](ctx context.Context, c *Client, method, path string, body []b
 	return v, nil
 }
 
-// do sends a request to one coordinator after the other until one has answered it. The
-// caller closes the body.
-func (c *Client) do(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+// do sends a request to one coordinator after the other until one has begun to answer
+// it, each within a time. The caller closes the body.
+func (c *Client) do(ctx context.Context, within time.Duration, method, path string, body []byte) (*http.Response, error) {
 	end := time.Now().Add(c.cfg.Patience)
 	wait := 50 * time.Millisecond
 	for tries := 0; ; tries++ {
 		at := int(c.last.Load()) % len(c.urls)
-		r, err := c.once(ctx, c.urls[at], method, path, body)
+		r, err := c.once(ctx, within, c.urls[at], method, path, body)
 		if err == nil {
 			return r, nil
 		}
@@ -276,7 +292,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		c.last.CompareAndSwap(int64(at), int64((at+1)%len(c.urls)))
+		c.leave(at)
 		if tries%len(c.urls) < len(c.urls)-1 { // another may know better at once
 			continue
 		}
@@ -292,6 +308,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte) (*htt
 	}
 }
 
+// leave has the next coordinator asked, unless somebody has seen to it.
+func (c *Client) leave(at int) { c.last.CompareAndSwap(int64(at), int64((at+1)%len(c.urls))) }
+
 // unavailable is the error of a cluster that does not answer.
 func unavailable(err error, coordinators []string) error {
 	var e api.Error
@@ -304,10 +323,12 @@ func unavailable(err error, coordinators []string) error {
 	}
 }
 
-// once sends a request to one coordinator.
-func (c *Client) once(ctx context.Context, base, method, path string, body []byte) (*http.Response, error) {
+// once sends a request to one coordinator, which must begin to answer within a time.
+func (c *Client) once(ctx context.Context, within time.Duration, base, method, path string, body []byte) (*http.Response, error) {
+	ctx, hangUp := context.WithCancel(ctx)
 	r, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
+		hangUp()
 		return nil, fmt.Errorf("make a request: %w", err)
 	}
 	r.Header.Set("Authorization", "Bearer "+c.cfg.Token)
@@ -315,10 +336,19 @@ func (c *Client) once(ctx context.Context, base, method, path string, body []byt
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	late := time.AfterFunc(within, hangUp)
 	answer, err := c.client.Do(r)
+	if !late.Stop() {
+		if err == nil {
+			_ = answer.Body.Close() // it began a moment too late
+		}
+		err = fmt.Errorf("%s said nothing for %v", r.URL.Host, within)
+	}
 	if err != nil {
+		hangUp()
 		return nil, err
 	}
+	answer.Body = &answering{answer.Body, hangUp}
 	if answer.StatusCode == http.StatusOK {
 		return answer, nil
 	}
@@ -329,4 +359,16 @@ func (c *Client) once(ctx context.Context, base, method, path string, body []byt
 		return nil, fmt.Errorf("%s answered %s, which is no answer of a coordinator", r.URL.Host, answer.Status)
 	}
 	return nil, e
+}
+
+// answering is an answer's body; closing it ends the request.
+type answering struct {
+	io.ReadCloser
+	hangUp context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (a *answering) Close() error {
+	a.hangUp()
+	return a.ReadCloser.Close()
 }

@@ -225,6 +225,45 @@ func TestAWatchGoesOnWithTheNextLeader(t *testing.T) {
 	}
 }
 
+// A process that was stopped keeps its connections open, takes requests and says
+// nothing.
+func TestACoordinatorThatFrozeIsLeftForTheNext(t *testing.T) {
+	t.Parallel()
+	event := func(w http.ResponseWriter, state string) {
+		_, _ = fmt.Fprintf(w, "event: status\ndata: {\"state\":%q}\n\n", state)
+		w.(http.Flusher).Flush()
+	}
+	var frozen atomic.Bool
+	first := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !frozen.Swap(true) {
+			event(w, "running")
+		}
+		<-r.Context().Done()
+	})
+	second := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			event(w, "published")
+			return
+		}
+		send(t, w, http.StatusOK, api.Jobs{Index: 7})
+	})
+	c := connect(t, time.Minute, first, second)
+	c.quick = 250 * time.Millisecond
+	if s, err := c.Watch(t.Context(), aJob, func(api.Status) {}); err != nil || s.State != "published" {
+		t.Errorf("watched: %q, %v", s.State, err)
+	}
+	c = connect(t, time.Minute, first, second)
+	c.quick = 250 * time.Millisecond
+	if list, err := c.Jobs(t.Context()); err != nil || list.Index != 7 {
+		t.Errorf("asked: %+v, %v", list, err)
+	}
+	c = connect(t, time.Millisecond, first)
+	c.quick = 250 * time.Millisecond
+	if _, err := c.Jobs(t.Context()); err == nil || !strings.Contains(err.Error(), "said nothing for 250ms") {
+		t.Errorf("nobody else to ask: %v", err)
+	}
+}
+
 func TestABackupThatDidNotComeWholeIsAnError(t *testing.T) {
 	t.Parallel()
 	const whole = `{"bytes":5,"sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}` + "\n" + "hello"
