@@ -178,18 +178,22 @@ type coordinator struct {
 	last    wire.Heartbeat
 	heard   chan struct{} // has room for one: a heartbeat came
 	reports chan wire.Report
+	unfit   chan wire.Unfit
 	// lose is asked for the answer to each report; nil answers OK.
 	lose func(r wire.Report, times int) (wire.ReportReply, error)
 	sent map[wire.Lease]int
 }
 
 func newCoordinator() *coordinator {
-	return &coordinator{beats: map[wire.Lease]bool{}, sent: map[wire.Lease]int{}, heard: make(chan struct{}, 1), reports: make(chan wire.Report, 1000)}
+	return &coordinator{beats: map[wire.Lease]bool{}, sent: map[wire.Lease]int{}, heard: make(chan struct{}, 1), reports: make(chan wire.Report, 1000), unfit: make(chan wire.Unfit, 1000)}
 }
 
 func (c *coordinator) Work(ctx context.Context, r wire.WorkRequest) (wire.WorkReply, error) {
 	if _, err := wire.Encode(r); err != nil {
 		return wire.WorkReply{}, err
+	}
+	for _, u := range r.Unfit {
+		c.unfit <- u
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -296,6 +300,24 @@ func (c *coordinator) await(t *testing.T, leases []wire.Lease) []wire.Report {
 		list[i] = r
 	}
 	return list
+}
+
+// refused returns why the worker cannot work on the job, once it has given a lease back.
+func (c *coordinator) refused(t *testing.T, leases []wire.Lease) string {
+	t.Helper()
+	if r := c.await(t, leases)[0]; !r.Returned {
+		t.Fatalf("the task is not given back: %+v", r)
+	}
+	select {
+	case u := <-c.unfit:
+		if u.Job != jobID {
+			t.Errorf("unfit for %s", u.Job)
+		}
+		return u.Reason
+	case <-time.After(patience):
+		t.Fatal("the worker does not say that it is unfit")
+		return ""
+	}
 }
 
 func (s *site) survey() wire.Assignment {

@@ -10,7 +10,8 @@
 //
 // A worker that is told to leave (Drain, or the coordinator's word) asks for nothing
 // more, finishes what it has within its time, and gives back the rest: that is no
-// failed attempt of anybody's.
+// failed attempt of anybody's. So does one that finds, with a lease in hand, that it
+// cannot open the job, or opens another one than was planned: it is unfit.
 //
 // Work in flight is bounded by Slots, memory by Slots times one partition's keys
 // and one batch. Nothing a worker does is final: a file becomes part of a
@@ -79,6 +80,8 @@ type Worker struct {
 	tasks map[wire.Lease]*atomic.Int64 // rows done of the tasks in flight
 	jobs  map[job.ID]*prepared         // what new tasks begin with
 	open  []*prepared                  // everything to be closed when Run ends
+	ready []job.ID                     // told with each request for work; at most wire.ReadyMax, as unfit
+	unfit []wire.Unfit                 // not yet told
 }
 
 // New returns a worker; Run starts it.
@@ -205,8 +208,6 @@ func (w *Worker) close() error {
 func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 	const soonest, latest = 10 * time.Millisecond, time.Second // while nobody answers
 	unheard := soonest
-	var ready []job.ID
-	var unfit []wire.Unfit // not yet told
 	for {
 		slots, err := w.freeSlots(ctx)
 		if err != nil || slots == 0 {
@@ -214,11 +215,12 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		}
 		moved := w.cfg.Bus.Moved()
 		asked := min(slots, wire.SlotsMax)
-		reply, err := w.cfg.Bus.Work(ctx, wire.WorkRequest{Worker: w.cfg.ID, Slots: asked, Ready: ready, Unfit: unfit, Version: w.cfg.Version})
+		request := w.request(asked)
+		reply, err := w.cfg.Bus.Work(ctx, request)
 		if err != nil {
 			w.cfg.Log.Debug("ask for work", "worker", w.cfg.ID, "err", err)
 		} else {
-			unfit = nil
+			w.told(request.Unfit)
 		}
 		for _, a := range reply.Assignments[:min(asked, len(reply.Assignments))] {
 			slots--
@@ -235,7 +237,7 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		}
 		// Offers come beside assignments too: a job must not wait until the one before has
 		// nothing left.
-		if news := w.consider(ctx, reply.Offers, &ready, &unfit); news || len(reply.Assignments) > 0 {
+		if news := w.consider(ctx, reply.Offers); news || len(reply.Assignments) > 0 {
 			continue
 		}
 		pause := max(reply.Retry(), soonest)
@@ -253,22 +255,48 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 // consider opens the jobs that are offered, before anything of them is leased: their
 // models score their golden rows by the path that will score the base. It reports
 // whether there is news for the coordinator.
-func (w *Worker) consider(ctx context.Context, offers []wire.Offer, ready *[]job.ID, unfit *[]wire.Unfit) (news bool) {
+func (w *Worker) consider(ctx context.Context, offers []wire.Offer) (news bool) {
 	for _, o := range offers {
-		if slices.Contains(*ready, o.Job) {
+		if slices.Contains(w.request(0).Ready, o.Job) {
 			continue // it crossed with the answer
 		}
 		news = true
 		_, err := w.prepare(ctx, wire.Assignment{Job: o.Job, Spec: o.Spec, SpecBase: o.SpecBase})
 		if isFatal(err) {
-			w.cfg.Log.Warn("unfit for job", "job", o.Job, "err", err)
-			*unfit = append((*unfit)[max(0, len(*unfit)+1-wire.ReadyMax):], wire.Unfit{Job: o.Job, Reason: failure(err).Reason})
+			w.refuse(o.Job, err)
 			continue
 		}
 		// What may be better next time is an attempt's to meet and to report.
-		*ready = append((*ready)[max(0, len(*ready)+1-wire.ReadyMax):], o.Job)
+		w.mu.Lock()
+		w.ready = append(w.ready[max(0, len(w.ready)+1-wire.ReadyMax):], o.Job)
+		w.mu.Unlock()
 	}
 	return news
+}
+
+// request asks for so many tasks.
+func (w *Worker) request(slots int) wire.WorkRequest {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return wire.WorkRequest{Worker: w.cfg.ID, Slots: slots, Ready: slices.Clone(w.ready), Unfit: slices.Clone(w.unfit), Version: w.cfg.Version}
+}
+
+// refuse notes that this worker cannot work on a job. It says so once: after a while,
+// or when another coordinator leads, the job is offered again, and may be better then.
+func (w *Worker) refuse(id job.ID, err error) {
+	w.cfg.Log.Error("unfit for job", "job", id, "err", err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ready = slices.DeleteFunc(w.ready, func(ready job.ID) bool { return ready == id })
+	w.unfit = slices.DeleteFunc(w.unfit, func(u wire.Unfit) bool { return u.Job == id })
+	w.unfit = append(w.unfit[max(0, len(w.unfit)+1-wire.ReadyMax):], wire.Unfit{Job: id, Reason: failure(err).Reason})
+}
+
+// told drops what the coordinator knows of the jobs this worker cannot work on.
+func (w *Worker) told(unfit []wire.Unfit) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unfit = slices.DeleteFunc(w.unfit, func(u wire.Unfit) bool { return slices.Contains(unfit, u) })
 }
 
 // freeSlots waits for a free slot and takes all that are free; none when the worker
@@ -325,6 +353,9 @@ func (w *Worker) do(ctx, doing context.Context, a wire.Assignment) error {
 		return ctx.Err()
 	case err != nil && doing.Err() != nil:
 		report.Returned = true
+	case isUnfit(err): // another may do it
+		w.refuse(a.Job, err)
+		report.Returned = true
 	case err != nil:
 		report.Failure = failure(err)
 		w.cfg.Log.Warn("task failed", "job", a.Job, "stage", a.Kind.String(), "part", a.Index, "attempt", a.Token, "err", err)
@@ -350,7 +381,10 @@ func failure(err error) *wire.Failure {
 func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.Int64) (result job.Result, err error) {
 	defer caught(&err, "%s task %d", a.Kind, a.Index)
 	p, err := w.prepare(ctx, a)
-	if err != nil {
+	switch {
+	case isFatal(err):
+		return job.Result{}, unfitError{err}
+	case err != nil:
 		return job.Result{}, err
 	}
 	switch a.Kind {
@@ -361,7 +395,7 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 	case job.StageSelect:
 		return w.place(ctx, a, p, rows)
 	}
-	return job.Result{}, fatal(fmt.Errorf("this worker does not know stage %s: it is older than the coordinator", a.Kind))
+	return job.Result{}, unfitError{fmt.Errorf("this worker does not know stage %s: it is older than the coordinator", a.Kind)}
 }
 
 // report sends the same report until somebody who knows answers it: after a
@@ -479,6 +513,17 @@ func fatal(err error) error { return fatalError{err} }
 func isFatal(err error) bool {
 	var f fatalError
 	return errors.As(err, &f)
+}
+
+// unfitError marks what another worker may do, and this one not, whatever the attempt:
+// it cannot open the job, or opens another one than was planned.
+type unfitError struct{ error }
+
+func (u unfitError) Unwrap() error { return u.error }
+
+func isUnfit(err error) bool {
+	var u unfitError
+	return errors.As(err, &u)
 }
 
 // sleep waits for a time, or until one of two channels is closed.

@@ -226,14 +226,13 @@ func TestAModelThatChangedSinceThePlanIsRefused(t *testing.T) {
 			c := newCoordinator()
 			start(t, s.config(c))
 			prepare(c)
-			r := c.await(t, c.give(s.scores(survey)[0]))[0]
-			if r.Failure == nil || !r.Failure.Fatal || !strings.Contains(r.Failure.Reason, "model model.txt has changed since the job was planned") {
-				t.Fatalf("%+v", r.Failure)
+			if reason := c.refused(t, c.give(s.scores(survey)[0])); !strings.Contains(reason, "model model.txt has changed since the job was planned") {
+				t.Fatal(reason)
 			}
 			s.mu.Lock()
 			s.model = planned
 			s.mu.Unlock()
-			if r = c.await(t, c.give(s.scores(survey)[0]))[0]; r.Failure != nil {
+			if r := c.await(t, c.give(s.scores(survey)[0]))[0]; r.Failure != nil {
 				t.Errorf("with the model back: %s", r.Failure.Reason)
 			}
 		})
@@ -265,26 +264,25 @@ func TestAChallengerThatChangedSinceThePlanIsRefused(t *testing.T) {
 			c.change()
 			bus := newCoordinator()
 			start(t, s.config(bus))
-			r := bus.await(t, bus.give(s.scores(planned)[0]))[0]
-			if r.Failure == nil || !r.Failure.Fatal || !strings.Contains(r.Failure.Reason, c.says) {
-				t.Fatalf("%+v, want %q", r.Failure, c.says)
+			if reason := bus.refused(t, bus.give(s.scores(planned)[0])); !strings.Contains(reason, c.says) {
+				t.Fatalf("%s, want %q", reason, c.says)
 			}
 			s.mu.Lock()
 			s.rival = right
 			s.mu.Unlock()
-			if r = bus.await(t, bus.give(s.scores(survey)[0]))[0]; r.Failure != nil {
+			if r := bus.await(t, bus.give(s.scores(survey)[0]))[0]; r.Failure != nil {
 				t.Errorf("with the challenger back: %s", r.Failure.Reason)
 			}
 		})
 	}
 }
 
-func TestWhatIsWrongWithTheJobIsFatalAndSaysSo(t *testing.T) {
+func TestAWorkerThatCannotOpenAJobGivesTheTaskBackAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		damage func(*site, *wire.Assignment)
 		says   string
-		fatal  bool
+		unfit  bool
 	}{
 		"a spec that is none":        {func(_ *site, a *wire.Assignment) { a.Spec = []byte("{") }, "read the job's spec", true},
 		"an input that is gone":      {func(s *site, _ *wire.Assignment) { _ = os.Remove(filepath.Join(s.input, "base.csv")) }, "base.csv", true},
@@ -303,8 +301,13 @@ func TestWhatIsWrongWithTheJobIsFatalAndSaysSo(t *testing.T) {
 				cfg.Output = func(string, string) (store.Store, error) { return nil, errors.New("host is down") }
 			}
 			start(t, cfg)
-			r := co.await(t, co.give(a))[0]
-			if r.Failure == nil || r.Failure.Fatal != c.fatal || !strings.Contains(r.Failure.Reason, c.says) {
+			if c.unfit {
+				if reason := co.refused(t, co.give(a)); !strings.Contains(reason, c.says) {
+					t.Errorf("%s, want %q", reason, c.says)
+				}
+				return
+			}
+			if r := co.await(t, co.give(a))[0]; r.Failure == nil || r.Failure.Fatal || !strings.Contains(r.Failure.Reason, c.says) {
 				t.Errorf("%+v, want %q", r.Failure, c.says)
 			}
 		})
@@ -409,6 +412,14 @@ func TestAReasonThatIsNoUTF8Arrives(t *testing.T) {
 	c := newCoordinator()
 	cfg := s.config(c)
 	cfg.Model = func(string, string) ([]byte, error) { return nil, errors.New("open \xb2\xbb.txt") }
+	start(t, cfg)
+	if reason := c.refused(t, c.give(s.survey())); !strings.HasSuffix(reason, "open \uFFFD.txt") {
+		t.Error(reason)
+	}
+	cfg.ID, cfg.Model = "w2", s.config(c).Model
+	cfg.Output = func(string, string) (store.Store, error) { return nil, errors.New("open \xb2\xbb.txt") }
+	c = newCoordinator()
+	cfg.Bus = c
 	start(t, cfg)
 	r := c.await(t, c.give(s.survey()))[0]
 	if r.Failure == nil || !strings.HasSuffix(r.Failure.Reason, "open \uFFFD.txt") {

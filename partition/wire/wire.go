@@ -99,7 +99,7 @@ type WorkRequest struct {
 	Worker string   `cbor:"1,keyasint"`
 	Slots  int      `cbor:"2,keyasint"`           // most assignments wanted, 1 to SlotsMax
 	Ready  []job.ID `cbor:"3,keyasint,omitempty"` // jobs it has opened, and whose models it has verified; at most ReadyMax
-	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it found that it cannot work on, whatever the attempt; said once for each time it was offered; at most ReadyMax
+	Unfit  []Unfit  `cbor:"4,keyasint,omitempty"` // jobs it found that it cannot work on, whatever the attempt; said once for each time it tried; at most ReadyMax
 
 	Version string `cbor:"5,keyasint,omitempty"` // of the worker's build
 }
