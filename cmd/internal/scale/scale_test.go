@@ -112,8 +112,8 @@ func measure(t *testing.T, partitions, workers, kills int) figures {
 	}
 	f.Seconds = time.Since(start).Seconds()
 	tasks := crew.done.Load()
-	if want := int64(2*partitions + 1); tasks != want {
-		t.Errorf("%d tasks were completed, of %d", tasks, want)
+	if least := int64(2*partitions + 1); tasks < least { // more where the last ones were divided
+		t.Errorf("%d tasks were completed, of %d", tasks, least)
 	}
 	f.CompletionsPerSecond = float64(tasks) / f.Seconds
 	f.CoordinatorCPU = (c.spent() - before).Seconds() * 1e6 / float64(tasks)

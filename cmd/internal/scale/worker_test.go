@@ -79,12 +79,15 @@ func (c *crew) run(ctx context.Context, id string, slots int) {
 		}
 	})
 	var ready []job.ID
+	unheard := soonest
 	for ctx.Err() == nil {
+		moved := client.Moved()
 		reply, err := client.Work(ctx, wire.WorkRequest{Worker: id, Slots: slots, Ready: ready})
 		if err != nil {
-			pause(ctx, 20*time.Millisecond)
+			unheard = again(ctx, moved, unheard)
 			continue
 		}
+		unheard = soonest
 		for _, o := range reply.Offers {
 			if !slices.Contains(ready, o.Job) {
 				ready = append(ready[max(0, len(ready)+1-wire.ReadyMax):], o.Job)
@@ -108,11 +111,13 @@ func (c *crew) run(ctx context.Context, id string, slots int) {
 }
 
 func (c *crew) report(ctx context.Context, client *bus.Client, r wire.Report) {
+	unheard := soonest
 	for ctx.Err() == nil {
+		moved := client.Moved()
 		reply, err := client.Report(ctx, r)
 		switch {
 		case err != nil, reply.Status == wire.Retry:
-			pause(ctx, 20*time.Millisecond)
+			unheard = again(ctx, moved, unheard)
 		case reply.Status == wire.OK:
 			c.done.Add(1)
 			return
@@ -216,6 +221,20 @@ func (c *crew) survey(a wire.Assignment) (job.Result, error) {
 	}
 	sum := sha256.Sum256(data)
 	return job.Result{Files: []job.File{{Kind: job.FileSurvey, Path: name, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}}}, nil
+}
+
+// A worker that is not answered waits longer each time, unless it hears that another
+// coordinator leads: as real ones do.
+const soonest, latest = 50 * time.Millisecond, time.Second
+
+func again(ctx context.Context, moved <-chan struct{}, wait time.Duration) (next time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-moved:
+		return soonest
+	case <-time.After(wait):
+	}
+	return min(2*wait, latest)
 }
 
 func pause(ctx context.Context, d time.Duration) {
