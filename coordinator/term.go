@@ -234,10 +234,12 @@ func (t *Term) taken(r wire.Report, reply ledger.Reply) wire.ReportReply {
 	l := leaseOf(r.Lease)
 	switch reply := reply.(type) {
 	case ledger.CompleteReply:
+		if reply.Lost && !reply.Same {
+			t.cfg.Log.Error("two attempts made two things of one task: a machine computes wrongly, or the input changed", "job", l.Job, "stage", l.Stage, "part", l.Task, "attempt", l.Token, "worker", r.Worker)
+			// Not Lost, upon which the worker drops its files: they are what there is to look into.
+			return wire.ReportReply{Status: wire.Fenced, Message: "another attempt was first, and made another thing; the files stay"}
+		}
 		if reply.Lost {
-			if !reply.Same {
-				t.cfg.Log.Error("two attempts made two things of one task: a machine computes wrongly, or the input changed", "job", l.Job, "stage", l.Stage, "part", l.Task, "attempt", l.Token, "worker", r.Worker)
-			}
 			return wire.ReportReply{Status: wire.Lost, Message: "another attempt was first"}
 		}
 		t.mu.Lock()

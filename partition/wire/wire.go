@@ -184,10 +184,10 @@ type Status uint8
 // Statuses.
 const (
 	OK      Status = 1 // it is in the ledger; the lease is over
-	Fenced  Status = 2 // the lease was not current: drop what was staged, it belongs to nobody
+	Fenced  Status = 2 // the lease was not current: what was staged belongs to nobody, and is left for garbage collection
 	Retry   Status = 3 // the outcome is unknown or nobody leads: send the same report again
 	Refused Status = 4 // the ledger will never accept this report (rows not conserved): report a failure
-	Lost    Status = 5 // another attempt completed the task first: drop what was staged
+	Lost    Status = 5 // another attempt completed the task first with the same: drop what was staged
 )
 
 // String returns the status's name.
