@@ -156,6 +156,7 @@ type Replica struct {
 	closed  bool
 	pending sync.WaitGroup // proposals that wait for raft
 	leads   context.Context
+	term    uint64        // raft's, at the latest, when leads began
 	changed chan struct{} // closed when leads changes
 
 	stop, stopped, heeded chan struct{}
@@ -410,12 +411,17 @@ func (r *Replica) raftError(err error) error {
 // then no older than the call.
 func (r *Replica) Verify(ctx context.Context) error {
 	return r.wait(ctx, "verify the leadership", func() error {
-		term := r.leading()
-		if term == nil {
+		leads := r.leading()
+		if leads == nil {
 			return ErrNotLeader
 		}
-		if err := r.raft.VerifyLeader().Error(); err != nil || term.Err() != nil {
-			return fmt.Errorf("%w: %w", ErrNotLeader, errors.Join(err, context.Cause(term)))
+		if err := r.raft.VerifyLeader().Error(); err != nil || leads.Err() != nil {
+			return fmt.Errorf("%w: %w", ErrNotLeader, errors.Join(err, context.Cause(leads)))
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.raft.CurrentTerm() != r.term { // lost and won again, before anybody had word of it: what another committed in between may not be applied yet
+			return fmt.Errorf("%w: %w", ErrNotLeader, errLost)
 		}
 		return nil
 	})
@@ -534,6 +540,7 @@ func (r *Replica) watch(signals <-chan bool) {
 		case lead := <-signals:
 			end(errLost)
 			end = func(error) {}
+			term := r.raft.CurrentTerm()
 			if !lead || r.raft.Barrier(0).Error() != nil { // once a term, before anyone is served
 				continue
 			}
@@ -541,7 +548,7 @@ func (r *Replica) watch(signals <-chan bool) {
 			var ctx context.Context
 			ctx, end = context.WithCancelCause(context.Background())
 			r.mu.Lock()
-			r.leads = ctx
+			r.leads, r.term = ctx, term
 			close(r.changed)
 			r.changed = make(chan struct{})
 			r.mu.Unlock()

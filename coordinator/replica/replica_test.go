@@ -424,6 +424,23 @@ func TestALeadershipLostAndWonAgainIsANewOne(t *testing.T) {
 	await(t, w.stopped, "the end of the watch")
 }
 
+// Raft may lose a leadership and win the next before its word of either is taken: the
+// new term has no barrier yet.
+func TestALeadershipOfAnotherTermIsNotVerified(t *testing.T) {
+	t.Parallel()
+	r := mustOpen(t, Config{Dir: t.TempDir()})
+	propose(t, r, submit(1))
+	if err := r.Verify(patient(t)); err != nil {
+		t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.term--
+	r.mu.Unlock()
+	if err := r.Verify(patient(t)); !errors.Is(err, ErrNotLeader) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestEveryProposalIsSeenOnceByWatchAndWakesTheWaiting(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
