@@ -46,15 +46,14 @@ func (p *Process) Start(t *testing.T) {
 		return
 	}
 	defer func() { _ = log.Close() }() // the child has its own
-	p.cmd = p.At.Command(append([]string{p.Program}, p.Args...)...)
-	p.cmd.Env = append(os.Environ(), "NO_COLOR=1", "RESCORE_LOG_LEVEL=info", "RESCORE_FAILPOINT="+p.Failpoints())
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
+	cmd, gone := p.At.Command(append([]string{p.Program}, p.Args...)...), make(chan struct{})
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "RESCORE_LOG_LEVEL=info", "RESCORE_FAILPOINT="+p.Failpoints())
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
 		t.Errorf("start %s: %v", p.Name, err)
 		return
 	}
-	cmd, gone := p.cmd, make(chan struct{})
-	p.gone = gone
+	p.cmd, p.gone = cmd, gone
 	go func() {
 		_ = cmd.Wait() // its code says all there is
 		p.mu.Lock()
