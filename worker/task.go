@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,10 +35,16 @@ type prepared struct {
 	dataset *source.Dataset
 	model   program.Model
 	ranks   ranking
+
+	users int // tasks under way with it; guarded by Worker.mu
 }
 
+// openMax is how many jobs a worker keeps open at the most that it has no task of: a
+// worker runs for months, and each job has files and models of its own.
+const openMax = 8
+
 // prepare opens a job's input and model once per worker, and holds the model to
-// the one that was planned with.
+// the one that was planned with. What it returns is to be released.
 func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, error) {
 	w.mu.Lock()
 	p, ok := w.jobs[a.Job]
@@ -44,6 +52,7 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 		p = &prepared{}
 		w.jobs[a.Job] = p
 	}
+	p.users++
 	w.mu.Unlock()
 	p.once.Do(func() {
 		if p.err = p.open(ctx, w.cfg, a); p.err == nil {
@@ -62,8 +71,29 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 			delete(w.jobs, a.Job) // the next attempt opens again
 		}
 		w.mu.Unlock()
+		w.release(p)
+		return nil, err
 	}
-	return p, err
+	return p, nil
+}
+
+// release ends a use of a prepared job, and closes those that were not used for the
+// longest time when there are too many.
+func (w *Worker) release(p *prepared) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p.users--
+	if i := slices.Index(w.open, p); i >= 0 {
+		w.open = append(slices.Delete(w.open, i, i+1), p)
+	}
+	idle := slices.DeleteFunc(slices.Clone(w.open), func(q *prepared) bool { return q.users > 0 })
+	for _, o := range idle[:max(0, len(idle)-openMax)] {
+		w.open = slices.DeleteFunc(w.open, func(q *prepared) bool { return q == o })
+		maps.DeleteFunc(w.jobs, func(_ job.ID, q *prepared) bool { return q == o })
+		if err := o.dataset.Close(); err != nil {
+			w.cfg.Log.Warn("close the input of a job", "err", err)
+		}
+	}
 }
 
 // pinned holds the models to those that were planned with.

@@ -14,7 +14,7 @@
 // cannot open the job, or opens another one than was planned: it is unfit.
 //
 // Work in flight is bounded by Slots, memory by Slots times one partition's keys
-// and one batch. Nothing a worker does is final: a file becomes part of a
+// and one batch, and by the few jobs it keeps open. Nothing a worker does is final: a file becomes part of a
 // version only when the ledger accepts the report that names it.
 package worker
 
@@ -79,7 +79,7 @@ type Worker struct {
 	mu    sync.Mutex
 	tasks map[wire.Lease]*atomic.Int64 // rows done of the tasks in flight
 	jobs  map[job.ID]*prepared         // what new tasks begin with
-	open  []*prepared                  // everything to be closed when Run ends
+	open  []*prepared                  // everything to be closed when Run ends; the last used last
 	ready []job.ID                     // told with each request for work; at most wire.ReadyMax, as unfit
 	unfit []wire.Unfit                 // not yet told
 }
@@ -237,7 +237,7 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		}
 		// Offers come beside assignments too: a job must not wait until the one before has
 		// nothing left.
-		if news := w.consider(ctx, reply.Offers); news || len(reply.Assignments) > 0 {
+		if news := w.consider(doing, reply.Offers); news || len(reply.Assignments) > 0 {
 			continue
 		}
 		pause := max(reply.Retry(), soonest)
@@ -261,10 +261,13 @@ func (w *Worker) consider(ctx context.Context, offers []wire.Offer) (news bool) 
 			continue // it crossed with the answer
 		}
 		news = true
-		_, err := w.prepare(ctx, wire.Assignment{Job: o.Job, Spec: o.Spec, SpecBase: o.SpecBase})
+		p, err := w.prepare(ctx, wire.Assignment{Job: o.Job, Spec: o.Spec, SpecBase: o.SpecBase})
 		if isFatal(err) {
 			w.refuse(o.Job, err)
 			continue
+		}
+		if err == nil {
+			w.release(p)
 		}
 		// What may be better next time is an attempt's to meet and to report.
 		w.mu.Lock()
@@ -387,6 +390,7 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 	case err != nil:
 		return job.Result{}, err
 	}
+	defer w.release(p)
 	switch a.Kind {
 	case job.StageSurvey:
 		return w.survey(ctx, a, p, rows)
