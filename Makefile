@@ -21,7 +21,7 @@ PEERS       ?=
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-cluster test vet race lint vuln fuzz e2e kill fault sim mutant bench bench-peers golden clean
+.PHONY: help build demo demo-cluster test vet race lint vuln fuzz e2e kill fault sim mutant scale bench bench-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
@@ -48,7 +48,7 @@ vet: ## let the compiler's friends read the code
 
 # The pure packages start no goroutine and share no memory (cmd/internal/arch
 # sees to it), so the race detector has nothing to look for in them. Nor has it
-# in e2e, which runs a binary built without it.
+# in e2e, fault and scale, which run a binary built without it, and in their rig.
 race: ## run the tests of everything that has goroutines under the race detector (needs a C compiler)
 	$(GO) test -race -short -timeout 14m $$($(GO) list ./... | grep -Ev '/(partition|job|ecdf|wire|schema|synth|ledger|plan|lease|kernel|kerneltest|lane|gen|feature|rule|score|model|attribution|program|formula|tag|rank|contest|psi|elementary|transform|arch|e2e|rig|fault|scale)$$')
 
