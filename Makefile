@@ -77,7 +77,7 @@ kill: ## kill the real binary RUNS (200) times at random; versions must stay byt
 sim: ## simulate SEEDS (2000) whole clusters; SEED=… replays one, and tells what happens
 	RESCORE_SEEDS=$(SEEDS) RESCORE_SEED=$(SEED) $(GO) test -count=1 -timeout 120m -v -run TestSeeds ./cmd/internal/sim
 
-mutant: ## plant every known mistake in turn; the simulation must find each
+mutant: ## plant every known mistake in turn; the simulation, or a test, must find each
 	RESCORE_MUTANTS=1 $(GO) test -count=1 -timeout 30m -v ./cmd/internal/sim/mutant
 
 fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SEED=… deals the same faults
