@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,23 @@ func ParseCoordinators(s string) (bases []Base, err error) {
 		bases = append(bases, base)
 	}
 	return bases, nil
+}
+
+// unsealed returns the hosts of nats-servers' URLs that do not ask for TLS themselves.
+func unsealed(urls []string) (hosts []string, err error) {
+	for _, text := range urls {
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text // as the client of NATS reads it
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Hostname() == "" {
+			return nil, boot.Usagef("write --nats nats://n1:4222,nats://n2:4222", "a URL of --nats names no host") // which may hold a password
+		}
+		if u.Scheme != "tls" {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts, nil
 }
 
 // Near refuses to speak without TLS to what is not on this machine.

@@ -166,10 +166,14 @@ func (c Coordinator) check() (self Base, err error) {
 	case self == Base{}:
 		return self, boot.Usagef("list it: --peers "+c.ID+"=HOST:PORT,…", "--id %s is not among --peers", c.ID)
 	}
-	if c.TLS == nil {
-		return self, Near(c.Insecure, self.Host)
+	if c.TLS != nil {
+		return self, nil
 	}
-	return self, nil
+	hosts, err := unsealed(c.NATS)
+	if err != nil {
+		return self, err
+	}
+	return self, Near(c.Insecure, append(hosts, self.Host)...)
 }
 
 // meet starts the coordinator's nats-server, or finds those outside.

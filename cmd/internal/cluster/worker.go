@@ -36,7 +36,10 @@ type Worker struct {
 // are finished or given back; that is no error.
 func (w Worker) Run(ctx context.Context) error {
 	urls := w.NATS
-	var hosts []string
+	hosts, err := unsealed(w.NATS)
+	if err != nil {
+		return err
+	}
 	for _, b := range w.Coordinators {
 		hosts = append(hosts, b.Host)
 		if len(w.NATS) == 0 {
