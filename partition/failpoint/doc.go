@@ -18,5 +18,5 @@
 // again, and a test knows which moments were reached.
 //
 // Names are of the form room.moment. Grep for failpoint.Hit to see them all;
-// TestEveryFailpointIsReached in cmd/internal/e2e holds the list to the code.
+// TestEveryFailpointIsListed in cmd/internal/fault holds the list to the code.
 package failpoint

@@ -367,7 +367,7 @@ func (c *cluster) job(n int) {
 			}
 			return
 		case err == nil && st.State == "failed":
-			c.Errorf("job %s failed: %s", s.id, st.Reason)
+			c.Errorf("job %s failed: %s", s.id, st.Failure)
 			return
 		case time.Now().After(end):
 			c.Errorf("job %s is not published after a quarter of an hour: %+v, %v", s.id, st, err)

@@ -267,8 +267,8 @@ func (c *Cluster) Leader() *Process {
 
 // Status is what tests read of a job.
 type Status struct {
-	State  string
-	Reason string
+	State   string
+	Failure string // why it failed
 }
 
 // Status asks where a job stands.
