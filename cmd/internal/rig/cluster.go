@@ -269,6 +269,10 @@ func (c *Cluster) Leader() *Process {
 type Status struct {
 	State   string
 	Failure string // why it failed
+	Stage   string // that is worked on
+	Tasks   int    // of it; 0 until it is planned
+	Done    int
+	Running int
 }
 
 // Status asks where a job stands.
