@@ -168,14 +168,10 @@ func bySegments(survey job.Survey, rows int64) (tasks []job.Task) {
 		}
 		t := &tasks[len(tasks)-1]
 		t.Range.Past, t.Rows, t.Keys = run.Segment.Past(), t.Rows+run.Rows, t.Keys.Add(run.Keys)
-		if n := len(t.Slices); n > 0 {
-			p := &t.Slices[n-1]
-			if p.File == run.File && p.First+p.Rows == run.First && p.Offset+p.Bytes == run.Offset {
-				p.Rows, p.Bytes = p.Rows+run.Rows, p.Bytes+run.Bytes
-				continue
-			}
+		s := job.Slice{File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes}
+		if n := len(t.Slices); n == 0 || !t.Slices[n-1].Join(s) {
+			t.Slices = append(t.Slices, s)
 		}
-		t.Slices = append(t.Slices, job.Slice{File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes})
 	}
 	return tasks
 }

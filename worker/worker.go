@@ -14,8 +14,8 @@
 // cannot open the job, or opens another one than was planned: it is unfit.
 //
 // Work in flight is bounded by Slots, memory by Slots times one partition's keys
-// and one batch, and by the few jobs it keeps open. Nothing a worker does is final: a file becomes part of a
-// version only when the ledger accepts the report that names it.
+// and one batch, and by the few jobs it keeps open. Nothing a worker does is final: a
+// file becomes part of a version only when the ledger accepts the report that names it.
 package worker
 
 import (

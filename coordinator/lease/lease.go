@@ -354,6 +354,9 @@ func running(st *ledger.State) func(func(*ledger.Job, int) bool) {
 func leases(st *ledger.State) func(func(ledger.Lease) bool) {
 	return func(yield func(ledger.Lease) bool) {
 		for j := range st.Jobs() {
+			if j.State != job.Running {
+				continue // only a running job has any
+			}
 			for s := range j.Stages {
 				for i := range j.Stages[s].Leased() {
 					t := &j.Stages[s].Tasks[i]

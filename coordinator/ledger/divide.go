@@ -41,14 +41,11 @@ func (c Divide) apply(s *State, _ uint64) (Reply, []Event, error) {
 
 	// What went wrong with the whole may be wrong with any part, so that each part has
 	// the attempts that were left, and dividing for ever does not help a poisoned task.
-	part := func(p job.Task) Task {
-		n := newTask(p)
-		n.Attempts, n.Failures, n.Silences, n.Worker, n.Reason = t.Attempts, t.Failures, t.Silences, t.Worker, t.Reason
-		return n
-	}
 	parts := make([]Task, len(c.Parts))
 	for i, p := range c.Parts {
-		parts[i] = part(p)
+		n := newTask(p)
+		n.Attempts, n.Failures, n.Silences, n.Worker, n.Reason = t.Attempts, t.Failures, t.Silences, t.Worker, t.Reason
+		parts[i] = n
 	}
 	st.totals.PlannedRows += parts[0].Rows - whole.Rows
 	st.totals.PlannedKeys = st.totals.PlannedKeys.Sub(whole.Keys).Add(parts[0].Keys)
@@ -95,15 +92,9 @@ func joined(runs []job.Slice) []job.Slice {
 	})
 	var out []job.Slice
 	for _, r := range sorted {
-		if n := len(out); n > 0 {
-			p := &out[n-1]
-			if p.Month == r.Month && p.File == r.File && p.First+p.Rows == r.First && p.Offset+p.Bytes == r.Offset {
-				p.Rows += r.Rows
-				p.Bytes += r.Bytes
-				continue
-			}
+		if n := len(out); n == 0 || !out[n-1].Join(r) {
+			out = append(out, r)
 		}
-		out = append(out, r)
 	}
 	return out
 }

@@ -158,15 +158,10 @@ func fill(tasks []job.Task, month int, runs []job.SegmentRows) {
 func merge(month int, runs []job.SegmentRows) []job.Slice {
 	var out []job.Slice
 	for _, run := range slices.SortedFunc(slices.Values(runs), byRow) {
-		if n := len(out); n > 0 {
-			p := &out[n-1]
-			if p.File == run.File && p.First+p.Rows == run.First && p.Offset+p.Bytes == run.Offset {
-				p.Rows += run.Rows
-				p.Bytes += run.Bytes
-				continue
-			}
+		s := job.Slice{Month: month, File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes}
+		if n := len(out); n == 0 || !out[n-1].Join(s) {
+			out = append(out, s)
 		}
-		out = append(out, job.Slice{Month: month, File: run.File, First: run.First, Rows: run.Rows, Offset: run.Offset, Bytes: run.Bytes})
 	}
 	return out
 }

@@ -88,6 +88,17 @@ type Slice struct {
 	Bytes  int64 `cbor:"6,keyasint"` // CSV: bytes of the run; 0 for Parquet
 }
 
+// Join takes in the run after s, when it follows s in the same file, and reports whether
+// it did.
+func (s *Slice) Join(after Slice) bool {
+	if s.Month != after.Month || s.File != after.File || s.First+s.Rows != after.First || s.Offset+s.Bytes != after.Offset {
+		return false
+	}
+	s.Rows += after.Rows
+	s.Bytes += after.Bytes
+	return true
+}
+
 // Task is the work of one lease: a number range and where its rows lie.
 type Task struct {
 	Range  partition.Range `cbor:"1,keyasint"`

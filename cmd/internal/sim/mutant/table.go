@@ -103,7 +103,7 @@ var Table = []Mutant{
 		{rerunning, "if is.Rows != was.Rows || is.Keys != was.Keys {", "if false {"},
 	}},
 	{Name: "a division loses a range", Edits: []Edit{
-		{splitting, "\tfor k, runs := range months {\n\t\tfill(tasks, k, runs)\n\t}\n\treturn tasks, nil", "\tfor k, runs := range months {\n\t\tfill(tasks, k, runs)\n\t}\n\treturn tasks[:len(tasks)-1], nil"},
+		{splitting, "\treturn tasks\n", "\treturn tasks[:len(tasks)-1]\n"},
 		{dividing, "if err := checkParts(whole, c.Parts); err != nil {", "if err := error(nil); err != nil {"},
 	}},
 	{Name: "the plan loses the last numbers", Edits: []Edit{{
