@@ -85,10 +85,7 @@ func measure(t *testing.T, partitions, workers, kills int) figures {
 		}
 		urls = append(urls, fmt.Sprintf("nats://%s:%d", host, n+1))
 	}
-	crew, err := newCrew(root, urls, c.Token)
-	if err != nil {
-		t.Fatal(err)
-	}
+	crew := newCrew(urls, c.Token)
 	ctx, stop := context.WithCancel(t.Context())
 	var at sync.WaitGroup
 	defer at.Wait()

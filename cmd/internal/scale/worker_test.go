@@ -25,12 +25,11 @@ const (
 	segmentRows = 10_000 // a segment is full
 )
 
-// crew is many workers that do no work: what a task would leave is linked to files
-// that lie ready, and every figure is worked out from the task alone.
+// crew is many workers that do no work: what a task would leave is a line or two, and
+// every figure is worked out from the task alone.
 type crew struct {
-	root   string // what the spec's output path resolves to
-	scores job.File
-	ranks  job.File
+	scores staged
+	ranks  staged
 	urls   []string
 	token  string
 
@@ -40,25 +39,24 @@ type crew struct {
 	wrong   atomic.Pointer[error]
 }
 
-func newCrew(root string, urls []string, token string) (*crew, error) {
-	c := &crew{root: root, urls: urls, token: token}
-	if err := os.MkdirAll(root, 0o755); err != nil {
-		return nil, err
+func newCrew(urls []string, token string) *crew {
+	return &crew{
+		urls: urls, token: token,
+		scores: ready(job.FileScores, []byte("rows that nobody reads\n")),
+		ranks:  ready(job.FileRanks, ecdf.New(ecdf.NewRanking(job.Default().Policy).Kind()).Encode()),
 	}
-	var err error
-	if c.scores, err = c.ready("scores", job.FileScores, []byte("rows that nobody reads\n")); err != nil {
-		return nil, err
-	}
-	c.ranks, err = c.ready("ranks", job.FileRanks, ecdf.New(ecdf.NewRanking(job.Default().Policy).Kind()).Encode())
-	return c, err
 }
 
-// ready writes a file that tasks will link to.
-func (c *crew) ready(name string, kind job.FileKind, data []byte) (job.File, error) {
+// ready describes a file that tasks will write.
+func ready(kind job.FileKind, data []byte) staged {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
-	f := job.File{Kind: kind, Path: filepath.Join(c.root, "ready-"+name), Bytes: int64(len(data)), SHA256: digest, Content: digest}
-	return f, os.WriteFile(f.Path, data, 0o644)
+	return staged{job.File{Kind: kind, Bytes: int64(len(data)), SHA256: digest, Content: digest}, data}
+}
+
+type staged struct {
+	job.File
+	data []byte
 }
 
 // run is one worker, until ctx ends.
@@ -162,7 +160,7 @@ func (c *crew) perform(a wire.Assignment) (job.Result, error) {
 	for i := range r.Tally.Decision {
 		r.Tally.Decision[i] = a.Task.Rows / int64(i+11)
 	}
-	files := []job.File{c.scores}
+	files := []staged{c.scores}
 	if a.Kind == job.StageScore {
 		r.Keys, files = a.Task.Keys, append(files, c.ranks)
 	}
@@ -171,15 +169,15 @@ func (c *crew) perform(a wire.Assignment) (job.Result, error) {
 		return r, err
 	}
 	for _, f := range files {
-		link := fmt.Sprintf("%s%s-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), []string{"", "scores", "", "", "ranks"}[f.Kind], a.Index, a.Epoch, a.Token)
+		name := fmt.Sprintf("%s%s-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), []string{"", "scores", "", "", "ranks"}[f.Kind], a.Index, a.Epoch, a.Token)
 		if a.Kind == job.StageSelect {
-			link = fmt.Sprintf("%spart-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), a.Index, a.Epoch, a.Token)
+			name = fmt.Sprintf("%spart-%05d-%04d-%020d-0a0b0c0d.parquet", a.Job.StagingPrefix(), a.Index, a.Epoch, a.Token)
 		}
-		if err := os.Link(f.Path, filepath.Join(root, filepath.FromSlash(link))); err != nil && !os.IsExist(err) {
+		if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(name)), f.data, 0o644); err != nil {
 			return r, err
 		}
-		f.Path, f.Rows = link, a.Task.Rows
-		r.Files = append(r.Files, f)
+		f.Path, f.Rows = name, a.Task.Rows
+		r.Files = append(r.Files, f.File)
 	}
 	return r, nil
 }
