@@ -157,6 +157,9 @@ func (n *Node) serve(ctx, term context.Context) error {
 // Propose puts a command through raft until its outcome is known. Commands are
 // idempotent or fenced, so that one whose outcome is not is asked again.
 func (n *Node) Propose(ctx context.Context, cmd ledger.Command) (ledger.Reply, error) {
+	if ctx.Err() != nil { // a step of a leadership that is over came back from its store
+		return nil, fmt.Errorf("propose %s: %w: %w", cmd.Kind(), replica.ErrUnknownOutcome, context.Cause(ctx))
+	}
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		reply, err := n.cfg.Replica.Propose(ctx, cmd)
 		if !errors.Is(err, replica.ErrUnknownOutcome) || ctx.Err() != nil {

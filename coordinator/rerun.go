@@ -75,9 +75,13 @@ func (t *Term) bar(ctx context.Context, j, base *ledger.Job, spec, was job.Spec,
 	if err != nil {
 		return nil, err
 	}
-	if before, err := t.readSurvey(ctx, base, was); err != nil {
+	before, err := t.readSurvey(ctx, base, was)
+	switch {
+	case err != nil && fromStore(err) && !errors.Is(err, store.ErrNotExist): // it may answer the next time
+		return nil, err
+	case err != nil:
 		return all("the survey of its version cannot be read any more"), ctx.Err()
-	} else if !slices.EqualFunc(before.Bins, bins, sameBins) {
+	case !slices.EqualFunc(before.Bins, bins, sameBins):
 		return all("model: another one is watched for drift, by other bins"), nil
 	}
 	there, err := staged(ctx, st, base)

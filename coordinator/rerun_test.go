@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -319,5 +320,46 @@ func TestMissingFilesAreFoundAndMended(t *testing.T) {
 		if err := publish.Readable(t.Context(), w.store, w.state.Versions("base")[1]); err != nil || mended.Digest != m.Digest {
 			t.Errorf("digest %s, want %s: %v", mended.Digest, m.Digest, err)
 		}
+	}
+}
+
+// unread is a store that does not answer reads of some names.
+type unread struct {
+	memory
+	prefix string
+}
+
+var errAway = errors.New("host is down")
+
+func (u unread) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
+	if strings.HasPrefix(name, u.prefix) {
+		return nil, errAway
+	}
+	return u.memory.Get(ctx, name, limit)
+}
+
+// TestAStoreThatIsAwayMakesNothingBeScoredAgain: a rerun is planned when the store
+// answers, and keeps what it would have kept.
+func TestAStoreThatIsAwayMakesNothingBeScoredAgain(t *testing.T) {
+	t.Parallel()
+	w := newMemory(t)
+	w.populate(40)
+	base, _ := w.published(asking{model: "a"})
+	rerun := asking{model: "a", base: base.Version.ID, again: []partition.Range{segmentsFrom(1380000, 1380001)}}
+	id := w.submit(rerun)
+	j := w.state.Job(id)
+	for next(j) != stepPlan || j.Stages[j.Stage()].Kind != job.StageScore {
+		if !w.step(id) {
+			t.Fatal("the rerun does not come to its score stage")
+		}
+	}
+	there := w.store.(memory)
+	w.store = unread{there, base.ID.StagingPrefix() + "survey"}
+	if err := w.term.Step(t.Context(), id); !errors.Is(err, errAway) || next(j) != stepPlan || j.State != job.Running {
+		t.Fatalf("the job is %s, its next step %s: %v", j.State, next(j), err)
+	}
+	w.store = there
+	if j, _ := w.published(rerun); j.Score().Totals().Kept == 0 {
+		t.Error("nothing was kept")
 	}
 }
