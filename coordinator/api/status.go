@@ -95,7 +95,7 @@ func statusIn(j *ledger.Job) Status {
 		t := st.Totals()
 		stage := Stage{
 			Stage: st.Kind.String(), Planned: st.Planned, Tasks: t.Tasks, Waiting: t.Waiting, Leased: t.Leased, Done: t.Done,
-			Quarantined: t.Failed, Kept: t.Kept, Rows: t.PlannedRows, RowsDone: t.DoneRows, Seconds: coreSeconds(t.Timing),
+			Quarantined: t.Failed, Kept: t.Kept, Rows: t.PlannedRows, RowsDone: t.DoneRows, Seconds: t.Timing.Seconds(),
 		}
 		s.Stages = append(s.Stages, stage)
 		s.Workers = atWork(s.Workers, st)
@@ -124,9 +124,6 @@ func statusIn(j *ledger.Job) Status {
 	}
 	return s
 }
-
-// coreSeconds is how long tasks took one core.
-func coreSeconds(t job.Timing) float64 { return float64(t.Read+t.Score+t.Write+t.Verify) / 1e9 }
 
 // atWork adds the workers that hold leases of a stage.
 func atWork(list []AtWork, st *ledger.Stage) []AtWork {

@@ -62,12 +62,12 @@ func NewPreview(j *ledger.Job, want Want) (Preview, error) {
 	}
 	for i := range j.Stages { // a rerun looks at the input first of all; a retry has done so
 		if st := &j.Stages[i]; st.Kind == job.StageSurvey && !want.Failed {
-			p.Seconds += seconds(st.Totals().Timing)
+			p.Seconds += st.Totals().Timing.Seconds()
 		}
 	}
 	score, selected := j.Score(), j.Select()
 	done := score.Totals()
-	rate := seconds(done.Timing) / float64(max(done.DoneRows, 1)) // of a partition that was never done
+	rate := done.Timing.Seconds() / float64(max(done.DoneRows, 1)) // of a partition that was never done
 	ranges := partition.Join(want.Ranges)
 	for _, i := range score.ByRange() {
 		t := &score.Tasks[i]
@@ -114,11 +114,7 @@ func Segments(segments []partition.Segment) []partition.Range {
 // took returns how long a done task took; 0 of another.
 func took(t *ledger.Task) float64 {
 	if r := t.Result(); r != nil {
-		return seconds(r.Timing)
+		return r.Timing.Seconds()
 	}
 	return 0
-}
-
-func seconds(t job.Timing) float64 {
-	return float64(t.Read+t.Score+t.Write+t.Verify) / 1e9
 }

@@ -291,6 +291,9 @@ type Timing struct {
 	Verify int64 `cbor:"4,keyasint" json:"verify"`
 }
 
+// Seconds is all of it, of one core.
+func (t Timing) Seconds() float64 { return float64(t.Read+t.Score+t.Write+t.Verify) / 1e9 }
+
 // Add returns t + o.
 func (t Timing) Add(o Timing) Timing {
 	return Timing{t.Read + o.Read, t.Score + o.Score, t.Write + o.Write, t.Verify + o.Verify}
