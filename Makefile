@@ -14,6 +14,7 @@ SEED        ?=
 BENCH       ?= .
 BENCHTIME   ?= 1s
 PEERS       ?=
+MUTANTS     ?= .
 
 # stdout belongs to data: make demo ends with one JSON object. (make -C DIR prints
 # "Leaving directory" after it unless told --no-print-directory.)
@@ -78,7 +79,7 @@ sim: ## simulate SEEDS (2000) whole clusters; SEED=… replays one, and tells wh
 	RESCORE_SEEDS=$(SEEDS) RESCORE_SEED=$(SEED) $(GO) test -count=1 -timeout 120m -v -run TestSeeds ./cmd/internal/sim
 
 mutant: ## plant every known mistake in turn; the simulation, or a test, must find each
-	RESCORE_MUTANTS=1 $(GO) test -count=1 -timeout 30m -v ./cmd/internal/sim/mutant
+	RESCORE_MUTANTS='$(MUTANTS)' $(GO) test -count=1 -timeout 30m -v ./cmd/internal/sim/mutant
 
 fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SEED=… deals the same faults
 	RESCORE_FAULTS=$(RUNS) $(GO) test -count=1 -timeout 120m -v ./cmd/internal/fault
