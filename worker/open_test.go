@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -80,5 +82,78 @@ func TestJobsThatAreNotWorkedOnAreClosed(t *testing.T) {
 	w.release(prepare(1)) // was closed long ago
 	if err := w.close(); err != nil || open.Load() != 0 || len(w.jobs) != 0 {
 		t.Errorf("%d files stay open: %v", open.Load(), err)
+	}
+}
+
+// mount is a store that may go away under those who read it.
+type mount struct {
+	store.Store
+	away *atomic.Bool
+}
+
+type mounted struct {
+	store.Object
+	away *atomic.Bool
+}
+
+var errStale = errors.New("stale file handle")
+
+func (m mount) List(ctx context.Context, prefix string) ([]store.Info, error) {
+	if m.away.Load() {
+		return nil, errStale
+	}
+	return m.Store.List(ctx, prefix)
+}
+
+func (m mount) Open(ctx context.Context, name string) (store.Object, error) {
+	if m.away.Load() {
+		return nil, errStale
+	}
+	o, err := m.Store.Open(ctx, name)
+	return mounted{o, m.away}, err
+}
+
+func (m mounted) ReadAt(p []byte, at int64) (int, error) {
+	if m.away.Load() {
+		return 0, errStale
+	}
+	return m.Object.ReadAt(p, at)
+}
+
+// TestAWorkerWhoseMountGoesAwayFailsOneAttemptAndIsUnfitThen: it does not use up the
+// attempts of every task that waits. With the mount back it works again.
+func TestAWorkerWhoseMountGoesAwayFailsOneAttemptAndIsUnfitThen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newBase().text)
+	scores := s.scores(s.surveyed(t))
+	var away atomic.Bool
+	c := newCoordinator()
+	cfg := s.config(c)
+	input := cfg.Input
+	cfg.Slots = 1
+	cfg.Input = func(base, path string) (store.Store, string, error) {
+		st, rest, err := input(base, path)
+		return mount{st, &away}, rest, err
+	}
+	start(t, cfg)
+	one := func() wire.Report {
+		t.Helper()
+		return c.await(t, c.give(scores[0]))[0]
+	}
+	if r := one(); r.Result == nil {
+		t.Fatalf("with the mount there: %+v", r)
+	}
+	away.Store(true)
+	if r := one(); r.Failure == nil || r.Failure.Fatal || !strings.Contains(r.Failure.Reason, "stale file handle") {
+		t.Fatalf("reading from a mount that is away: %+v", r.Failure)
+	}
+	for range 2 {
+		if reason := c.refused(t, c.give(scores[0])); !strings.Contains(reason, "stale file handle") {
+			t.Error(reason)
+		}
+	}
+	away.Store(false)
+	if r := one(); r.Result == nil {
+		t.Errorf("with the mount back: %+v", r)
 	}
 }

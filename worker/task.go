@@ -66,15 +66,21 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 		err = p.pinned(append([]string{a.Model}, a.Challengers...))
 	}
 	if err != nil {
-		w.mu.Lock()
-		if w.jobs[a.Job] == p {
-			delete(w.jobs, a.Job) // the next attempt opens again
-		}
-		w.mu.Unlock()
+		w.reopen(a.Job, p)
 		w.release(p)
 		return nil, err
 	}
 	return p, nil
+}
+
+// reopen lets the next attempt at a job open it again; those under way keep what they
+// have.
+func (w *Worker) reopen(id job.ID, p *prepared) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.jobs[id] == p {
+		delete(w.jobs, id)
+	}
 }
 
 // release ends a use of a prepared job, and closes those that were not used for the

@@ -391,6 +391,11 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 		return job.Result{}, err
 	}
 	defer w.release(p)
+	defer func() {
+		if err != nil { // what it reads may be gone: the next attempt sees whether this worker is fit still
+			w.reopen(a.Job, p)
+		}
+	}()
 	switch a.Kind {
 	case job.StageSurvey:
 		return w.survey(ctx, a, p, rows)
