@@ -35,13 +35,15 @@ type crew struct {
 
 	outputs sync.Map // job.ID → folder
 	done    atomic.Int64
+	mu      sync.Mutex
+	spans   map[job.StageKind]span
 	granted atomic.Int64 // Unix nanoseconds of the last grant that arrived
 	wrong   atomic.Pointer[error]
 }
 
 func newCrew(urls []string, token string) *crew {
 	return &crew{
-		urls: urls, token: token,
+		urls: urls, token: token, spans: map[job.StageKind]span{},
 		scores: ready(job.FileScores, []byte("rows that nobody reads\n")),
 		ranks:  ready(job.FileRanks, ecdf.New(ecdf.NewRanking(job.Default().Policy).Kind()).Encode()),
 	}
@@ -98,17 +100,21 @@ func (c *crew) run(ctx context.Context, id string, slots int) {
 			c.granted.Store(time.Now().UnixNano())
 		}
 		for _, a := range reply.Assignments {
+			c.at(a.Kind, 0)
 			result, err := c.perform(a)
 			if err != nil {
 				c.fail(err)
 				return
 			}
-			c.report(ctx, client, wire.Report{Worker: id, Lease: a.Lease(), Result: &result})
+			if c.report(ctx, client, wire.Report{Worker: id, Lease: a.Lease(), Result: &result}) {
+				c.at(a.Kind, 1)
+			}
 		}
 	}
 }
 
-func (c *crew) report(ctx context.Context, client *bus.Client, r wire.Report) {
+// report tells whether the report was taken.
+func (c *crew) report(ctx context.Context, client *bus.Client, r wire.Report) bool {
 	unheard := soonest
 	for ctx.Err() == nil {
 		moved := client.Moved()
@@ -118,14 +124,49 @@ func (c *crew) report(ctx context.Context, client *bus.Client, r wire.Report) {
 			unheard = again(ctx, moved, unheard)
 		case reply.Status == wire.OK:
 			c.done.Add(1)
-			return
+			return true
 		case reply.Status == wire.Refused:
 			c.fail(fmt.Errorf("report of %v refused: %s", r.Lease, reply.Message))
-			return
+			return false
 		default: // fenced: another has it now
-			return
+			return false
 		}
 	}
+	return false
+}
+
+// span is a stage at work: from the first grant that arrived to the last report that
+// was taken.
+type span struct {
+	first, last time.Time
+	done        int
+}
+
+// at notes a grant (done = 0) or a report that was taken (done = 1).
+func (c *crew) at(kind job.StageKind, done int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.spans[kind]
+	s.last = time.Now()
+	if s.first.IsZero() {
+		s.first = s.last
+	}
+	s.done += done
+	c.spans[kind] = s
+}
+
+// rate is how many tasks a second were completed while stages of partitions were at
+// work: planning between them and publishing after them are not counted.
+func (c *crew) rate() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var tasks int
+	var busy time.Duration
+	for _, kind := range []job.StageKind{job.StageScore, job.StageSelect} {
+		s := c.spans[kind]
+		tasks, busy = tasks+s.done, busy+s.last.Sub(s.first)
+	}
+	return float64(tasks) / busy.Seconds()
 }
 
 func (c *crew) fail(err error) { c.wrong.CompareAndSwap(nil, &err) }
