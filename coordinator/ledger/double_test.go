@@ -68,6 +68,7 @@ func TestALateLoserThatMadeSomethingElseIsAnIncidentOnce(t *testing.T) {
 		"rows differ":             func(r *job.Result) { r.Rows.Lo++ },
 		"tallies differ":          func(r *job.Result) { r.Tally.Warn++ },
 		"tallies differ,":         func(r *job.Result) { r.Drift = [][]int64{{r.Counts.Scored}} },
+		"tallies differ,,":        func(r *job.Result) { r.Nulls = []int64{1} },
 		"files differ in content": func(r *job.Result) { r.Files = slices.Clone(r.Files); r.Files[0].Content = "x" },
 		"files differ":            func(r *job.Result) { r.Files = nil },
 	} {
@@ -85,7 +86,7 @@ func TestALateLoserThatMadeSomethingElseIsAnIncidentOnce(t *testing.T) {
 		if len(got) != 1 || got[0].Stage != 1 || got[0].Task != 0 || got[0].Winner != fast.Token || got[0].Loser != slow.Token || got[0].Index != at {
 			t.Fatalf("%s: %+v", what, got)
 		}
-		if w := got[0].What; !strings.HasPrefix(w, "score of 1300000-1300000: "+strings.TrimSuffix(what, ",")) || !strings.HasSuffix(w, ", on w2 and w1") {
+		if w := got[0].What; !strings.HasPrefix(w, "score of 1300000-1300000: "+strings.TrimRight(what, ",")) || !strings.HasSuffix(w, ", on w2 and w1") {
 			t.Errorf("%s: %s", what, w)
 		}
 		if task := f.task(score(0)); task.State != Done || task.Token != fast.Token || task.Result().Counts != resultOf(task.Plan()).Counts { // I6

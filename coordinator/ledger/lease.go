@@ -118,7 +118,7 @@ func difference(a, b job.Result) string {
 		return fmt.Sprintf("other numbers were read, %s and %s", a.Keys, b.Keys)
 	case a.Rows != b.Rows:
 		return fmt.Sprintf("rows differ, %s and %s", a.Rows, b.Rows)
-	case a.Tally != b.Tally || !slices.EqualFunc(a.Drift, b.Drift, slices.Equal[[]int64]):
+	case a.Tally != b.Tally || !slices.EqualFunc(a.Drift, b.Drift, slices.Equal[[]int64]) || !slices.Equal(a.Nulls, b.Nulls):
 		return "tallies differ"
 	case !sameContent(a.Files, b.Files):
 		return "files differ in content"
