@@ -169,7 +169,7 @@ func TestRanksThatCannotBeReadFailTheJobPlainly(t *testing.T) {
 		}, "histogram"},
 		"other ranks": {func(h *house, a wire.Assignment, r *job.Result) {
 			r.Files[1] = h.stage(a, job.FileRanks, "pairs", ecdf.New(ecdf.Pairs).Encode())
-		}, "of that kind"},
+		}, "of kind 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
