@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"rescore/partition/job"
+	"rescore/partition/role"
 	"rescore/partition/wire"
 )
 
@@ -60,7 +61,7 @@ func three(t *testing.T, secure func(name, role string) *tls.Config) (servers []
 			Log: slog.New(slog.DiscardHandler),
 		}
 		if secure != nil {
-			cfg.TLS = secure(name, RoleCoordinator)
+			cfg.TLS = secure(name, role.Coordinator)
 		}
 		e, err := Listen(cfg)
 		if err != nil {
@@ -84,7 +85,7 @@ func dial(t *testing.T, address, user, password string, more ...nats.Option) (*n
 	t.Helper()
 	faults := make(chan error, 100)
 	o := append([]nats.Option{
-		nats.UserInfo(user, password), nats.CustomInboxPrefix(Inbox(RoleWorker)), nats.NoReconnect(),
+		nats.UserInfo(user, password), nats.CustomInboxPrefix(Inbox(role.Worker)), nats.NoReconnect(),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { faults <- err }),
 	}, more...)
 	conn, err := nats.Connect("nats://"+address, o...)
@@ -106,7 +107,7 @@ func TestAWorkerOfAnyServerIsAnsweredByTheOneThatLeads(t *testing.T) {
 	o.serve(newDesk())
 	t.Cleanup(func() { _ = o.stop() })
 	for _, at := range clients {
-		worker, _, err := dial(t, at, RoleWorker, token)
+		worker, _, err := dial(t, at, role.Worker, token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,14 +137,14 @@ func TestNobodyIsLetInWithoutTheTokenOrAsACoordinator(t *testing.T) {
 	t.Parallel()
 	_, clients := three(t, nil)
 	for _, c := range []struct{ user, password string }{
-		{RoleWorker, "another-token-altogether"}, {RoleWorker, ""}, {"", ""}, {"", token}, {"root", token},
-		{RoleCoordinator, token}, // those are in their own processes
+		{role.Worker, "another-token-altogether"}, {role.Worker, ""}, {"", ""}, {"", token}, {"root", token},
+		{role.Coordinator, token}, // those are in their own processes
 	} {
 		if _, _, err := dial(t, clients[0], c.user, c.password); !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("%q with %q: %v", c.user, c.password, err)
 		}
 	}
-	if _, _, err := dial(t, clients[0], RoleWorker, token); err != nil {
+	if _, _, err := dial(t, clients[0], role.Worker, token); err != nil {
 		t.Errorf("with the token: %v", err)
 	}
 }
@@ -190,7 +191,7 @@ func TestAWorkerSaysAndHearsWhatIsItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(home.Close)
-	worker, faults, err := dial(t, clients[1], RoleWorker, token)
+	worker, faults, err := dial(t, clients[1], role.Worker, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,12 +213,12 @@ func TestAWorkerSaysAndHearsWhatIsItsOwn(t *testing.T) {
 		}
 	}
 	for _, subject := range []string{
-		wire.SubjectLead, wire.SubjectCheck, wire.SubjectCompare, Inbox(RoleCoordinator) + ".x", Inbox(RoleWorker) + ".x", "$SYS.REQ.SERVER.PING", "$JS.API.INFO", "anything",
+		wire.SubjectLead, wire.SubjectCheck, wire.SubjectCompare, Inbox(role.Coordinator) + ".x", Inbox(role.Worker) + ".x", "$SYS.REQ.SERVER.PING", "$JS.API.INFO", "anything",
 	} {
 		denied("to publish "+subject, func() error { return worker.Publish(subject, nil) })
 	}
 	for _, subject := range []string{
-		wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat, Inbox(RoleCoordinator) + ".>", wire.SubjectCheck, wire.SubjectCompare, "_INBOX.>", ">", "$SYS.>", "rescore.>",
+		wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat, Inbox(role.Coordinator) + ".>", wire.SubjectCheck, wire.SubjectCompare, "_INBOX.>", ">", "$SYS.>", "rescore.>",
 	} {
 		denied("to hear "+subject, func() error {
 			_, err := worker.SubscribeSync(subject)
@@ -325,7 +326,7 @@ func TestACoordinatorOutlivesTheOthersServers(t *testing.T) {
 	t.Cleanup(func() { _ = o.stop() })
 	servers[1].Close()
 	servers[2].Close()
-	worker, _, err := dial(t, clients[0], RoleWorker, token)
+	worker, _, err := dial(t, clients[0], role.Worker, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -402,25 +403,25 @@ func TestWithTLSOnlyARoleOfTheAuthorityIsLetIn(t *testing.T) {
 	} else {
 		home.Close()
 	}
-	if _, _, err := dial(t, clients[0], RoleWorker, token, nats.Secure(issue("w1", RoleWorker))); err != nil {
+	if _, _, err := dial(t, clients[0], role.Worker, token, nats.Secure(issue("w1", role.Worker))); err != nil {
 		t.Errorf("a worker: %v", err)
 	}
-	if _, _, err := dial(t, clients[0], RoleWorker, token, nats.Secure(issue("c9", RoleCoordinator))); !errors.Is(err, nats.ErrAuthorization) {
+	if _, _, err := dial(t, clients[0], role.Worker, token, nats.Secure(issue("c9", role.Coordinator))); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("a coordinator's certificate: %v", err)
 	}
-	if _, _, err := dial(t, clients[0], RoleWorker, "another-token-altogether", nats.Secure(issue("w1", RoleWorker))); !errors.Is(err, nats.ErrAuthorization) {
+	if _, _, err := dial(t, clients[0], role.Worker, "another-token-altogether", nats.Secure(issue("w1", role.Worker))); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("another token: %v", err)
 	}
-	foreign := stranger("w1", RoleWorker)
-	foreign.RootCAs = issue("x", RoleWorker).RootCAs
-	if _, _, err := dial(t, clients[0], RoleWorker, token, nats.Secure(foreign)); err == nil {
+	foreign := stranger("w1", role.Worker)
+	foreign.RootCAs = issue("x", role.Worker).RootCAs
+	if _, _, err := dial(t, clients[0], role.Worker, token, nats.Secure(foreign)); err == nil {
 		t.Error("a certificate of another authority is let in")
 	}
 	bare := &tls.Config{RootCAs: foreign.RootCAs}
-	if _, _, err := dial(t, clients[0], RoleWorker, token, nats.Secure(bare)); err == nil {
+	if _, _, err := dial(t, clients[0], role.Worker, token, nats.Secure(bare)); err == nil {
 		t.Error("no certificate is let in")
 	}
-	if _, _, err := dial(t, clients[0], RoleWorker, token); err == nil {
+	if _, _, err := dial(t, clients[0], role.Worker, token); err == nil {
 		t.Error("plain TCP is let in")
 	}
 }
@@ -440,12 +441,12 @@ func TestAWorkersCertificateIsNoRoute(t *testing.T) {
 		return e
 	}
 	log := newJournal()
-	first := listen(0, RoleCoordinator, slog.NewTextHandler(log, nil))
-	listen(1, RoleWorker, slog.DiscardHandler)
+	first := listen(0, role.Coordinator, slog.NewTextHandler(log, nil))
+	listen(1, role.Worker, slog.DiscardHandler)
 	for {
 		select {
 		case line := <-log.lines:
-			if !strings.Contains(line, "does not name rescore://coordinator") {
+			if !strings.Contains(line, "does not name the role rescore://coordinator") {
 				continue
 			}
 		case <-time.After(patience):
@@ -489,7 +490,7 @@ func TestAServerOutsideLetsInAndAllowsTheSame(t *testing.T) {
 	desk := &office{t: t, server: home, log: newJournal()}
 	desk.serve(newDesk())
 	t.Cleanup(func() { _ = desk.stop() })
-	worker, _, err := dial(t, e.server.Addr().String(), RoleWorker, token)
+	worker, _, err := dial(t, e.server.Addr().String(), role.Worker, token)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"rescore/partition/role"
 )
 
 // Dial connects a coordinator to nats-servers outside the process, by their URLs. It
@@ -16,7 +18,7 @@ import (
 // name is the coordinator's ID; deploy/nats.conf is how such a server is configured.
 func Dial(urls []string, name, token string, secure *tls.Config, log *slog.Logger) (*nats.Conn, error) {
 	o := []nats.Option{
-		nats.Name(name), nats.UserInfo(RoleCoordinator, token), nats.CustomInboxPrefix(Inbox(RoleCoordinator)),
+		nats.Name(name), nats.UserInfo(role.Coordinator, token), nats.CustomInboxPrefix(Inbox(role.Coordinator)),
 		nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.Timeout(2 * time.Second), nats.IgnoreDiscoveredServers(),
 		nats.ReconnectWait(50 * time.Millisecond), nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		nats.ReconnectBufSize(-1), // an answer that is late is no answer
@@ -24,11 +26,15 @@ func Dial(urls []string, name, token string, secure *tls.Config, log *slog.Logge
 		faults(log),
 	}
 	if secure != nil {
-		o = append(o, nats.Secure(mutual(secure)))
+		c, err := role.Mutual(secure, "")
+		if err != nil {
+			return nil, fmt.Errorf("connect to nats-server: %w", err)
+		}
+		o = append(o, nats.Secure(c))
 	}
 	conn, err := nats.Connect(strings.Join(urls, ","), o...)
 	if err != nil {
-		return nil, fmt.Errorf("connect to nats-server %s as %s: %w", strings.Join(urls, ", "), RoleCoordinator, err)
+		return nil, fmt.Errorf("connect to nats-server %s as %s: %w", strings.Join(urls, ", "), role.Coordinator, err)
 	}
 	return conn, nil
 }

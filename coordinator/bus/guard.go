@@ -3,18 +3,12 @@ package bus
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"crypto/tls"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"rescore/partition/role"
 	"rescore/partition/wire"
-)
-
-// The users of a cluster's NATS. The password of both is the cluster's token.
-const (
-	RoleCoordinator = "coordinator"
-	RoleWorker      = "worker"
 )
 
 // Inbox is what the subjects of a role's inboxes begin with: no role can listen to
@@ -24,18 +18,19 @@ func Inbox(role string) string { return "_INBOX." + role }
 // answering is for how long a question may be answered, and answered again.
 const answering = 2 * time.Hour
 
-// may is what each role may say and hear. Everything else is denied: $SYS, $JS and
+// may is what each role may say and hear. Roles are the users of a cluster's NATS; the
+// password of both is the cluster's token. Everything else is denied: $SYS, $JS and
 // the other role's subjects among it.
 var may = map[string]*server.Permissions{
-	RoleCoordinator: {
+	role.Coordinator: {
 		Publish:   &server.SubjectPermission{Allow: []string{wire.SubjectLead, wire.SubjectCheck, wire.SubjectCompare}},
-		Subscribe: &server.SubjectPermission{Allow: []string{wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat, Inbox(RoleCoordinator) + ".>"}},
+		Subscribe: &server.SubjectPermission{Allow: []string{wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat, Inbox(role.Coordinator) + ".>"}},
 		Response:  &server.ResponsePermission{MaxMsgs: 1, Expires: answering},
 	},
-	RoleWorker: {
+	role.Worker: {
 		Publish: &server.SubjectPermission{Allow: []string{wire.SubjectWork, wire.SubjectReport, wire.SubjectHeartbeat}},
 		Subscribe: &server.SubjectPermission{Allow: []string{
-			wire.SubjectLead, wire.SubjectCheck + " " + wire.QueueWorkers, wire.SubjectCompare + " " + wire.QueueWorkers, Inbox(RoleWorker) + ".>",
+			wire.SubjectLead, wire.SubjectCheck + " " + wire.QueueWorkers, wire.SubjectCompare + " " + wire.QueueWorkers, Inbox(role.Worker) + ".>",
 		}},
 		Response: &server.ResponsePermission{MaxMsgs: -1, Expires: answering}, // it says that it is working, and then the answer
 	},
@@ -56,16 +51,16 @@ func (g *guard) Check(c server.ClientAuthentication) bool {
 	if subtle.ConstantTimeCompare(got[:], g.token[:]) != 1 {
 		return false
 	}
-	role := RoleWorker
+	is := role.Worker
 	if c.RemoteAddress().Network() == "pipe" {
-		role = RoleCoordinator
-	} else if g.tls && !hasRole(c.GetTLSConnectionState(), role) {
+		is = role.Coordinator
+	} else if g.tls && role.Check(c.GetTLSConnectionState(), is) != nil {
 		return false
 	}
-	if o.Username != role {
+	if o.Username != is {
 		return false
 	}
-	c.RegisterUser(&server.User{Username: role, Permissions: may[role]})
+	c.RegisterUser(&server.User{Username: is, Permissions: may[is]})
 	return true
 }
 
@@ -76,19 +71,6 @@ type routeGuard struct{ guard }
 func (g *routeGuard) Check(c server.ClientAuthentication) bool {
 	o := c.GetOpts()
 	got := sha256.Sum256([]byte(o.Password))
-	return subtle.ConstantTimeCompare(got[:], g.token[:]) == 1 && o.Username == RoleCoordinator &&
-		(!g.tls || hasRole(c.GetTLSConnectionState(), RoleCoordinator))
-}
-
-// hasRole reports whether the verified certificate of the other side names a role.
-func hasRole(s *tls.ConnectionState, role string) bool {
-	if s == nil || len(s.PeerCertificates) == 0 {
-		return false
-	}
-	for _, u := range s.PeerCertificates[0].URIs {
-		if u.Scheme == "rescore" && u.Host == role {
-			return true
-		}
-	}
-	return false
+	return subtle.ConstantTimeCompare(got[:], g.token[:]) == 1 && o.Username == role.Coordinator &&
+		(!g.tls || role.Check(c.GetTLSConnectionState(), role.Coordinator) == nil)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"rescore/partition/role"
 	"rescore/partition/wire"
 )
 
@@ -65,22 +66,26 @@ func Listen(cfg ServerConfig) (*Embedded, error) {
 		PoolSize:    -1,   // one connection a route: little is said, and it stays in order
 		// A coordinator that stopped without closing anything is dropped after three of these.
 		PingInterval: time.Second, MaxPingsOut: 2,
-		Username: RoleCoordinator, Password: cfg.Token, AuthTimeout: 5,
+		Username: role.Coordinator, Password: cfg.Token, AuthTimeout: 5,
 	}
 	if o.Cluster.Host, o.Cluster.Port, err = split(cfg.Routes); err != nil {
 		return nil, fmt.Errorf("make nats-server for the other coordinators: %w", err)
 	}
 	for _, other := range cfg.Others {
-		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: other, User: url.UserPassword(RoleCoordinator, cfg.Token)})
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: other, User: url.UserPassword(role.Coordinator, cfg.Token)})
 	}
 	g := guard{token: sha256.Sum256([]byte(cfg.Token)), tls: cfg.TLS != nil}
 	o.CustomClientAuthentication, o.CustomRouterAuthentication = &g, &routeGuard{g}
 	if cfg.TLS != nil {
-		o.TLSConfig, o.TLSTimeout, o.TLSVerify = mutual(cfg.TLS), 5, true
-		o.Cluster.TLSConfig, o.Cluster.TLSTimeout = mutual(cfg.TLS), 5
-		o.Cluster.TLSConfig.VerifyConnection = mustBe(RoleCoordinator)
+		o.TLSTimeout, o.TLSVerify, o.Cluster.TLSTimeout = 5, true, 5
+		if o.TLSConfig, err = role.Mutual(cfg.TLS, ""); err == nil { // guard asks for the role
+			o.Cluster.TLSConfig, err = role.Mutual(cfg.TLS, role.Coordinator)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("make nats-server: %w", err)
+		}
 	}
-	e := &Embedded{login: nats.UserInfo(RoleCoordinator, cfg.Token), log: cfg.Log}
+	e := &Embedded{login: nats.UserInfo(role.Coordinator, cfg.Token), log: cfg.Log}
 	return start(o, e)
 }
 
@@ -91,24 +96,6 @@ func options(name string) *server.Options {
 		ServerName: name, NoSigs: true, NoLog: true, NoSystemAccount: true,
 		MaxPayload: wire.BytesMax, MaxPending: 64 << 20, WriteDeadline: 5 * time.Second,
 		PingInterval: 10 * time.Second, MaxPingsOut: 2, AuthTimeout: 5,
-	}
-}
-
-// mutual has both ends show a certificate of the cluster's authority.
-func mutual(given *tls.Config) *tls.Config {
-	c := given.Clone()
-	c.MinVersion = tls.VersionTLS13
-	c.ClientAuth, c.ClientCAs = tls.RequireAndVerifyClientCert, c.RootCAs
-	return c
-}
-
-// mustBe refuses another end whose certificate does not name a role.
-func mustBe(role string) func(tls.ConnectionState) error {
-	return func(s tls.ConnectionState) error {
-		if !hasRole(&s, role) {
-			return fmt.Errorf("the other end's certificate does not name rescore://%s", role)
-		}
-		return nil
 	}
 }
 
@@ -143,7 +130,7 @@ func start(o *server.Options, e *Embedded) (*Embedded, error) {
 
 // Connect opens a connection of the coordinator to its own server, inside the process.
 func (e *Embedded) Connect(name string) (*nats.Conn, error) {
-	conn, err := nats.Connect("", nats.InProcessServer(e.server), e.login, nats.Name(name), nats.MaxReconnects(-1), nats.CustomInboxPrefix(Inbox(RoleCoordinator)), faults(e.log))
+	conn, err := nats.Connect("", nats.InProcessServer(e.server), e.login, nats.Name(name), nats.MaxReconnects(-1), nats.CustomInboxPrefix(Inbox(role.Coordinator)), faults(e.log))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the embedded nats-server: %w", err)
 	}

@@ -10,7 +10,7 @@
 //
 // Without Peers the ledger lives in this process and has no others. With them the
 // same ledger is kept by each, over TCP: raft's messages go through layer, which
-// checks on both ends that a coordinator speaks (Role). Verify makes a read as good as
+// checks on both ends that a coordinator speaks (package role). Verify makes a read as good as
 // a write; Add, Promote and Remove change who votes; Backup and Restore are for the
 // day on which a quorum is lost for good.
 //
@@ -67,6 +67,7 @@ import (
 
 	"rescore/coordinator/ledger"
 	"rescore/partition/failpoint"
+	"rescore/partition/role"
 )
 
 var (
@@ -114,7 +115,7 @@ type Config struct {
 	// replica closes it.
 	Listener net.Listener
 	// TLS is this replica's certificate and the cluster's authority (RootCAs). Both
-	// ends then show a certificate of that authority that names the Role. None: plain
+	// ends then show a certificate of that authority that names the coordinator's role. None: plain
 	// TCP, which is for one machine only.
 	TLS *tls.Config
 	// Stall is how long a write to the log may take before it counts as failed.
@@ -314,7 +315,7 @@ func (r *Replica) connect(cfg Config, log hclog.Logger) error {
 	var secure *tls.Config
 	if cfg.TLS != nil {
 		var err error
-		if secure, err = mutual(cfg.TLS); err != nil {
+		if secure, err = role.Mutual(cfg.TLS, role.Coordinator); err != nil {
 			return err
 		}
 	}

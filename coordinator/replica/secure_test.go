@@ -15,7 +15,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rescore/partition/role"
 )
+
+// coordinator is what the certificate of one names.
+var coordinator = role.URI(role.Coordinator)
 
 // authority signs certificates.
 type authority struct {
@@ -76,7 +81,7 @@ func (a *authority) sign(t *testing.T, roles ...string) *tls.Config {
 func TestThreeReplicasUnderMutualTLS(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
-	c := begin(t, func(cfg *Config) { cfg.TLS = a.sign(t, "rescore://elsewhere", Role) })
+	c := begin(t, func(cfg *Config) { cfg.TLS = a.sign(t, "rescore://elsewhere", coordinator) })
 	for n := range 3 {
 		c.submit(n)
 	}
@@ -95,7 +100,7 @@ func ends(t *testing.T, caller, called *tls.Config) (call func() (uint64, error)
 		if given == nil {
 			return nil
 		}
-		c, err := mutual(given)
+		c, err := role.Mutual(given, role.Coordinator)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,16 +123,16 @@ func ends(t *testing.T, caller, called *tls.Config) (call func() (uint64, error)
 func TestOnlyCoordinatorsOfTheAuthorityAreSpokenTo(t *testing.T) {
 	t.Parallel()
 	ours, theirs := newAuthority(t), newAuthority(t)
-	old := ours.sign(t, Role)
+	old := ours.sign(t, coordinator)
 	old.MaxVersion = tls.VersionTLS12
-	good := ours.sign(t, Role)
+	good := ours.sign(t, coordinator)
 	for name, c := range map[string]struct{ caller, called *tls.Config }{
 		"a worker calls":                      {ours.sign(t, "rescore://worker"), good},
 		"somebody without a role calls":       {ours.sign(t), good},
-		"a role that only begins so calls":    {ours.sign(t, Role+"s"), good},
+		"a role that only begins so calls":    {ours.sign(t, coordinator+"s"), good},
 		"a coordinator calls a worker":        {good, ours.sign(t, "rescore://worker")},
-		"another authority's coordinator":     {theirs.sign(t, Role), good},
-		"a coordinator of another is called":  {good, theirs.sign(t, Role)},
+		"another authority's coordinator":     {theirs.sign(t, coordinator), good},
+		"a coordinator of another is called":  {good, theirs.sign(t, coordinator)},
 		"somebody without TLS calls":          {nil, good},
 		"somebody with TLS calls one without": {good, nil},
 	} {
@@ -138,10 +143,10 @@ func TestOnlyCoordinatorsOfTheAuthorityAreSpokenTo(t *testing.T) {
 			}
 		})
 	}
-	if index, err := ends(t, good, ours.sign(t, Role))(); err != nil || index != 42 {
+	if index, err := ends(t, good, ours.sign(t, coordinator))(); err != nil || index != 42 {
 		t.Errorf("coordinators: %d, %v", index, err)
 	}
-	if _, err := mutual(old); err != nil {
+	if _, err := role.Mutual(old, role.Coordinator); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ends(t, old, good)(); err == nil {
@@ -157,7 +162,7 @@ func TestTLSThatKeepsNobodyOutIsRefused(t *testing.T) {
 		"no certificate":  func(c *tls.Config) { c.Certificates = nil },
 		"no verification": func(c *tls.Config) { c.InsecureSkipVerify = true },
 	} {
-		c := a.sign(t, Role)
+		c := a.sign(t, coordinator)
 		spoil(c)
 		if r, err := Open(Config{Dir: t.TempDir(), ID: "c1", Peers: []Peer{{"c1", "127.0.0.1:0"}}, TLS: c}); err == nil || !strings.Contains(err.Error(), "TLS") {
 			t.Errorf("%s: %v", name, err)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"rescore/partition/role"
 	"rescore/partition/wire"
 )
 
@@ -35,12 +36,9 @@ var ErrMoved = errors.New("whoever was asked does not answer any more")
 // ErrRefused is returned when the coordinators' servers do not let this worker in.
 var ErrRefused = errors.New("the coordinators refuse this worker's token or certificate")
 
-// role is the user of workers at the coordinators' NATS, inbox what the subjects of
-// their inboxes begin with: they may listen to nothing else.
-const (
-	role  = "worker"
-	inbox = "_INBOX.worker"
-)
+// inbox is what the subjects of workers' inboxes begin with: they may listen to nothing
+// else.
+const inbox = "_INBOX." + role.Worker
 
 // Client speaks with coordinators over a NATS connection.
 type Client struct {
@@ -100,7 +98,7 @@ func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger)
 	c := newClient(log)
 	c.own = true
 	o := []nats.Option{
-		nats.Name(id), nats.UserInfo(role, token), nats.CustomInboxPrefix(inbox),
+		nats.Name(id), nats.UserInfo(role.Worker, token), nats.CustomInboxPrefix(inbox),
 		// A server that died is left for the next one within tenths of a second; one that
 		// fell silent within three pings.
 		nats.MaxReconnects(-1), nats.Timeout(time.Second),
@@ -122,7 +120,7 @@ func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger)
 	if secure != nil {
 		s := secure.Clone()
 		s.MinVersion = tls.VersionTLS13
-		s.VerifyConnection = coordinators
+		s.VerifyConnection = func(to tls.ConnectionState) error { return role.Check(&to, role.Coordinator) }
 		o = append(o, nats.Secure(s))
 	}
 	conn, err := nats.Connect(strings.Join(urls, ","), o...)
@@ -139,21 +137,9 @@ func Dial(urls []string, id, token string, secure *tls.Config, log *slog.Logger)
 		if errors.Is(err, nats.ErrAuthorization) {
 			err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
-		return nil, fmt.Errorf("connect to nats-server %s as %s: %w", strings.Join(urls, ", "), role, err)
+		return nil, fmt.Errorf("connect to nats-server %s as %s: %w", strings.Join(urls, ", "), role.Worker, err)
 	}
 	return c, nil
-}
-
-// coordinators refuses a server whose verified certificate does not name the role.
-func coordinators(s tls.ConnectionState) error {
-	if len(s.PeerCertificates) > 0 {
-		for _, u := range s.PeerCertificates[0].URIs {
-			if u.String() == "rescore://coordinator" {
-				return nil
-			}
-		}
-	}
-	return errors.New("the server's certificate does not name rescore://coordinator")
 }
 
 // Close ends the client, and the connection that Dial opened.

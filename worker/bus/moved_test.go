@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"rescore/partition/role"
 	"rescore/partition/wire"
 )
 
@@ -31,7 +32,7 @@ func listen(t *testing.T, port int) (*server.Server, int) {
 	}
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, MaxPayload: wire.BytesMax,
-		Users: []*server.User{{Username: role, Password: token}, {Username: "coordinator", Password: token}},
+		Users: []*server.User{{Username: role.Worker, Password: token}, {Username: "coordinator", Password: token}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +224,7 @@ func TestARefusedTokenIsAnErrorAtOnceAndLater(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	other, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, Users: []*server.User{{Username: role, Password: "another-token-altogether"}},
+		Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, Users: []*server.User{{Username: role.Worker, Password: "another-token-altogether"}},
 	})
 	if err != nil {
 		t.Fatal(err)

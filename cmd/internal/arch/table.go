@@ -44,6 +44,7 @@ var table = []row{
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
 	{"partition/failpoint", nil, nil},
+	{"partition/role", nil, nil},
 	{"partition/store", list("partition/failpoint"), nil},
 	{"partition/store/storetest", list("partition/store"), nil},
 	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
@@ -52,8 +53,8 @@ var table = []row{
 	{"coordinator/ledger", list("partition", "partition/job"), list(cbor)},
 	{"coordinator/plan", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
-	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint"), list(raft, raftBolt, bbolt, hclog, fileLock)},
-	{"coordinator/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, natsServer, sync)},
+	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock)},
+	{"coordinator/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, natsServer, sync)},
 	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/wire"), nil},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
@@ -78,7 +79,7 @@ var table = []row{
 	{"worker/source", list("worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
 	{"worker/sink", list("partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
-	{"worker/bus", list("partition", "partition/job", "partition/wire"), list(natsClient, sync)},
+	{"worker/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, sync)},
 
 	{"deploy", nil, nil},
 
