@@ -443,13 +443,14 @@ func TestAWorkersCertificateIsNoRoute(t *testing.T) {
 	log := newJournal()
 	first := listen(0, role.Coordinator, slog.NewTextHandler(log, nil))
 	listen(1, role.Worker, slog.DiscardHandler)
+	late := time.After(patience)
 	for {
 		select {
 		case line := <-log.lines:
 			if !strings.Contains(line, "does not name the role rescore://coordinator") {
 				continue
 			}
-		case <-time.After(patience):
+		case <-late:
 			t.Fatal("a worker's certificate is not refused")
 		}
 		break
