@@ -163,13 +163,14 @@ func TestServersOfAnotherTokenDoNotJoin(t *testing.T) {
 	first := listen(0, token, slog.DiscardHandler)
 	log := newJournal()
 	listen(1, "another-token-altogether", slog.NewTextHandler(log, nil))
+	late := time.After(patience)
 	for { // it says so in its log, again and again
 		select {
 		case line := <-log.lines:
 			if !strings.Contains(strings.ToLower(line), "authorization") && !strings.Contains(strings.ToLower(line), "authentication") {
 				continue
 			}
-		case <-time.After(patience):
+		case <-late:
 			t.Fatal("a server that is refused does not say so")
 		}
 		break
