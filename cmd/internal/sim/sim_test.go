@@ -51,6 +51,9 @@ func TestSeeds(t *testing.T) {
 			t.Fatalf("%v\nmake sim SEED=%d tells how it came about", err, seed)
 		}
 		sum = sum.Add(r)
+		if did := seed - first + 1; did%5000 == 0 && did < n {
+			t.Logf("%d seeds of %d, %s left", did, n, (time.Since(begun) / time.Duration(did) * time.Duration(n-did)).Round(time.Second))
+		}
 	}
 	t.Logf("%d seeds from %d, %s each: %+v", n, first, (time.Since(begun) / time.Duration(n)).Round(10*time.Microsecond), sum)
 }
