@@ -265,7 +265,7 @@ func TestAJobOutlivesTheLeaderAndAWorkerThatLeaves(t *testing.T) {
 	var once sync.Once
 	var killed string
 	status, err := c.client.Watch(t.Context(), id, func(s api.Status) {
-		if s.Stage != "score" || s.Done == 0 {
+		if s.State == "published" { // whatever else is told first: on a slow machine stages go by between two looks
 			return
 		}
 		once.Do(func() {

@@ -32,6 +32,7 @@ import (
 	"rescore/coordinator/bus"
 	"rescore/coordinator/lease"
 	"rescore/coordinator/replica"
+	"rescore/partition/failpoint"
 )
 
 // partRows is how many rows are worth a task of their own when the last tasks of a
@@ -98,7 +99,7 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 	}()
 	mail := bus.New(conn, c.Log)
 	node := coordinator.New(coordinator.Config{
-		Replica: ledger, Bus: mail, Output: local.Places.Output, Lease: lease.Config{TTL: c.LeaseTTL, PartRows: partRows}, Log: c.Log,
+		Replica: ledger, Bus: mail, Output: local.Places.Output, Now: failpoint.Now, Lease: lease.Config{TTL: c.LeaseTTL, PartRows: partRows}, Log: c.Log,
 	})
 	handler := api.New(api.Config{
 		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Log: c.Log,
