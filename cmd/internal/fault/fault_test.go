@@ -159,7 +159,7 @@ func (c *cluster) drain(p *rig.Process) {
 		p.Signal(syscall.SIGTERM)
 		select {
 		case <-p.Ended():
-			if p.Code() != 0 {
+			if p.Code() != 0 && p.By() != syscall.SIGTERM { // which ends a process that does not listen to signals yet
 				c.Errorf("worker %s was told to drain and ended with code %d", p.Name, p.Code())
 			}
 		case <-time.After(2 * time.Minute):

@@ -23,8 +23,9 @@ type Process struct {
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
-	gone chan struct{} // closed when cmd has ended
-	code int           // then
+	gone chan struct{}  // closed when cmd has ended
+	code int            // then
+	by   syscall.Signal // that ended it; 0 = none
 }
 
 // Failpoints is the file that arms the process's failpoints.
@@ -57,7 +58,10 @@ func (p *Process) Start(t *testing.T) {
 	go func() {
 		_ = cmd.Wait() // its code says all there is
 		p.mu.Lock()
-		p.code = cmd.ProcessState.ExitCode()
+		p.code, p.by = cmd.ProcessState.ExitCode(), 0
+		if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			p.by = status.Signal()
+		}
 		p.mu.Unlock()
 		close(gone)
 	}()
@@ -103,6 +107,13 @@ func (p *Process) Ended() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.gone
+}
+
+// By is the signal that ended a process, 0 when it ended by itself.
+func (p *Process) By() syscall.Signal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.by
 }
 
 // Code is the exit code of a process that has ended.
