@@ -95,7 +95,7 @@ func measure(t *testing.T, partitions, workers, kills int) figures {
 	}
 
 	f := figures{Partitions: partitions, Workers: workers, Failovers: kills}
-	before := c.spent()
+	before := c.spent(c.Coordinators)
 	size := folderSize(t, c.Coordinators[0].Dir)
 	start := time.Now()
 	id := submit(c, root, "base", subscribers/partitions)
@@ -113,7 +113,7 @@ func measure(t *testing.T, partitions, workers, kills int) figures {
 		t.Errorf("%d tasks were completed, of %d", tasks, least)
 	}
 	f.CompletionsPerSecond = crew.rate()
-	f.CoordinatorCPU = (c.spent() - before).Seconds() * 1e6 / float64(tasks)
+	f.CoordinatorCPU = (c.spent(c.Coordinators) - before).Seconds() * 1e6 / float64(tasks)
 	f.RaftBytes = float64(folderSize(t, c.Coordinators[0].Dir)-size) / float64(partitions)
 	slices.Sort(status)
 	f.StatusMS, f.StatusWorstMS = status[len(status)/2], status[len(status)-1]
@@ -214,9 +214,9 @@ func (c cluster) reachable() (n int) {
 	return n
 }
 
-// spent is the processor time of the coordinators.
-func (c cluster) spent() (sum time.Duration) {
-	for _, p := range c.Coordinators {
+// spent is the processor time of processes, user and system.
+func (c cluster) spent(of []*rig.Process) (sum time.Duration) {
+	for _, p := range of {
 		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
 		if err != nil {
 			c.Fatal(err)
