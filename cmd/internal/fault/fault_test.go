@@ -48,8 +48,8 @@ type cluster struct {
 }
 
 // newCluster synthesises a base, runs its job in one process, and starts a cluster.
-func newCluster(t *testing.T, subscribers int) *cluster {
-	c := &cluster{Cluster: rig.New(t, rig.Plan{Program: program, Workers: 4, LeaseTTL: leaseTTL, Apart: true})}
+func newCluster(t *testing.T, subscribers int, nats string) *cluster {
+	c := &cluster{Cluster: rig.New(t, rig.Plan{Program: program, Workers: 4, LeaseTTL: leaseTTL, Apart: true, NATS: nats})}
 	c.jobFile = filepath.Join(c.Dir, "province", "job.yaml")
 	c.Must("synth", "--out", filepath.Dir(c.jobFile), "--subscribers", fmt.Sprint(subscribers), "--seed", "7", "--quiet")
 	alone := filepath.Join(c.Dir, "alone")
@@ -290,11 +290,35 @@ func TestNothingIsLostAndNothingDoubledWhateverDies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts seven processes and breaks them for minutes; make fault runs it")
 	}
-	n, s := wanted(t), seed(t)
-	t.Logf("%d faults, RESCORE_SEED=%d", n, s)
-	c := newCluster(t, 20_000)
-	usable := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.needs != nil && !f.needs(c) })
+	newCluster(t, 20_000, "").survive(wanted(t), faults)
+}
 
+// TestANATSOutsideMayDieToo does the same to the one nats-server of a cluster whose
+// coordinators carry none, and to whoever speaks over it.
+func TestANATSOutsideMayDieToo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts eight processes and breaks them for minutes; make fault runs it")
+	}
+	dir := t.TempDir()
+	server, err := rig.BuildNATS(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newCluster(t, 20_000, server).survive(max(2, wanted(t)/10), []fault{
+		{"kill NATS", nil, func(c *cluster, r *rand.Rand) { c.fell(c.NATS, r) }},
+		{"stop NATS", nil, func(c *cluster, r *rand.Rand) { c.freeze(c.NATS, upTo(r, 6*time.Second)) }},
+		{"cut NATS off", networks, func(c *cluster, r *rand.Rand) { c.cut(c.NATS, upTo(r, 6*time.Second)) }},
+		{"kill NATS and the leader", nil, func(c *cluster, r *rand.Rand) { c.together([]*rig.Process{c.NATS, c.leading(r)}, r) }},
+		{"kill NATS and a worker", nil, func(c *cluster, r *rand.Rand) { c.together([]*rig.Process{c.NATS, pick(r, c.Workers)}, r) }},
+	})
+}
+
+// survive deals out n faults while jobs run, and checks each job and, in the end, that
+// nobody was named.
+func (c *cluster) survive(n int64, faults []fault) {
+	t, s := c.T, seed(c.T)
+	t.Logf("%d faults, RESCORE_SEED=%d", n, s)
+	usable := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return f.needs != nil && !f.needs(c) })
 	var dealt atomic.Int64
 	var counts sync.Map // fault's name → *atomic.Int64
 	var hands, jobs sync.WaitGroup

@@ -31,12 +31,22 @@ func Build(dir string, tags ...string) (string, error) {
 	return program, nil
 }
 
+// BuildNATS builds the nats-server of the module in go.mod into dir.
+func BuildNATS(dir string) (string, error) {
+	program := filepath.Join(dir, "nats-server")
+	if out, err := exec.Command("go", "build", "-o", program, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build nats-server: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
 // Plan says what a cluster is made of.
 type Plan struct {
 	Program  string
 	Workers  int
 	LeaseTTL time.Duration // 0 = the program's default
 	Apart    bool          // networks of their own and small disks, where the machine allows it
+	NATS     string        // a nats-server to use in the place of those in the coordinators; "" = theirs
 }
 
 // Cluster is three coordinators and their workers. Errors of its methods that are not
@@ -49,6 +59,7 @@ type Cluster struct {
 	Disks        bool // each coordinator has a small disk of its own
 	Coordinators []*Process
 	Workers      []*Process
+	NATS         *Process // nil: the coordinators carry it
 	Addresses    []string // base addresses of the coordinators
 	Token        string
 	TokenFile    string
@@ -65,11 +76,14 @@ func New(t *testing.T, plan Plan) *Cluster {
 	if err := os.WriteFile(c.TokenFile, []byte(c.Token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	machines := here(3 + plan.Workers)
+	machines := here(3 + plan.Workers + 1)
 	if plan.Apart {
-		machines, c.Networks = Hosts(t, 3+plan.Workers)
+		machines, c.Networks = Hosts(t, len(machines))
 	}
 	var peers, more []string
+	if plan.NATS != "" {
+		more = append(more, "--nats", c.server(machines[len(machines)-1]))
+	}
 	for i := range 3 {
 		port := 7300
 		if !c.Networks {
@@ -109,6 +123,27 @@ func New(t *testing.T, plan Plan) *Cluster {
 	return c
 }
 
+// server prepares the nats-server outside, with the configuration that is handed to
+// people, and returns its URL.
+func (c *Cluster) server(at Host) string {
+	dir := filepath.Join(c.Dir, "n1")
+	file := filepath.Join(dir, "nats.conf")
+	data, err := os.ReadFile(filepath.Join("..", "..", "..", "deploy", "nats.conf"))
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	listen := net.JoinHostPort(at.IP, fmt.Sprint(freePorts(c.T, 1)))
+	text := strings.Replace(string(data), "0.0.0.0:4222", listen, 1)
+	if err == nil {
+		err = os.WriteFile(file, []byte(text), 0o600)
+	}
+	if err != nil || !strings.Contains(text, listen) {
+		c.Fatalf("configure nats-server to listen at %s: %v", listen, err)
+	}
+	c.NATS = &Process{Name: "n1", Program: c.Plan.NATS, At: at, Dir: dir, Args: []string{"-c", file}, Env: []string{"RESCORE_TOKEN=" + c.Token}}
+	return "nats://" + listen
+}
+
 func (c *Cluster) end() {
 	for _, p := range c.All() {
 		if p.PID() != 0 {
@@ -124,7 +159,11 @@ func (c *Cluster) end() {
 
 // All are the cluster's processes.
 func (c *Cluster) All() []*Process {
-	return append(append([]*Process{}, c.Coordinators...), c.Workers...)
+	all := append(append([]*Process{}, c.Coordinators...), c.Workers...)
+	if c.NATS != nil {
+		all = append(all, c.NATS)
+	}
+	return all
 }
 
 // Must runs the binary on this machine and returns its stdout.

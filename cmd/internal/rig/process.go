@@ -19,7 +19,8 @@ type Process struct {
 	Program string // path of the binary
 	At      Host
 	Args    []string
-	Dir     string // its own: log, failpoints, and of a coordinator the ledger
+	Env     []string // beside the test's own
+	Dir     string   // its own: log, failpoints, and of a coordinator the ledger
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -48,7 +49,7 @@ func (p *Process) Start(t *testing.T) {
 	}
 	defer func() { _ = log.Close() }() // the child has its own
 	cmd, gone := p.At.Command(append([]string{p.Program}, p.Args...)...), make(chan struct{})
-	cmd.Env = append(os.Environ(), "NO_COLOR=1", "RESCORE_LOG_LEVEL=info", "RESCORE_FAILPOINT="+p.Failpoints())
+	cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "RESCORE_LOG_LEVEL=info", "RESCORE_FAILPOINT="+p.Failpoints()), p.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Errorf("start %s: %v", p.Name, err)
