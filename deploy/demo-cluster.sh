@@ -29,11 +29,11 @@ stop() {
 	code=$?
 	trap - EXIT INT TERM HUP
 	for file in w*.pid c*.pid; do
-		[ -f "$file" ] && kill -TERM "$(cat "$file")" 2>/dev/null
+		[ ! -f "$file" ] || kill -TERM "$(cat "$file")" 2>/dev/null || : # gone already
 	done
 	sleep 1
 	for file in w*.pid c*.pid; do
-		[ -f "$file" ] && kill -KILL "$(cat "$file")" 2>/dev/null
+		[ ! -f "$file" ] || kill -KILL "$(cat "$file")" 2>/dev/null || :
 	done
 	wait
 	exit "$code"
