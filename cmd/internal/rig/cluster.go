@@ -264,7 +264,11 @@ func (c *Cluster) askAt(url, method string, body []byte, v any) error {
 		return err
 	}
 	r.Header.Set("Authorization", "Bearer "+c.Token)
-	answer, err := web.Do(r)
+	client := *web
+	if _, ok := v.(*[]byte); ok {
+		client.Timeout = time.Minute // a backup takes its time
+	}
+	answer, err := client.Do(r)
 	if err != nil {
 		return err
 	}
