@@ -14,29 +14,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rescore/cmd/internal/rig"
 )
 
 var program string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "rescore-e2e-")
-	if err == nil {
-		program = filepath.Join(dir, "rescore")
-		build := exec.Command("go", "build", "-o", program, "rescore/cmd/rescore")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, e := build.CombinedOutput(); e != nil {
-			err = fmt.Errorf("build the binary: %w\n%s", e, out)
-		}
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-	} else {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { rig.Main(m, &program) }
 
 // result is the object of the machine contract.
 type result struct {

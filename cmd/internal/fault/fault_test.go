@@ -22,20 +22,7 @@ const leaseTTL = 3 * time.Second
 
 var program string // the binary, with its failpoints
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "rescore-fault-")
-	if err == nil {
-		program, err = rig.Build(dir, "failpoint")
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-	} else {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { rig.Main(m, &program, "failpoint") }
 
 // cluster is a rig that knows the right answer.
 type cluster struct {

@@ -31,6 +31,23 @@ func Build(dir string, tags ...string) (string, error) {
 	return program, nil
 }
 
+// Main is the TestMain of a package that tests the binary: it builds it, says where it
+// is, runs the tests and leaves nothing behind.
+func Main(m *testing.M, program *string, tags ...string) {
+	dir, err := os.MkdirTemp("", "rescore-rig-")
+	if err == nil {
+		*program, err = Build(dir, tags...)
+	}
+	code := 1
+	if err == nil {
+		code = m.Run()
+	} else {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
 // BuildNATS builds the nats-server of the module in go.mod into dir.
 func BuildNATS(dir string) (string, error) {
 	program := filepath.Join(dir, "nats-server")

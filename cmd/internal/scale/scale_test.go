@@ -22,20 +22,7 @@ import (
 
 var program string
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "rescore-scale-")
-	if err == nil {
-		program, err = rig.Build(dir)
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-	} else {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { rig.Main(m, &program) }
 
 // figures are what one size of job costs.
 type figures struct {
@@ -44,7 +31,7 @@ type figures struct {
 	Seconds              float64 `json:"seconds"`                     // from submission to published
 	CompletionsPerSecond float64 `json:"completions_per_second"`      // while the score and the select stage were at work
 	CoordinatorCPU       float64 `json:"coordinator_cpu_us_per_task"` // all three, user and system
-	RaftBytes            float64 `json:"raft_bytes_per_partition"`    // what the leader's folder grew by
+	RaftBytes            float64 `json:"raft_bytes_per_partition"`    // what one coordinator's folder grew by
 	PeakMB               float64 `json:"coordinator_peak_mb"`         // the largest of the three
 	SnapshotMB           float64 `json:"snapshot_mb"`
 	StatusMS             float64 `json:"status_ms_median"`
