@@ -95,10 +95,10 @@ func dial(t *testing.T, address, user, password string, more ...nats.Option) (*n
 	return conn, faults, err
 }
 
-func TestAWorkerOfAnyServerIsAnsweredByTheOneThatLeads(t *testing.T) {
-	t.Parallel()
-	servers, clients := three(t, nil)
-	conn, err := servers[2].Connect("c3")
+// lead lets a coordinator of that name serve at its own server until the test ends.
+func lead(t *testing.T, at *Embedded, name string) {
+	t.Helper()
+	conn, err := at.Connect(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +106,12 @@ func TestAWorkerOfAnyServerIsAnsweredByTheOneThatLeads(t *testing.T) {
 	o := &office{t: t, server: conn, log: newJournal()}
 	o.serve(newDesk())
 	t.Cleanup(func() { _ = o.stop() })
+}
+
+func TestAWorkerOfAnyServerIsAnsweredByTheOneThatLeads(t *testing.T) {
+	t.Parallel()
+	servers, clients := three(t, nil)
+	lead(t, servers[2], "c3")
 	for _, at := range clients {
 		worker, _, err := dial(t, at, role.Worker, token)
 		if err != nil {
@@ -317,14 +323,7 @@ func TestAskingWorkersGoesOnUntilOneAnswers(t *testing.T) {
 func TestACoordinatorOutlivesTheOthersServers(t *testing.T) {
 	t.Parallel()
 	servers, clients := three(t, nil)
-	home, err := servers[0].Connect("c1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(home.Close)
-	o := &office{t: t, server: home, log: newJournal()}
-	o.serve(newDesk())
-	t.Cleanup(func() { _ = o.stop() })
+	lead(t, servers[0], "c1")
 	servers[1].Close()
 	servers[2].Close()
 	worker, _, err := dial(t, clients[0], role.Worker, token)
