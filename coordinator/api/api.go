@@ -103,7 +103,8 @@ type Handler struct {
 	leader *http.Transport // to other coordinators
 }
 
-// New returns the handler. Serve it with Server, and Close it after.
+// New returns the handler. Serve it with Server, and Close it after. It panics without a
+// token, which no command line leads to: cluster.ReadToken refuses an empty one.
 func New(cfg Config) *Handler {
 	if cfg.Token == "" {
 		panic("api: a handler needs a token") // an empty one would let everybody in

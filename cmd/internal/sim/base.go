@@ -232,7 +232,8 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// segmentOf is the segment that a row of a file belongs to.
+// segmentOf is the segment that a row of a file belongs to. Every row has one: the
+// survey is made with the rows, and plan refuses a survey that leaves one out.
 func (b *base) segmentOf(file, row int) partition.Segment {
 	for _, run := range b.survey.Segments[0] {
 		if run.File == file && int64(row) >= run.First && int64(row) < run.First+run.Rows {
