@@ -64,8 +64,8 @@ func extended(t testing.TB) map[string]Command {
 		"command-01-submit-rerun-v1.bin":     submit,
 		"command-02-plan-select-v1.bin":      selectPlanOf(theJob, results),
 		"command-02-plan-kept-v1.bin":        plan,
-		"command-04-complete-select-v1.bin":  Complete{Lease: Lease{TaskRef{theJob, 2, 1}, 42}, Result: selectResultOf(7)},
-		"command-04-complete-watched-v1.bin": Complete{Lease: Lease{TaskRef{theJob, 1, 1}, 42}, Result: watched},
+		"command-04-complete-select-v2.bin":  Complete{Lease: Lease{TaskRef{theJob, 2, 1}, 42}, Result: selectResultOf(7)},
+		"command-04-complete-watched-v2.bin": Complete{Lease: Lease{TaskRef{theJob, 1, 1}, 42}, Result: watched},
 		"command-06-expire-returned-v1.bin":  Expire{Lease: Lease{score(1), 42}, Cause: Returned},
 		"command-12-retry-epoch-v1.bin":      Retry{Job: theJob, FailIndex: 41, Epoch: 2},
 	}
@@ -98,7 +98,7 @@ func TestGoldenCommandsDecodeForEver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		name := fmt.Sprintf("command-%02d-%s-v1.bin", i+1, strings.ReplaceAll(cmd.Kind().String(), " ", "-"))
+		name := fmt.Sprintf("command-%02d-%s-v%d.bin", i+1, strings.ReplaceAll(cmd.Kind().String(), " ", "-"), data[1])
 		want := golden(t, name, data)
 		if Kind(want[0]) != cmd.Kind() || int(want[0]) != i+1 {
 			t.Errorf("%s begins with number %d", name, want[0])
@@ -110,6 +110,33 @@ func TestGoldenCommandsDecodeForEver(t *testing.T) {
 	}
 	if len(commands()) != int(KindSweep) {
 		t.Error("a command has no golden file")
+	}
+}
+
+// TestGoldenCompletionsOfFormat1DecodeForEver reads completions as they stand in logs
+// that were written before their results were packed.
+func TestGoldenCompletionsOfFormat1DecodeForEver(t *testing.T) {
+	newer := extended(t)
+	for old, cmd := range map[string]Command{
+		"command-04-complete-v1.bin":         commands()[KindComplete-1],
+		"command-04-complete-select-v1.bin":  newer["command-04-complete-select-v2.bin"],
+		"command-04-complete-watched-v1.bin": newer["command-04-complete-watched-v2.bin"],
+	} {
+		data, err := os.ReadFile(filepath.Join("testdata", old))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := DecodeCommand(data)
+		if err != nil {
+			t.Fatal(old, err)
+		}
+		want, err := EncodeCommand(cmd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := EncodeCommand(got); err != nil || !bytes.Equal(again, want) {
+			t.Errorf("%s: read as %+v, %v", old, got, err)
+		}
 	}
 }
 
@@ -239,13 +266,13 @@ func states(s *State) string {
 }
 
 // TestGoldenSnapshotRestoresForEver reads snapshots as they were first written: formats
-// 1 and 2 by the releases that had them.
+// 1 to 3 by the releases that had them.
 func TestGoldenSnapshotRestoresForEver(t *testing.T) {
 	newest, err := clustered(t).st.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "snapshot-v3.bin", newest)
+	golden(t, "snapshot-v4.bin", newest)
 
 	const first = "submitted is submitted, running is running, held is held, sealed is sealed, published is published, failed is failed"
 	for name, want := range map[string]string{
@@ -253,6 +280,7 @@ func TestGoldenSnapshotRestoresForEver(t *testing.T) {
 		"snapshot-v2.bin":         first + ", selecting is running",
 		"snapshot-v2-watched.bin": first + ", selecting is running, watched is running",
 		"snapshot-v3.bin":         "first is published, rerun is published, old is failed, live is running, cancelled is cancelled",
+		"snapshot-v4.bin":         "first is published, rerun is published, old is failed, live is running, cancelled is cancelled",
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
@@ -418,7 +446,7 @@ func TestRestoreRefusesAnyDamage(t *testing.T) {
 	if _, err := Restore(append(bytes.Clone(data), 0)); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("a byte after it: %v", err)
 	}
-	if _, err := Restore(seal(append([]byte(magic), Format+1, 0xa0))); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "format 4") {
+	if _, err := Restore(seal(append([]byte(magic), Format+1, 0xa0))); !errors.Is(err, ErrSnapshot) || !strings.Contains(err.Error(), "format 5") {
 		t.Errorf("next format: %v", err)
 	}
 }

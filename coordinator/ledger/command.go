@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"rescore/partition"
 	"rescore/partition/job"
 )
@@ -483,8 +485,15 @@ func (SweepReply) isReply()    {}
 // heartbeats (raft.SuggestedMaxDataSize).
 const EntryMax = 512 << 10
 
-// commandFormat is the format of every command so far.
-const commandFormat = 1
+// commandFormat is the format of every command but Complete, which is most of the log:
+// since format 2 its result is packed.
+const commandFormat, completeFormat = 1, 2
+
+// packedComplete is Complete in format 2.
+type packedComplete struct {
+	Lease  `cbor:"1,keyasint"`
+	Result cbor.ByteString `cbor:"2,keyasint"`
+}
 
 // EncodeCommand writes a command as a log entry: its number, its format, and
 // deterministic CBOR. It returns ErrTooLarge above EntryMax.
@@ -492,14 +501,18 @@ func EncodeCommand(cmd Command) ([]byte, error) {
 	if cmd == nil {
 		return nil, ErrUnknownCommand
 	}
-	body, err := encoder.Marshal(cmd)
+	format, content := byte(commandFormat), any(cmd)
+	if c, ok := cmd.(Complete); ok {
+		format, content = completeFormat, packedComplete{c.Lease, cbor.ByteString(packResult(c.Result))}
+	}
+	body, err := encoder.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", cmd.Kind(), err)
 	}
 	if len(body)+2 > EntryMax {
 		return nil, fmt.Errorf("encode %s of %d bytes, limit %d: %w", cmd.Kind(), len(body)+2, EntryMax, ErrTooLarge)
 	}
-	return append([]byte{byte(cmd.Kind()), commandFormat}, body...), nil
+	return append([]byte{byte(cmd.Kind()), format}, body...), nil
 }
 
 // DecodeCommand reads a log entry. An unknown number or format is
@@ -514,6 +527,9 @@ func DecodeCommand(data []byte) (Command, error) {
 		return nil, fmt.Errorf("decode command of %d bytes: %w", len(data), ErrTooLarge)
 	}
 	kind, format, body := Kind(data[0]), data[1], data[2:]
+	if kind == KindComplete && format == completeFormat {
+		return decodePacked(body)
+	}
 	if format != commandFormat {
 		return nil, fmt.Errorf("decode %s format %d: %w", kind, format, ErrUnknownCommand)
 	}
@@ -564,6 +580,18 @@ func DecodeCommand(data []byte) (Command, error) {
 		return decodeCommand[Sweep](body)
 	}
 	return nil, fmt.Errorf("decode %s: %w", kind, ErrUnknownCommand)
+}
+
+func decodePacked(body []byte) (Command, error) {
+	var p packedComplete
+	if err := decoder.Unmarshal(body, &p); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", KindComplete, err)
+	}
+	r, err := unpackResult(string(p.Result))
+	if err != nil {
+		return nil, fmt.Errorf("decode %s: %w", KindComplete, err)
+	}
+	return Complete{p.Lease, r}, nil
 }
 
 func decodeCommand[C Command](body []byte) (Command, error) {

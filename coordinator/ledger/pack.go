@@ -3,15 +3,21 @@ package ledger
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
+	"rescore/partition"
 	"rescore/partition/job"
 )
 
-// The packed form of what a task is told and reports, in memory only. It is about a
-// third of the structs: numbers are varints, digests their bytes and not their digits,
-// and a file's name is what it does not share with the one before it. Equal values are
-// equal bytes.
+// The packed form of what a task is told and reports: in memory, in snapshots since
+// format 4, and in log entries of Complete since format 2. It is about a third of the
+// structs: numbers are varints, digests their bytes and not their digits, and a file's
+// name is what it does not share with the one before it. Equal values are equal bytes,
+// and no other bytes are taken for them.
+
+// errPacked is returned for bytes that were not packed here.
+var errPacked = errors.New("damaged: it is not the packed form of anything")
 
 // packPlan packs what a Task does not hold as fields of its own.
 func packPlan(t job.Task) string {
@@ -25,7 +31,7 @@ func packPlan(t job.Task) string {
 }
 
 // unpackPlan is the inverse of packPlan.
-func unpackPlan(packed string) (slices []job.Slice, staged []job.File) {
+func unpackPlan(packed string) (slices []job.Slice, staged []job.File, err error) {
 	u := unpacker{rest: packed}
 	if n := u.count(); n > 0 {
 		slices = make([]job.Slice, n)
@@ -35,30 +41,54 @@ func unpackPlan(packed string) (slices []job.Slice, staged []job.File) {
 			Month: int(u.varint()), File: int(u.varint()), First: u.varint(), Rows: u.varint(), Offset: u.varint(), Bytes: u.varint(),
 		}
 	}
-	return slices, u.files()
+	staged = u.files()
+	return slices, staged, u.end()
 }
 
-// packResult packs a result: its files, and the rest as it is written to disk.
+// packResult packs a result.
 func packResult(r job.Result) string {
-	b := packFiles(nil, r.Files)
-	r.Files = nil
-	rest, err := encoder.Marshal(r)
-	if err != nil { // it has no field that cannot be encoded
-		panic(fmt.Sprintf("ledger: pack a result: %v", err))
+	b := packFiles(make([]byte, 0, 512), r.Files)
+	for _, s := range [...]partition.Sum{r.Keys, r.Rows} {
+		b = packSum(b, s)
 	}
-	return string(append(b, rest...))
+	numbers(&r, func(n *int64) { b = binary.AppendVarint(b, *n) })
+	b = binary.AppendUvarint(b, uint64(len(r.Drift)))
+	for _, counts := range r.Drift {
+		b = packNumbers(b, counts)
+	}
+	return string(packNumbers(b, r.Nulls))
 }
 
 // unpackResult is the inverse of packResult.
-func unpackResult(packed string) job.Result {
+func unpackResult(packed string) (r job.Result, err error) {
 	u := unpacker{rest: packed}
-	files := u.files()
-	var r job.Result
-	if err := decoder.Unmarshal([]byte(u.rest), &r); err != nil {
-		panic(fmt.Sprintf("ledger: unpack a result: %v", err))
+	r.Files = u.files()
+	r.Keys, r.Rows = u.sum(), u.sum()
+	numbers(&r, func(n *int64) { *n = u.varint() })
+	if n := u.count(); n > 0 {
+		r.Drift = make([][]int64, n)
 	}
-	r.Files = files
-	return r
+	for i := range r.Drift {
+		r.Drift[i] = u.numbers()
+	}
+	r.Nulls = u.numbers()
+	return r, u.end()
+}
+
+// numbers calls do with every number of a result that stands in no list, in the order
+// in which they are packed.
+func numbers(r *job.Result, do func(*int64)) {
+	c, t := &r.Counts, &r.Tally
+	for _, n := range [...]*int64{&c.In, &c.Scored, &c.Excluded, &c.Rejected, &c.Duplicate, &t.Warn, &t.BadValues,
+		&t.Explained.None, &t.Explained.Path, &t.Explained.Exact,
+		&r.Timing.Read, &r.Timing.Score, &r.Timing.Write, &r.Timing.Verify} {
+		do(n)
+	}
+	for _, list := range [...][]int64{t.Fired[:], t.Unknown[:], t.Risk[:], t.Decision[:], t.Reason[:], t.Priority[:]} {
+		for i := range list {
+			do(&list[i])
+		}
+	}
 }
 
 func packFiles(b []byte, files []job.File) []byte {
@@ -85,47 +115,169 @@ func packText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
+func packNumbers(b []byte, list []int64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, n := range list {
+		b = binary.AppendVarint(b, n)
+	}
+	return b
+}
+
+// packSum packs a sum, which is spread over all its bits unless it is of nothing.
+func packSum(b []byte, s partition.Sum) []byte {
+	if s == (partition.Sum{}) {
+		return append(b, 0)
+	}
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(append(b, 1), s.Hi), s.Lo)
+}
+
 // packDigest packs what should be hexadecimal digits, and is kept whatever it is: a 0
 // and the text, or else one more than the number of bytes and the bytes.
 func packDigest(b []byte, s string) []byte {
-	if data, err := hex.DecodeString(s); err == nil && hex.EncodeToString(data) == s {
-		return append(binary.AppendUvarint(b, uint64(len(data))+1), data...)
+	if n := len(s) / 2; len(s)%2 == 0 && n <= digestMax {
+		start := len(b)
+		b = binary.AppendUvarint(b, uint64(n)+1)
+		for i := range n {
+			high, low := digits[s[2*i]], digits[s[2*i+1]]
+			if high|low > 15 {
+				return packText(append(b[:start], 0), s)
+			}
+			b = append(b, high<<4|low)
+		}
+		return b
 	}
 	return packText(append(b, 0), s)
 }
 
-// unpacker reads what was packed here, and panics on anything else.
-type unpacker struct{ rest string }
+// digestMax is the longest digest, in bytes, that is packed as one.
+const digestMax = 64
+
+// digits is what a hexadecimal digit stands for; above 15 is none, as are capitals,
+// which do not come back as they were.
+var digits = func() (d [256]byte) {
+	for i := range d {
+		d[i] = 0xff
+	}
+	for i, c := range []byte("0123456789abcdef") {
+		d[c] = byte(i)
+	}
+	return d
+}()
+
+// unpacker reads what was packed here. After anything else it is torn, and everything it
+// reads is nothing.
+type unpacker struct {
+	rest string
+	torn bool
+}
+
+// end returns an error unless what was packed here was read, and all of it.
+func (u *unpacker) end() error {
+	if u.torn || u.rest != "" {
+		return errPacked
+	}
+	return nil
+}
+
+func (u *unpacker) tear() { u.rest, u.torn = "", true }
 
 func (u *unpacker) take(n uint64) string {
+	if n > uint64(len(u.rest)) {
+		u.tear()
+		return ""
+	}
 	s := u.rest[:n]
 	u.rest = u.rest[n:]
 	return s
 }
 
-func (u *unpacker) count() uint64 {
+func (u *unpacker) uvarint() uint64 {
 	var n uint64
-	for shift := 0; ; shift += 7 {
-		c := u.rest[0]
-		u.rest = u.rest[1:]
-		n |= uint64(c&0x7f) << shift
+	for i := range len(u.rest) {
+		c := u.rest[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break
+		}
+		n |= uint64(c&0x7f) << (7 * i)
 		if c < 0x80 {
+			if c == 0 && i > 0 {
+				break // there is a shorter way to write it
+			}
+			u.rest = u.rest[i+1:]
 			return n
 		}
 	}
+	u.tear()
+	return 0
+}
+
+// count reads how many of something follow, each of a byte at least.
+func (u *unpacker) count() uint64 {
+	n := u.uvarint()
+	if n > uint64(len(u.rest)) {
+		u.tear()
+		return 0
+	}
+	return n
 }
 
 func (u *unpacker) varint() int64 {
-	n := u.count()
+	n := u.uvarint()
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-func (u *unpacker) digest() string {
+func (u *unpacker) numbers() []int64 {
 	n := u.count()
 	if n == 0 {
-		return u.take(u.count())
+		return nil
 	}
-	return hex.EncodeToString([]byte(u.take(n - 1)))
+	list := make([]int64, n)
+	for i := range list {
+		list[i] = u.varint()
+	}
+	return list
+}
+
+func (u *unpacker) sum() (s partition.Sum) {
+	switch u.take(1) {
+	case "\x00":
+	case "\x01":
+		if b := u.take(16); b != "" {
+			s.Hi, s.Lo = binary.BigEndian.Uint64([]byte(b[:8])), binary.BigEndian.Uint64([]byte(b[8:]))
+		}
+		if s == (partition.Sum{}) {
+			u.tear()
+		}
+	default:
+		u.tear()
+	}
+	return s
+}
+
+func (u *unpacker) digest() string {
+	n := u.uvarint()
+	if n == 0 {
+		s := u.take(u.count())
+		if len(s)%2 == 0 && len(s)/2 <= digestMax && isDigest(s) {
+			u.tear() // there is a shorter way to write it
+		}
+		return s
+	}
+	if n-1 > digestMax {
+		u.tear()
+		return ""
+	}
+	var text [2 * digestMax]byte
+	return string(text[:hex.Encode(text[:], []byte(u.take(n-1)))])
+}
+
+func isDigest(s string) bool {
+	for i := range len(s) {
+		if digits[s[i]] > 15 {
+			return false
+		}
+	}
+	return true
 }
 
 func (u *unpacker) files() []job.File {
@@ -137,11 +289,31 @@ func (u *unpacker) files() []job.File {
 	last := ""
 	for i := range files {
 		f := &files[i]
-		f.Kind = job.FileKind(u.take(1)[0])
-		f.Path = last[:u.count()] + u.take(u.count())
+		if kind := u.take(1); kind != "" {
+			f.Kind = job.FileKind(kind[0])
+		}
+		shared := u.uvarint()
+		if shared > uint64(len(last)) {
+			u.tear()
+			shared = 0
+		}
+		own := u.take(u.count())
+		if own != "" && shared < uint64(len(last)) && last[shared] == own[0] {
+			u.tear() // it shares more
+		}
+		f.Path = last[:shared] + own
 		f.Rows, f.Bytes = u.varint(), u.varint()
 		f.SHA256, f.Content = u.digest(), u.digest()
 		last = f.Path
 	}
 	return files
+}
+
+// must returns what was unpacked of bytes that a task holds: they were packed here, or
+// checked when they were read.
+func must[T any](what T, err error) T {
+	if err != nil {
+		panic(fmt.Sprintf("ledger: unpack a task: %v", err))
+	}
+	return what
 }

@@ -67,7 +67,10 @@ func TestNoFieldIsLostInPacking(t *testing.T) {
 	fill(reflect.ValueOf(&disk.Reason).Elem(), &n)
 	fill(reflect.ValueOf(&disk.From).Elem(), &n)
 	disk.Second = &Second{Token: 7, Worker: "w"}
-	back := disk.task()
+	back, err := disk.task()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := back.onDisk(); !reflect.DeepEqual(got, disk) {
 		t.Errorf("written %+v\nread    %+v", disk, got)
 	}
@@ -106,16 +109,60 @@ func TestWhatIsPackedComesBackAndEqualIsEqualBytes(t *testing.T) {
 		}
 		s, f := lists()
 		plan, result := packPlan(job.Task{Slices: s, Staged: f}), packResult(job.Result{Files: f})
-		gotSlices, gotFiles := unpackPlan(plan)
-		if !reflect.DeepEqual(gotSlices, s) || !reflect.DeepEqual(gotFiles, f) {
+		gotSlices, gotFiles, err := unpackPlan(plan)
+		if err != nil || !reflect.DeepEqual(gotSlices, s) || !reflect.DeepEqual(gotFiles, f) {
 			t.Fatalf("%+v %+v became %+v %+v", s, f, gotSlices, gotFiles)
 		}
-		if got := unpackResult(result); !reflect.DeepEqual(got.Files, f) {
-			t.Fatalf("%+v became %+v", f, got.Files)
+		if got, err := unpackResult(result); err != nil || !reflect.DeepEqual(got.Files, f) {
+			t.Fatalf("%+v became %+v: %v", f, got.Files, err)
 		}
 		s2, f2 := lists()
 		if same := reflect.DeepEqual(s, s2) && reflect.DeepEqual(f, f2); same != (packPlan(job.Task{Slices: s2, Staged: f2}) == plan) {
 			t.Fatalf("the same: %t, and the bytes say otherwise", same)
 		}
 	})
+}
+
+// FuzzUnpack: whatever bytes a snapshot or an entry of the log brings, they are what
+// was packed, to the byte, or refused.
+func FuzzUnpack(f *testing.F) {
+	var n int64
+	var plan job.Task
+	var result job.Result
+	fill(reflect.ValueOf(&plan).Elem(), &n)
+	fill(reflect.ValueOf(&result).Elem(), &n)
+	f.Add(packPlan(plan))
+	f.Add(packPlan(job.Task{}))
+	f.Add(packResult(result))
+	f.Add(packResult(job.Result{}))
+	f.Fuzz(func(t *testing.T, data string) {
+		if slices, staged, err := unpackPlan(data); err == nil && packPlan(job.Task{Slices: slices, Staged: staged}) != data {
+			t.Errorf("%q is taken for a plan", data)
+		}
+		if r, err := unpackResult(data); err == nil && packResult(r) != data {
+			t.Errorf("%q is taken for a result", data)
+		}
+	})
+}
+
+func TestWhatIsCutShortOrGoesOnIsRefused(t *testing.T) {
+	t.Parallel()
+	var n int64
+	var plan job.Task
+	var result job.Result
+	fill(reflect.ValueOf(&plan).Elem(), &n)
+	fill(reflect.ValueOf(&result).Elem(), &n)
+	for n, packed := 0, packPlan(plan); n < len(packed); n++ {
+		if _, _, err := unpackPlan(packed[:n]); err == nil {
+			t.Errorf("the first %d bytes of a plan are one", n)
+		}
+	}
+	for n, packed := 0, packResult(result); n < len(packed); n++ {
+		if _, err := unpackResult(packed[:n]); err == nil {
+			t.Errorf("the first %d bytes of a result are one", n)
+		}
+	}
+	if _, err := unpackResult(packResult(result) + "\x00"); err == nil {
+		t.Error("a result with a byte behind it is one")
+	}
 }

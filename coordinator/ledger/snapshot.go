@@ -22,7 +22,8 @@ import (
 //
 // A record is the head, then of each job what it is and, in chunks, its stages' tasks.
 // So a ledger is written and read a piece at a time, and costs no second copy of
-// itself. Formats 1 and 2 had one CBOR item in the place of the records and the 0.
+// itself. Tasks are written as they are kept, packed; format 3 wrote them as structs.
+// Formats 1 and 2 had one CBOR item in the place of the records and the 0.
 //
 // The same ledger gives the same bytes, whatever way it came about.
 const magic = "RSLEDGER"
@@ -38,8 +39,10 @@ const (
 type record struct {
 	Head  *head        `cbor:"1,keyasint,omitempty"`
 	Job   *Job         `cbor:"2,keyasint,omitempty"` // without tasks
-	Tasks []taskOnDisk `cbor:"3,keyasint,omitempty"` // the next ones of the last job
+	Tasks []taskOnDisk `cbor:"5,keyasint,omitempty"` // the next ones of the last job
 	Stage int          `cbor:"4,keyasint,omitempty"` // of Tasks
+
+	Tasks3 []task3 `cbor:"3,keyasint,omitempty"` // instead of Tasks, in format 3
 }
 
 // head is what comes first.
@@ -165,8 +168,8 @@ func Read(r io.Reader) (*State, error) {
 	switch format := start[len(magic)]; format {
 	case 1, 2:
 		s, err = readWhole(in, digest)
-	case Format:
-		s, err = readRecords(in, digest)
+	case 3, Format:
+		s, err = readRecords(in, digest, format)
 	default:
 		return nil, fmt.Errorf("%w: format %d, this build reads 1 to %d", ErrSnapshot, format, Format)
 	}
@@ -209,8 +212,8 @@ func readWhole(in io.Reader, digest hash.Hash) (*State, error) {
 	return s, nil
 }
 
-// readRecords reads what stands behind the header in format 3.
-func readRecords(in *bufio.Reader, digest hash.Hash) (*State, error) {
+// readRecords reads what stands behind the header in formats 3 and 4.
+func readRecords(in *bufio.Reader, digest hash.Hash, format byte) (*State, error) {
 	var s *State
 	var open *Job // whose tasks are being read
 	finish := func() error {
@@ -235,20 +238,31 @@ func readRecords(in *bufio.Reader, digest hash.Hash) (*State, error) {
 		if err := decoder.Unmarshal(data, &r); err != nil {
 			return nil, err
 		}
+		if (format == 3 && r.Tasks != nil) || (format != 3 && r.Tasks3 != nil) {
+			return nil, errors.New("tasks of another format")
+		}
+		tasks := len(r.Tasks) + len(r.Tasks3)
 		switch {
-		case r.Head != nil && s == nil && r.Job == nil && r.Tasks == nil:
+		case r.Head != nil && s == nil && r.Job == nil && tasks == 0:
 			h := r.Head
 			s = New()
 			s.index, s.cluster, s.generation, s.versions, s.rollings, s.markings = h.Index, h.Cluster, h.Generation, h.Versions, h.Rollings, h.Markings
-		case r.Job != nil && s != nil && r.Head == nil && r.Tasks == nil:
+		case r.Job != nil && s != nil && r.Head == nil && tasks == 0:
 			if err := finish(); err != nil {
 				return nil, err
 			}
 			open = r.Job
-		case len(r.Tasks) > 0 && open != nil && r.Head == nil && r.Job == nil && r.Stage >= 0 && r.Stage < len(open.Stages):
+		case tasks > 0 && open != nil && r.Head == nil && r.Job == nil && r.Stage >= 0 && r.Stage < len(open.Stages):
 			st := &open.Stages[r.Stage]
+			for i := range r.Tasks3 {
+				st.Tasks = append(st.Tasks, r.Tasks3[i].task())
+			}
 			for i := range r.Tasks {
-				st.Tasks = append(st.Tasks, r.Tasks[i].task())
+				t, err := r.Tasks[i].task()
+				if err != nil {
+					return nil, fmt.Errorf("stage %d task %d: %w", r.Stage, len(st.Tasks), err)
+				}
+				st.Tasks = append(st.Tasks, t)
 			}
 		default:
 			return nil, errors.New("records out of order")

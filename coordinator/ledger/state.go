@@ -14,7 +14,8 @@ import (
 //	1  survey and score
 //	2  the select stage: Task.Staged, Tally.Priority
 //	3  clusters: commands 13 to 22, job.Cancelled, Task.Second and From; written in records
-const Format = 3
+//	4  tasks in snapshots, and the results of Complete, are packed
+const Format = 4
 
 // State is the ledger: every job in the order of submission, and every version
 // published. Only Apply changes it. Reads are safe beside other reads; whoever

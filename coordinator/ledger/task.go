@@ -3,6 +3,8 @@ package ledger
 import (
 	"fmt"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"rescore/partition"
 	"rescore/partition/job"
 )
@@ -73,8 +75,8 @@ func newTask(t job.Task) Task {
 
 // Plan returns what a worker is told of the task.
 func (t *Task) Plan() job.Task {
-	slices, staged := unpackPlan(t.plan)
-	return job.Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, Slices: slices, Staged: staged}
+	slices, staged, err := unpackPlan(t.plan)
+	return must(job.Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, Slices: slices, Staged: staged}, err)
 }
 
 // is reports whether a task was planned so.
@@ -88,12 +90,50 @@ func (t *Task) Result() *job.Result {
 	if t.result == "" {
 		return nil
 	}
-	r := unpackResult(t.result)
+	r := must(unpackResult(t.result))
 	return &r
 }
 
-// taskOnDisk is a task as snapshots of every format have it.
+// taskOnDisk is a task as snapshots have it since format 4.
 type taskOnDisk struct {
+	Range    partition.Range `cbor:"1,keyasint"`
+	Rows     int64           `cbor:"2,keyasint"`
+	Keys     partition.Sum   `cbor:"3,keyasint"`
+	State    TaskState       `cbor:"4,keyasint"`
+	Token    job.Token       `cbor:"5,keyasint,omitempty"`
+	Worker   string          `cbor:"6,keyasint,omitempty"`
+	Attempts int             `cbor:"7,keyasint,omitempty"`
+	Failures int             `cbor:"8,keyasint,omitempty"`
+	Silences int             `cbor:"9,keyasint,omitempty"`
+	Reason   string          `cbor:"10,keyasint,omitempty"`
+	Second   *Second         `cbor:"11,keyasint,omitempty"`
+	From     job.ID          `cbor:"12,keyasint,omitempty"`
+	Plan     cbor.ByteString `cbor:"13,keyasint"`           // packed
+	Result   cbor.ByteString `cbor:"14,keyasint,omitempty"` // packed; absent until done
+}
+
+// onDisk returns what is written of a task.
+func (t *Task) onDisk() taskOnDisk {
+	return taskOnDisk{
+		t.Range, t.Rows, t.Keys, t.State, t.Token, t.Worker, t.Attempts, t.Failures, t.Silences, t.Reason, t.Second, t.From,
+		cbor.ByteString(t.plan), cbor.ByteString(t.result),
+	}
+}
+
+// task is the inverse of onDisk, of bytes that nobody has checked.
+func (d *taskOnDisk) task() (Task, error) {
+	_, _, err := unpackPlan(string(d.Plan))
+	if err == nil && d.Result != "" {
+		_, err = unpackResult(string(d.Result))
+	}
+	return Task{
+		Range: d.Range, Rows: d.Rows, Keys: d.Keys, State: d.State, Token: d.Token, Worker: d.Worker, Attempts: d.Attempts, Failures: d.Failures,
+		Silences: d.Silences, Reason: d.Reason, Second: d.Second, From: d.From, plan: string(d.Plan), result: string(d.Result),
+	}, err
+}
+
+// task3 is a task as snapshots of formats 1 to 3 have it.
+type task3 struct {
 	Plan     job.Task    `cbor:"1,keyasint"`
 	State    TaskState   `cbor:"2,keyasint"`
 	Token    job.Token   `cbor:"3,keyasint"`
@@ -107,15 +147,7 @@ type taskOnDisk struct {
 	From     job.ID      `cbor:"11,keyasint,omitempty"`
 }
 
-// onDisk returns what is written of a task.
-func (t *Task) onDisk() taskOnDisk {
-	return taskOnDisk{
-		t.Plan(), t.State, t.Token, t.Worker, t.Attempts, t.Failures, t.Silences, t.Reason, t.Result(), t.Second, t.From,
-	}
-}
-
-// task is the inverse of onDisk.
-func (d *taskOnDisk) task() Task {
+func (d *task3) task() Task {
 	t := newTask(d.Plan)
 	t.State, t.Token, t.Worker, t.Attempts, t.Failures = d.State, d.Token, d.Worker, d.Attempts, d.Failures
 	t.Silences, t.Reason, t.Second, t.From = d.Silences, d.Reason, d.Second, d.From
@@ -128,7 +160,7 @@ func (d *taskOnDisk) task() Task {
 // UnmarshalCBOR implements cbor.Unmarshaler, for formats 1 and 2, where tasks stood in
 // their job.
 func (t *Task) UnmarshalCBOR(data []byte) error {
-	var d taskOnDisk
+	var d task3
 	if err := decoder.Unmarshal(data, &d); err != nil {
 		return err
 	}
