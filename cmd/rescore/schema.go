@@ -20,6 +20,11 @@ func jobSchema() *jsonschema.Schema {
 	s := reflected(job.Default(), "Rescore job file", job.Doc)
 	annotate(s, reflect.ValueOf(job.Default()))
 	columns(s)
+	// A model is required, but of a preparation.
+	kind := jsonschema.NewProperties()
+	kind.Set("kind", &jsonschema.Schema{Const: job.KindPrepare})
+	s.If = &jsonschema.Schema{Properties: kind, Required: []string{"kind"}}
+	s.Else = &jsonschema.Schema{Required: []string{"model"}}
 	for _, section := range []string{"features", "custom_rules"} {
 		p, _ := s.Properties.Get(section)
 		table := formulas(section)

@@ -27,6 +27,14 @@ func (s Spec) Canonical() []byte {
 	if s.Input.Extra == nil {
 		s.Input.Extra = []Extra{}
 	}
+	if s.Kind == KindScore { // as jobs were before there was another kind
+		s.Kind = ""
+	}
+	if s.Kind == "" && s.Prepare.isDefault() {
+		s.Prepare = Prepare{}
+	} else if s.Prepare.Types == nil {
+		s.Prepare.Types = map[string]string{}
+	}
 	if s.Input.Columns == nil {
 		s.Input.Columns = map[string]Mapping{}
 	}
@@ -109,6 +117,9 @@ func ParseCanonical(data []byte) (Spec, error) {
 			err = fmt.Errorf("%w: %w", err, ErrRelease)
 		}
 		return Spec{}, fmt.Errorf("read canonical spec: %w", err)
+	}
+	if s.Kind == "" { // left out by Canonical, which says nothing of what a job is not
+		s.Prepare = Default().Prepare
 	}
 	var was, is any
 	if err := errors.Join(json.Unmarshal(data, &was), json.Unmarshal(s.Canonical(), &is)); err != nil {

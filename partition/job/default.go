@@ -6,6 +6,7 @@ package job
 func Default() Spec {
 	return Spec{
 		Version: 1,
+		Kind:    KindScore,
 		Input: Input{
 			Layout:        "wide",
 			MissingMonths: "refuse",
@@ -13,10 +14,11 @@ func Default() Spec {
 			CSV:           CSV{Delimiter: ",", Header: true, Null: []string{"", `\N`, "NULL"}},
 			Exclude:       Exclude{IoT: true},
 		},
-		Model:  Model{UndersamplingBeta: 1, Reasons: Explanation{Method: "path", Exact: "none", ExactPct: 1}},
-		Output: Output{Compression: "zstd"},
-		Gates:  Gates{RejectShareMax: 0.01, DuplicateShareMax: 0.01},
-		Run:    Run{PartitionRows: 250_000, BatchRows: 2048, MaxAttempts: 3},
+		Prepare: Prepare{MemoryMB: 256},
+		Model:   Model{UndersamplingBeta: 1, Reasons: Explanation{Method: "path", Exact: "none", ExactPct: 1}},
+		Output:  Output{Compression: "zstd"},
+		Gates:   Gates{RejectShareMax: 0.01, DuplicateShareMax: 0.01},
+		Run:     Run{PartitionRows: 250_000, BatchRows: 2048, MaxAttempts: 3},
 		Rules: Rules{
 			T1ThresholdFen:           [4]int64{170_000, 70_000, 30_000, 10_000},
 			T2Mode:                   "four_point",

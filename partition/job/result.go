@@ -23,11 +23,15 @@ type Token uint64
 // disk: append, never renumber, never reuse.
 type StageKind uint8
 
-// Stages. Later issues append exchanges (link) and report.
+// Stages. Later issues append link and report.
 const (
 	StageSurvey StageKind = 1 // read the input's layout: one task
 	StageScore  StageKind = 2 // score a number range: one task a partition
 	StageSelect StageKind = 3 // place a scored range in the whole base: one task a partition
+
+	// Of a preparation, after its survey:
+	StageExchange StageKind = 4 // sort a slice of the exports into a run, cut by range: one task a slice
+	StageMerge    StageKind = 5 // merge a range's pieces of every run: one task a partition
 )
 
 // String returns the stage's name.
@@ -39,6 +43,10 @@ func (k StageKind) String() string {
 		return "score"
 	case StageSelect:
 		return "select"
+	case StageExchange:
+		return "exchange"
+	case StageMerge:
+		return "merge"
 	}
 	return fmt.Sprintf("stage-%d", uint8(k))
 }
@@ -215,6 +223,10 @@ const (
 	FileSurvey  FileKind = 3
 	FileRanks   FileKind = 4 // an ecdf.Histogram of eligible rows, by what the policy ranks: of a partition, or of the base
 	FileContest FileKind = 5 // contest.Counts of the job's challengers, over a partition's rows
+	FileRun     FileKind = 6 // rows of an exchange task in order, by range
+	FilePieces  FileKind = 7 // of an exchange task where the rows of each range lie in its run; of a merge task where those of its range lie in all
+	FileCut     FileKind = 8 // the ranges that exchange tasks cut by
+	FileBase    FileKind = 9 // a partition of a prepared base
 )
 
 // Tally is the mergeable summary of scored rows. All exact counts.

@@ -18,15 +18,19 @@ type Spec struct {
 	Version int    `yaml:"version" json:"version" jsonschema:"enum=1"`                                              // format of this file: 1
 	Name    string `yaml:"name" json:"name" jsonschema:"required,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9_-]*$"` // the dataset's name: letters, digits, - and _
 	Month   int32  `yaml:"month" json:"month" jsonschema:"required,minimum=200001,maximum=209912"`                  // scoring month m, yyyymm; never "today"
+	// Kind is score (default), or prepare: sort unsorted exports into a base, with one
+	// row a number, which rescore prepare does. A preparation has no model, rules or policy.
+	Kind string `yaml:"kind" json:"kind,omitempty" jsonschema:"enum=score,enum=prepare"`
 
-	Input  Input  `yaml:"input" json:"input" jsonschema:"required"`
-	Model  Model  `yaml:"model" json:"model" jsonschema:"required"`
-	Files  Files  `yaml:"files" json:"-"` // read into the other keys: outside the digest
-	Rules  Rules  `yaml:"rules" json:"rules"`
-	Policy Policy `yaml:"policy" json:"policy"`
-	Output Output `yaml:"output" json:"output" jsonschema:"required"`
-	Gates  Gates  `yaml:"gates" json:"gates"`
-	Run    Run    `yaml:"run" json:"-"` // how, not what: outside the digest
+	Input   Input   `yaml:"input" json:"input" jsonschema:"required"`
+	Prepare Prepare `yaml:"prepare" json:"prepare,omitzero"` // of kind: prepare alone
+	Model   Model   `yaml:"model" json:"model"`              // of kind: score
+	Files   Files   `yaml:"files" json:"-"`                  // read into the other keys: outside the digest
+	Rules   Rules   `yaml:"rules" json:"rules"`
+	Policy  Policy  `yaml:"policy" json:"policy"`
+	Output  Output  `yaml:"output" json:"output" jsonschema:"required"`
+	Gates   Gates   `yaml:"gates" json:"gates"`
+	Run     Run     `yaml:"run" json:"-"` // how, not what: outside the digest
 
 	// Features are the users' own features, by name: a formula, or {formula, unit, doc}.
 	Features []Formula `yaml:"features" json:"features,omitempty"`
@@ -51,6 +55,25 @@ type Formula struct {
 	Unit schema.Unit `yaml:"unit" json:"unit,omitempty"` // of a feature; worked out when empty
 	Doc  string      `yaml:"doc" json:"doc,omitempty"`   // what it is for
 	At   Place       `yaml:"-" json:"-"`                 // where Text stands
+}
+
+// Prepare says how exports in any order become a base in the order of its numbers.
+// Every column is kept as it is, but the number's, which is written as an integer.
+type Prepare struct {
+	// Load is the column that says when a row was loaded: of the rows of a number the one
+	// with the highest value is kept. Without one, and where it is the same, the row of the
+	// last file by name is, and in a file the last row.
+	Load string `yaml:"load" json:"load"`
+	// LoadFormat of a load that is text: a Go layout, such as 02/01/2006 15:04:05. Without
+	// one, digits are a number, and other text is compared as it stands, which is right
+	// when the year comes first.
+	LoadFormat string `yaml:"load_format" json:"load_format"`
+	// Types of text columns that are to be written as numbers: int64 or float64, by
+	// name. A row whose value is no such number is rejected. Other text stays text.
+	Types map[string]string `yaml:"types" json:"types"`
+	// MemoryMB is how much memory a task sorts or merges in, in MB: a worker takes it once
+	// a slot. Default 256.
+	MemoryMB int `yaml:"memory_mb" json:"memory_mb" jsonschema:"minimum=16,maximum=1048576"`
 }
 
 // Input is where the base is and how its columns map to the canonical record.

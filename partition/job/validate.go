@@ -25,7 +25,10 @@ func Validate(s Spec) []Problem {
 	c.columns(s.Input)
 	c.tagging(s.Input.Columns)
 	c.extra(s.Input.Extra)
-	c.model(s.Model)
+	c.prepare(s)
+	if !s.Prepares() {
+		c.model(s.Model)
+	}
 	c.rules(s.Rules)
 	c.policy(s.Policy)
 	c.own(s)

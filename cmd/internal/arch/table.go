@@ -76,8 +76,9 @@ var table = []row{
 	{"worker/bundle", list("worker/model", "worker/score", "worker/transform", "partition/job", "partition/psi", "partition/schema"), nil},
 	{"worker/program", list("worker/bundle", "worker/kernel", "worker/lane", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/psi", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
-	{"worker/source", list("worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
-	{"worker/sink", list("partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
+	{"worker/intake", list("partition", "partition/job"), list(compress)},
+	{"worker/source", list("worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, brotli, compress, lz4, sync)},
+	{"worker/sink", list("worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, sync)},
 
@@ -126,7 +127,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/formula", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/formula", "worker/intake", "worker/program",
 }
 
 func list(names ...string) []string { return names }
