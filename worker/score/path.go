@@ -22,6 +22,9 @@ type path struct {
 	// of each tree. Width is a multiple of 16. It is nil where lists are faster
 	// (reason.go).
 	credit func(sums []int32, leaf [][blockRows]uint8, table *[grouped]*int32, width int)
+	// bunch writes the reasons of the rows whose leaves sum kept, in slots (bunch.go).
+	// It is nil where sum keeps none.
+	bunch func(code *[Reasons][blockRows]uint16, r *credits)
 }
 
 // plain runs on every processor. Its functions are the twins that the other paths

@@ -30,7 +30,8 @@ func paths() []path {
 			sum:       sumAVX512,
 			row:       rowAVX512,
 			order:     orderAVX512,
-			credit:    creditAVX512,
+			credit:    creditAVX2,
+			bunch:     bunchAVX512,
 		})
 	}
 	return list
@@ -59,16 +60,16 @@ func replay512(masks, planes *plane, nodes *node, count int)
 func encode512(leaf *[blockRows]uint8, masks *plane, leaves int, bits *[8]plane)
 
 //go:noescape
-func sum32(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
+func sum32(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 
 //go:noescape
-func sum64(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
+func sum64(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 
 //go:noescape
-func sum32Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
+func sum32Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 
 //go:noescape
-func sum64Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
+func sum64Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 
 func replayAVX512(masks, planes []plane, nodes []node) {
 	if len(nodes) > 0 {
@@ -87,23 +88,28 @@ const runMax = 500
 // sumAVX512 sums runs of trees whose tables are of a size.
 func sumAVX512(f *forest, trees []grown) {
 	masks, planes := &f.masks[0], &f.planes[0]
+	kept := f.kept
 	for len(trees) > 0 {
 		t, size, n := &trees[0], tableSize(trees[0].leaves()), 1
 		for size > 0 && n < min(len(trees), runMax) && tableSize(trees[n].leaves()) == size {
 			n++
 		}
 		drill, table := &f.drill[t.drill], &f.table[t.table]
+		var leaf *uint8
+		if kept != nil {
+			leaf, kept = &kept[0][0], kept[n:]
+		}
 		switch {
 		case size == 0:
 			f.sumLarge(t)
 		case size == 32 && f.single:
-			sum32Single(&f.singles[0], masks, planes, drill, table, n)
+			sum32Single(&f.singles[0], masks, planes, drill, table, n, leaf)
 		case size == 32:
-			sum32(&f.doubles[0], masks, planes, drill, table, n)
+			sum32(&f.doubles[0], masks, planes, drill, table, n, leaf)
 		case f.single:
-			sum64Single(&f.singles[0], masks, planes, drill, table, n)
+			sum64Single(&f.singles[0], masks, planes, drill, table, n, leaf)
 		default:
-			sum64(&f.doubles[0], masks, planes, drill, table, n)
+			sum64(&f.doubles[0], masks, planes, drill, table, n, leaf)
 		}
 		trees = trees[n:]
 	}

@@ -301,6 +301,22 @@ wide:
 	SWAP(4, Z31, Z6, Z9, Z2, Z12)    \
 	SWAP(4, Z31, Z8, Z10, Z3, Z14)
 
+// KEEP stores the leaves that BYTES has left at R12, and moves on to the next tree's;
+// nobody asks for them when R12 is 0.
+#define KEEP(kept) \
+	TESTQ R12, R12          \
+	JZ    kept              \
+	VMOVDQU64 Z0, 0(R12)    \
+	VMOVDQU64 Z1, 64(R12)   \
+	VMOVDQU64 Z2, 128(R12)  \
+	VMOVDQU64 Z3, 192(R12)  \
+	VMOVDQU64 Z11, 256(R12) \
+	VMOVDQU64 Z13, 320(R12) \
+	VMOVDQU64 Z12, 384(R12) \
+	VMOVDQU64 Z14, 448(R12) \
+	ADDQ $512, R12          \
+kept:
+
 // FIRST replays the drill at BX, with masks at R9: nothing is looked up meanwhile.
 #define FIRST(size, node) \
 	MOVQ BX, R11             \
@@ -375,13 +391,15 @@ node:                            \
 	LOOK32(leaf, (512*i+384))      \
 	NODE(4*i+3)
 
-// func sum32(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
+// func sum32(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 //
 // sumPlain, for trees of at most 32 leaves, each with a drill of 32 nodes and a table of
 // the low words of 32 values and then their high words. Looking a tree's values up
 // keeps the shuffles busy, replaying nodes loads and stores: while one tree is looked
-// up, the next is replayed. Sums stand in slots: rowAVX512.
-TEXT ·sum32(SB), NOSPLIT, $0-48
+// up, the next is replayed. Sums stand in slots: rowAVX512. Where leaf is not nil, it
+// gets the leaves of each tree, a byte a row: of 64 rows, those that are i more than a
+// multiple of eight are the i-th 64 bytes. What is above a leaf's bits is anything.
+TEXT ·sum32(SB), NOSPLIT, $0-56
 	MOVQ sum+0(FP), DI
 	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
@@ -390,11 +408,13 @@ TEXT ·sum32(SB), NOSPLIT, $0-48
 	LEAQ (64*const_drillStride)(R9), SI
 	FIRST(32, node)
 	MOVQ table+32(FP), R11
+	MOVQ leaf+48(FP), R12
 
 tree:
 	TURN(32)
 	FOLD
 	BYTES32
+	KEEP(kept)
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
 	VMOVDQU64 128(R11), Z18
@@ -424,10 +444,10 @@ tree:
 	LOOKSINGLE32(leaf, (256*i+192))\
 	NODE(4*i+3)
 
-// func sum32Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
+// func sum32Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 //
 // sum32 with tables of 32 float32s.
-TEXT ·sum32Single(SB), NOSPLIT, $0-48
+TEXT ·sum32Single(SB), NOSPLIT, $0-56
 	MOVQ sum+0(FP), DI
 	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
@@ -436,11 +456,13 @@ TEXT ·sum32Single(SB), NOSPLIT, $0-48
 	LEAQ (64*const_drillStride)(R9), SI
 	FIRST(32, node)
 	MOVQ table+32(FP), R11
+	MOVQ leaf+48(FP), R12
 
 tree:
 	TURN(32)
 	FOLD
 	BYTES32
+	KEEP(kept)
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
 	EACH(ROWSSINGLE32)
@@ -500,10 +522,10 @@ tree:
 	VPTERNLOGQ $0xfe, Z4, Z5, Z23   \
 	VPTERNLOGQ $0xfe, Z6, Z7, Z23
 
-// func sum64(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int)
+// func sum64(sum *float64, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 //
 // sum32 for 64 leaves.
-TEXT ·sum64(SB), NOSPLIT, $0-48
+TEXT ·sum64(SB), NOSPLIT, $0-56
 	MOVQ sum+0(FP), DI
 	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
@@ -512,11 +534,13 @@ TEXT ·sum64(SB), NOSPLIT, $0-48
 	LEAQ (64*const_drillStride)(R9), SI
 	FIRST(64, node)
 	MOVQ table+32(FP), R11
+	MOVQ leaf+48(FP), R12
 
 tree:
 	TURN(64)
 	FOLD64
 	BYTES64
+	KEEP(kept)
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
 	VMOVDQU64 128(R11), Z18
@@ -556,10 +580,10 @@ tree:
 	NODE(8*i+6)                    \
 	NODE(8*i+7)
 
-// func sum64Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int)
+// func sum64Single(sum *float32, masks, planes *plane, drill *node, table *uint32, trees int, leaf *uint8)
 //
 // sum32Single for 64 leaves.
-TEXT ·sum64Single(SB), NOSPLIT, $0-48
+TEXT ·sum64Single(SB), NOSPLIT, $0-56
 	MOVQ sum+0(FP), DI
 	MOVQ masks+8(FP), R9
 	MOVQ planes+16(FP), R10
@@ -568,11 +592,13 @@ TEXT ·sum64Single(SB), NOSPLIT, $0-48
 	LEAQ (64*const_drillStride)(R9), SI
 	FIRST(64, node)
 	MOVQ table+32(FP), R11
+	MOVQ leaf+48(FP), R12
 
 tree:
 	TURN(64)
 	FOLD64
 	BYTES64
+	KEEP(kept)
 	VMOVDQU64 0(R11), Z16
 	VMOVDQU64 64(R11), Z17
 	VMOVDQU64 128(R11), Z18

@@ -134,11 +134,13 @@ const creditsMax = 1 << 24
 // What a leaf credits to a feature is known beforehand, so that a tree costs a row a
 // few additions. Credits are integers, in units of which 2^30 are the most that
 // a sum can come to: rounding one moves it by less than a milliardth of that, and
-// integers add up to the same whatever the order. They are kept in two forms:
+// integers add up to the same whatever the order. They are kept in one of three forms:
 //
 //	lists    of each leaf the features on its path, and their credits
 //	tables   of each leaf a number for every feature, mostly 0: for vectors, which
 //	         make many additions side by side, and none is guessed wrong
+//	bunches  of each feature what trees together credit to it: for vectors that look
+//	         words up by themselves (bunch.go)
 type credits struct {
 	forest  *forest
 	feature []uint16 // codes of the columns: of the features any tree asks for, in order
@@ -149,7 +151,10 @@ type credits struct {
 	table []int32 // in the order of forest.value; nil where lists are used
 
 	tables [grouped]*int32 // those of a group of trees
-	sums   []int32         // blockRows rows of width
+	sums   []int32         // blockRows rows of width; of bunches: by column, rows in slots
+
+	bunches []bunches // of each column; nil where lists or tables are used
+	slots   *[Reasons][blockRows]uint16
 }
 
 // credit is an item of a leaf's list.
@@ -178,6 +183,14 @@ func newCredits(f *forest, e *model.Ensemble, by *attribution.Path) (*credits, e
 		}
 	}
 	r.start = append(r.start, uint32(len(r.list)))
+	if f.path.bunch != nil {
+		r.bunches = r.newBunches()
+	}
+	if r.bunches != nil {
+		f.kept = make([][blockRows]uint8, len(f.trees))
+		r.sums, r.slots = make([]int32, blockRows*len(r.feature)), new([Reasons][blockRows]uint16)
+		return r, nil
+	}
 	if leaves := len(r.start) - 1; f.path.credit != nil && leaves <= creditsMax/r.width {
 		r.table = make([]int32, leaves*r.width)
 		for i := range leaves {
@@ -239,9 +252,16 @@ func units(change, unit float64) int32 {
 }
 
 // explain writes the reasons of the first rows of the block that the forest
-// quantised last, as many as code has room for. Where fewer than three features
+// summed last, as many as code has room for. Where fewer than three features
 // raise the score, the others are 0.
 func (r *credits) explain(code *[Reasons][]uint16) {
+	if r.bunches != nil {
+		r.forest.path.bunch(r.slots, r)
+		for k := range code {
+			deal(code[k], &r.slots[k])
+		}
+		return
+	}
 	clear(r.sums)
 	f := r.forest
 	for trees := f.trees; len(trees) > 0; {

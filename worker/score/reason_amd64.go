@@ -1,26 +1,10 @@
 package score
 
 //go:noescape
-func credits512(sums *int32, leaf *uint8, table *[grouped]*int32, width int)
-
-//go:noescape
-func credit512(sums *int32, leaf *uint8, table *int32, width int)
-
-//go:noescape
 func credits256(sums *int32, leaf *uint8, table *[grouped]*int32, width int)
 
 //go:noescape
 func credit256(sums *int32, leaf *uint8, table *int32, width int)
-
-func creditAVX512(sums []int32, leaf [][blockRows]uint8, table *[grouped]*int32, width int) {
-	if len(leaf) == grouped {
-		credits512(&sums[0], &leaf[0][0], table, 4*width)
-		return
-	}
-	for i := range leaf {
-		credit512(&sums[0], &leaf[i][0], table[i], 4*width)
-	}
-}
 
 func creditAVX2(sums []int32, leaf [][blockRows]uint8, table *[grouped]*int32, width int) {
 	if len(leaf) == grouped {

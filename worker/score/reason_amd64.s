@@ -43,37 +43,6 @@
 	VZEROUPPER   \
 	RET
 
-// func credits512(sums *int32, leaf *uint8, table *[4]*int32, width int)
-TEXT ·credits512(SB), NOSPLIT, $0-32
-	FOUR
-
-row:
-	LOOKFOUR
-	XORQ BX, BX
-
-column:
-	VMOVDQU32 (DI)(BX*1), Z0
-	VPADDD (R12)(BX*1), Z0, Z0
-	VPADDD (R13)(BX*1), Z0, Z0
-	VPADDD (R14)(BX*1), Z0, Z0
-	VPADDD (R15)(BX*1), Z0, Z0
-	VMOVDQU32 Z0, (DI)(BX*1)
-	NEXT(column, row)
-
-// func credit512(sums *int32, leaf *uint8, table *int32, width int)
-TEXT ·credit512(SB), NOSPLIT, $0-32
-	ONE
-
-row:
-	LOOK(0(SI), R8, R12)
-	XORQ BX, BX
-
-column:
-	VMOVDQU32 (DI)(BX*1), Z0
-	VPADDD (R12)(BX*1), Z0, Z0
-	VMOVDQU32 Z0, (DI)(BX*1)
-	NEXT(column, row)
-
 // func credits256(sums *int32, leaf *uint8, table *[4]*int32, width int)
 TEXT ·credits256(SB), NOSPLIT, $0-32
 	FOUR

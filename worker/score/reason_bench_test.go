@@ -36,7 +36,7 @@ func BenchmarkReasons100x31x40(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			f.quantise(in, 0, blockRows)
+			f.raw(in, 0, blockRows)
 			b.ReportAllocs()
 			for b.Loop() {
 				r.explain(&code)

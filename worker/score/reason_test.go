@@ -216,13 +216,14 @@ func checkReasons(t *testing.T, e *model.Ensemble, rows [][]float64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (c.table != nil) != (f.path.credit != nil) {
-			t.Fatalf("path %s: tables are %v", f.path.name, c.table != nil)
+		small := !slices.ContainsFunc(f.trees, func(g grown) bool { return g.leaves() > bunchLeaves })
+		if (c.bunches != nil) != (f.path.bunch != nil && small) || (c.table != nil) != (f.path.credit != nil && c.bunches == nil) {
+			t.Fatalf("path %s: bunches are %v, tables %v", f.path.name, c.bunches != nil, c.table != nil)
 		}
 		var all [][Reasons]uint16
 		for first := 0; first < len(rows); first += blockRows {
 			n := min(blockRows, len(rows)-first)
-			f.quantise(in, first, n)
+			f.raw(in, first, n)
 			code := [Reasons][]uint16{make([]uint16, n), make([]uint16, n), make([]uint16, n)}
 			c.explain(&code)
 			for i := range n {

@@ -89,6 +89,7 @@ type forest struct {
 	planes []plane
 	masks  []plane // of the leaves of the largest tree, and to a multiple of 32
 	leaves *[grouped][blockRows]uint8
+	kept   [][blockRows]uint8 // of each tree what its rows' leaves were found to be; nil when nobody asks
 
 	// Sums, of one kind, are in slots, a path's order of rows.
 	doubles *[blockRows]float64
