@@ -5,15 +5,15 @@ import (
 	"math/bits"
 )
 
-// The decoders of Parquet's value encodings. They are our own, where parquet-go
-// has assembly, for three reasons: the number of values is bounded by what the
-// page header promised (a run of four bytes may claim two billion), nothing is
-// allocated per page, and no width read from a file reaches assembly, where a
-// fault ends the process. Every decoder fills dst exactly or returns an error.
+// The decoders of Parquet's value encodings. They are our own for three reasons: the
+// number of values is bounded by what the page header promised (a run of four bytes may
+// claim two billion), nothing is allocated per page, and no number from a file reaches
+// assembly before it was checked, for a fault there ends the process. Every decoder fills
+// dst exactly or returns an error.
 
 // unpack reads len(dst) unsigned integers of width bits, least significant bit
 // first. src must hold at least ceil(len(dst)*width/8) bytes; width is 0 to 64.
-func unpack[T int32 | uint32 | int64](dst []T, src []byte, width int) {
+func unpack[T uint32 | int64](dst []T, src []byte, width int) {
 	if width == 0 {
 		clear(dst)
 		return
@@ -62,7 +62,7 @@ func unpack[T int32 | uint32 | int64](dst []T, src []byte, width int) {
 
 // unpackTail is unpack for the last values, where eight bytes at once would
 // reach past src, and for the widest ones.
-func unpackTail[T int32 | uint32 | int64](dst []T, src []byte, bit, width int) {
+func unpackTail[T uint32 | int64](dst []T, src []byte, bit, width int) {
 	for i := range dst {
 		var v uint64
 		for got := 0; got < width; {
@@ -76,64 +76,133 @@ func unpackTail[T int32 | uint32 | int64](dst []T, src []byte, bit, width int) {
 	}
 }
 
-// decodeRuns reads Parquet's hybrid of run lengths and bit packing.
-func decodeRuns(dst []uint32, src []byte, width int) error {
+// runs reads Parquet's hybrid of run lengths and bit packing, some values at a time.
+type runs struct {
+	src    []byte // runs that follow
+	width  int
+	total  int    // values not yet read
+	left   int    // of them in the current run
+	same   bool   // which is one value
+	value  uint32 // this one
+	bits   []byte // or packed: whole groups of eight, but for the last of all
+	spare  [8]uint32
+	spared int // last values of spare: they are next, before bits
+}
+
+// open begins with the first of total values.
+func (r *runs) open(src []byte, total, width int) error {
 	if width < 0 || width > 32 {
 		return corrupt("indexes %d bits wide", width)
 	}
+	r.src, r.width, r.total, r.left = src, width, total, 0
 	if width == 0 { // a dictionary of one value
-		clear(dst)
+		r.same, r.value, r.left = true, 0, total
+	}
+	return nil
+}
+
+// openPacked begins with the first of total values that are packed in bits, all of them
+// there.
+func (r *runs) openPacked(bits []byte, total, width int) {
+	r.src, r.width, r.total, r.left, r.same, r.bits, r.spared = nil, width, total, total, false, bits, 0
+}
+
+// begin goes to the next run.
+func (r *runs) begin() error {
+	h, n := binary.Uvarint(r.src)
+	if n <= 0 {
+		return corrupt("a run is missing, %d values short", r.total)
+	}
+	src := r.src[n:]
+	r.spared = 0
+	if r.same = h&1 == 0; r.same { // one value, h/2 times
+		size := (r.width + 7) / 8
+		if len(src) < size {
+			return corrupt("a run ends early")
+		}
+		if h == 0 {
+			return corrupt("a run of no values")
+		}
+		r.value = 0
+		for i := range size {
+			r.value |= uint32(src[i]) << (8 * i)
+		}
+		r.src, r.left = src[size:], int(min(h>>1, uint64(r.total)))
 		return nil
 	}
+	groups := h >> 1
+	if groups == 0 {
+		return corrupt("a packed run of no values")
+	}
+	r.left = r.total
+	if groups <= uint64(r.total)/8 {
+		r.left = int(groups) * 8
+	}
+	need := (r.left*r.width + 7) / 8
+	if len(src) < need {
+		return corrupt("packed values end early")
+	}
+	// Padding of the last group may be absent; a whole group may not.
+	whole := len(src)
+	if groups < uint64(len(src)) {
+		whole = min(whole, int(groups)*r.width)
+	}
+	whole = max(whole, need)
+	r.bits, r.src = src[:whole], src[whole:]
+	return nil
+}
+
+// read reads the next values, of which there are as many, and returns the greatest.
+func (r *runs) read(dst []uint32) (top uint32, err error) {
+	r.total -= len(dst)
 	for len(dst) > 0 {
-		h, n := binary.Uvarint(src)
-		if n <= 0 {
-			return corrupt("a run is missing, %d values short", len(dst))
+		if r.left == 0 {
+			r.total += len(dst)
+			err := r.begin()
+			r.total -= len(dst)
+			if err != nil {
+				return 0, err
+			}
 		}
-		src = src[n:]
-		if h&1 == 0 { // one value, h/2 times
-			size := (width + 7) / 8
-			if len(src) < size {
-				return corrupt("a run ends early")
-			}
-			var v uint32
-			for i := range size {
-				v |= uint32(src[i]) << (8 * i)
-			}
-			src = src[size:]
-			count := int(min(h>>1, uint64(len(dst))))
-			if count == 0 {
-				return corrupt("a run of no values")
-			}
-			run := dst[:count]
+		n := min(len(dst), r.left)
+		switch {
+		case r.same:
+			run, v := dst[:n], r.value
 			for i := range run {
 				run[i] = v
 			}
-			dst = dst[count:]
+			top = max(top, v)
+		case r.spared > 0:
+			n = copy(dst[:n], r.spare[len(r.spare)-r.spared:])
+			for _, v := range dst[:n] {
+				top = max(top, v)
+			}
+			r.spared -= n
+		case n < len(r.spare): // a part of a group: the others are for later
+			var group [32]byte
+			size := copy(group[:r.width], r.bits)
+			unpack(r.spare[:], group[:], r.width)
+			r.spared, r.bits = len(r.spare), r.bits[size:]
 			continue
+		default:
+			n &^= 7
+			size := n / 8 * r.width
+			top = max(top, unpackCodes(dst[:n], r.bits[:size], r.width))
+			r.bits = r.bits[size:]
 		}
-		groups := h >> 1
-		if groups == 0 {
-			return corrupt("a packed run of no values")
-		}
-		count := len(dst)
-		if groups <= uint64(count)/8 {
-			count = int(groups) * 8
-		}
-		need := (count*width + 7) / 8
-		if len(src) < need {
-			return corrupt("packed values end early")
-		}
-		// Padding of the last group may be absent; a whole group may not.
-		whole := len(src)
-		if groups < uint64(len(src)) {
-			whole = min(whole, int(groups)*width)
-		}
-		unpack(dst[:count], src[:max(whole, need)], width)
-		src = src[max(whole, need):]
-		dst = dst[count:]
+		dst, r.left = dst[n:], r.left-n
 	}
-	return nil
+	return top, nil
+}
+
+// unpackCodes reads len(dst) integers of width bits, 1 to 32, from src, which they
+// fill: they are whole groups of eight. It returns the greatest.
+func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
+	unpack(dst, src, width)
+	for _, v := range dst {
+		top = max(top, v)
+	}
+	return top
 }
 
 // decodeLevels reads n definition levels of an optional top-level column, which
@@ -178,84 +247,120 @@ func decodeLevels(bitmap []byte, n int, src []byte) (set int, err error) {
 	return set, nil
 }
 
-// deltaHeader reads the start of a DELTA_BINARY_PACKED run and checks that it
-// promises n values.
-func deltaHeader(src []byte, n int) (blockSize, perMini int, first int64, rest []byte, err error) {
+// deltas reads DELTA_BINARY_PACKED integers, some at a time. Sums wrap, as the format
+// says.
+type deltas struct {
+	src    []byte // what follows the current part
+	total  int    // values not yet read
+	last   int64  // the value before them
+	first  bool   // it is the next one
+	block  int    // values of a block
+	part   int    // of a part of it
+	widths []byte // of the parts of the block that follow
+	least  int64  // difference in the block
+	spare  []int64
+	spared int // last values of spare: they are next
+}
+
+// open reads the start of a run and checks that it promises total values.
+func (d *deltas) open(src []byte, total int) error {
 	var head [3]uint64
 	for i := range head {
 		v, k := binary.Uvarint(src)
 		if k <= 0 {
-			return 0, 0, 0, nil, corrupt("a delta header ends early")
+			return corrupt("a delta header ends early")
 		}
 		head[i], src = v, src[k:]
 	}
 	first, k := binary.Varint(src)
 	if k <= 0 {
-		return 0, 0, 0, nil, corrupt("a delta header ends early")
+		return corrupt("a delta header ends early")
 	}
-	block, minis, total := head[0], head[1], head[2]
-	if block == 0 || block%128 != 0 || block > 1<<16 || minis == 0 || minis > block || block%minis != 0 || block/minis%32 != 0 {
-		return 0, 0, 0, nil, corrupt("delta blocks of %d values in %d parts", block, minis)
+	block, parts, count := head[0], head[1], head[2]
+	if block == 0 || block%128 != 0 || block > 1<<16 || parts == 0 || parts > block || block%parts != 0 || block/parts%32 != 0 {
+		return corrupt("delta blocks of %d values in %d parts", block, parts)
 	}
-	if total != uint64(n) {
-		return 0, 0, 0, nil, corrupt("%d delta values where the page holds %d", total, n)
+	if count != uint64(total) {
+		return corrupt("%d delta values where the page holds %d", count, total)
 	}
-	return int(block), int(block / minis), first, src[k:], nil
+	d.src, d.total, d.last, d.first = src[k:], total, first, true
+	d.block, d.part, d.widths, d.spared = int(block), int(block/parts), nil, 0
+	return nil
+}
+
+// read reads the next values, of which there are as many.
+func (d *deltas) read(dst []int64) error {
+	if d.first && len(dst) > 0 {
+		d.first = false
+		dst[0] = d.last
+		dst, d.total = dst[1:], d.total-1
+	}
+	for len(dst) > 0 {
+		if d.spared > 0 {
+			n := copy(dst, d.spare[len(d.spare)-d.spared:])
+			dst, d.total, d.spared = dst[n:], d.total-n, d.spared-n
+			continue
+		}
+		if len(d.widths) == 0 {
+			if err := d.begin(); err != nil {
+				return err
+			}
+		}
+		width := int(d.widths[0])
+		if width > 64 {
+			return corrupt("deltas %d bits wide", width)
+		}
+		count := min(d.part, d.total) // the last part may be cut, or padded
+		if need := (count*width + 7) / 8; len(d.src) < need {
+			return corrupt("deltas end early")
+		}
+		size := min(d.part*width/8, len(d.src))
+		to := dst
+		if count > len(dst) {
+			to = grow(&d.spare, count)
+			d.spared = count
+		}
+		d.last = sums(to[:count], d.src[:size], width, d.least, d.last)
+		d.src, d.widths = d.src[size:], d.widths[1:]
+		if d.spared == 0 {
+			dst, d.total = dst[count:], d.total-count
+		}
+	}
+	return nil
+}
+
+// begin goes to the next block.
+func (d *deltas) begin() error {
+	least, k := binary.Varint(d.src)
+	parts := d.block / d.part
+	if k <= 0 || len(d.src)-k < parts {
+		return corrupt("a delta block ends early")
+	}
+	d.least, d.widths, d.src = least, d.src[k:k+parts], d.src[k+parts:]
+	return nil
+}
+
+// sums reads len(dst) differences of width bits and adds each, and least, to the value
+// before it, which is last for the first. It returns the last one.
+func sums(dst []int64, src []byte, width int, least, last int64) int64 {
+	unpack(dst, src, width)
+	for i, v := range dst {
+		last += least + v
+		dst[i] = last
+	}
+	return last
 }
 
 // decodeDelta reads DELTA_BINARY_PACKED values and returns the bytes after them.
-// Sums wrap, as the format says.
-func decodeDelta[T int32 | int64](dst []T, src []byte) ([]byte, error) {
-	block, perMini, first, src, err := deltaHeader(src, len(dst))
-	if err != nil || len(dst) == 0 {
-		return src, err
+func decodeDelta(dst []int64, src []byte) ([]byte, error) {
+	var d deltas
+	if err := d.open(src, len(dst)); err != nil {
+		return nil, err
 	}
-	last := T(first)
-	dst[0] = last
-	dst = dst[1:]
-	for len(dst) > 0 {
-		least, k := binary.Varint(src)
-		minis := block / perMini
-		if k <= 0 || len(src)-k < minis {
-			return nil, corrupt("a delta block ends early")
-		}
-		widths := src[k : k+minis]
-		src = src[k+minis:]
-		step := T(least)
-		for _, w := range widths {
-			if len(dst) == 0 {
-				break // parts that hold no value have no bytes
-			}
-			width := int(w)
-			if width > 64 {
-				return nil, corrupt("deltas %d bits wide", width)
-			}
-			count := min(perMini, len(dst))
-			have := perMini * width / 8
-			if need := (count*width + 7) / 8; len(src) < need {
-				return nil, corrupt("deltas end early")
-			}
-			have = min(have, len(src))
-			run := dst[:count]
-			unpackDelta(run, src[:have], width)
-			for i := range run {
-				last += step + run[i]
-				run[i] = last
-			}
-			src = src[have:]
-			dst = dst[count:]
-		}
+	if err := d.read(dst); err != nil {
+		return nil, err
 	}
-	return src, nil
-}
-
-func unpackDelta[T int32 | int64](dst []T, src []byte, width int) {
-	switch d := any(dst).(type) {
-	case []int32:
-		unpack(d, src, width)
-	case []int64:
-		unpack(d, src, width)
-	}
+	return d.src, nil
 }
 
 // decodeSplit reads BYTE_STREAM_SPLIT: byte k of every value stands in stream k.
@@ -305,7 +410,7 @@ func (t *text) decodePlain(n int, src []byte) error {
 }
 
 // decodeDeltaLength reads n DELTA_LENGTH_BYTE_ARRAY values; sizes is scratch.
-func (t *text) decodeDeltaLength(n int, src []byte, sizes *[]int32) error {
+func (t *text) decodeDeltaLength(n int, src []byte, sizes *[]int64) error {
 	size := grow(sizes, n)
 	src, err := decodeDelta(size, src)
 	if err != nil {
@@ -314,7 +419,8 @@ func (t *text) decodeDeltaLength(n int, src []byte, sizes *[]int32) error {
 	t.offs = append(t.offs[:0], 0)
 	total := 0
 	for _, s := range size {
-		if s < 0 || int(s) > len(src)-total {
+		s = int64(int32(s)) // sums wrap
+		if s < 0 || s > int64(len(src)-total) {
 			return corrupt("a string of %d bytes where %d are left", s, len(src)-total)
 		}
 		total += int(s)
@@ -326,7 +432,7 @@ func (t *text) decodeDeltaLength(n int, src []byte, sizes *[]int32) error {
 
 // decodeDeltaText reads n DELTA_BYTE_ARRAY values, each a prefix of the one
 // before and a suffix; prefixes and sizes are scratch.
-func (t *text) decodeDeltaText(n int, src []byte, prefixes, sizes *[]int32) error {
+func (t *text) decodeDeltaText(n int, src []byte, prefixes, sizes *[]int64) error {
 	prefix, size := grow(prefixes, n), grow(sizes, n)
 	src, err := decodeDelta(prefix, src)
 	if err != nil {
@@ -338,10 +444,11 @@ func (t *text) decodeDeltaText(n int, src []byte, prefixes, sizes *[]int32) erro
 	t.data, t.offs = t.data[:0], append(t.offs[:0], 0)
 	last := 0
 	for i := range n {
-		p, s := int(prefix[i]), int(size[i])
-		if p < 0 || p > len(t.data)-last || s < 0 || s > len(src) {
-			return corrupt("a string of %d and %d bytes does not fit", p, s)
+		prefix[i], size[i] = int64(int32(prefix[i])), int64(int32(size[i])) // sums wrap
+		if prefix[i] < 0 || prefix[i] > int64(len(t.data)-last) || size[i] < 0 || size[i] > int64(len(src)) {
+			return corrupt("a string of %d and %d bytes does not fit", prefix[i], size[i])
 		}
+		p, s := int(prefix[i]), int(size[i])
 		// A long prefix repeated by every value expands without bound.
 		if len(t.data)+p+s > pageBytesMax {
 			return corrupt("strings of more than %d bytes in a page", pageBytesMax)
@@ -404,7 +511,12 @@ func copyBits(dst []byte, at int, src []byte, from, n int) {
 		copy(out[:whole], src[from>>3:])
 	} else {
 		in := src[from>>3:]
-		for i := range whole {
+		i := 0
+		for ; i+8 <= whole; i += 8 {
+			w := binary.LittleEndian.Uint64(in[i:])>>shift | uint64(in[i+8])<<(64-shift)
+			binary.LittleEndian.PutUint64(out[i:], w)
+		}
+		for ; i < whole; i++ {
 			out[i] = in[i]>>shift | in[i+1]<<(8-shift)
 		}
 	}
@@ -412,6 +524,26 @@ func copyBits(dst []byte, at int, src []byte, from, n int) {
 	for ; n > 0; at, from, n = at+1, from+1, n-1 {
 		setBit(dst, at, bit(src, from))
 	}
+}
+
+// wordSlack is how many bytes follow a bitmap that is read a word at a time.
+const wordSlack = 16
+
+// validity writes n bits from bit at of levels, behind which there is slack, as words,
+// the bits past the last one clear. It returns the words and how many bits are set.
+func validity(words *[]uint64, levels []byte, at, n int) (list []uint64, set int) {
+	list = grow(words, (n+63)>>6)
+	shift := at & 7
+	levels = levels[at>>3:]
+	for i := range list {
+		w := binary.LittleEndian.Uint64(levels[8*i:])>>shift | uint64(levels[8*i+8])<<(64-shift)
+		if left := n - i<<6; left < 64 {
+			w &= 1<<left - 1
+		}
+		list[i] = w
+		set += bits.OnesCount64(w)
+	}
+	return list, set
 }
 
 // countBits returns how many of n bits from bit at are set.

@@ -10,6 +10,28 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/rle"
 )
 
+// decodeRuns reads len(dst) values at once.
+func decodeRuns(dst []uint32, src []byte, width int) error {
+	var r runs
+	if err := r.open(src, len(dst), width); err != nil {
+		return err
+	}
+	_, err := r.read(dst)
+	return err
+}
+
+// inParts calls read with dst in pieces of up to most values.
+func inParts[T any](r *rand.Rand, dst []T, most int, read func([]T) error) error {
+	for len(dst) > 0 {
+		n := min(len(dst), r.IntN(most+1))
+		if err := read(dst[:n]); err != nil {
+			return err
+		}
+		dst = dst[n:]
+	}
+	return nil
+}
+
 func TestRunsOfEveryWidthDecodeWhatParquetGoEncodes(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 1))
@@ -37,6 +59,23 @@ func TestRunsOfEveryWidthDecodeWhatParquetGoEncodes(t *testing.T) {
 					t.Fatalf("width %d, value %d of %d is %d, want %d", width, i, n, got[i], src[i])
 				}
 			}
+			for _, most := range []int{1, 9, 100} {
+				var cursor runs
+				if err := cursor.open(b, n, width); err != nil {
+					t.Fatal(err)
+				}
+				parts := make([]uint32, n)
+				err := inParts(r, parts, most, func(part []uint32) error {
+					top, err := cursor.read(part)
+					if want := slices.Max(append(part, 0)); top != want {
+						t.Fatalf("width %d: the greatest of %d values is %d, want %d", width, len(part), top, want)
+					}
+					return err
+				})
+				if err != nil || !slices.Equal(parts, got) {
+					t.Fatalf("width %d, %d values read in parts of up to %d differ: %v", width, n, most, err)
+				}
+			}
 			if n > 0 && width > 0 {
 				if err := decodeRuns(make([]uint32, n+8), b, width); err == nil {
 					t.Fatalf("width %d: %d values were read of %d", width, n+8, n)
@@ -51,7 +90,7 @@ func TestDeltasDecodeWhatParquetGoEncodes(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for bits := range 65 {
 		for _, n := range []int{1, 2, 31, 32, 33, 127, 128, 129, 130, 1000} {
-			a, b := make([]int64, n), make([]int32, n)
+			a, b, wide := make([]int64, n), make([]int32, n), make([]int64, n)
 			for i := range a {
 				v := r.Uint64()
 				if bits < 64 {
@@ -70,9 +109,18 @@ func TestDeltasDecodeWhatParquetGoEncodes(t *testing.T) {
 			if enc, err = parquet.DeltaBinaryPacked.EncodeInt32(nil, b); err != nil {
 				t.Fatal(err)
 			}
-			got32 := make([]int32, n)
-			if _, err := decodeDelta(got32, enc); err != nil || !slices.Equal(got32, b) {
+			if _, err := decodeDelta(wide, enc); err != nil || !slices.EqualFunc(wide, b, func(x int64, y int32) bool { return int32(x) == y }) {
 				t.Fatalf("%d bits, %d values of 32: %v", bits, n, err)
+			}
+			for _, most := range []int{1, 33, 200} {
+				var cursor deltas
+				if err := cursor.open(enc, n); err != nil {
+					t.Fatal(err)
+				}
+				parts := make([]int64, n)
+				if err := inParts(r, parts, most, cursor.read); err != nil || !slices.Equal(parts, wide) {
+					t.Fatalf("%d bits, %d values read in parts of up to %d differ: %v", bits, n, most, err)
+				}
 			}
 		}
 	}
@@ -150,7 +198,7 @@ func TestHostileRunsAreRefusedAndAllocateNothing(t *testing.T) {
 	t.Parallel()
 	dst := make([]uint32, 100)
 	var txt text
-	var a, b []int32
+	var a, b []int64
 	for name, decode := range map[string]func() error{
 		"run of nothing":        func() error { return decodeRuns(dst, []byte{0, 0}, 8) },
 		"packed run of nothing": func() error { return decodeRuns(dst, []byte{1}, 8) },

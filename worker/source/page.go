@@ -13,7 +13,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/pierrec/lz4/v4"
 
@@ -56,15 +55,13 @@ func (w *window) at(off int64, n int, end int64) ([]byte, error) {
 	return w.buf[off-w.off:][:n], nil
 }
 
-// values are decoded values of one page or dictionary, nulls left out. The
-// slice that is set is the one of the column's physical type: booleans are
-// i32 0 and 1, INT96 are i32 days since 1970.
+// values are all values of a dictionary or, where they cannot be read bit by bit, of a
+// page, nulls left out. The one that is set is the one of the column's physical type:
+// booleans are 0 and 1, INT96 are days since 1970, floats are doubles.
 type values struct {
-	i32 []int32
-	i64 []int64
-	f32 []float32
-	f64 []float64
-	txt text
+	ints   []int64
+	floats []float64
+	txt    text
 }
 
 // chunk is one column of one row group.
@@ -74,10 +71,12 @@ type chunk struct {
 	codec      format.CompressionCodec
 	kind       format.Type
 	optional   bool
+	unsigned   bool // its integers of 32 bits
 }
 
-// pages reads the pages of one column chunk in order. All memory is its own and
-// reused; what it decodes is valid until the next page.
+// pages reads the pages of one column chunk in order, and the values of a page bit by
+// bit as they are asked for: what a batch needs stays in the nearest cache, and a page
+// that claims millions of values costs no memory. All memory is its own and reused.
 type pages struct {
 	win     window
 	codecs  *codecs
@@ -86,22 +85,36 @@ type pages struct {
 	left    int64 // rows of pages not yet read
 	dict    values
 	hasDict bool
+	head    pageHeader
 
 	// The current page.
 	rows   int    // rows in it
 	set    int    // of them not null
 	pos    int    // rows consumed
 	dense  int    // values consumed
-	levels []byte // validity bitmap; nil when no row is null
-	coded  bool   // values are index, into dict
-	index  []uint32
-	vals   values
+	levels []byte // validity bitmap, with room for a word behind it; nil when no row is null
+	shape  shape
+	runs   runs   // of indexes into dict, or of booleans
+	delta  deltas // of integers
+	plain  []byte // values as they are, not yet consumed
+	txt    text   // all strings
 
 	bitmap       []byte
-	plain        []byte // decompressed page
+	body         []byte // decompressed page
 	whole        []byte // values put together from BYTE_STREAM_SPLIT
-	intsA, intsB []int32
+	intsA, intsB []int64
 }
+
+// shape is how the values of the current page are laid out.
+type shape uint8
+
+const (
+	shapePlain shape = iota
+	shapeCoded       // runs, of indexes
+	shapeRuns        // runs, of booleans
+	shapeDelta
+	shapeText // in txt
+)
 
 func (p *pages) open(obj store.Object, c chunk) {
 	if p.win.obj != obj {
@@ -113,26 +126,21 @@ func (p *pages) open(obj store.Object, c chunk) {
 }
 
 // header reads the page header at off and returns where its body starts.
-func (p *pages) header() (h format.PageHeader, body int64, err error) {
-	for n := 512; ; n *= 8 {
+func (p *pages) header() (h *pageHeader, body int64, err error) {
+	for n := 128; ; n *= 8 {
 		n = int(min(int64(n), p.chunk.end-p.off))
 		b, err := p.win.at(p.off, n, p.chunk.end)
 		if err != nil {
-			return h, 0, err
+			return nil, 0, err
 		}
-		w := thriftWalk{b: b, structs: 64}
-		if err := w.fields(0); err != nil {
+		size, err := readHeader(&p.head, b)
+		if err != nil {
 			if int64(n) < p.chunk.end-p.off && n < pageHeaderMax {
 				continue
 			}
-			return h, 0, fmt.Errorf("page header at byte %d: %w", p.off, err)
+			return nil, 0, fmt.Errorf("page header at byte %d: %w", p.off, err)
 		}
-		size := len(b) - len(w.b)
-		var protocol thrift.CompactProtocol
-		if err := thrift.Unmarshal(&protocol, b[:size], &h); err != nil {
-			return h, 0, corrupt("page header at byte %d: %v", p.off, err)
-		}
-		return h, p.off + int64(size), nil
+		return &p.head, p.off + int64(size), nil
 	}
 }
 
@@ -148,34 +156,35 @@ func (p *pages) next(skip *int64) error {
 		if err != nil {
 			return err
 		}
-		if err := p.checkSizes(&h, body); err != nil {
+		if err := p.checkSizes(h, body); err != nil {
 			return fmt.Errorf("page at byte %d: %w", p.off, err)
 		}
 		page := p.off
-		p.off = body + int64(h.CompressedPageSize)
-		var rows int32
+		p.off = body + int64(h.packed)
+		var shape *pageShape
 		switch {
-		case h.Type == format.DictionaryPage && h.DictionaryPageHeader.Valid:
+		case h.kind == format.DictionaryPage && h.dict.given():
 			if p.hasDict {
 				return corrupt("page at byte %d: a second dictionary", page)
 			}
-			err := p.readDictionary(&h, body)
+			err := p.readDictionary(h, body)
 			if err != nil {
 				return fmt.Errorf("dictionary at byte %d: %w", page, err)
 			}
 			continue
-		case h.Type == format.DataPage && h.DataPageHeader.Valid:
-			rows = h.DataPageHeader.V.NumValues
-		case h.Type == format.DataPageV2 && h.DataPageHeaderV2.Valid:
-			rows = h.DataPageHeaderV2.V.NumValues
-			if h.DataPageHeaderV2.V.NumRows != rows {
-				return corrupt("page at byte %d: %d values in %d rows", page, rows, h.DataPageHeaderV2.V.NumRows)
+		case h.kind == format.DataPage && h.data.given():
+			shape = &h.data
+		case h.kind == format.DataPageV2 && h.second.given():
+			shape = &h.second
+			if shape.rows != shape.values {
+				return corrupt("page at byte %d: %d values in %d rows", page, shape.values, shape.rows)
 			}
-		case h.Type == format.IndexPage:
+		case h.kind == format.IndexPage:
 			continue
 		default:
-			return corrupt("page at byte %d: unknown kind %d", page, h.Type)
+			return corrupt("page at byte %d: unknown kind %d", page, h.kind)
 		}
+		rows := shape.values
 		if rows < 0 || int64(rows) > p.left || rows > pageRowsMax {
 			return corrupt("page at byte %d: %d rows where %d are left (at most %d a page are read)", page, rows, p.left, pageRowsMax)
 		}
@@ -187,7 +196,7 @@ func (p *pages) next(skip *int64) error {
 			*skip -= int64(rows)
 			continue
 		}
-		if err := p.readData(&h, body, int(rows)); err != nil {
+		if err := p.readData(h, shape, body, int(rows)); err != nil {
 			return fmt.Errorf("page at byte %d: %w", page, err)
 		}
 		return nil
@@ -205,75 +214,88 @@ func (p *pages) trailing() error {
 	if err != nil {
 		return io.EOF // padding
 	}
-	if h.DataPageHeader.Valid && h.DataPageHeader.V.NumValues > 0 || h.DataPageHeaderV2.Valid && h.DataPageHeaderV2.V.NumValues > 0 {
+	if h.data.values > 0 || h.second.values > 0 {
 		return corrupt("pages go on at byte %d after the last row the footer counts", p.off)
 	}
 	return io.EOF
 }
 
-func (p *pages) checkSizes(h *format.PageHeader, body int64) error {
-	packed, plain := h.CompressedPageSize, h.UncompressedPageSize
+func (p *pages) checkSizes(h *pageHeader, body int64) error {
 	switch {
-	case packed < 0 || plain < 0:
+	case h.packed < 0 || h.plain < 0:
 		return corrupt("negative size")
-	case int64(packed) > p.chunk.end-body:
-		return corrupt("%d bytes reach past the column's end", packed)
-	case plain > pageBytesMax || packed > pageBytesMax:
-		return corrupt("%d bytes, at most %d are read", max(plain, packed), pageBytesMax)
-	case plain > pageRatioFrom && int64(plain) > int64(packed)*pageRatioMax:
-		return corrupt("%d bytes claim to expand to %d", packed, plain)
+	case int64(h.packed) > p.chunk.end-body:
+		return corrupt("%d bytes reach past the column's end", h.packed)
+	case h.plain > pageBytesMax || h.packed > pageBytesMax:
+		return corrupt("%d bytes, at most %d are read", max(h.plain, h.packed), pageBytesMax)
+	case h.plain > pageRatioFrom && int64(h.plain) > int64(h.packed)*pageRatioMax:
+		return corrupt("%d bytes claim to expand to %d", h.packed, h.plain)
 	}
 	return nil
 }
 
-// body returns the page's bytes as they are in the file, checksum verified.
-func (p *pages) body(h *format.PageHeader, off int64) ([]byte, error) {
-	b, err := p.win.at(off, int(h.CompressedPageSize), p.chunk.end)
+// bytes returns the page's bytes as they are in the file, checksum verified.
+func (p *pages) bytes(h *pageHeader, off int64) ([]byte, error) {
+	b, err := p.win.at(off, int(h.packed), p.chunk.end)
 	if err != nil {
 		return nil, err
 	}
-	if h.CRC != 0 && crc32.ChecksumIEEE(b) != uint32(h.CRC) {
+	if h.crc != 0 && crc32.ChecksumIEEE(b) != uint32(h.crc) {
 		return nil, corrupt("checksum mismatch")
 	}
 	return b, nil
 }
 
-func (p *pages) readDictionary(h *format.PageHeader, off int64) error {
-	b, err := p.body(h, off)
+func (p *pages) readDictionary(h *pageHeader, off int64) error {
+	b, err := p.bytes(h, off)
 	if err != nil {
 		return err
 	}
-	if b, err = p.codecs.decompress(&p.plain, b, int(h.UncompressedPageSize), p.chunk.codec); err != nil {
+	if b, err = p.codecs.decompress(&p.body, b, int(h.plain), p.chunk.codec); err != nil {
 		return err
 	}
-	d := h.DictionaryPageHeader.V
-	if d.Encoding != format.Plain && d.Encoding != plainDictionary {
-		return corrupt("encoding %v", d.Encoding)
+	d := &h.dict
+	if d.encoding != format.Plain && d.encoding != plainDictionary {
+		return corrupt("encoding %v", d.encoding)
 	}
-	if d.NumValues < 0 || d.NumValues > pageRowsMax {
-		return corrupt("%d values", d.NumValues)
+	if d.values < 0 || d.values > pageRowsMax {
+		return corrupt("%d values", d.values)
 	}
 	p.hasDict = true
-	return p.decode(&p.dict, int(d.NumValues), b, format.Plain)
+	n := int(d.values)
+	switch p.chunk.kind {
+	case format.ByteArray:
+		return p.dict.txt.decodePlain(n, b)
+	case format.Float, format.Double, format.Int32, format.Int64, format.Int96:
+	default:
+		return fmt.Errorf("a dictionary of %v values is not read: %w", p.chunk.kind, ErrFormat)
+	}
+	if len(b) < n*p.size() {
+		return corrupt("%d values in %d bytes", n, len(b))
+	}
+	switch p.chunk.kind {
+	case format.Float, format.Double:
+		p.plainFloats(grow(&p.dict.floats, n), b)
+	default:
+		p.plainInts(grow(&p.dict.ints, n), b)
+	}
+	return nil
 }
 
-func (p *pages) readData(h *format.PageHeader, off int64, rows int) error {
-	b, err := p.body(h, off)
+func (p *pages) readData(h *pageHeader, d *pageShape, off int64, rows int) error {
+	b, err := p.bytes(h, off)
 	if err != nil {
 		return err
 	}
 	p.rows, p.set, p.pos, p.dense, p.levels = rows, rows, 0, 0, nil
 	var levels []byte
-	var enc format.Encoding
-	if h.Type == format.DataPage {
-		d := &h.DataPageHeader.V
-		enc = d.Encoding
-		if b, err = p.codecs.decompress(&p.plain, b, int(h.UncompressedPageSize), p.chunk.codec); err != nil {
+	if h.kind == format.DataPage {
+		if b, err = p.codecs.decompress(&p.body, b, int(h.plain), p.chunk.codec); err != nil {
 			return err
 		}
 		if p.chunk.optional {
-			if d.DefinitionLevelEncoding != format.RLE {
-				return corrupt("definition levels in encoding %v", d.DefinitionLevelEncoding)
+			if d.levels != format.RLE {
+				return corrupt("definition levels in encoding %v", d.levels)
 			}
 			if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
 				return corrupt("definition levels end early")
@@ -282,209 +304,255 @@ func (p *pages) readData(h *format.PageHeader, off int64, rows int) error {
 			levels, b = b[4:4+n], b[4+n:]
 		}
 	} else {
-		d := &h.DataPageHeaderV2.V
-		enc = d.Encoding
-		rep, def := int64(d.RepetitionLevelsByteLength), int64(d.DefinitionLevelsByteLength)
-		if rep < 0 || def < 0 || rep+def > int64(len(b)) || rep+def > int64(h.UncompressedPageSize) {
+		rep, def := int64(d.rep), int64(d.def)
+		if rep < 0 || def < 0 || rep+def > int64(len(b)) || rep+def > int64(h.plain) {
 			return corrupt("levels of %d and %d bytes in a page of %d", rep, def, len(b))
 		}
-		if !p.chunk.optional && d.NumNulls != 0 {
-			return corrupt("%d nulls in a required column", d.NumNulls)
+		if !p.chunk.optional && d.nulls != 0 {
+			return corrupt("%d nulls in a required column", d.nulls)
 		}
 		levels, b = b[rep:rep+def], b[rep+def:]
-		if !d.IsCompressed.Valid || d.IsCompressed.V {
-			size := int(int64(h.UncompressedPageSize) - rep - def)
+		if !d.loose {
+			size := int(int64(h.plain) - rep - def)
 			if size > 0 || len(b) > 0 {
-				if b, err = p.codecs.decompress(&p.plain, b, size, p.chunk.codec); err != nil {
+				if b, err = p.codecs.decompress(&p.body, b, size, p.chunk.codec); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	if p.chunk.optional {
-		bitmap := grow(&p.bitmap, (rows+7)/8)
+		bitmap := grow(&p.bitmap, (rows+7)/8+wordSlack)
 		if p.set, err = decodeLevels(bitmap, rows, levels); err != nil {
 			return err
 		}
-		if h.Type == format.DataPageV2 && int(h.DataPageHeaderV2.V.NumNulls) != rows-p.set {
-			return corrupt("%d nulls where the header states %d", rows-p.set, h.DataPageHeaderV2.V.NumNulls)
+		if h.kind == format.DataPageV2 && int(d.nulls) != rows-p.set {
+			return corrupt("%d nulls where the header states %d", rows-p.set, d.nulls)
 		}
 		if p.set < rows {
 			p.levels = bitmap
 		}
 	}
-	p.coded = enc == format.RLEDictionary || enc == plainDictionary
-	if !p.coded {
-		return p.decode(&p.vals, p.set, b, enc)
+	if d.encoding != format.RLEDictionary && d.encoding != plainDictionary {
+		return p.lay(b, d.encoding)
 	}
+	p.shape = shapeCoded
 	if !p.hasDict {
 		return corrupt("indexes without a dictionary")
 	}
-	index := grow(&p.index, p.set)
 	if p.set == 0 {
 		return nil
 	}
 	if len(b) == 0 {
 		return corrupt("indexes are missing")
 	}
-	if err := decodeRuns(index, b[1:], int(b[0])); err != nil {
-		return err
-	}
-	var top uint32
-	for _, i := range index {
-		top = max(top, i)
-	}
-	if int64(top) >= int64(p.dictLen()) {
-		return corrupt("index %d into a dictionary of %d", top, p.dictLen())
-	}
-	return nil
+	return p.runs.open(b[1:], p.set, int(b[0]))
 }
+
+func (p *pages) coded() bool { return p.shape == shapeCoded }
 
 func (p *pages) dictLen() int {
 	switch p.chunk.kind {
-	case format.Int64:
-		return len(p.dict.i64)
-	case format.Float:
-		return len(p.dict.f32)
-	case format.Double:
-		return len(p.dict.f64)
+	case format.Float, format.Double:
+		return len(p.dict.floats)
 	case format.ByteArray:
 		return p.dict.txt.len()
 	}
-	return len(p.dict.i32)
+	return len(p.dict.ints)
 }
 
-// decode reads n values in the column's physical type.
-func (p *pages) decode(v *values, n int, b []byte, enc format.Encoding) error {
-	switch p.chunk.kind {
-	case format.Boolean:
-		return p.decodeBooleans(grow(&v.i32, n), b, enc)
-	case format.Int32:
-		out := grow(&v.i32, n)
-		switch enc {
-		case format.Plain, format.ByteStreamSplit:
-			b, err := p.unsplit(b, n, 4, enc)
-			if err != nil {
-				return err
-			}
-			for i := range out {
-				out[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
-			}
-			return nil
-		case format.DeltaBinaryPacked:
-			_, err := decodeDelta(out, b)
-			return err
+// lay prepares the current page's values, which are b, for being read.
+func (p *pages) lay(b []byte, enc format.Encoding) error {
+	kind, size := p.chunk.kind, p.size()
+	switch {
+	case size > 0 && enc == format.Plain:
+		if len(b) < p.set*size {
+			return corrupt("%d values in %d bytes", p.set, len(b))
 		}
-	case format.Int64:
-		out := grow(&v.i64, n)
-		switch enc {
-		case format.Plain, format.ByteStreamSplit:
-			b, err := p.unsplit(b, n, 8, enc)
-			if err != nil {
-				return err
-			}
-			for i := range out {
-				out[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
-			}
-			return nil
-		case format.DeltaBinaryPacked:
-			_, err := decodeDelta(out, b)
-			return err
-		}
-	case format.Float:
-		if enc == format.Plain || enc == format.ByteStreamSplit {
-			b, err := p.unsplit(b, n, 4, enc)
-			if err != nil {
-				return err
-			}
-			out := grow(&v.f32, n)
-			for i := range out {
-				out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-			}
-			return nil
-		}
-	case format.Double:
-		if enc == format.Plain || enc == format.ByteStreamSplit {
-			b, err := p.unsplit(b, n, 8, enc)
-			if err != nil {
-				return err
-			}
-			out := grow(&v.f64, n)
-			for i := range out {
-				out[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
-			}
-			return nil
-		}
-	case format.Int96:
-		if enc == format.Plain {
-			if len(b) < 12*n {
-				return corrupt("%d values in %d bytes", n, len(b))
-			}
-			const julian1970 = 2440588
-			out := grow(&v.i32, n)
-			for i := range out {
-				out[i] = int32(binary.LittleEndian.Uint32(b[12*i+8:])) - julian1970
-			}
-			return nil
-		}
-	case format.ByteArray:
-		switch enc {
-		case format.Plain:
-			return v.txt.decodePlain(n, b)
-		case format.DeltaLengthByteArray:
-			return v.txt.decodeDeltaLength(n, b, &p.intsA)
-		case format.DeltaByteArray:
-			return v.txt.decodeDeltaText(n, b, &p.intsA, &p.intsB)
-		}
-	}
-	return fmt.Errorf("%v values in encoding %v are not read: %w", p.chunk.kind, enc, ErrFormat)
-}
-
-// unsplit returns the bytes of n values of size bytes in PLAIN encoding.
-func (p *pages) unsplit(b []byte, n, size int, enc format.Encoding) ([]byte, error) {
-	if len(b) < n*size {
-		return nil, corrupt("%d values in %d bytes", n, len(b))
-	}
-	if enc == format.Plain {
-		return b, nil
-	}
-	out := grow(&p.whole, n*size)
-	return out, decodeSplit(out, b, size)
-}
-
-func (p *pages) decodeBooleans(out []int32, b []byte, enc format.Encoding) error {
-	switch enc {
-	case format.Plain:
-		if len(b) < (len(out)+7)/8 {
-			return corrupt("%d values in %d bytes", len(out), len(b))
-		}
-		unpack(out, b, 1)
+		p.shape, p.plain = shapePlain, b
 		return nil
-	case format.RLE:
-		if len(out) == 0 {
+	case size > 0 && enc == format.ByteStreamSplit && kind != format.Int96:
+		p.shape, p.plain = shapePlain, grow(&p.whole, p.set*size)
+		return decodeSplit(p.plain, b, size)
+	case enc == format.DeltaBinaryPacked && (kind == format.Int32 || kind == format.Int64):
+		p.shape = shapeDelta
+		return p.delta.open(b, p.set)
+	case kind == format.Boolean && enc == format.Plain:
+		if len(b) < (p.set+7)/8 {
+			return corrupt("%d values in %d bytes", p.set, len(b))
+		}
+		p.shape = shapeRuns
+		p.runs.openPacked(b, p.set, 1)
+		return nil
+	case kind == format.Boolean && enc == format.RLE:
+		p.shape = shapeRuns
+		if p.set == 0 {
 			return nil
 		}
 		if len(b) < 4 {
 			return corrupt("booleans end early")
 		}
-		index := grow(&p.index, len(out))
-		if err := decodeRuns(index, b[4:], 1); err != nil {
+		return p.runs.open(b[4:], p.set, 1)
+	case kind == format.ByteArray:
+		p.shape = shapeText
+		switch enc {
+		case format.Plain:
+			return p.txt.decodePlain(p.set, b)
+		case format.DeltaLengthByteArray:
+			return p.txt.decodeDeltaLength(p.set, b, &p.intsA)
+		case format.DeltaByteArray:
+			return p.txt.decodeDeltaText(p.set, b, &p.intsA, &p.intsB)
+		}
+	}
+	return fmt.Errorf("%v values in encoding %v are not read: %w", kind, enc, ErrFormat)
+}
+
+// size is how many bytes a PLAIN value has; 0 where they differ.
+func (p *pages) size() int {
+	switch p.chunk.kind {
+	case format.Int32, format.Float:
+		return 4
+	case format.Int64, format.Double:
+		return 8
+	case format.Int96:
+		return 12
+	}
+	return 0
+}
+
+// plainInts reads len(out) PLAIN values of b, which holds as many.
+func (p *pages) plainInts(out []int64, b []byte) {
+	switch {
+	case p.chunk.kind == format.Int64:
+		b = b[:8*len(out)]
+		for i := range out {
+			out[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+	case p.chunk.kind == format.Int96:
+		const julian1970 = 2440588
+		for i := range out {
+			out[i] = int64(int32(binary.LittleEndian.Uint32(b[12*i+8:])) - julian1970)
+		}
+	default:
+		b = b[:4*len(out)]
+		for i := range out {
+			out[i] = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
+		}
+		p.widen(out)
+	}
+}
+
+// widen makes unsigned what is, of integers of 32 bits.
+func (p *pages) widen(out []int64) {
+	if p.chunk.unsigned {
+		for i, v := range out {
+			out[i] = int64(uint32(v))
+		}
+	}
+}
+
+// plainFloats reads len(out) PLAIN values of b, which holds as many.
+func (p *pages) plainFloats(out []float64, b []byte) {
+	if p.chunk.kind == format.Float {
+		b = b[:4*len(out)]
+		for i := range out {
+			out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
+		}
+		return
+	}
+	b = b[:8*len(out)]
+	for i := range out {
+		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+	}
+}
+
+// ints reads the next integers of the current page, which is not coded. There are as
+// many.
+func (p *pages) ints(out []int64) error {
+	switch p.shape {
+	case shapeDelta:
+		if err := p.delta.read(out); err != nil {
 			return err
 		}
-		for i, v := range index {
-			out[i] = int32(v & 1)
+		if p.chunk.kind == format.Int32 {
+			for i, v := range out { // sums of 32 bits wrap
+				out[i] = int64(int32(v))
+			}
+			p.widen(out)
 		}
-		return nil
+	case shapeRuns:
+		codes := grow(&p.codecs.codes, len(out))
+		if _, err := p.runs.read(codes); err != nil {
+			return err
+		}
+		for i, v := range codes {
+			out[i] = int64(v & 1)
+		}
+	default:
+		p.plainInts(out, p.plain)
+		p.plain = p.plain[p.size()*len(out):]
 	}
-	return fmt.Errorf("booleans in encoding %v are not read: %w", enc, ErrFormat)
+	p.dense += len(out)
+	return nil
+}
+
+// floats is ints for floating-point numbers.
+func (p *pages) floats(out []float64) {
+	p.plainFloats(out, p.plain)
+	p.plain = p.plain[p.size()*len(out):]
+	p.dense += len(out)
+}
+
+// codes reads the next indexes into the dictionary of the current page, which is coded.
+func (p *pages) codes(out []uint32) error {
+	top, err := p.runs.read(out)
+	if err != nil {
+		return err
+	}
+	if len(out) > 0 && int64(top) >= int64(p.dictLen()) {
+		return corrupt("index %d into a dictionary of %d", top, p.dictLen())
+	}
+	p.dense += len(out)
+	return nil
+}
+
+// pass reads over n values of the current page.
+func (p *pages) pass(n int) error {
+	const step = 1024
+	for n > 0 {
+		k := min(n, step)
+		var err error
+		switch p.shape {
+		case shapeCoded:
+			err = p.codes(grow(&p.codecs.codes, k))
+		case shapeText:
+			p.dense += k
+		case shapePlain:
+			p.plain = p.plain[k*p.size():]
+			p.dense += k
+		default:
+			err = p.ints(grow(&p.codecs.ints, k))
+		}
+		if err != nil {
+			return err
+		}
+		n -= k
+	}
+	return nil
 }
 
 // codecs decompress pages. Output is bounded by what the page header promised,
-// which checkSizes has bounded before. A codecs value serves one goroutine.
+// which checkSizes has bounded before. A codecs value serves one goroutine, and all its
+// columns: what they read for a batch goes through the same few lines of cache.
 type codecs struct {
 	zstd   *zstd.Decoder
 	gzip   *gzip.Reader
 	brotli *brotli.Reader
+
+	codes  []uint32
+	ints   []int64
+	floats []float64
+	words  []uint64 // validity
 }
 
 // decompress returns src decompressed to exactly size bytes, in *buf; or src

@@ -204,7 +204,7 @@ func (f *parquetFile) group(g *format.RowGroup, leaves int) (rowGroup, error) {
 		}
 		out.chunks[fd.index] = chunk{
 			first: first, end: first + m.TotalCompressedSize, rows: g.NumRows,
-			codec: m.Codec, kind: m.Type, optional: fd.optional,
+			codec: m.Codec, kind: m.Type, optional: fd.optional, unsigned: fd.unsigned && m.Type == format.Int32,
 		}
 	}
 	return out, nil

@@ -38,8 +38,7 @@ type parquetColumn struct {
 	dictShared bool               // share was asked
 	shared     *kernel.Dictionary // dictF64 as batches carry it; nil when it is not worth it
 
-	wide []int64 // 32-bit unsigned values, widened
-	log  []issue // of one page, positions among its values
+	log []issue // of one page, positions among its values
 }
 
 // columnPool keeps the buffers of columns from one task to the next: pages of
@@ -91,11 +90,12 @@ func (c *parquetColumn) advance() error {
 		if c.skip > 0 {
 			p := &c.pages
 			k := int(c.skip)
-			c.skip = 0
-			p.pos = k
-			p.dense = k
+			c.skip, p.pos = 0, k
 			if p.levels != nil {
-				p.dense = countBits(p.levels, 0, k)
+				k = countBits(p.levels, 0, k)
+			}
+			if err := p.pass(k); err != nil {
+				return fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
 			}
 		}
 	}
@@ -110,30 +110,34 @@ func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error)
 			return log, err
 		}
 		k := min(n, c.pages.rows-c.pages.pos)
+		var err error
 		switch v.typ.ID() {
 		case arrow.UINT8:
-			log = fillPage(c, v, lanes[uint8](v)[at:at+k], &c.dictU8, at, log)
+			log, err = fillPage(c, v, lanes[uint8](v)[at:at+k], &c.dictU8, at, log)
 		case arrow.UINT32:
-			log = fillPage(c, v, lanes[uint32](v)[at:at+k], &c.dictU32, at, log)
+			log, err = fillPage(c, v, lanes[uint32](v)[at:at+k], &c.dictU32, at, log)
 		case arrow.UINT64:
-			log = fillPage(c, v, lanes[uint64](v)[at:at+k], &c.dictU64, at, log)
+			log, err = fillPage(c, v, lanes[uint64](v)[at:at+k], &c.dictU64, at, log)
 		case arrow.INT16:
-			log = fillPage(c, v, lanes[int16](v)[at:at+k], &c.dictI16, at, log)
+			log, err = fillPage(c, v, lanes[int16](v)[at:at+k], &c.dictI16, at, log)
 		case arrow.INT32, arrow.DATE32:
-			log = fillPage(c, v, lanes[int32](v)[at:at+k], &c.dictI32, at, log)
+			log, err = fillPage(c, v, lanes[int32](v)[at:at+k], &c.dictI32, at, log)
 		case arrow.INT64:
-			log = fillPage(c, v, lanes[int64](v)[at:at+k], &c.dictI64, at, log)
+			log, err = fillPage(c, v, lanes[int64](v)[at:at+k], &c.dictI64, at, log)
 		case arrow.FLOAT64:
-			if c.pages.coded && v.takes(at) {
+			if c.pages.coded() && v.takes(at) {
 				if d := c.share(); d != nil {
-					c.code(v.code(at, k, d))
+					err = c.code(v.code(at, k, d))
 					break
 				}
 			}
 			v.write(at)
-			log = fillPage(c, v, lanes[float64](v)[at:at+k], &c.dictF64, at, log)
+			log, err = fillPage(c, v, lanes[float64](v)[at:at+k], &c.dictF64, at, log)
 		default:
-			return log, fmt.Errorf("column of type %s cannot be filled", v.typ)
+			err = fmt.Errorf("values of type %s cannot be filled", v.typ)
+		}
+		if err != nil {
+			return log, fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
 		}
 		at, n = at+k, n-k
 	}
@@ -142,37 +146,38 @@ func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error)
 
 // fillPage converts len(dst) rows of the current page. Values are converted
 // densely, nulls left out, and then spread to their rows.
-func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, log []issue) []issue {
+func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, log []issue) ([]issue, error) {
 	p := &c.pages
 	set := len(dst)
+	var words []uint64
 	if p.levels != nil {
-		set = countBits(p.levels, p.pos, len(dst))
+		words, set = validity(&p.codecs.words, p.levels, p.pos, len(dst))
 	}
 	c.log = c.log[:0]
-	dense := dst[:set]
-	if p.coded {
-		gatherDict(c, dense, dict, p.index[p.dense:p.dense+set])
+	var err error
+	if p.coded() {
+		err = gatherDict(c, dst[:set], dict)
 	} else {
-		convertValues(c, dense, &p.vals, p.dense)
+		err = convertPage(c, dst[:set])
+	}
+	if err != nil {
+		return log, err
 	}
 	if set < len(dst) {
-		spread(dst, set, p.levels, p.pos)
+		under := T(0)
 		if v.nan {
-			for i := range dst {
-				if !bit(p.levels, p.pos+i) {
-					dst[i] = T(nan)
-				}
-			}
+			x := nan
+			under = T(x)
 		} else {
-			copyBits(v.bitmap(), at, p.levels, p.pos, len(dst))
+			v.invalidate(words, at, len(dst))
 		}
+		spread(dst, set, words, under)
 	}
 	if len(c.log) > 0 {
 		log = c.settle(v, at, len(dst), set, log)
 	}
 	p.pos += len(dst)
-	p.dense += set
-	return log
+	return log, nil
 }
 
 // worthRows is how many rows an entry of a dictionary must serve on average, lest more
@@ -201,36 +206,26 @@ func (c *parquetColumn) share() *kernel.Dictionary {
 }
 
 // code writes the indices of the next rows of the current page.
-func (c *parquetColumn) code(index []uint16) {
+func (c *parquetColumn) code(index []uint16) error {
 	p := &c.pages
 	n := len(index)
 	set := n
+	var words []uint64
 	if p.levels != nil {
-		set = countBits(p.levels, p.pos, n)
+		words, set = validity(&p.codecs.words, p.levels, p.pos, n)
 	}
-	codes := p.index[p.dense : p.dense+set]
-	null := uint16(len(c.shared.Value) - 1)
-	switch set {
-	case n:
-		for i, k := range codes {
-			index[i] = uint16(k)
-		}
-	case 0:
-		for i := range index {
-			index[i] = null
-		}
-	default:
-		// Without branches on the row: which rows are null is not to be guessed.
-		next := 0
-		for i := range index {
-			at := p.pos + i
-			known := uint16(p.levels[at>>3] >> (at & 7) & 1)
-			index[i] = uint16(codes[min(next, set-1)])&-known | null&(known-1)
-			next += int(known)
-		}
+	codes := grow(&p.codecs.codes, set)
+	if err := p.codes(codes); err != nil {
+		return err
+	}
+	for i, k := range codes {
+		index[i] = uint16(k)
+	}
+	if set < n {
+		spread(index, set, words, uint16(len(c.shared.Value)-1))
 	}
 	p.pos += n
-	p.dense += set
+	return nil
 }
 
 // settle turns the positions of c.log, which count values, into rows of v, and
@@ -262,7 +257,7 @@ func convertDict[T lane](c *parquetColumn, dict *[]T) {
 	n := c.pages.dictLen()
 	vals := grow(dict, n)
 	c.log = c.log[:0]
-	convertValues(c, vals, &c.pages.dict, 0)
+	convertValues(c, vals, &c.pages.dict)
 	c.dictBad = len(c.log) > 0
 	if c.dictBad {
 		state := grow(&c.dictState, n)
@@ -282,7 +277,13 @@ func convertDict[T lane](c *parquetColumn, dict *[]T) {
 	c.dictReady = true
 }
 
-func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T, index []uint32) {
+// gatherDict converts the next len(dst) values of the current page, which is coded.
+func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T) error {
+	p := &c.pages
+	index := grow(&p.codecs.codes, len(dst))
+	if err := p.codes(index); err != nil {
+		return err
+	}
 	convertDict(c, dict)
 	vals := *dict
 	for i, k := range index {
@@ -295,40 +296,51 @@ func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T, index []uint32) {
 			}
 		}
 	}
+	return nil
 }
 
-// convertValues converts len(dst) values from position from on and logs issues
-// in c.log.
-func convertValues[T lane](c *parquetColumn, dst []T, vals *values, from int) {
-	if len(dst) == 0 {
-		return
-	}
-	to := from + len(dst)
+// convertPage converts the next len(dst) values of the current page, which is not coded.
+func convertPage[T lane](c *parquetColumn, dst []T) error {
+	p := &c.pages
 	switch c.field.kind {
-	case kindBool, kindI32, kindDay:
-		if !c.field.unsigned {
-			c.log = ints(dst, vals.i32[from:to], c.conv, c.log)
-			return
-		}
-		wide := grow(&c.wide, len(dst))
-		for i, v := range vals.i32[from:to] {
-			wide[i] = int64(uint32(v))
-		}
-		c.log = ints(dst, wide, c.conv, c.log)
-	case kindI64, kindStamp:
-		c.log = ints(dst, vals.i64[from:to], c.conv, c.log)
-	case kindF32:
-		c.log = floats(dst, vals.f32[from:to], c.conv, c.log)
-	case kindF64:
-		c.log = floats(dst, vals.f64[from:to], c.conv, c.log)
+	case kindF32, kindF64:
+		list := grow(&p.codecs.floats, len(dst))
+		p.floats(list)
+		c.log = floats(dst, list, c.conv, c.log)
 	case kindText:
-		for i := range dst {
-			x, o := one[T](vals.txt.at(from+i), c.conv)
-			dst[i] = x
-			if o != valueOK {
-				dst[i] = 0
-				c.log = append(c.log, issue{at: int32(i), reject: o == valueReject, null: o == valueNull})
-			}
+		texts(c, dst, &p.txt, p.dense)
+		p.dense += len(dst)
+	default:
+		list := grow(&p.codecs.ints, len(dst))
+		if err := p.ints(list); err != nil {
+			return err
+		}
+		c.log = ints(dst, list, c.conv, c.log)
+	}
+	return nil
+}
+
+// convertValues converts the first len(dst) values of a dictionary and logs issues in
+// c.log.
+func convertValues[T lane](c *parquetColumn, dst []T, vals *values) {
+	switch c.field.kind {
+	case kindF32, kindF64:
+		c.log = floats(dst, vals.floats, c.conv, c.log)
+	case kindText:
+		texts(c, dst, &vals.txt, 0)
+	default:
+		c.log = ints(dst, vals.ints, c.conv, c.log)
+	}
+}
+
+// texts converts len(dst) strings from number from on.
+func texts[T lane](c *parquetColumn, dst []T, list *text, from int) {
+	for i := range dst {
+		x, o := one[T](list.at(from+i), c.conv)
+		dst[i] = x
+		if o != valueOK {
+			dst[i] = 0
+			c.log = append(c.log, issue{at: int32(i), reject: o == valueReject, null: o == valueNull})
 		}
 	}
 }
@@ -346,38 +358,81 @@ func (c *parquetColumn) finish() error {
 
 // keys calls out with the key of each of the next n rows.
 func (c *parquetColumn) keys(n int64, rule keyRule, out func(number uint64, why verdict)) error {
+	const step = 1024
 	for n > 0 {
 		if err := c.advance(); err != nil {
 			return err
 		}
 		p := &c.pages
-		k := int(min(n, int64(p.rows-p.pos)))
-		for i := range k {
-			if p.levels != nil && !bit(p.levels, p.pos+i) {
-				out(0, nullKey)
-				continue
-			}
-			j := p.dense
-			p.dense++
-			vals := &p.vals
-			if p.coded {
-				vals, j = &p.dict, int(p.index[j])
-			}
-			switch c.field.kind {
-			case kindI32:
-				out(rule.integer(int64(uint32(vals.i32[j]))))
-			case kindI64:
-				out(rule.integer(vals.i64[j]))
-			case kindF64:
-				out(rule.float(vals.f64[j]))
-			case kindText:
-				out(rule.text(vals.txt.at(j)))
-			default: // the mapping refuses them as a number
-				panic(fmt.Sprintf("source: a number read from a %s", c.field.kind))
-			}
+		k := int(min(n, int64(p.rows-p.pos), step))
+		if err := c.pageKeys(k, rule, out); err != nil {
+			return fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
 		}
 		p.pos += k
 		n -= int64(k)
+	}
+	return nil
+}
+
+// pageKeys is keys of n rows of the current page.
+func (c *parquetColumn) pageKeys(n int, rule keyRule, out func(number uint64, why verdict)) error {
+	p := &c.pages
+	set := n
+	if p.levels != nil {
+		set = countBits(p.levels, p.pos, n)
+	}
+	var numbers []int64
+	var floats []float64
+	var index []uint32
+	from := p.dense // of strings
+	switch {
+	case p.coded():
+		index = grow(&p.codecs.codes, set)
+		if err := p.codes(index); err != nil {
+			return err
+		}
+		numbers, floats = grow(&p.codecs.ints, set), grow(&p.codecs.floats, set)
+		for i, k := range index {
+			switch c.field.kind {
+			case kindF64:
+				floats[i] = p.dict.floats[k]
+			case kindText:
+			default:
+				numbers[i] = p.dict.ints[k]
+			}
+		}
+	case c.field.kind == kindF64:
+		floats = grow(&p.codecs.floats, set)
+		p.floats(floats)
+	case c.field.kind == kindText:
+		p.dense += set
+	default:
+		numbers = grow(&p.codecs.ints, set)
+		if err := p.ints(numbers); err != nil {
+			return err
+		}
+	}
+	j := 0
+	for i := range n {
+		if p.levels != nil && !bit(p.levels, p.pos+i) {
+			out(0, nullKey)
+			continue
+		}
+		switch c.field.kind {
+		case kindI32, kindI64:
+			out(rule.integer(numbers[j]))
+		case kindF64:
+			out(rule.float(floats[j]))
+		case kindText:
+			if index != nil {
+				out(rule.text(p.dict.txt.at(int(index[j]))))
+			} else {
+				out(rule.text(p.txt.at(from + j)))
+			}
+		default: // the mapping refuses them as a number
+			panic(fmt.Sprintf("source: a number read from a %s", c.field.kind))
+		}
+		j++
 	}
 	return nil
 }

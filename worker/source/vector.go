@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -187,18 +188,31 @@ func (v *vector) gather(i int, from *vector, j int) {
 	}
 }
 
-// spread moves the set values at the front of dst to the rows whose bit is set,
-// from bit at of levels, and zeroes the others. It walks backwards, so that
-// nothing is overwritten before it has moved.
-func spread[T lane](dst []T, set int, levels []byte, at int) {
-	j := set
-	for i := len(dst) - 1; i >= j; i-- {
-		k := at + i
-		if levels[k>>3]>>(k&7)&1 != 0 {
-			j--
-			dst[i] = dst[j]
+// invalidate makes null those of n rows from at on whose bit of words is clear. Their
+// values are the caller's.
+func (v *vector) invalidate(words []uint64, at, n int) {
+	b := v.bitmap()
+	for i := 0; n > 0; i, at, n = i+1, at+64, n-64 {
+		var raw [8]byte
+		binary.LittleEndian.PutUint64(raw[:], words[i])
+		if at&7 == 0 && n >= 64 {
+			copy(b[at>>3:], raw[:])
 		} else {
-			dst[i] = 0
+			copyBits(b, at, raw[:], 0, min(n, 64))
+		}
+	}
+}
+
+// spread moves the first set values of dst to the rows whose bit of words is set, of which
+// there are as many, and writes under to the others. It walks backwards, so that nothing
+// is overwritten before it has moved.
+func spread[T lane | uint16](dst []T, set int, words []uint64, under T) {
+	for i := len(dst) - 1; i >= 0; i-- {
+		if words[i>>6]>>(i&63)&1 != 0 {
+			set--
+			dst[i] = dst[set]
+		} else {
+			dst[i] = under
 		}
 	}
 }
