@@ -114,9 +114,9 @@ func (s *Stage) count(i, by int) {
 }
 
 // finish makes a task done under a token, with its result.
-func (s *Stage) finish(i int, token job.Token, r job.Result) {
-	s.change(i, func(t *Task) { t.State, t.Token, t.result = Done, token, packResult(r) })
-	s.addResult(&s.Tasks[i], &r)
+func (s *Stage) finish(i int, token job.Token, r *job.Result, kept packed) {
+	s.change(i, func(t *Task) { t.State, t.Token, t.result = Done, token, kept })
+	s.addResult(&s.Tasks[i], r)
 }
 
 // addResult adds what a done task reported to the sums.

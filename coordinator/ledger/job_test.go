@@ -313,7 +313,7 @@ func TestSealTrustsNothing(t *testing.T) {
 	}{
 		"a gap":                   {func(j *Job) { j.Score().Tasks[1].Range.First++ }, ErrCover},
 		"a task not done":         {func(j *Job) { j.Score().Tasks[1].State = Leased }, ErrNotDone},
-		"a task without a result": {func(j *Job) { j.Score().Tasks[1].result = "" }, ErrNotDone},
+		"a task without a result": {func(j *Job) { j.Score().Tasks[1].result = packed{} }, ErrNotDone},
 		"a result not conserved":  {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Counts.Scored++ }) }, ErrCounts},
 		"a result of fewer rows":  {func(j *Job) { spoilResult(j, 1, func(r *job.Result) { r.Counts.In--; r.Counts.Scored-- }) }, ErrCounts},
 		"rows of one task in another": {func(j *Job) {
@@ -339,7 +339,7 @@ func TestSealTrustsNothing(t *testing.T) {
 func spoilResult(j *Job, task int, spoil func(*job.Result)) {
 	r := *j.Score().Tasks[task].Result()
 	spoil(&r)
-	j.Score().Tasks[task].result = packResult(r)
+	j.Score().Tasks[task].result = new(Shelf).put(packResult(r))
 }
 
 func TestApplyRefusesAnIndexTwiceAndNoCommand(t *testing.T) {

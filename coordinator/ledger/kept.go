@@ -37,7 +37,7 @@ func (s *State) keep(j *Job, st *Stage, tasks []Task, k Kept) error {
 // isKept reports whether a task holds what is named.
 func (s *State) isKept(kind job.StageKind, t *Task, k Kept) bool {
 	made := s.made(kind, k)
-	return made != nil && t.Range == made.Range && t.Token == made.Token && t.result == made.result
+	return made != nil && t.Range == made.Range && t.Token == made.Token && t.result.text() == made.result.text()
 }
 
 // made returns the done task that is named, nil when there is none that is published.

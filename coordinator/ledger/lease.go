@@ -62,7 +62,7 @@ func (c Complete) apply(s *State, index uint64) (Reply, []Event, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.State == Done && t.Token == c.Token && t.From == "" && t.result == packResult(c.Result) {
+	if t.State == Done && t.Token == c.Token && t.From == "" && t.result.text() == packResult(c.Result) {
 		return CompleteReply{Repeat: true, StageDone: st.Complete()}, nil, nil
 	}
 	if t.State == Done && t.Second != nil && t.Second.Token == c.Token {
@@ -80,7 +80,7 @@ func (c Complete) apply(s *State, index uint64) (Reply, []Event, error) {
 			t.Worker, t.Second = t.Second.Worker, &Second{Token: t.Token, Worker: t.Worker}
 		})
 	}
-	st.finish(c.Task, c.Token, c.Result)
+	st.finish(c.Task, c.Token, &c.Result, s.shelf.put(packResult(c.Result)))
 	events := []Event{{Kind: TaskDone, Job: j.ID, Stage: c.Stage, Task: c.Task, Token: c.Token, Worker: t.Worker}}
 	if st.Complete() {
 		events = append(events, Event{Kind: StageDone, Job: j.ID, Stage: c.Stage})

@@ -187,7 +187,7 @@ func BenchmarkComplete(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		stage.change(i, func(t *Task) { t.State, t.Token, t.result = Leased, 1, "" })
+		stage.change(i, func(t *Task) { t.State, t.Token, t.result = Leased, 1, packed{} })
 		r.Keys = stage.Tasks[i].Keys
 		data, err := EncodeCommand(Complete{Lease: Lease{score(i), 1}, Result: r})
 		if err != nil {

@@ -48,11 +48,12 @@ func TestNoFieldIsLostInPacking(t *testing.T) {
 	var result job.Result
 	fill(reflect.ValueOf(&plan).Elem(), &n)
 	fill(reflect.ValueOf(&result).Elem(), &n)
-	task := newTask(plan)
+	shelf := new(Shelf)
+	task := shelf.task(plan)
 	if got := task.Plan(); !reflect.DeepEqual(got, plan) {
 		t.Errorf("planned %+v\nbecame  %+v", plan, got)
 	}
-	task.result = packResult(result)
+	task.result = shelf.put(packResult(result))
 	if got := *task.Result(); !reflect.DeepEqual(got, result) {
 		t.Errorf("reported %+v\nbecame   %+v", result, got)
 	}
@@ -67,7 +68,7 @@ func TestNoFieldIsLostInPacking(t *testing.T) {
 	fill(reflect.ValueOf(&disk.Reason).Elem(), &n)
 	fill(reflect.ValueOf(&disk.From).Elem(), &n)
 	disk.Second = &Second{Token: 7, Worker: "w"}
-	back, err := disk.task()
+	back, err := disk.task(shelf)
 	if err != nil {
 		t.Fatal(err)
 	}

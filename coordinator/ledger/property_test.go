@@ -636,7 +636,7 @@ func (w *witness) check(cmd Command) {
 				case Done:
 					done++
 					r := t.Result()
-					if mine, ok := w.done[ref]; !ok || w.token[ref] != t.Token || packResult(mine) != t.result { // I6
+					if mine, ok := w.done[ref]; !ok || w.token[ref] != t.Token || packResult(mine) != t.result.text() { // I6
 						w.t.Fatalf("after %s: %s is done otherwise than it was reported", cmd.Kind(), ref)
 					}
 					if s == 1 && (!r.Counts.Conserved() || r.Counts.In != t.Rows || r.Keys != t.Keys) { // I2

@@ -141,7 +141,7 @@ func (r *recorder) job(j *Job) {
 			chunk := record{Stage: i}
 			for size := 0; len(chunk.Tasks) < len(tasks) && size < chunkBytes; {
 				t := &tasks[len(chunk.Tasks)]
-				size += len(t.plan) + len(t.result) + len(t.Reason)
+				size += t.plan.size() + t.result.size() + len(t.Reason)
 				chunk.Tasks = append(chunk.Tasks, t.onDisk())
 			}
 			r.record(chunk)
@@ -152,10 +152,10 @@ func (r *recorder) job(j *Job) {
 
 // Restore reads a snapshot whole. Anything but an undamaged snapshot of a known
 // format is ErrSnapshot.
-func Restore(data []byte) (*State, error) { return Read(bytes.NewReader(data)) }
+func Restore(data []byte) (*State, error) { return Read(bytes.NewReader(data), new(Shelf)) }
 
-// Read is Restore of a stream, which it reads to its end.
-func Read(r io.Reader) (*State, error) {
+// Read is Restore of a stream, which it reads to its end, onto a shelf.
+func Read(r io.Reader, shelf *Shelf) (*State, error) {
 	digest := sha256.New()
 	in := bufio.NewReaderSize(r, 64<<10)
 	start := make([]byte, len(magic)+1)
@@ -167,9 +167,9 @@ func Read(r io.Reader) (*State, error) {
 	var err error
 	switch format := start[len(magic)]; format {
 	case 1, 2:
-		s, err = readWhole(in, digest)
+		s, err = readWhole(in, digest, shelf)
 	case 3, Format:
-		s, err = readRecords(in, digest, format)
+		s, err = readRecords(in, digest, shelf, format)
 	default:
 		return nil, fmt.Errorf("%w: format %d, this build reads 1 to %d", ErrSnapshot, format, Format)
 	}
@@ -182,7 +182,7 @@ func Read(r io.Reader) (*State, error) {
 var errDamaged = errors.New("damaged: its SHA-256 differs")
 
 // readWhole reads what stands behind the header in formats 1 and 2.
-func readWhole(in io.Reader, digest hash.Hash) (*State, error) {
+func readWhole(in io.Reader, digest hash.Hash, shelf *Shelf) (*State, error) {
 	data, err := io.ReadAll(io.LimitReader(in, snapshotMax+1))
 	if err != nil {
 		return nil, err
@@ -199,11 +199,12 @@ func readWhole(in io.Reader, digest hash.Hash) (*State, error) {
 	if err := decoder.Unmarshal(data[:end], &b); err != nil {
 		return nil, err
 	}
-	s := New()
+	s := NewOn(shelf)
 	s.index, s.versions = b.Index, b.Versions
 	for i, j := range b.Jobs {
 		if j != nil {
 			j.Priority = PriorityDefault
+			j.shelve(s.shelf)
 		}
 		if err := s.restore(j); err != nil {
 			return nil, fmt.Errorf("job %d: %w", i, err)
@@ -212,8 +213,18 @@ func readWhole(in io.Reader, digest hash.Hash) (*State, error) {
 	return s, nil
 }
 
+// shelve takes the tasks' texts from their shelves to another.
+func (j *Job) shelve(s *Shelf) {
+	for i := range j.Stages {
+		for k := range j.Stages[i].Tasks {
+			t := &j.Stages[i].Tasks[k]
+			t.plan, t.result = s.put(t.plan.text()), s.put(t.result.text())
+		}
+	}
+}
+
 // readRecords reads what stands behind the header in formats 3 and 4.
-func readRecords(in *bufio.Reader, digest hash.Hash, format byte) (*State, error) {
+func readRecords(in *bufio.Reader, digest hash.Hash, shelf *Shelf, format byte) (*State, error) {
 	var s *State
 	var open *Job // whose tasks are being read
 	finish := func() error {
@@ -245,7 +256,7 @@ func readRecords(in *bufio.Reader, digest hash.Hash, format byte) (*State, error
 		switch {
 		case r.Head != nil && s == nil && r.Job == nil && tasks == 0:
 			h := r.Head
-			s = New()
+			s = NewOn(shelf)
 			s.index, s.cluster, s.generation, s.versions, s.rollings, s.markings = h.Index, h.Cluster, h.Generation, h.Versions, h.Rollings, h.Markings
 		case r.Job != nil && s != nil && r.Head == nil && tasks == 0:
 			if err := finish(); err != nil {
@@ -255,10 +266,10 @@ func readRecords(in *bufio.Reader, digest hash.Hash, format byte) (*State, error
 		case tasks > 0 && open != nil && r.Head == nil && r.Job == nil && r.Stage >= 0 && r.Stage < len(open.Stages):
 			st := &open.Stages[r.Stage]
 			for i := range r.Tasks3 {
-				st.Tasks = append(st.Tasks, r.Tasks3[i].task())
+				st.Tasks = append(st.Tasks, r.Tasks3[i].task(s.shelf))
 			}
 			for i := range r.Tasks {
-				t, err := r.Tasks[i].task()
+				t, err := r.Tasks[i].task(s.shelf)
 				if err != nil {
 					return nil, fmt.Errorf("stage %d task %d: %w", r.Stage, len(st.Tasks), err)
 				}
@@ -336,7 +347,7 @@ func (s *State) checkJob(j *Job) error {
 		kinds = append(kinds, st.Kind)
 		for k := range st.Tasks {
 			t := &st.Tasks[k]
-			if t.State < Waiting || t.State > Failed || (t.State == Done) != (t.result != "") || t.Token > s.token(s.index) ||
+			if t.State < Waiting || t.State > Failed || (t.State == Done) != (t.result != packed{}) || t.Token > s.token(s.index) ||
 				(t.State == Leased || t.State == Done) != (t.Token != 0) || t.State != Waiting && t.From == "" && !st.Planned ||
 				t.State == Leased && j.State != job.Running || t.From != "" && t.State != Done ||
 				t.Second != nil && (t.State != Leased && t.State != Done || t.Second.Token > s.token(s.index)) {

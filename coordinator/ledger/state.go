@@ -29,10 +29,14 @@ type State struct {
 	versions   []Version
 	rollings   []Rolling
 	markings   []Marking
+	shelf      *Shelf
 }
 
-// New returns the empty ledger.
-func New() *State { return &State{byID: map[job.ID]*Job{}} }
+// New returns the empty ledger, all of it in memory.
+func New() *State { return NewOn(new(Shelf)) }
+
+// NewOn returns the empty ledger, whose plans and results are kept on a shelf.
+func NewOn(shelf *Shelf) *State { return &State{byID: map[job.ID]*Job{}, shelf: shelf} }
 
 // Index returns the highest log index applied.
 func (s *State) Index() uint64 { return s.index }
@@ -58,11 +62,11 @@ func (s *State) Versions(dataset string) []Version {
 }
 
 // Clone returns a copy that Apply on the original does not change. It costs a
-// copy of the task lists; plans, results and specs are shared.
+// copy of the task lists; plans, results and specs are shared. Nothing is applied to it.
 func (s *State) Clone() *State {
 	c := &State{
 		index: s.index, cluster: s.cluster, generation: s.generation, byID: make(map[job.ID]*Job, len(s.jobs)),
-		versions: slices.Clone(s.versions), rollings: slices.Clone(s.rollings), markings: slices.Clone(s.markings),
+		versions: slices.Clone(s.versions), rollings: slices.Clone(s.rollings), markings: slices.Clone(s.markings), shelf: s.shelf,
 	}
 	for _, j := range s.jobs {
 		c.add(j.Clone())

@@ -39,9 +39,7 @@ func (s TaskState) String() string {
 // Task is one task and where it stands.
 //
 // There may be a million of them, and what a worker is told (Plan) and reported
-// (Result) is large and seldom asked for. Both are kept packed: a third of the memory,
-// nothing for the collector to walk, and nothing to copy for a snapshot, since the bytes
-// of a string never change.
+// (Result) is large and seldom asked for. Both are kept packed, on a Shelf.
 type Task struct {
 	Range partition.Range // this and the two below as job.Task has them
 	Rows  int64
@@ -57,8 +55,8 @@ type Task struct {
 	Second   *Second   // the other attempt of a doubled task: that runs too, or that lost; never changed, only replaced
 	From     job.ID    // job that made the result; "" = this one
 
-	plan   string // the rest of a job.Task, packed
-	result string // job.Result, packed; "" until done, never changed after
+	plan   packed // the rest of a job.Task
+	result packed // job.Result; no text until done, never changed after
 }
 
 // Second is the second attempt of a task while both run; of a done task, the one
@@ -68,29 +66,29 @@ type Second struct {
 	Worker string    `cbor:"2,keyasint"`
 }
 
-// newTask returns a waiting task.
-func newTask(t job.Task) Task {
-	return Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, State: Waiting, plan: packPlan(t)}
+// task returns a waiting task.
+func (s *Shelf) task(t job.Task) Task {
+	return Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, State: Waiting, plan: s.put(packPlan(t))}
 }
 
 // Plan returns what a worker is told of the task.
 func (t *Task) Plan() job.Task {
-	slices, staged, err := unpackPlan(t.plan)
+	slices, staged, err := unpackPlan(t.plan.text())
 	return must(job.Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, Slices: slices, Staged: staged}, err)
 }
 
 // is reports whether a task was planned so.
 func (t *Task) is(p job.Task) bool {
-	return t.Range == p.Range && t.Rows == p.Rows && t.Keys == p.Keys && t.plan == packPlan(p)
+	return t.Range == p.Range && t.Rows == p.Rows && t.Keys == p.Keys && t.plan.text() == packPlan(p)
 }
 
 // Result returns what the worker reported, nil until the task is done. The caller
 // may keep it. It is unpacked anew each time: ask once.
 func (t *Task) Result() *job.Result {
-	if t.result == "" {
+	if t.result == (packed{}) {
 		return nil
 	}
-	r := must(unpackResult(t.result))
+	r := must(unpackResult(t.result.text()))
 	return &r
 }
 
@@ -116,19 +114,19 @@ type taskOnDisk struct {
 func (t *Task) onDisk() taskOnDisk {
 	return taskOnDisk{
 		t.Range, t.Rows, t.Keys, t.State, t.Token, t.Worker, t.Attempts, t.Failures, t.Silences, t.Reason, t.Second, t.From,
-		cbor.ByteString(t.plan), cbor.ByteString(t.result),
+		cbor.ByteString(t.plan.text()), cbor.ByteString(t.result.text()),
 	}
 }
 
 // task is the inverse of onDisk, of bytes that nobody has checked.
-func (d *taskOnDisk) task() (Task, error) {
+func (d *taskOnDisk) task(s *Shelf) (Task, error) {
 	_, _, err := unpackPlan(string(d.Plan))
 	if err == nil && d.Result != "" {
 		_, err = unpackResult(string(d.Result))
 	}
 	return Task{
 		Range: d.Range, Rows: d.Rows, Keys: d.Keys, State: d.State, Token: d.Token, Worker: d.Worker, Attempts: d.Attempts, Failures: d.Failures,
-		Silences: d.Silences, Reason: d.Reason, Second: d.Second, From: d.From, plan: string(d.Plan), result: string(d.Result),
+		Silences: d.Silences, Reason: d.Reason, Second: d.Second, From: d.From, plan: s.put(string(d.Plan)), result: s.put(string(d.Result)),
 	}, err
 }
 
@@ -147,23 +145,23 @@ type task3 struct {
 	From     job.ID      `cbor:"11,keyasint,omitempty"`
 }
 
-func (d *task3) task() Task {
-	t := newTask(d.Plan)
+func (d *task3) task(s *Shelf) Task {
+	t := s.task(d.Plan)
 	t.State, t.Token, t.Worker, t.Attempts, t.Failures = d.State, d.Token, d.Worker, d.Attempts, d.Failures
 	t.Silences, t.Reason, t.Second, t.From = d.Silences, d.Reason, d.Second, d.From
 	if d.Result != nil {
-		t.result = packResult(*d.Result)
+		t.result = s.put(packResult(*d.Result))
 	}
 	return t
 }
 
 // UnmarshalCBOR implements cbor.Unmarshaler, for formats 1 and 2, where tasks stood in
-// their job.
+// their job. Each has a shelf of its own then.
 func (t *Task) UnmarshalCBOR(data []byte) error {
 	var d task3
 	if err := decoder.Unmarshal(data, &d); err != nil {
 		return err
 	}
-	*t = d.task()
+	*t = d.task(new(Shelf))
 	return nil
 }

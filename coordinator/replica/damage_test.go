@@ -62,10 +62,10 @@ func reopened(t *testing.T, dir string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.fsm = newFSM(nil, hclog.NewNullLogger())
+	r.fsm = newFSM(inMemory, nil, hclog.NewNullLogger())
 	var reached uint64
 	for _, meta := range metas {
-		if readable(snaps, meta) == nil {
+		if readable(snaps, meta, inMemory()) == nil {
 			_, from, err := snaps.Open(meta.ID)
 			if err != nil {
 				t.Fatal(err)

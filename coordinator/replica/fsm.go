@@ -23,6 +23,7 @@ type applied struct {
 // fsm is the ledger as raft wants it. Raft calls Apply, Snapshot and Restore
 // from one goroutine; views come from any.
 type fsm struct {
+	shelf     newShelf
 	watch     func(uint64, []ledger.Event)
 	log       hclog.Logger
 	inARow    int           // snapshots taken in since the last command
@@ -33,8 +34,8 @@ type fsm struct {
 	changed chan struct{}
 }
 
-func newFSM(watch func(uint64, []ledger.Event), log hclog.Logger) *fsm {
-	return &fsm{watch: watch, log: log, state: ledger.New(), changed: make(chan struct{})}
+func newFSM(shelf newShelf, watch func(uint64, []ledger.Event), log hclog.Logger) *fsm {
+	return &fsm{shelf: shelf, watch: watch, log: log, state: ledger.NewOn(shelf()), changed: make(chan struct{})}
 }
 
 // Apply implements raft.FSM. It panics on an entry it cannot read.
@@ -88,7 +89,7 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 
 // Restore implements raft.FSM. It forgets what it held before.
 func (f *fsm) Restore(r io.ReadCloser) error {
-	state, err := ledger.Read(r)
+	state, err := ledger.Read(r, f.shelf())
 	if err != nil {
 		return err
 	}

@@ -179,7 +179,7 @@ func writeID(file, id string) (err error) {
 // older one, or to none, and go on. A single voter's log also reaches its snapshot,
 // or was cut by other hands; where there are others, one of them may have sent the
 // snapshot in the log's place.
-func checkHistory(store *disk, snaps raft.SnapshotStore, single bool) error {
+func checkHistory(store *disk, snaps raft.SnapshotStore, shelf newShelf, single bool) error {
 	metas, err := snaps.List()
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func checkHistory(store *disk, snaps raft.SnapshotStore, single bool) error {
 	var reached uint64
 	var bad error
 	for _, meta := range metas { // newest first
-		if bad = readable(snaps, meta); bad == nil {
+		if bad = readable(snaps, meta, shelf()); bad == nil {
 			reached = meta.Index
 			break
 		}
@@ -223,13 +223,13 @@ func checkHistory(store *disk, snaps raft.SnapshotStore, single bool) error {
 	return nil
 }
 
-func readable(snaps raft.SnapshotStore, meta *raft.SnapshotMeta) (err error) {
+func readable(snaps raft.SnapshotStore, meta *raft.SnapshotMeta, shelf *ledger.Shelf) (err error) {
 	_, r, err := snaps.Open(meta.ID)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	state, err := ledger.Read(r)
+	state, err := ledger.Read(r, shelf)
 	if err != nil {
 		return err
 	}

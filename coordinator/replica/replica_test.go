@@ -503,7 +503,7 @@ func TestAnEntryThatCannotBeReadStopsTheNode(t *testing.T) {
 		"same index":      {{Index: 1, Data: good}, {Index: 1, Data: good}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFSM(nil, nil)
+			f := newFSM(inMemory, nil, nil)
 			last := len(entries) - 1
 			for i := range last {
 				f.Apply(&entries[i])
@@ -566,3 +566,5 @@ func BenchmarkPropose(b *testing.B) {
 		}
 	}
 }
+
+func inMemory() *ledger.Shelf { return new(ledger.Shelf) }
