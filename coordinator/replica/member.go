@@ -173,7 +173,6 @@ func (r *Replica) change(ctx context.Context, what string, decide func([]raft.Se
 // is no longer among them, and that no leader speaks to, was removed: an entry that
 // says so and is not committed might still be taken back, by a leader that speaks.
 func (r *Replica) heed(folder string, joining bool) {
-	defer close(r.heeded)
 	tick := time.NewTicker(heedEvery)
 	defer tick.Stop()
 	for member := !joining; ; {

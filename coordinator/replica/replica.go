@@ -20,6 +20,8 @@
 //	raft.db      log and votes (bbolt, every append is synced)
 //	snapshots/   the last two ledgers, so that the log can be cut
 //
+// Results spill to a file there that has no name and is gone with the process.
+//
 // The three belong together. Open refuses a folder in which one is missing or
 // damaged: a replica that forgot part of its log would hand out tokens a second
 // time, and a token that is not unique fences nothing (I3). Every entry, vote and
@@ -160,8 +162,9 @@ type Replica struct {
 	term    uint64        // raft's, at the latest, when leads began
 	changed chan struct{} // closed when leads changes
 
-	stop, stopped, heeded chan struct{}
-	close                 func() error
+	stop, stopped chan struct{}
+	minding       sync.WaitGroup // heed and watchLeader
+	close         func() error
 }
 
 // Open opens or begins a ledger of one voter. Whoever opens must Close.
@@ -190,7 +193,7 @@ func open(cfg Config) (_ *Replica, err error) {
 	log := newLog(cfg.Log)
 	r := &Replica{
 		peers: peers, timeout: cfg.Timeout, failed: make(chan struct{}),
-		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}), heeded: make(chan struct{}),
+		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	store, snaps, err := r.openFolder(cfg, log)
 	if err != nil {
@@ -201,7 +204,7 @@ func open(cfg Config) (_ *Replica, err error) {
 			err = errors.Join(err, store.Close())
 		}
 	}()
-	r.fsm = newFSM(cfg.Watch, log)
+	r.fsm = newFSM(shelves(cfg.Dir, log), cfg.Watch, log)
 	rc := raft.DefaultConfig()
 	rc.Logger = log
 	if cfg.alone() {
@@ -211,8 +214,9 @@ func open(cfg Config) (_ *Replica, err error) {
 		rc.LeaderLeaseTimeout = 50 * time.Millisecond
 		_, r.trans = raft.NewInmemTransport("self")
 	} else {
-		// Failover takes one to two heartbeat timeouts. Half as long, and a leader whose
-		// processors a thousand workers kept busy lost its place again and again.
+		// A leader that hangs is missed after one to three heartbeat timeouts; one that is
+		// gone, sooner (vigil.go). Half as long, and a leader whose processors a thousand
+		// workers kept busy lost its place again and again.
 		rc.HeartbeatTimeout = time.Second
 		rc.ElectionTimeout = time.Second
 		rc.LeaderLeaseTimeout = 500 * time.Millisecond
@@ -230,6 +234,10 @@ func open(cfg Config) (_ *Replica, err error) {
 	if err != nil {
 		return nil, err
 	}
+	// Many small commands: what waits while an append is synced goes together with the
+	// next. The log is cut often, so that it stays small beside what it leads to.
+	rc.MaxAppendEntries, rc.BatchApplyCh = 256, true
+	rc.SnapshotInterval = 10 * time.Second
 	if cfg.tune != nil {
 		cfg.tune(rc)
 	}
@@ -241,10 +249,9 @@ func open(cfg Config) (_ *Replica, err error) {
 	r.asked.Store(r.raft)
 	r.close = sync.OnceValue(r.shut)
 	go r.watch(r.raft.LeaderCh())
-	if cfg.alone() {
-		close(r.heeded)
-	} else {
-		go r.heed(cfg.Dir, joining)
+	if !cfg.alone() {
+		r.minding.Go(func() { r.heed(cfg.Dir, joining) })
+		r.minding.Go(r.watchLeader)
 	}
 	return r, nil
 }
@@ -271,7 +278,7 @@ func (r *Replica) openFolder(cfg Config, log hclog.Logger) (_ *disk, _ *snapshot
 	if r.snaps, err = newSnapshots(cfg.Dir, log); err != nil {
 		return nil, nil, err
 	}
-	return r.store, r.snaps, checkHistory(r.store, r.snaps, cfg.alone())
+	return r.store, r.snaps, checkHistory(r.store, r.snaps, shelves(cfg.Dir, log), cfg.alone())
 }
 
 // check returns the peers' addresses.
@@ -599,7 +606,7 @@ func (r *Replica) shut() error {
 	}
 	errs = append(errs, r.raft.Shutdown().Error())
 	<-r.stopped
-	<-r.heeded
+	r.minding.Wait()
 	errs = append(errs, r.store.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close ledger: %w", err)

@@ -18,6 +18,7 @@ import (
 const (
 	forRaft     = 0x31 // raft's own messages follow
 	forProgress = 0x32 // eight bytes come back: the index this replica has applied
+	forVigil    = 0x33 // nothing is said, and the connection lasts as long as this replica
 )
 
 // handshake bounds what a connection may take to say what it is for, so that one
@@ -110,6 +111,9 @@ func (l *layer) greet(plain net.Conn) {
 			return
 		case <-l.stop:
 		}
+	case forVigil:
+		_ = conn.SetDeadline(time.Time{})
+		_, _ = io.Copy(io.Discard, conn) // until either end is gone
 	case forProgress:
 		_, _ = conn.Write(binary.BigEndian.AppendUint64(nil, l.applied())) // the caller notices
 	}
