@@ -13,7 +13,6 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/plain"
-	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
@@ -69,7 +68,7 @@ func newEncoder(out *output, codec compress.Codec) *encoder {
 	e := &encoder{out: out, codec: codec}
 	e.chunk.out, e.chunk.codec = out, codec
 	e.chunk.codes8 = make([]uint8, pageRows)
-	e.chunk.codes32 = make([]int32, pageRows)
+	e.chunk.codes16 = make([]uint16, pageRows)
 	e.chunk.encode.Reset(new(thrift.CompactProtocol).NewWriter(&e.chunk.header))
 	return e
 }
@@ -129,13 +128,13 @@ type chunk struct {
 	codec compress.Codec
 	meta  format.ColumnMetaData
 
+	tallied  bool     // whether rows are to be counted by value
 	table    []uint32 // by value: first rows that hold it, then its code
-	dict     []int32  // distinct values, ascending; empty when there is no dictionary
-	dictRows []int64  // rows that hold each
+	dict     []int32  // values, ascending; empty when there is no dictionary
+	dictRows []int64  // rows that hold each, where they were counted
 	codes8   []uint8
-	codes32  []int32
+	codes16  []uint16
 
-	levels rle.Encoding
 	page   []byte // encoded
 	packed []byte // compressed
 	header bytes.Buffer
@@ -146,6 +145,7 @@ func (c *chunk) begin(name string, typ format.Type, rows int) {
 	c.meta = format.ColumnMetaData{
 		Type: typ, PathInSchema: []string{name}, Codec: c.codec.CompressionCodec(), NumValues: int64(rows),
 	}
+	c.tallied = tallies[name] != nil
 	c.dict, c.dictRows = c.dict[:0], c.dictRows[:0]
 }
 
@@ -159,16 +159,46 @@ func (c *chunk) counts(size int) []uint32 {
 	return c.table
 }
 
-// dictionary makes the sorted dictionary of values base, base+1, … from how
-// often each occurs, and puts each value's code in the place of its count.
-func (c *chunk) dictionary(base int, counts []uint32) {
+// sorted makes the dictionary of values low, low+1, … from how often each occurs,
+// and puts each value's code in the place of its count.
+func (c *chunk) sorted(low int, counts []uint32) {
 	for i, n := range counts {
 		if n > 0 {
 			counts[i] = uint32(len(c.dict))
-			c.dict = append(c.dict, int32(base+i))
+			c.dict = append(c.dict, int32(low+i))
 			c.dictRows = append(c.dictRows, int64(n))
 		}
 	}
+}
+
+// fillUp makes the dictionary 0, 1, 2 … up to its highest value where codes take no
+// more bits by that, so that values are their own codes, and reports whether it did.
+func (c *chunk) fillUp() bool {
+	known, high := len(c.dict), int(c.dict[len(c.dict)-1])
+	if c.dict[0] < 0 || bits.Len(uint(high)) > c.codeBits() {
+		return false
+	}
+	counted := len(c.dictRows) > 0
+	for len(c.dict) <= high {
+		c.dict = append(c.dict, 0)
+		if counted {
+			c.dictRows = append(c.dictRows, 0)
+		}
+	}
+	for v := high; v >= 0; v-- {
+		var rows int64
+		if known > 0 && int(c.dict[known-1]) == v {
+			known--
+			if counted {
+				rows = c.dictRows[known]
+			}
+		}
+		c.dict[v] = int32(v)
+		if counted {
+			c.dictRows[v] = rows
+		}
+	}
+	return true
 }
 
 func (c *chunk) writeDictionary() error {
@@ -186,23 +216,15 @@ func (c *chunk) writeDictionary() error {
 // which a single run holds: not every reader knows codes without bits.
 func (c *chunk) codeBits() int { return max(1, bits.Len(uint(len(c.dict)-1))) }
 
-func (c *chunk) writeCodes8(codes []uint8) (err error) {
-	c.levels.BitWidth = c.codeBits()
-	c.packed, err = c.levels.EncodeLevels(c.packed[:0], codes)
-	if err != nil {
-		return err
-	}
-	c.page = append(append(c.page[:0], byte(c.levels.BitWidth)), c.packed...)
+func (c *chunk) writeCodes8(codes []uint8) error {
+	width := c.codeBits()
+	c.page = appendCodes8(append(c.page[:0], byte(width)), codes, width)
 	return c.data(len(codes), format.RLEDictionary)
 }
 
-func (c *chunk) writeCodes32(codes []int32) (err error) {
-	c.levels.BitWidth = c.codeBits()
-	c.packed, err = c.levels.EncodeInt32(c.packed[:0], codes)
-	if err != nil {
-		return err
-	}
-	c.page = append(append(c.page[:0], byte(c.levels.BitWidth)), c.packed...)
+func (c *chunk) writeCodes16(codes []uint16) error {
+	width := c.codeBits()
+	c.page = appendCodes16(append(c.page[:0], byte(width)), codes, width)
 	return c.data(len(codes), format.RLEDictionary)
 }
 
@@ -246,23 +268,27 @@ func (c *chunk) data(rows int, encoding format.Encoding) error {
 
 // write compresses c.page and writes it behind its header.
 func (c *chunk) write(h format.PageHeader, encoding format.Encoding) (err error) {
-	if c.packed, err = c.codec.Encode(c.packed[:0], c.page); err != nil {
-		return fmt.Errorf("compress a page of %s: %w", c.meta.PathInSchema[0], err)
+	packed := c.page
+	if c.meta.Codec != format.Uncompressed {
+		if c.packed, err = c.codec.Encode(c.packed[:0], c.page); err != nil {
+			return fmt.Errorf("compress a page of %s: %w", c.meta.PathInSchema[0], err)
+		}
+		packed = c.packed
 	}
 	h.UncompressedPageSize = int32(len(c.page))
-	h.CompressedPageSize = int32(len(c.packed))
-	h.CRC = int32(crc32.ChecksumIEEE(c.packed))
+	h.CompressedPageSize = int32(len(packed))
+	h.CRC = int32(crc32.ChecksumIEEE(packed))
 	c.header.Reset()
 	if err := c.encode.Encode(&h); err != nil {
 		return fmt.Errorf("encode a page header of %s: %w", c.meta.PathInSchema[0], err)
 	}
 	c.meta.TotalUncompressedSize += int64(c.header.Len() + len(c.page))
-	c.meta.TotalCompressedSize += int64(c.header.Len() + len(c.packed))
+	c.meta.TotalCompressedSize += int64(c.header.Len() + len(packed))
 	c.count(h.Type, encoding)
 	if _, err := c.out.Write(c.header.Bytes()); err != nil {
 		return err
 	}
-	_, err = c.out.Write(c.packed)
+	_, err = c.out.Write(packed)
 	return err
 }
 

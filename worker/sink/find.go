@@ -35,14 +35,14 @@ func find(o store.Object, n partition.Number) (row arrow.Record, from Provenance
 		return nil, from, err
 	}
 	from = f.from
-	r := pageReader{object: o, end: f.end}
+	var r reader
 	var g *group
 	var at int // row group that g holds the numbers of
 	load := func(i int) error {
 		rows := int(f.meta.RowGroups[i].NumRows)
-		g, at = newGroup(f.layout, rows), i
+		g, at = newGroup(f.layout, rows, nil), i
 		g.rows = rows
-		return r.read(&f.meta.RowGroups[i].Columns[0].MetaData, g.columns[0], rows)
+		return f.column(&r, &f.meta.RowGroups[i].Columns[0].MetaData, g.columns[0], rows)
 	}
 	// The first row group whose last number is not smaller.
 	i := sort.Search(len(f.meta.RowGroups), func(i int) bool {
@@ -64,7 +64,7 @@ func find(o store.Object, n partition.Number) (row arrow.Record, from Provenance
 		return nil, from, nil
 	}
 	for c := 1; c < len(g.columns); c++ {
-		if err := r.read(&f.meta.RowGroups[i].Columns[c].MetaData, g.columns[c], g.rows); err != nil {
+		if err := f.column(&r, &f.meta.RowGroups[i].Columns[c].MetaData, g.columns[c], g.rows); err != nil {
 			return nil, from, fmt.Errorf("column %s: %w", f.layout.columns[c].Name, err)
 		}
 	}

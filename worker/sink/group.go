@@ -2,6 +2,7 @@ package sink
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -15,19 +16,20 @@ type group struct {
 	layout  *layout
 	columns []column
 	rows    int
+	home    *sync.Pool
 	sum     [sumBlock]uint64 // scratch of rowSum
 }
 
-// newGroup makes an empty row group. It panics on a type that score files have no
+// newGroup makes an empty row group, which home takes when it is released. It panics on a type that score files have no
 // place for, which is a bug.
-func newGroup(l *layout, capacity int) *group {
-	g := &group{layout: l, columns: make([]column, len(l.columns))}
+func newGroup(l *layout, capacity int, home *sync.Pool) *group {
+	g := &group{layout: l, home: home, columns: make([]column, len(l.columns))}
 	for i, c := range l.columns {
 		switch c.Type.ID() {
 		case arrow.UINT8:
-			g.columns[i] = &narrow[uint8]{values: make([]uint8, 0, capacity), typ: c.Type}
+			g.columns[i] = &small[uint8]{values: make([]uint8, 0, capacity), typ: c.Type}
 		case arrow.INT8:
-			g.columns[i] = &narrow[int8]{values: make([]int8, 0, capacity), typ: c.Type}
+			g.columns[i] = &small[int8]{values: make([]int8, 0, capacity), typ: c.Type}
 		case arrow.UINT16:
 			g.columns[i] = &narrow[uint16]{values: make([]uint16, 0, capacity), typ: c.Type}
 		case arrow.INT32:
@@ -45,10 +47,10 @@ func newGroup(l *layout, capacity int) *group {
 	return g
 }
 
-// release gives a full-sized row group to the next attempt.
+// release gives the row group to the next attempt.
 func (g *group) release() {
 	g.reset()
-	g.layout.full.Put(g)
+	g.home.Put(g)
 }
 
 // take appends rows from to to-1 of a checked record of the layout's columns.

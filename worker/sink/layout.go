@@ -21,7 +21,7 @@ type layout struct {
 	fingerprint string
 	arrow       *arrow.Schema
 	sums        [][]term  // of a row, see rowSum
-	full        sync.Pool // empty groups of RowGroupRows rows, some 10 MB each, from one attempt to the next
+	full, slab  sync.Pool // empty groups of RowGroupRows rows, some 10 MB each, and of pageRows, from one attempt to the next
 }
 
 // layouts are those of a job's files: what the score stage stages, and what is
@@ -91,7 +91,8 @@ func newLayout(columns []schema.Column, sums ...[]weight) *layout {
 		}
 		l.sums = append(l.sums, terms)
 	}
-	l.full.New = func() any { return newGroup(l, RowGroupRows) }
+	l.full.New = func() any { return newGroup(l, RowGroupRows, &l.full) }
+	l.slab.New = func() any { return newGroup(l, pageRows, &l.slab) }
 	return l
 }
 
@@ -142,7 +143,7 @@ func checkNulls(r arrow.Record) error {
 // package writes.
 func (l *layout) elements() []format.SchemaElement {
 	list := []format.SchemaElement{{Name: "score", NumChildren: thrift.New(int32(len(l.columns)))}}
-	for i, c := range newGroup(l, 0).columns {
+	for i, c := range newGroup(l, 0, nil).columns {
 		list = append(list, format.SchemaElement{
 			Name: l.columns[i].Name, Type: thrift.New(c.physical()), RepetitionType: thrift.New(format.Required),
 		})

@@ -1,14 +1,15 @@
 package sink
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/plain"
-	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
@@ -19,63 +20,61 @@ import (
 // dictionaryDomainMax allows, or pageRows values of 64 bits with their headers.
 const pageBytesMax = 4*dictionaryDomainMax + 4096
 
-// pageReader reads the pages this package writes and refuses all others. It
-// walks pages itself because parquet-go's reader makes room for whatever size a
-// damaged header claims, up to 2 GiB a page; here a page is inside its chunk,
-// the chunk inside the file, and nothing is decoded before its checksum agrees.
-type pageReader struct {
-	object store.Object
-	end    int64 // pages end here, where the footer begins
+// chunkBytesMax bounds a column chunk of so many rows: no page holds more than
+// eight bytes a row, its header, and what a codec adds to what it cannot compress.
+func chunkBytesMax(rows int) int64 { return 2 * (pageBytesMax + int64(rows)*8) }
 
-	raw     []byte // one column chunk
-	page    []byte // one page, decompressed
-	dict    []int32
-	codes   []int32
-	amounts []int64
-	reals   []float32
+// cursor goes through the pages of one column chunk. It walks pages itself because
+// parquet-go's reader makes room for whatever size a damaged header claims, up to 2
+// GiB a page; here a page is inside its chunk, the chunk inside the file, and
+// nothing is decoded before its checksum agrees.
+type cursor struct {
+	codec compress.Codec
+	raw   []byte // the chunk, and slack
+	rest  []byte // its pages that were not read
 }
 
-// read appends one column of one row group to a column.
-func (r *pageReader) read(meta *format.ColumnMetaData, to column, rows int) error {
-	codec, err := codecOf(meta.Codec)
-	if err != nil {
+// load reads a chunk of so many rows; pages of the file end at end.
+func (c *cursor) load(object store.Object, end int64, meta *format.ColumnMetaData, rows int) (err error) {
+	if c.codec, err = codecOf(meta.Codec); err != nil {
 		return err
 	}
 	at, size := meta.DataPageOffset, meta.TotalCompressedSize
 	if meta.DictionaryPageOffset != 0 {
 		at = meta.DictionaryPageOffset
 	}
-	if at < int64(len(magic)) || size < 0 || at > r.end || size > r.end-at {
+	if at < int64(len(magic)) || size < 0 || at > end || size > end-at {
 		return fmt.Errorf("%w: pages outside the file", ErrDamaged)
 	}
-	if int64(cap(r.raw)) < size {
-		r.raw = make([]byte, size)
+	if size > chunkBytesMax(rows) {
+		return fmt.Errorf("%w: more bytes than %d rows take", ErrDamaged, rows)
 	}
-	r.raw = r.raw[:size]
-	if _, err := io.ReadFull(io.NewSectionReader(r.object, at, size), r.raw); err != nil {
+	if int64(cap(c.raw)) < size+slack {
+		c.raw = make([]byte, size+slack)
+	}
+	c.rest = c.raw[:size]
+	if _, err := io.ReadFull(io.NewSectionReader(object, at, size), c.rest); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	r.dict = r.dict[:0]
-	for rest := r.raw; len(rest) > 0; {
-		var h format.PageHeader
-		if rest, err = r.next(rest, &h, codec); err != nil {
+	return nil
+}
+
+// pageReader decodes the pages this package writes and refuses all others.
+type pageReader struct {
+	page []byte // one page, decompressed, and slack
+
+	unpacked []byte
+	ints     []int32
+	codes    []uint16
+	amounts  []int64
+	reals    []float32
+}
+
+// read appends one column of one row group to a column.
+func (r *pageReader) read(c *cursor, to column, rows int) error {
+	for len(c.rest) > 0 {
+		if err := r.next(c, to, rows-to.len()); err != nil {
 			return err
-		}
-		switch {
-		case h.Type == format.DictionaryPage && h.DictionaryPageHeader.Valid && len(r.dict) == 0:
-			if r.dict, err = new(plain.Encoding).DecodeInt32(r.dict, r.page); err != nil {
-				return fmt.Errorf("%w: dictionary: %w", ErrDamaged, err)
-			}
-		case h.Type == format.DataPage && h.DataPageHeader.Valid:
-			n := int(h.DataPageHeader.V.NumValues)
-			if n < 1 || n > pageRows || to.len()+n > rows {
-				return fmt.Errorf("%w: more values than rows", ErrDamaged)
-			}
-			if err := to.decode(r, h.DataPageHeader.V.Encoding, n); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("%w: a page of type %s", ErrLayout, h.Type)
 		}
 	}
 	if to.len() != rows {
@@ -84,47 +83,133 @@ func (r *pageReader) read(meta *format.ColumnMetaData, to column, rows int) erro
 	return nil
 }
 
-// next takes a page off data: its header goes to h, its decompressed bytes to
-// r.page.
-func (r *pageReader) next(data []byte, h *format.PageHeader, codec compress.Codec) (rest []byte, err error) {
-	header := new(thrift.CompactProtocol).NewReaderFromBytes(data)
-	if err := thrift.NewDecoder(header).Decode(h); err != nil {
-		return nil, fmt.Errorf("%w: page header: %w", ErrDamaged, err)
+// next appends the values of the next data page to a column: at most most. It also
+// reads a dictionary page before it.
+func (r *pageReader) next(c *cursor, to column, most int) error {
+	for first := true; ; first = false {
+		var h format.PageHeader
+		if err := r.take(c, &h); err != nil {
+			return err
+		}
+		switch {
+		case h.Type == format.DictionaryPage && h.DictionaryPageHeader.Valid && first:
+			if err := to.dictionary(r, int(h.DictionaryPageHeader.V.NumValues)); err != nil {
+				return fmt.Errorf("dictionary: %w", err)
+			}
+		case h.Type == format.DataPage && h.DataPageHeader.Valid:
+			n := int(h.DataPageHeader.V.NumValues)
+			if n < 1 || n > pageRows || n > most {
+				return fmt.Errorf("%w: more values than rows", ErrDamaged)
+			}
+			return to.decode(r, h.DataPageHeader.V.Encoding, n)
+		default:
+			return fmt.Errorf("%w: a page of type %s", ErrLayout, h.Type)
+		}
 	}
-	data = data[header.BytesRead():]
-	packed, size := int(h.CompressedPageSize), int(h.UncompressedPageSize)
-	if packed < 0 || packed > len(data) || size < 0 || size > pageBytesMax {
-		return nil, fmt.Errorf("%w: a page longer than it can be", ErrDamaged)
-	}
-	if crc32.ChecksumIEEE(data[:packed]) != uint32(h.CRC) {
-		return nil, fmt.Errorf("%w: a page's checksum does not agree", ErrDamaged)
-	}
-	if cap(r.page) < size {
-		r.page = make([]byte, 0, size)
-	}
-	r.page, err = codec.Decode(r.page[:size], data[:packed])
-	if err != nil {
-		return nil, fmt.Errorf("%w: decompress a page: %w", ErrDamaged, err)
-	}
-	if len(r.page) != size {
-		return nil, fmt.Errorf("%w: a page of %d bytes where its header says %d", ErrDamaged, len(r.page), size)
-	}
-	return data[packed:], nil
 }
 
-// codes32 decodes n dictionary codes.
-func (r *pageReader) codes32(n int) (codes []int32, err error) {
-	if len(r.page) == 0 || r.page[0] > 32 {
-		return nil, fmt.Errorf("%w: codes without a width", ErrDamaged)
+// take takes a page off its chunk: its header goes to h, its bytes, decompressed, to
+// r.page.
+func (r *pageReader) take(c *cursor, h *format.PageHeader) (err error) {
+	header := new(thrift.CompactProtocol).NewReaderFromBytes(c.rest)
+	if err := thrift.NewDecoder(header).Decode(h); err != nil {
+		return fmt.Errorf("%w: page header: %w", ErrDamaged, err)
 	}
-	r.codes, err = new(rle.DictionaryEncoding).DecodeInt32(r.codes[:0], r.page)
-	return exactly(r.codes, n, 7, err) // bits are packed in eights
+	data := c.rest[header.BytesRead():]
+	packed, size := int(h.CompressedPageSize), int(h.UncompressedPageSize)
+	if packed < 0 || packed > len(data) || size < 0 || size > pageBytesMax {
+		return fmt.Errorf("%w: a page longer than it can be", ErrDamaged)
+	}
+	c.rest = data[packed:]
+	if crc32.ChecksumIEEE(data[:packed]) != uint32(h.CRC) {
+		return fmt.Errorf("%w: a page's checksum does not agree", ErrDamaged)
+	}
+	if c.codec.CompressionCodec() == format.Uncompressed {
+		r.page = data[:packed] // chunks have slack
+	} else {
+		if cap(r.unpacked) < size+slack {
+			r.unpacked = make([]byte, size+slack)
+		}
+		r.page, err = c.codec.Decode(r.unpacked[:size], data[:packed])
+		if err != nil {
+			return fmt.Errorf("%w: decompress a page: %w", ErrDamaged, err)
+		}
+	}
+	if len(r.page) != size {
+		return fmt.Errorf("%w: a page of %d bytes where its header says %d", ErrDamaged, len(r.page), size)
+	}
+	if cap(r.page)-size < slack {
+		r.page = append(make([]byte, 0, size+slack), r.page...)
+	}
+	return nil
 }
+
+// width takes the width of a page's codes, below known, off the page.
+func (r *pageReader) width(most int) (int, error) {
+	if len(r.page) == 0 || r.page[0] < 1 || int(r.page[0]) > most {
+		return 0, fmt.Errorf("%w: codes without a width", ErrDamaged)
+	}
+	width := int(r.page[0])
+	r.page = r.page[1:]
+	return width, nil
+}
+
+// codes8 decodes dictionary codes of a byte at most, which are to be below known.
+func (r *pageReader) codes8(codes []uint8, known int) error {
+	width, err := r.width(8)
+	if err != nil {
+		return err
+	}
+	if err := readCodes(codes, r.page, width); err != nil {
+		return err
+	}
+	if 1<<width > known && anyFrom(codes, known, width) {
+		return errCode
+	}
+	return nil
+}
+
+// anyFrom reports whether any code, below 1<<width, is not below known, which is.
+func anyFrom(codes []uint8, known, width int) bool {
+	if width == 8 {
+		return int(slices.Max(codes)) >= known
+	}
+	var all uint64
+	over := uint64(1<<7-known) * ones8 // lifts those that are not below known to 1<<7
+	for ; len(codes) >= 8; codes = codes[8:] {
+		all |= binary.LittleEndian.Uint64(codes) + over
+	}
+	for _, c := range codes {
+		all |= uint64(c) + over&0xff
+	}
+	return all&(ones8<<7) != 0
+}
+
+// codes16 decodes n dictionary codes, which are to be below known.
+func (r *pageReader) codes16(n, known int) ([]uint16, error) {
+	width, err := r.width(codeBitsMax)
+	if err != nil {
+		return nil, err
+	}
+	if cap(r.codes) < n {
+		r.codes = make([]uint16, pageRows)
+	}
+	codes := r.codes[:n]
+	if err := readCodes(codes, r.page, width); err != nil {
+		return nil, err
+	}
+	if 1<<width > known && int(slices.Max(codes)) >= known {
+		return nil, errCode
+	}
+	return codes, nil
+}
+
+var errCode = fmt.Errorf("%w: a code past the end of its dictionary", ErrDamaged)
 
 // plain32 decodes n plain values.
 func (r *pageReader) plain32(n int) (values []int32, err error) {
-	r.codes, err = new(plain.Encoding).DecodeInt32(r.codes[:0], r.page)
-	return exactly(r.codes, n, 0, err)
+	r.ints, err = new(plain.Encoding).DecodeInt32(r.ints[:0], r.page)
+	return exactly(r.ints, n, 0, err)
 }
 
 // delta64 decodes n delta-coded values.

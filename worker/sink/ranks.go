@@ -31,12 +31,12 @@ var (
 // that subscribers are ranked in: eligible, with a bill.
 func (g *group) countRanks(h *ecdf.Histogram, by *ecdf.Ranking) {
 	losses := g.columns[lossColumn].(*wide[int64]).values
-	decisions := g.columns[decisionColumn].(*narrow[uint8]).values[:len(losses)]
+	decisions := g.columns[decisionColumn].(*small[uint8]).values[:len(losses)]
 	bills := g.columns[billColumn].(*wide[int64]).values[:len(losses)]
 	propensities := g.columns[propensityColumn].(*real).values[:len(losses)]
 	scores := g.columns[scoreColumn].(*narrow[uint16]).values[:len(losses)]
-	risks := g.columns[riskColumn].(*narrow[uint8]).values[:len(losses)]
-	tenures := g.columns[tenureColumn].(*narrow[uint8]).values[:len(losses)]
+	risks := g.columns[riskColumn].(*small[uint8]).values[:len(losses)]
+	tenures := g.columns[tenureColumn].(*small[uint8]).values[:len(losses)]
 	for i, loss := range losses {
 		if !ecdf.Eligible(decisions[i]) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
@@ -91,13 +92,14 @@ func recovered(err *error) {
 func (f *scoreFile) groups(ctx context.Context, want *layout, visit func(*group) error) error {
 	g := want.full.Get().(*group)
 	defer g.release()
-	r := pageReader{object: f.object, end: f.end}
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
 	var rows int64
 	for i := range f.meta.RowGroups {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := f.decode(&r, g, &f.meta.RowGroups[i]); err != nil {
+		if err := f.decode(r, g, &f.meta.RowGroups[i]); err != nil {
 			return fmt.Errorf("from row %d: %w", rows, err)
 		}
 		rows += int64(g.rows)
@@ -108,16 +110,95 @@ func (f *scoreFile) groups(ctx context.Context, want *layout, visit func(*group)
 	return nil
 }
 
+// reader is what reading takes memory for.
+type reader struct {
+	pages   pageReader
+	cursors []cursor
+}
+
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+// on returns n cursors.
+func (r *reader) on(n int) []cursor {
+	if len(r.cursors) < n {
+		r.cursors = append(r.cursors, make([]cursor, n-len(r.cursors))...)
+	}
+	return r.cursors[:n]
+}
+
 // decode reads the columns of one row group.
-func (f *scoreFile) decode(r *pageReader, g *group, rg *format.RowGroup) (err error) {
+func (f *scoreFile) decode(r *reader, g *group, rg *format.RowGroup) (err error) {
 	defer recovered(&err)
 	g.reset()
 	for i, c := range g.layout.columns {
-		if err := r.read(&rg.Columns[f.layout.find(c.Name)].MetaData, g.columns[i], int(rg.NumRows)); err != nil {
+		if err := f.column(r, &rg.Columns[f.layout.find(c.Name)].MetaData, g.columns[i], int(rg.NumRows)); err != nil {
 			return fmt.Errorf("column %s: %w", c.Name, err)
 		}
 	}
 	g.rows = int(rg.NumRows)
+	return nil
+}
+
+// column appends a chunk to a column.
+func (f *scoreFile) column(r *reader, meta *format.ColumnMetaData, to column, rows int) error {
+	cursor := &r.on(1)[0]
+	if err := cursor.load(f.object, f.end, meta, rows); err != nil {
+		return err
+	}
+	return r.pages.read(cursor, to, rows)
+}
+
+// slabs gives every page of rows to visit, in order, with the columns of want: less
+// memory than groups takes, so that it stays near the processor. Pages end where
+// those of the first column do.
+func (f *scoreFile) slabs(ctx context.Context, want *layout, visit func(*group) error) error {
+	g := want.slab.Get().(*group)
+	defer g.release()
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	var rows int64
+	for i := range f.meta.RowGroups {
+		rg := &f.meta.RowGroups[i]
+		cursors := r.on(len(want.columns))
+		for i, c := range want.columns {
+			if err := cursors[i].load(f.object, f.end, &rg.Columns[f.layout.find(c.Name)].MetaData, int(rg.NumRows)); err != nil {
+				return fmt.Errorf("from row %d: column %s: %w", rows, c.Name, err)
+			}
+		}
+		for left := int(rg.NumRows); left > 0; left -= g.rows {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := r.slab(g, cursors, left); err != nil {
+				return fmt.Errorf("from row %d: %w", rows, err)
+			}
+			rows += int64(g.rows)
+			if err := visit(g); err != nil {
+				return err
+			}
+		}
+		for i, c := range want.columns {
+			if len(cursors[i].rest) > 0 {
+				return fmt.Errorf("column %s: %w: more pages than rows", c.Name, ErrDamaged)
+			}
+		}
+	}
+	return nil
+}
+
+// slab reads the next page of every column: of as many rows as the first has, and
+// no more than left.
+func (r *reader) slab(g *group, cursors []cursor, left int) (err error) {
+	defer recovered(&err)
+	g.reset()
+	for i, c := range g.columns {
+		if err := r.pages.next(&cursors[i], c, left); err != nil {
+			return fmt.Errorf("column %s: %w", g.layout.columns[i].Name, err)
+		}
+		if g.rows = g.columns[0].len(); c.len() != g.rows {
+			return fmt.Errorf("column %s: %w: a page of %d rows beside one of %d", g.layout.columns[i].Name, ErrLayout, c.len(), g.rows)
+		}
+	}
 	return nil
 }
 

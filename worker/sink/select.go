@@ -250,7 +250,7 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explained, result *Output) error {
 	g := explained.full.Get().(*group)
 	defer g.release()
-	if err := f.decode(&pageReader{object: f.object, end: f.end}, g, meta); err != nil {
+	if err := f.decode(new(reader), g, meta); err != nil {
 		return err
 	}
 	old := g.rowSum()
@@ -258,7 +258,7 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 	for k := range code {
 		code[k] = g.columns[1+k].(*narrow[uint16]).values
 	}
-	method := g.columns[4].(*narrow[uint8]).values
+	method := g.columns[4].(*small[uint8]).values
 	change := &result.Tally.Explained
 	at, keys := 0, g.keys()
 	for _, r := range rows {
@@ -357,7 +357,7 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 		}
 		anew := explained.full.Get().(*group)
 		defer anew.release()
-		if err := f.decode(&pageReader{object: f.object, end: f.end}, anew, meta); err != nil {
+		if err := f.decode(new(reader), anew, meta); err != nil {
 			return err
 		}
 		sum = sum.Add(anew.rowSum())

@@ -378,16 +378,13 @@ func BenchmarkSelect(b *testing.B) {
 	full := made.NewRecord()
 	s := Selection{Scores: file, Columns: []string{"expected_loss_fen", "retain_decision"}, BatchRows: 1 << 14, Eval: func(r arrow.Record) (arrow.Record, error) { return full.NewSlice(0, r.NumRows()), nil }}
 	a := selectAttempt()
-	n := 0
-	for b.Loop() {
+	measure(b, len(rows), func() {
 		a.Token++
-		n++
 		out, err := Select(b.Context(), st, a, s)
 		check(b, err)
 		check(b, out.Verify(b.Context(), st))
 		check(b, st.Delete(b.Context(), out.Files[0].Path))
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n)/float64(len(rows)), "ns/row")
+	})
 }
 
 // TestAScoreFileThatARerunKeptStaysWhatItWasJudgedBy: it lies where the earlier job

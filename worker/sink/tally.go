@@ -61,7 +61,7 @@ func tally(t *job.Tally, column string, dict []int32, rows []int64) error {
 		return nil
 	}
 	for i, v := range dict {
-		if !add(t, v, rows[i]) {
+		if rows[i] > 0 && !add(t, v, rows[i]) {
 			return fmt.Errorf("%w: %s is %d in %d rows", ErrValue, column, v, rows[i])
 		}
 	}

@@ -71,7 +71,7 @@ func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
 		return Check{}, err
 	}
 	c.From = f.from
-	err = f.groups(ctx, f.layout, func(g *group) error {
+	err = f.slabs(ctx, f.layout, func(g *group) error {
 		if err := g.check(last, c.Rows); err != nil {
 			return err
 		}

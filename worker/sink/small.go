@@ -1,0 +1,193 @@
+package sink
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// small is a column of bytes, which the file holds as INT32 by dictionary. Which
+// values there are is noted while rows are taken, so that writing begins with the
+// dictionary known. Where codes of the values 0, 1, 2 … would take no more bits, the
+// dictionary is just that, and values are codes.
+type small[T uint8 | int8] struct {
+	values []T
+	typ    arrow.DataType
+	seen   seen
+	noted  int       // values from here on are not in seen
+	table  [1 << 8]T // of a chunk that is read: its dictionary
+	known  int       // how many entries that has
+	dense  bool      // whether they are 0, 1, 2 …
+}
+
+func (c *small[T]) take(data arrow.ArrayData, from, to int) {
+	values := arrow.GetValues[T](data, 1)[from:to]
+	c.values = append(c.values, values...)
+	c.note()
+}
+
+func (c *small[T]) note() {
+	c.seen.note(bitsOf(c.values[c.noted:]))
+	c.noted = len(c.values)
+}
+
+func (c *small[T]) reset() {
+	c.values, c.noted = c.values[:0], 0
+	c.seen = seen{}
+}
+
+func (c *small[T]) len() int { return len(c.values) }
+
+func (c *small[T]) weigh(h []uint64, k uint64, first int) { weighInts(h, k, c.values[first:]) }
+
+func (c *small[T]) physical() format.Type { return format.Int32 }
+
+func (c *small[T]) array() arrow.Array { return arrayOf(c.typ, c.values) }
+
+// bitsOf views bytes as unsigned ones, by their bits.
+func bitsOf[T uint8 | int8](values []T) []uint8 {
+	return unsafe.Slice((*uint8)(unsafe.Pointer(unsafe.SliceData(values))), len(values))
+}
+
+// lowest is the lowest value of the type.
+func (c *small[T]) lowest() int {
+	if zero := T(0); zero-1 < zero {
+		return -1 << 7
+	}
+	return 0
+}
+
+func (c *small[T]) encode(k *chunk) error {
+	c.note() // of rows that were not taken but read
+	low, past := c.lowest(), c.lowest()+1<<8
+	for v := low; v < past; v++ {
+		if c.seen[uint8(v)] != 0 {
+			k.dict = append(k.dict, int32(v))
+		}
+	}
+	k.bounds32(k.dict[0], k.dict[len(k.dict)-1])
+	dense := k.fillUp()
+	values := bitsOf(c.values)
+	if k.tallied {
+		var rows [1 << 8]int64
+		count8(&rows, values)
+		for _, v := range k.dict {
+			k.dictRows = append(k.dictRows, rows[uint8(v)])
+		}
+	}
+	if err := k.writeDictionary(); err != nil {
+		return err
+	}
+	var codes [1 << 8]uint8
+	for code, v := range k.dict {
+		codes[uint8(v)] = uint8(code)
+	}
+	for ; len(values) > 0; values = values[min(pageRows, len(values)):] {
+		page := values[:min(pageRows, len(values))]
+		if !dense {
+			coded := k.codes8[:len(page)]
+			for i, v := range page {
+				coded[i] = codes[v]
+			}
+			page = coded
+		}
+		if err := k.writeCodes8(page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *small[T]) dictionary(r *pageReader, n int) error {
+	dict, err := r.plain32(n)
+	if err != nil {
+		return err
+	}
+	if n > len(c.table) {
+		return fmt.Errorf("%w: a dictionary of %d bytes", ErrLayout, n)
+	}
+	c.known, c.dense = n, true
+	for i, v := range dict {
+		if int32(T(v)) != v {
+			return errBits
+		}
+		c.table[i] = T(v)
+		c.dense = c.dense && int(v) == i
+	}
+	return nil
+}
+
+func (c *small[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
+	if encoding != format.RLEDictionary {
+		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
+	}
+	var added []T
+	c.values, added = room(c.values, n)
+	values := bitsOf(added)
+	if err := r.codes8(values, c.known); err != nil {
+		return err
+	}
+	if !c.dense {
+		for i, code := range values {
+			added[i] = c.table[code]
+		}
+	}
+	return nil
+}
+
+// errBits is said of a value that does not fit its column.
+var errBits = fmt.Errorf("%w: more bits than its type has", ErrValue)
+
+// seen says of every byte whether it occurs.
+type seen [1 << 8]uint8
+
+// note marks the values that occur. Most columns are mostly one value.
+func (s *seen) note(values []uint8) {
+	if len(values) == 0 {
+		return
+	}
+	s[values[0]] = 1
+	last := uint64(values[0]) * ones8
+	for ; len(values) >= 8; values = values[8:] {
+		x := binary.LittleEndian.Uint64(values)
+		if x == last {
+			continue
+		}
+		last = x
+		for range 8 {
+			s[uint8(x)] = 1
+			x >>= 8
+		}
+	}
+	for _, v := range values {
+		s[v] = 1
+	}
+}
+
+// count8 adds how often each byte occurs. A processor that adds to one counter
+// again and again waits for itself: equal neighbours are added at once, others go to
+// different places in turn.
+func count8(rows *[1 << 8]int64, values []uint8) {
+	var turns [4][1 << 8]uint32
+	i := 0
+	for ; i+4 <= len(values); i += 4 {
+		a, b, c, d := values[i], values[i+1], values[i+2], values[i+3]
+		if a == b && b == c && c == d {
+			turns[i>>2&3][a] += 4
+			continue
+		}
+		turns[0][a]++
+		turns[1][b]++
+		turns[2][c]++
+		turns[3][d]++
+	}
+	for _, v := range values[i:] {
+		turns[0][v]++
+	}
+	for v := range rows {
+		rows[v] += int64(turns[0][v] + turns[1][v] + turns[2][v] + turns[3][v])
+	}
+}
