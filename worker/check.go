@@ -23,9 +23,9 @@ import (
 // Places turns paths of a job file, relative to the folder base, into places. Input
 // splits off the part of the pattern below the root.
 type Places struct {
-	Input  func(base, path string) (root store.Store, rest string, err error)
+	Input  func(ctx context.Context, base, path string) (root store.Store, rest string, err error)
 	Output func(base, path string) (store.Store, error)
-	Model  func(base, path string) ([]byte, error)
+	Model  func(ctx context.Context, base, path string) ([]byte, error)
 }
 
 // Opened is what a job names: its input, found and mapped, and its models, whose
@@ -37,11 +37,11 @@ type Opened struct {
 
 // Open opens what a job names; nothing is written.
 func (p Places) Open(ctx context.Context, spec job.Spec, base string) (o Opened, err error) {
-	read := func(path string) ([]byte, error) { return p.Model(base, path) }
+	read := func(path string) ([]byte, error) { return p.Model(ctx, base, path) }
 	if o.Model, err = program.LoadModels(spec, read); err != nil {
 		return Opened{}, err
 	}
-	root, rest, err := p.Input(base, spec.Input.Path)
+	root, rest, err := p.Input(ctx, base, spec.Input.Path)
 	if err != nil {
 		return Opened{}, fmt.Errorf("open input.path: %w", err)
 	}

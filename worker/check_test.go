@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,7 +70,7 @@ func TestAPanicInACheckIsAProblemThatNamesItsPlace(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newBase().text)
 	cfg := s.config(newCoordinator())
-	cfg.Model = func(string, string) ([]byte, error) { panic("a bug") }
+	cfg.Model = func(context.Context, string, string) ([]byte, error) { panic("a bug") }
 	got := New(cfg).Check(t.Context(), wire.CheckRequest{Spec: s.spec.Canonical()})
 	if !strings.HasPrefix(got.Problem, "check the job: panic in ") || got.Job != "" {
 		t.Errorf("got %+v", got)

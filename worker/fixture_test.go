@@ -147,12 +147,12 @@ func (s *site) config(b Bus) Config {
 	return Config{
 		ID: "w1", Slots: 2, BatchRows: 64, Heartbeat: time.Millisecond, Bus: b,
 		Places: Places{
-			Input: func(_, path string) (store.Store, string, error) {
+			Input: func(_ context.Context, _, path string) (store.Store, string, error) {
 				st, err := store.NewFile(s.input)
 				return st, path, err
 			},
 			Output: func(string, string) (store.Store, error) { return s.output, nil },
-			Model: func(_, path string) ([]byte, error) {
+			Model: func(_ context.Context, _, path string) ([]byte, error) {
 				s.mu.Lock()
 				defer s.mu.Unlock()
 				if path == "rival.txt" {

@@ -46,8 +46,8 @@ func TestJobsThatAreNotWorkedOnAreClosed(t *testing.T) {
 	var open atomic.Int64
 	cfg := s.config(newCoordinator())
 	input := cfg.Input
-	cfg.Input = func(base, path string) (store.Store, string, error) {
-		st, rest, err := input(base, path)
+	cfg.Input = func(ctx context.Context, base, path string) (store.Store, string, error) {
+		st, rest, err := input(ctx, base, path)
 		return counting{st, &open}, rest, err
 	}
 	w := New(cfg)
@@ -131,8 +131,8 @@ func TestAWorkerWhoseMountGoesAwayFailsOneAttemptAndIsUnfitThen(t *testing.T) {
 	cfg := s.config(c)
 	input := cfg.Input
 	cfg.Slots = 1
-	cfg.Input = func(base, path string) (store.Store, string, error) {
-		st, rest, err := input(base, path)
+	cfg.Input = func(ctx context.Context, base, path string) (store.Store, string, error) {
+		st, rest, err := input(ctx, base, path)
 		return mount{st, &away}, rest, err
 	}
 	start(t, cfg)

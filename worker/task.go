@@ -136,7 +136,7 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 	}
 	opened, err := cfg.Open(ctx, p.spec, a.SpecBase)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			err = fatal(err)
 		}
 		return err
@@ -154,7 +154,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 	start := time.Now()
 	found, err := p.dataset.Survey(ctx, w.cfg.Slots, rows.Store)
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			err = fatal(err) // the input is what it is: another attempt reads the same bytes
 		}
 		return job.Result{}, err

@@ -329,12 +329,12 @@ func TestAPanicIsAFailedAttemptThatNamesItsPlace(t *testing.T) {
 	var fail atomic.Bool
 	fail.Store(true)
 	model := cfg.Model
-	cfg.Model = func(base, path string) ([]byte, error) {
+	cfg.Model = func(ctx context.Context, base, path string) ([]byte, error) {
 		if fail.Swap(false) {
 			var none []int
 			return nil, fmt.Errorf("%d", none[len(path)]) // index out of range
 		}
-		return model(base, path)
+		return model(ctx, base, path)
 	}
 	start(t, cfg)
 	tasks := s.scores(survey)
@@ -411,7 +411,7 @@ func TestAReasonThatIsNoUTF8Arrives(t *testing.T) {
 	s := newSite(t, newBase().text)
 	c := newCoordinator()
 	cfg := s.config(c)
-	cfg.Model = func(string, string) ([]byte, error) { return nil, errors.New("open \xb2\xbb.txt") }
+	cfg.Model = func(context.Context, string, string) ([]byte, error) { return nil, errors.New("open \xb2\xbb.txt") }
 	start(t, cfg)
 	if reason := c.refused(t, c.give(s.survey())); !strings.HasSuffix(reason, "open \uFFFD.txt") {
 		t.Error(reason)

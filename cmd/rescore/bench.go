@@ -85,7 +85,7 @@ stages need not add up to the whole.
 		case instructions != "auto" && !slices.Contains(score.Paths(), instructions):
 			return boot.Usagef("write auto, or one of "+strings.Join(score.Paths(), ", "), "--path %s: this processor does not have it", instructions)
 		}
-		b, err := readModel(path)
+		b, err := readModel(cmd.Context(), path)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 
 	"rescore/cmd/internal/boot"
 	"rescore/coordinator/api"
-	"rescore/partition/store"
+	"rescore/partition/store/address"
 	"rescore/worker/comparison"
 )
 
@@ -96,7 +96,7 @@ func (a *app) diffHere(ctx context.Context, dir, from, to string) (d api.Differe
 	if from == "" || to == "" {
 		return d, boot.WithCode(fmt.Errorf("%s has no two versions to compare", dir), boot.NotFound, "rescore versions lists what is published")
 	}
-	st, err := store.NewFile(dir)
+	st, err := address.Open(dir)
 	if err != nil {
 		return d, err
 	}

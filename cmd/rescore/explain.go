@@ -17,6 +17,7 @@ import (
 	"rescore/cmd/internal/explain"
 	"rescore/cmd/internal/local"
 	"rescore/partition"
+	"rescore/partition/store/address"
 )
 
 // versionFlags say where a version is, for commands that take one.
@@ -43,6 +44,12 @@ dataset that --path names.`
 // open finds the version that arg names.
 func (f *versionFlags) open(ctx context.Context, a *app, cmd *cobra.Command, arg string) (*local.Version, error) {
 	dir, id, base := f.path, arg, f.base
+	if address.Remote(arg) {
+		if f.path != "" {
+			return nil, boot.Usagef("with --path give a version's id, as rescore versions prints it", "%s is a path, and so is --path", arg)
+		}
+		return openAt(ctx, arg, "", base)
+	}
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && f.path != "":
@@ -69,13 +76,15 @@ func (f *versionFlags) open(ctx context.Context, a *app, cmd *cobra.Command, arg
 		if err != nil {
 			return nil, err
 		}
-		if dir = d.Spec.Output.Path; !filepath.IsAbs(dir) {
-			dir = filepath.Join(folder, dir)
-		}
+		dir = address.Resolve(folder, d.Spec.Output.Path)
 		if base == "" {
 			base = folder
 		}
 	}
+	return openAt(ctx, dir, id, base)
+}
+
+func openAt(ctx context.Context, dir, id, base string) (*local.Version, error) {
 	v, err := local.OpenVersion(ctx, dir, id, base)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, boot.WithCode(err, boot.NotFound, "rescore versions lists what is published")

@@ -70,8 +70,8 @@ golden rows, and the SHA-256 of the whole.`,
   rescore model inspect churn-2026-10 --output json`,
 		Args:              exactly(1),
 		ValidArgsFunction: modelArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			b, err := readModel(args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := readModel(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

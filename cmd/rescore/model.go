@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,8 +35,8 @@ func (a *app) modelCommand() *cobra.Command {
 }
 
 // readModel reads a model file or a package's folder.
-func readModel(path string) (*bundle.Bundle, error) {
-	data, err := local.ReadModel(path)
+func readModel(ctx context.Context, path string) (*bundle.Bundle, error) {
+	data, err := local.ReadModel(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, boot.WithCode(fmt.Errorf("read model: %w", err), boot.NotFound, "name a model file as LightGBM (.txt) or XGBoost (.json, .ubj) saves it, a PMML document, a scorecard (.yaml), or a package's folder")
 	}
@@ -99,7 +100,7 @@ training did not have is missing. All other categories are read as numbers.
 		if err := checkRowFlags(&o, missing); err != nil {
 			return err
 		}
-		b, err := readModel(args[0])
+		b, err := readModel(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ the exit code is 0.`,
 		var models [2]*bundle.Bundle
 		for i := range models {
 			var err error
-			if models[i], err = readModel(args[i]); err != nil {
+			if models[i], err = readModel(cmd.Context(), args[i]); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +96,7 @@ The new package is verified before it is kept.`,
 		if err := vacant(out); err != nil {
 			return err
 		}
-		b, err := readModel(args[0])
+		b, err := readModel(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -115,7 +116,7 @@ The new package is verified before it is kept.`,
 			if cmd.Flags().Changed("undersampling-beta") {
 				card.UndersamplingBeta = given.UndersamplingBeta
 			}
-		} else if data, err = local.ReadModel(args[0]); err != nil {
+		} else if data, err = local.ReadModel(cmd.Context(), args[0]); err != nil {
 			return fmt.Errorf("read model: %w", err)
 		}
 		if card.ID == "" {
@@ -155,7 +156,7 @@ The new package is verified before it is kept.`,
 		if err != nil {
 			return err
 		}
-		made, err := writePackage(out, files)
+		made, err := writePackage(cmd.Context(), out, files)
 		if err != nil {
 			return err
 		}
@@ -379,7 +380,7 @@ func vacant(dir string) error {
 }
 
 // writePackage writes a package's files, the card last, and reads them back.
-func writePackage(dir string, files []bundle.File) (*bundle.Bundle, error) {
+func writePackage(ctx context.Context, dir string, files []bundle.File) (*bundle.Bundle, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make package: %w", err)
 	}
@@ -393,7 +394,7 @@ func writePackage(dir string, files []bundle.File) (*bundle.Bundle, error) {
 			}
 		}
 	}
-	b, err := readModel(dir)
+	b, err := readModel(ctx, dir)
 	if err != nil {
 		return nil, errors.Join(err, removePackage(dir, files))
 	}

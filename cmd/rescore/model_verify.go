@@ -43,7 +43,7 @@ prediction or propensity; --bound is how far a score may be off.`,
 		case goldenPath == "" && cmd.Flags().Changed("bound"):
 			return boot.Usagef("the bounds of a package's own rows stand in its "+bundle.CardFile, "--bound is for the rows of --golden")
 		}
-		b, err := readModel(args[0])
+		b, err := readModel(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"rescore/cmd/internal/boot"
 	"rescore/coordinator/client"
+	"rescore/partition/store/address"
 )
 
 func (a *app) versionsCommand() *cobra.Command {
@@ -61,9 +61,7 @@ rollbacks.`,
 			if err != nil {
 				return err
 			}
-			if dir = d.Spec.Output.Path; !filepath.IsAbs(dir) {
-				dir = filepath.Join(base, dir)
-			}
+			dir = address.Resolve(base, d.Spec.Output.Path)
 		}
 		list, err := a.work.versions(cmd.Context(), dir)
 		if errors.Is(err, fs.ErrNotExist) {

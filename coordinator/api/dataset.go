@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/partition/store"
+	"rescore/partition/store/address"
 	"rescore/partition/wire"
 )
 
@@ -118,7 +118,7 @@ func madeOf(canonical []byte, base string, v *ledger.Version) made {
 	}
 	m := made{month: spec.Month}
 	if v != nil {
-		m.path = filepath.Join(place(spec, base), filepath.FromSlash(publish.VersionPath(spec.Month, v.ID)))
+		m.path = address.Join(place(spec, base), publish.VersionPath(spec.Month, v.ID))
 		m.digest = publish.Digest(schema.Fingerprint(schema.PublishedWith(spec.Model.Names())), spec.Month, v.Counts, v.Digest)
 	}
 	return m

@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/plan"
 	"rescore/partition"
 	"rescore/partition/job"
+	"rescore/partition/store/address"
 	"rescore/partition/wire"
 )
 
@@ -230,8 +230,5 @@ func (h *Handler) preview(j *ledger.Job, want plan.Want, list bool) (Rerunning, 
 
 // place is the folder that a job publishes to.
 func place(spec job.Spec, base string) string {
-	if filepath.IsAbs(spec.Output.Path) {
-		return filepath.Clean(spec.Output.Path)
-	}
-	return filepath.Join(base, spec.Output.Path)
+	return address.Resolve(base, spec.Output.Path)
 }

@@ -18,6 +18,16 @@ var (
 	ErrDenied = errors.New("access denied; give the user that runs rescore the right to it")
 	// ErrTooLarge is returned by Get for an object larger than its limit.
 	ErrTooLarge = errors.New("object is larger than allowed")
+	// ErrUnavailable is returned when a store over a network did not answer, or
+	// answered that it cannot now, for as long as it was asked again. What was
+	// under way may have been done all the same.
+	ErrUnavailable = errors.New("store does not answer; try again when it does")
+	// ErrChanged is returned by an Object whose bytes are no longer those that were
+	// opened: somebody replaced or removed it.
+	ErrChanged = errors.New("object changed while it was read; leave input and versions as they are while a job reads them")
+	// ErrCorrupt is returned when bytes arrived that are not those that were stored,
+	// as often as they were asked for.
+	ErrCorrupt = errors.New("bytes differ from their checksum; write the object again, or look at the network")
 	// ErrAbandoned is returned by a Writer that was closed, committed or broken
 	// by an earlier error.
 	ErrAbandoned = errors.New("object was abandoned or committed before")

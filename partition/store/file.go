@@ -199,7 +199,7 @@ func (s *fileStore) Put(ctx context.Context, name string, data []byte) error {
 // writeTemp writes data to a new, synced file in folder that no listing shows.
 func (s *fileStore) writeTemp(folder string, data []byte) (string, error) {
 	for {
-		name := path.Join(folder, tempMark+strconv.FormatUint(rand.Uint64(), 36))
+		name := path.Join(folder, TempMark+strconv.FormatUint(rand.Uint64(), 36))
 		w, err := s.create(name)
 		if errors.Is(err, ErrExist) {
 			continue
@@ -294,7 +294,7 @@ func (s *fileStore) copyTo(name string, r io.Reader) error {
 }
 
 func (s *fileStore) List(ctx context.Context, prefix string) ([]Info, error) {
-	folder, err := checkPrefix(prefix)
+	folder, err := CheckPrefix(prefix)
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +313,7 @@ func (s *fileStore) List(ctx context.Context, prefix string) ([]Info, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case !d.Type().IsRegular(), !strings.HasPrefix(name, prefix), strings.HasPrefix(d.Name(), tempMark):
+		case !d.Type().IsRegular(), !strings.HasPrefix(name, prefix), strings.HasPrefix(d.Name(), TempMark):
 			return nil
 		}
 		info, err := d.Info()

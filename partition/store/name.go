@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// tempMark starts the last element of files that a store keeps for itself.
+// TempMark starts the last element of files that a store keeps for itself.
 // They are never objects: no name may use it and no listing shows it.
-const tempMark = ".put-"
+const TempMark = ".put-"
 
 // CheckName returns ErrName unless name may name an object: slash-separated
 // elements, none of them empty, . or .., that every store can hold.
@@ -17,15 +17,15 @@ func CheckName(name string) error {
 	if name == "." || !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00") {
 		return fmt.Errorf("object %q: %w", name, ErrName)
 	}
-	if strings.HasPrefix(path.Base(name), tempMark) {
-		return fmt.Errorf("object %q: names starting %s are kept for the store: %w", name, tempMark, ErrName)
+	if strings.HasPrefix(path.Base(name), TempMark) {
+		return fmt.Errorf("object %q: names starting %s are kept for the store: %w", name, TempMark, ErrName)
 	}
 	return nil
 }
 
-// checkPrefix returns the folder that holds every name starting with prefix,
+// CheckPrefix returns the folder that holds every name starting with prefix,
 // or ErrName for a prefix that no name can start with.
-func checkPrefix(prefix string) (folder string, err error) {
+func CheckPrefix(prefix string) (folder string, err error) {
 	i := strings.LastIndexByte(prefix, '/')
 	if i < 0 {
 		if strings.ContainsAny(prefix, "\\\x00") {

@@ -16,7 +16,8 @@ var ErrExist = errors.New("object exists")
 // ErrNotExist is returned when there is no object by that name.
 var ErrNotExist = errors.New("object does not exist")
 
-// Object is an open object for reading.
+// Object is an open object for reading, until it is closed: the context it was
+// opened with may end before. It is safe for concurrent use.
 type Object interface {
 	io.ReaderAt
 	io.Closer
@@ -24,8 +25,9 @@ type Object interface {
 }
 
 // Writer writes one new object. Until Commit returns nil the object may be
-// absent or partial; after it the bytes are durable. Close without Commit
-// abandons the object and removes what it can.
+// absent or partial; after it the bytes are durable. Commit returns ErrExist where
+// two may create one name and the other was first. Close without Commit abandons
+// the object and removes what it can.
 type Writer interface {
 	io.Writer
 	Commit() error

@@ -53,7 +53,6 @@ func Pack(folder fs.FS) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read model package: %w", err)
 	}
-	slices.Sort(names)
 	files := make([]File, len(names))
 	for i, name := range names {
 		data, err := fs.ReadFile(folder, name)
@@ -62,8 +61,18 @@ func Pack(folder fs.FS) ([]byte, error) {
 		}
 		files[i] = File{name, data}
 	}
+	return PackFiles(files)
+}
+
+// PackFiles gives files, whose names are different, as Pack does a folder's.
+func PackFiles(files []File) ([]byte, error) {
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	total := 0
+	for _, f := range files {
+		total += len(f.Data)
+	}
 	var b bytes.Buffer
-	b.Grow(int(total) + 1024*(len(names)+1))
+	b.Grow(total + 1024*(len(files)+1))
 	if err := pack(&b, files); err != nil {
 		return nil, fmt.Errorf("read model package: %w", err)
 	}

@@ -92,7 +92,7 @@ func Ask(ctx context.Context, v *local.Version, n partition.Number, o Options) (
 	if published != nil {
 		defer published.Release()
 	}
-	model, err := v.Model()
+	model, err := v.Model(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -265,7 +265,7 @@ func TestAChallengerThatChangedIsRefusedByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Model(); err != nil {
+	if _, err := v.Model(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "late.txt"), constant(), 0o644); err != nil {
@@ -273,7 +273,7 @@ func TestAChallengerThatChangedIsRefusedByName(t *testing.T) {
 	}
 	o.Spec.Model.Challengers[1].Features = nil
 	v.Spec.Model.Challengers[1].Features = nil // the other model has no such feature
-	if _, err := v.Model(); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "late.txt") {
+	if _, err := v.Model(t.Context()); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "late.txt") {
 		t.Errorf("a version whose challenger changed: %v", err)
 	}
 	if again := run(t, o); again.Job == out.Job {

@@ -27,6 +27,7 @@ import (
 	"rescore/coordinator/replica"
 	"rescore/partition/job"
 	"rescore/partition/store"
+	"rescore/partition/store/address"
 	"rescore/worker"
 	workerbus "rescore/worker/bus"
 	"rescore/worker/program"
@@ -94,7 +95,10 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	work := place(o.Base, o.Spec.Run.Work)
+	work, err := workFolder(o)
+	if err != nil {
+		return Outcome{}, err
+	}
 	unlock, err := lock(work)
 	if err != nil {
 		return Outcome{}, err
@@ -129,12 +133,12 @@ func ask(ctx context.Context, o Options) (question, error) {
 	if err != nil {
 		return question{}, inputError(carded(err))
 	}
-	return question{id: id, spec: o.Spec, dir: place(o.Base, o.Spec.Output.Path)}, nil
+	return question{id: id, spec: o.Spec, dir: address.Resolve(o.Base, o.Spec.Output.Path)}, nil
 }
 
 // models loads the champion and its challengers.
-func (o Options) models() (program.Model, error) {
-	m, err := program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(o.Base, path) })
+func (o Options) models(ctx context.Context) (program.Model, error) {
+	m, err := program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(ctx, o.Base, path) })
 	return m, carded(err)
 }
 
@@ -147,7 +151,7 @@ func carded(err error) error {
 }
 
 func openInput(ctx context.Context, o Options) (*source.Dataset, error) {
-	st, rest, err := inputStore(o.Base, o.Spec.Input.Path)
+	st, rest, err := inputStore(ctx, o.Base, o.Spec.Input.Path)
 	if err != nil {
 		return nil, inputError(fmt.Errorf("open input.path: %w", err))
 	}
@@ -181,7 +185,7 @@ func (q question) published(ctx context.Context) (Outcome, bool, error) {
 
 func (q question) outcome(p publish.Pointer, m publish.Manifest, current bool) Outcome {
 	return Outcome{
-		Job: q.id, Name: p.Dataset, Version: p.Version, Path: filepath.Join(q.dir, filepath.FromSlash(p.Path)),
+		Job: q.id, Name: p.Dataset, Version: p.Version, Path: address.Join(q.dir, p.Path),
 		Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
 		Tally: m.Tally, Challengers: m.Challengers, Stability: m.Stability, Already: true, Current: current,
 	}
@@ -395,7 +399,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 				}
 				end = func() (Outcome, error) {
 					return Outcome{}, fmt.Errorf("%s; the rejects are below %s: %w",
-						reason, filepath.Join(q.dir, filepath.FromSlash(q.id.StagingPrefix())), ErrHeld)
+						reason, address.Join(q.dir, q.id.StagingPrefix()), ErrHeld)
 				}
 			case job.Failed, job.Cancelled:
 				reason := j.FailReason

@@ -172,7 +172,7 @@ func TestEveryFileOfAPackageIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Model(); err != nil {
+	if _, err := v.Model(t.Context()); err != nil {
 		t.Error(err)
 	}
 	card := filepath.Join(dir, "churn", bundle.CardFile)
@@ -183,7 +183,7 @@ func TestEveryFileOfAPackageIsPinned(t *testing.T) {
 	if err := os.WriteFile(card, append(text, "# a remark\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Model(); !errors.Is(err, ErrChanged) {
+	if _, err := v.Model(t.Context()); !errors.Is(err, ErrChanged) {
 		t.Errorf("a remark in the card: %v", err)
 	}
 	second := run(t, o)

@@ -1,14 +1,17 @@
 package local
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"path"
 	"strings"
 
 	"rescore/deploy"
 	"rescore/partition/store"
+	"rescore/partition/store/address"
 	"rescore/worker"
 	"rescore/worker/bundle"
 )
@@ -19,66 +22,40 @@ var Places = worker.Places{Input: inputStore, Output: outputStore, Model: readMo
 // builtin is the prefix of models that are part of the binary.
 const builtin = "builtin:"
 
-// place turns a path of a job file into an absolute one.
-func place(base, path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
-	}
-	return filepath.Join(base, path)
+func inputStore(ctx context.Context, base, pattern string) (store.Store, string, error) {
+	return address.OpenInput(ctx, address.Resolve(base, pattern))
 }
 
-// inputStore opens the deepest folder that a pattern names plainly, and returns
-// the rest of the pattern: usage/month={month} is month={month} below usage.
-func inputStore(base, pattern string) (store.Store, string, error) {
-	root := filepath.ToSlash(place(base, pattern))
-	var rest []string
-	for strings.ContainsAny(root, "*?[{") {
-		dir, last := filepath.Split(root)
-		rest = append([]string{last}, rest...)
-		root = filepath.Clean(dir)
-	}
-	info, err := os.Stat(root)
-	if err != nil {
-		return nil, "", fmt.Errorf("%w; give input.path a file, a folder or a pattern that exists", err)
-	}
-	if !info.IsDir() {
-		dir, last := filepath.Split(root)
-		rest = append([]string{last}, rest...)
-		root = filepath.Clean(dir)
-	}
-	st, err := store.NewFile(root)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(rest) == 0 {
-		rest = []string{"."}
-	}
-	return st, strings.Join(rest, "/"), nil
-}
-
-// outputStore opens the dataset's folder, and makes it when it is not there.
 func outputStore(base, path string) (store.Store, error) {
-	dir := place(base, path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("make output folder: %w", err)
+	return address.Open(address.Resolve(base, path))
+}
+
+// workFolder is the folder that the ledger of a run lies in.
+func workFolder(o Options) (string, error) {
+	work := address.Resolve(o.Base, o.Spec.Run.Work)
+	if address.Remote(work) {
+		return "", inputError(fmt.Errorf("run.work %s: the ledger needs a disk; write a folder of this machine", work))
 	}
-	return store.NewFile(dir)
+	return work, nil
 }
 
 // readModel reads a model file or package below base, or one of the models in the
 // binary.
-func readModel(base, path string) ([]byte, error) {
+func readModel(ctx context.Context, base, path string) ([]byte, error) {
 	if strings.HasPrefix(path, builtin) {
-		return ReadModel(path)
+		return ReadModel(ctx, path)
 	}
-	return ReadModel(place(base, path))
+	return ReadModel(ctx, address.Resolve(base, path))
 }
 
 // ReadModel reads a model file, a package's folder, or one of the models in the
 // binary, as bundle.Read takes them.
-func ReadModel(path string) ([]byte, error) {
+func ReadModel(ctx context.Context, path string) ([]byte, error) {
 	if name, ok := strings.CutPrefix(path, builtin); ok {
 		return deploy.Model(name)
+	}
+	if address.Remote(path) {
+		return readRemote(ctx, path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -94,3 +71,46 @@ func ReadModel(path string) ([]byte, error) {
 	defer func() { _ = file.Close() }()                        // opened for reading only
 	return io.ReadAll(io.LimitReader(file, bundle.BytesMax+1)) // what is longer is refused for its length
 }
+
+// readRemote reads a model that is one object, or a package, whose files are below
+// its address.
+func readRemote(ctx context.Context, at string) ([]byte, error) {
+	dir, name := path.Split(strings.TrimSuffix(at, "/"))
+	parent, err := address.Open(strings.TrimSuffix(dir, "/"))
+	if err != nil {
+		return nil, err
+	}
+	data, err := parent.Get(ctx, name, bundle.BytesMax)
+	if !errors.Is(err, store.ErrNotExist) {
+		return data, err
+	}
+	folder, err := address.Open(at)
+	if err != nil {
+		return nil, err
+	}
+	list, err := folder.List(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: %w", at, os.ErrNotExist)
+	}
+	var files []bundle.File
+	left := int64(bundle.BytesMax)
+	for _, info := range list {
+		if hidden(info.Name) {
+			continue // no part of a package
+		}
+		if left -= info.Size; left < 0 || len(files) == bundle.FilesMax {
+			return nil, fmt.Errorf("read model package: with %s there are more than %d files or %d MiB; keep only the package's own files below %s", info.Name, bundle.FilesMax, bundle.BytesMax>>20, at)
+		}
+		data, err := folder.Get(ctx, info.Name, info.Size)
+		if err != nil {
+			return nil, fmt.Errorf("read model package: %w", err)
+		}
+		files = append(files, bundle.File{Name: info.Name, Data: data})
+	}
+	return bundle.PackFiles(files)
+}
+
+func hidden(name string) bool { return strings.HasPrefix(name, ".") || strings.Contains(name, "/.") }

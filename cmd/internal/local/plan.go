@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 
 	"rescore/coordinator/plan"
 	"rescore/partition/ecdf"
 	"rescore/partition/job"
+	"rescore/partition/store/address"
 	"rescore/worker/program"
 )
 
@@ -82,7 +82,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, err
 	}
-	model, err := o.models()
+	model, err := o.models(ctx)
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
@@ -130,10 +130,10 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 		r.Tasks = append(r.Tasks, PlanTask{Range: t.Range.String(), Rows: t.Rows})
 	}
 	r.Reasons = planReasons(o.Spec.Model.Reasons, model, r.Rows)
-	if _, err := os.Stat(q.dir); errors.Is(err, fs.ErrNotExist) {
-		return r, nil // opening it would make it
+	if q.output, err = address.OpenExisting(q.dir); errors.Is(err, fs.ErrNotExist) {
+		return r, nil // opened to write, it would be made
 	}
-	if q.output, err = outputStore(o.Base, o.Spec.Output.Path); err != nil {
+	if err != nil {
 		return PlanReport{}, err
 	}
 	done, ok, err := q.published(ctx)

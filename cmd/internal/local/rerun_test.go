@@ -10,6 +10,7 @@ import (
 	"rescore/coordinator/publish"
 	"rescore/partition"
 	"rescore/partition/job"
+	"rescore/partition/store/address"
 )
 
 // rerun runs a job that stands on a version, as a cluster does.
@@ -27,7 +28,7 @@ func rerun(t *testing.T, o Options, base string, again ...partition.Range) Outco
 	q.id = job.RerunID(q.id, base, again)
 	q.output, err = outputStore(o.Base, o.Spec.Output.Path)
 	must(err)
-	h, err := open(o, place(o.Base, o.Spec.Run.Work))
+	h, err := open(o, address.Resolve(o.Base, o.Spec.Run.Work))
 	defer h.close()
 	must(err)
 	_, err = h.replica.Lead(t.Context())
@@ -114,7 +115,7 @@ func TestARerunOfARealBase(t *testing.T) {
 		if of.Spec.Model.Path != want {
 			t.Fatalf("a row was judged by %s, want %s", of.Spec.Model.Path, want)
 		}
-		if _, err := of.Model(); err != nil {
+		if _, err := of.Model(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		seen[want]++

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/partition/store"
+	"rescore/partition/store/address"
 	"rescore/worker/program"
 	"rescore/worker/sink"
 	"rescore/worker/source"
@@ -42,12 +42,9 @@ type Version struct {
 // where the dataset's folder lies, which can be done when output.path is a
 // relative path that goes down.
 func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, error) {
-	if _, err := os.Stat(outputDir); err != nil {
-		return nil, fmt.Errorf("open version: %w", err)
-	}
-	st, err := store.NewFile(outputDir)
+	st, err := address.OpenExisting(outputDir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open version: %w", err)
 	}
 	pointers, err := publish.Pointers(ctx, st)
 	if err != nil {
@@ -63,7 +60,7 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 		}
 		return nil, fmt.Errorf("no version %s is published in %s: %w", id, outputDir, fs.ErrNotExist)
 	}
-	v := &Version{Dir: filepath.Join(outputDir, filepath.FromSlash(pointers[at].Path))}
+	v := &Version{Dir: address.Join(outputDir, pointers[at].Path)}
 	if v.Manifest, err = publish.ReadManifest(ctx, st, pointers[at]); err != nil {
 		return nil, err
 	}
@@ -83,7 +80,7 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 	if v.base, err = v.jobFolder(outputDir, base); err != nil {
 		return nil, err
 	}
-	v.files, err = store.NewFile(v.Dir)
+	v.files, err = address.Open(v.Dir)
 	return v, err
 }
 
@@ -91,6 +88,9 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 func (v *Version) jobFolder(outputDir, base string) (string, error) {
 	if base != "" {
 		return filepath.Abs(base)
+	}
+	if address.Remote(outputDir) {
+		return "", nil // says nothing of where the job file lay
 	}
 	dir, err := filepath.Abs(outputDir)
 	if err != nil {
@@ -107,7 +107,7 @@ func (v *Version) jobFolder(outputDir, base string) (string, error) {
 func (v *Version) options() (Options, error) {
 	o := Options{Spec: v.Spec, Base: v.base}
 	for _, path := range append(v.Spec.Model.Paths(), v.Spec.Input.Path) {
-		if v.base == "" && !filepath.IsAbs(path) && !strings.HasPrefix(path, builtin) {
+		if v.base == "" && !filepath.IsAbs(path) && !address.Remote(path) && !strings.HasPrefix(path, builtin) {
 			return o, fmt.Errorf("path %s of the job is relative to the folder of its job file, and the version does not say which that is; name it with --base", path)
 		}
 	}
@@ -155,12 +155,12 @@ func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
 
 // Model reads the models the version was scored with, the champion and its
 // challengers.
-func (v *Version) Model() (program.Model, error) {
+func (v *Version) Model(ctx context.Context) (program.Model, error) {
 	o, err := v.options()
 	if err != nil {
 		return program.Model{}, err
 	}
-	m, err := o.models()
+	m, err := o.models(ctx)
 	if err != nil {
 		return program.Model{}, inputError(fmt.Errorf("models of version %s: %w", v.Manifest.Version, err))
 	}

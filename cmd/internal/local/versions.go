@@ -3,14 +3,12 @@ package local
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"rescore/coordinator/publish"
 	"rescore/partition/job"
-	"rescore/partition/store"
+	"rescore/partition/store/address"
 )
 
 // VersionInfo is one published version of a dataset.
@@ -31,12 +29,9 @@ type VersionInfo struct {
 // Versions lists a dataset's published versions, oldest first. It needs the
 // output folder alone: no work folder, no running process.
 func Versions(ctx context.Context, outputDir string) ([]VersionInfo, error) {
-	if _, err := os.Stat(outputDir); err != nil {
-		return nil, fmt.Errorf("list versions: %w", err)
-	}
-	st, err := store.NewFile(outputDir)
+	st, err := address.OpenExisting(outputDir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list versions: %w", err)
 	}
 	pointers, err := publish.Pointers(ctx, st)
 	if err != nil {
@@ -48,7 +43,7 @@ func Versions(ctx context.Context, outputDir string) ([]VersionInfo, error) {
 			continue // a rollback points at it again
 		}
 		versions = append(versions, VersionInfo{
-			Job: p.Job, Name: p.Dataset, Version: p.Version, Path: filepath.Join(outputDir, filepath.FromSlash(p.Path)), Month: p.Month,
+			Job: p.Job, Name: p.Dataset, Version: p.Version, Path: address.Join(outputDir, p.Path), Month: p.Month,
 			Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
 			PublishedAt: p.PublishedAt, Current: p.Version == pointers[len(pointers)-1].Version,
 		})

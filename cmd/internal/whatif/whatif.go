@@ -75,7 +75,7 @@ func Ask(ctx context.Context, v *local.Version, o Options) (_ *Answer, err error
 		return nil, fmt.Errorf("version %s holds partitions that were judged by other models or rules; ask of a version that one job judged, or rerun all of it", v.Manifest.Version)
 	}
 	p := &pass{v: v, o: o, rules: rulesOf(v.Spec, o.Spec)}
-	if err := p.plans(); err != nil {
+	if err := p.plans(ctx); err != nil {
 		return nil, err
 	}
 	if p.dataset, err = v.Input(ctx); err != nil {
@@ -132,8 +132,8 @@ type pass struct {
 	files         []job.InputFile
 }
 
-func (p *pass) plans() error {
-	model := sync.OnceValues(p.v.Model)
+func (p *pass) plans(ctx context.Context) error {
+	model := sync.OnceValues(func() (program.Model, error) { return p.v.Model(ctx) })
 	p.before = func() (*program.Plan, error) { return program.ForRules(p.v.Spec, model) }
 	p.after = func() (*program.Plan, error) { return program.ForRules(p.o.Spec, model) }
 	before, err := p.before()
