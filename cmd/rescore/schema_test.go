@@ -133,7 +133,7 @@ func TestSchemaRefusesWhatTheProgramRefuses(t *testing.T) {
 	}
 	for _, wrong := range []string{
 		"layout: tall", "make_numbers: -1", "columns: {tenur: {column: a}}", "columns: {fee: {column: \"f{k}\", unit: minute}}", "columns: {sex: {column: s, unit: count}}",
-		"columns: {sex: {months: [a]}}", "columns: {fee: {months: [a, b, c, d, e, f, g]}}", "extra: [{column: a}]", "exclude: {segments: [1]}", "exclude: {service_types: [9]}", "csv: {delimiter: ab}",
+		"columns: {sex: {months: [a]}}", "columns: {fee: {months: [a, b, c, d, e, f, g]}}", "extra: [{column: a}]", "exclude: {segments: [1]}", "exclude: {service_types: [9]}", "csv: {delimiter: abcdefghi}",
 	} {
 		text := strings.Replace(jobText, "{path: a.csv}", "{path: a.csv, "+wrong+"}", 1)
 		if err := check(t, s, []byte(text)); err == nil {

@@ -24,6 +24,16 @@ func (s Spec) Canonical() []byte {
 	if s.Input.CSV.Null == nil {
 		s.Input.CSV.Null = []string{}
 	}
+	// Defaults that came with a later release say nothing that was not so before.
+	if s.Input.CSV.Encoding == EncodingUTF8 {
+		s.Input.CSV.Encoding = ""
+	}
+	if s.Input.CSV.Quote == "double" {
+		s.Input.CSV.Quote = ""
+	}
+	if s.Input.CSV.Escape == "none" {
+		s.Input.CSV.Escape = ""
+	}
 	if s.Input.Extra == nil {
 		s.Input.Extra = []Extra{}
 	}

@@ -11,7 +11,7 @@ func Default() Spec {
 			Layout:        "wide",
 			MissingMonths: "refuse",
 			Digest:        "full",
-			CSV:           CSV{Delimiter: ",", Header: true, Null: []string{"", `\N`, "NULL"}},
+			CSV:           CSV{Delimiter: ",", Header: true, Null: []string{"", `\N`, "NULL"}, Encoding: EncodingUTF8, Quote: "double", Escape: "none"},
 			Exclude:       Exclude{IoT: true},
 		},
 		Prepare: Prepare{MemoryMB: 256},

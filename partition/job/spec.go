@@ -96,6 +96,8 @@ type Input struct {
 	// row i becomes MakeNumbers+i. For data sets without MSISDNs only.
 	MakeNumbers uint64 `yaml:"make_numbers" json:"make_numbers" jsonschema:"minimum=0,maximum=19999999999"`
 	CSV         CSV    `yaml:"csv" json:"csv"`
+	// Control is what each file is held to before anything is scored.
+	Control Control `yaml:"control" json:"control,omitzero"`
 	// Columns maps canonical names (schema.Subscriber) to the input's. A canonical
 	// column that is not named here is looked up under its own canonical name.
 	Columns map[string]Mapping `yaml:"columns" json:"columns"`
@@ -105,11 +107,31 @@ type Input struct {
 	Exclude Exclude `yaml:"exclude" json:"exclude"`
 }
 
-// CSV says how to read delimited text. UTF-8, with or without byte-order mark.
+// The encodings of delimited text.
+const (
+	EncodingUTF8    = "utf-8" // with or without byte-order mark
+	EncodingGBK     = "gbk"
+	EncodingGB18030 = "gb18030"
+)
+
+// CSV says how to read delimited text. The canonical form leaves out the keys that
+// have their default where it says omitempty.
 type CSV struct {
-	Delimiter string   `yaml:"delimiter" json:"delimiter" jsonschema:"minLength=1,maxLength=1"` // one byte, default ","
-	Header    bool     `yaml:"header" json:"header"`                                            // default true; otherwise columns are c0, c1, …
-	Null      []string `yaml:"null" json:"null"`                                                // default "", \N, NULL
+	Delimiter string   `yaml:"delimiter" json:"delimiter" jsonschema:"minLength=1,maxLength=8"`                  // ASCII, default ","
+	Header    bool     `yaml:"header" json:"header"`                                                             // default true; otherwise columns are c0, c1, …
+	Null      []string `yaml:"null" json:"null"`                                                                 // default "", \N, NULL
+	Encoding  string   `yaml:"encoding" json:"encoding,omitempty" jsonschema:"enum=utf-8,enum=gbk,enum=gb18030"` // default utf-8
+	Quote     string   `yaml:"quote" json:"quote,omitempty" jsonschema:"enum=double,enum=none"`                  // double (default): as in RFC 4180; none: a quote is text
+	Escape    string   `yaml:"escape" json:"escape,omitempty" jsonschema:"enum=none,enum=backslash"`             // none (default): a backslash is text
+}
+
+// Control says that a small file beside each file of the input states what that one
+// holds, as the systems that export it write when they are done. Without a suffix there
+// is none.
+type Control struct {
+	Suffix    string   `yaml:"suffix" json:"suffix,omitempty"`                                                                                      // of its name, in place of the file's own or behind it
+	Delimiter string   `yaml:"delimiter" json:"delimiter,omitempty" jsonschema:"minLength=1,maxLength=8"`                                           // between its fields; without it blanks
+	Fields    []string `yaml:"fields" json:"fields,omitempty" jsonschema:"enum=file,enum=rows,enum=bytes,enum=md5,enum=sha1,enum=sha256,enum=skip"` // in order; rows without the header
 }
 
 // Mapping says where a canonical column comes from.

@@ -106,12 +106,20 @@ func (c *checker) input(s Spec) {
 			c.add("input.path", "the glob cannot be read", "close the bracket [, or write \\[ for the character itself")
 		}
 	}
-	switch d := in.CSV.Delimiter; {
-	case len(d) != 1 || d[0] >= utf8.RuneSelf:
-		c.add("input.csv.delimiter", fmt.Sprintf("the delimiter %q is not one byte", clip(d)), `write one ASCII character, such as ",", "|" or "\t"`)
-	case strings.ContainsAny(d, "\"\r\n\x00"):
-		c.add("input.csv.delimiter", fmt.Sprintf("%q cannot separate fields", d), `write one ASCII character, such as ",", "|" or "\t"`)
+	c.delimiter("input.csv.delimiter", in.CSV.Delimiter)
+	for _, key := range []struct{ path, value, remedy string }{
+		{"input.csv.encoding", in.CSV.Encoding, "write utf-8, gbk or gb18030, or leave the key out"},
+		{"input.csv.quote", in.CSV.Quote, "write double or none, or leave the key out"},
+		{"input.csv.escape", in.CSV.Escape, "write backslash or none, or leave the key out"},
+	} {
+		if key.value == "" {
+			c.add(key.path, "the value is empty", key.remedy)
+		}
 	}
+	if in.CSV.Escape == "backslash" && strings.Contains(in.CSV.Delimiter, `\`) {
+		c.add("input.csv.escape", "a backslash cannot separate fields and escape them", "write escape: none, or another delimiter")
+	}
+	c.control(in.Control)
 	c.twice("input.csv.null", in.CSV.Null, "keep one of the two")
 	if in.MakeNumbers != 0 && !c.bad("input.make_numbers") {
 		if !partition.Number(in.MakeNumbers).Valid() {
@@ -119,6 +127,42 @@ func (c *checker) input(s Spec) {
 		}
 		if _, ok := in.Columns[schema.Key]; ok {
 			c.add("input.make_numbers", "numbers cannot be made and read at once", "remove make_numbers, or input.columns."+schema.Key)
+		}
+	}
+}
+
+func (c *checker) delimiter(at, d string) {
+	remedy := `write one to eight ASCII characters, such as ",", "\t", "\x01" or "|@|"`
+	switch {
+	case d == "" || len(d) > 8 || strings.ContainsFunc(d, func(r rune) bool { return r >= utf8.RuneSelf }):
+		c.add(at, fmt.Sprintf("the delimiter %q is not one to eight ASCII characters", clip(d)), remedy)
+	case strings.ContainsAny(d, "\"\r\n\x00"):
+		c.add(at, fmt.Sprintf("%q cannot separate fields", d), remedy)
+	}
+}
+
+func (c *checker) control(in Control) {
+	if in.Suffix == "" {
+		if len(in.Fields) > 0 || in.Delimiter != "" {
+			c.add("input.control.suffix", "the control file has no name", "write the end of its name, such as .chk")
+		}
+		return
+	}
+	if strings.ContainsAny(in.Suffix, "/\\*?[\x00") {
+		c.add("input.control.suffix", fmt.Sprintf("%q is not the end of a name", clip(in.Suffix)), "write the end of a name, such as .chk; the file is looked for beside each file of the input")
+	}
+	if in.Delimiter != "" {
+		c.delimiter("input.control.delimiter", in.Delimiter)
+	}
+	said := slices.DeleteFunc(slices.Clone(in.Fields), func(f string) bool { return f == "skip" || f == "file" })
+	if len(said) == 0 {
+		c.add("input.control.fields", "nothing in the control file is held to", "list its fields in order: file, rows, bytes, md5, sha1, sha256, and skip for any other")
+	}
+	for i, f := range in.Fields {
+		if f == "" {
+			c.add(fmt.Sprintf("input.control.fields[%d]", i), "the field is empty", "write what it is, or skip")
+		} else if f != "skip" && slices.Contains(in.Fields[:i], f) {
+			c.add(fmt.Sprintf("input.control.fields[%d]", i), f+" stands here twice", "write skip for the one that is not to be held to")
 		}
 	}
 }

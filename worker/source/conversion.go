@@ -50,7 +50,8 @@ type conversion struct {
 	layouts  []string         // of dates in text, tried in order; nil: the built-in ones
 	nulls    []string         // texts that are null
 	tags     *tag.Tagger      // of words in text; nil when the field has none
-	digits   bool             // text of digits only is its own result, and never null
+	digits   bool             // text of digits only, times num, is the result, and never null
+	blank    bool             // empty text is null
 }
 
 // plain reports whether every integer input is its own result.
@@ -126,23 +127,6 @@ const (
 
 // text converts text to an integer.
 func (c *conversion) text(b []byte) (int64, outcome) {
-	if c.digits && len(b) <= 18 && len(b) > 0 { // most fields
-		var v int64
-		i := 0
-		for ; i < len(b); i++ {
-			d := b[i] - '0'
-			if d > 9 {
-				break
-			}
-			v = v*10 + int64(d)
-		}
-		if i == len(b) {
-			if v < c.lo || v > c.hi {
-				return 0, valueBad
-			}
-			return v, valueOK
-		}
-	}
 	if c.codes != nil {
 		if code, ok := c.codes[string(b)]; ok {
 			return code, valueOK
@@ -177,8 +161,18 @@ func (c *conversion) text(b []byte) (int64, outcome) {
 		}
 		return int64(d), valueOK
 	}
-	if len(b) == 0 {
-		return 0, valueReject
+	if m, places, ok := fixed(b); ok && c.den == 1 && m >= c.inLo && m <= c.inHi { // most fields
+		v, unit := m*c.num, tens[places]
+		if c.exact && v%unit != 0 {
+			return 0, valueBad
+		}
+		if places > 0 {
+			v = divEven(v, unit)
+		}
+		if v < c.lo || v > c.hi {
+			return 0, valueBad
+		}
+		return v, valueOK
 	}
 	d, o := parseDecimal(b)
 	if o != valueOK {
@@ -200,6 +194,9 @@ func (c *conversion) number(b []byte) (float64, outcome) {
 	b = trim(b)
 	if c.null(b) {
 		return nan, valueNull
+	}
+	if m, places, ok := fixed(b); ok && m > -1<<53 && m < 1<<53 && m != 0 {
+		return float64(m) / float64(tens[places]), valueOK // both are exact, and so the quotient is the nearest
 	}
 	x, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
 	switch {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/binary"
 	"math"
 	"math/big"
 	"math/bits"
@@ -21,6 +22,68 @@ const (
 	decimalBytesMax    = 256
 	decimalExponentMax = 256
 )
+
+// digits reads the number that the first n bytes of b are, 1 to 16 of them, and reports
+// whether they are all digits. b has 8 bytes, or 16 when n is more than 8: eight digits
+// are read at a time, with zeros before the first.
+func digits(b []byte, n int) (uint64, bool) {
+	const zeros = 0x3030303030303030
+	x := binary.LittleEndian.Uint64(b) ^ zeros
+	if n <= 8 {
+		x <<= 64 - 8*n
+		return eight(x), digitBytes(x)
+	}
+	y := binary.LittleEndian.Uint64(b[8:]) ^ zeros
+	y <<= 128 - 8*n
+	return eight(x)*uint64(tens[n-8]) + eight(y), digitBytes(x) && digitBytes(y)
+}
+
+// digitBytes reports whether every byte is at most 9.
+func digitBytes(x uint64) bool { return (x+0x7676767676767676|x)&highBits == 0 }
+
+// eight returns the number whose digits are the bytes of x, the first digit in the
+// lowest byte: neighbours become one of two digits, of four, and of eight.
+func eight(x uint64) uint64 {
+	x = x*10 + x>>8
+	const pair = 0x000000ff000000ff
+	return (x&pair*(100+1_000_000<<32) + x>>16&pair*(1+10_000<<32)) >> 32
+}
+
+// tens are the powers of ten.
+var tens = [19]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
+
+// fixed reads [+-]digits[.digits] of at most 18 digits: mant / 10^places.
+func fixed(b []byte) (mant int64, places int, ok bool) {
+	neg := false
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		neg = b[0] == '-'
+		b = b[1:]
+	}
+	if len(b) > 19 {
+		return 0, 0, false
+	}
+	point := -1
+	for i, c := range b {
+		d := c - '0'
+		if d > 9 {
+			if c != '.' || point >= 0 {
+				return 0, 0, false
+			}
+			point = i
+			continue
+		}
+		mant = mant*10 + int64(d)
+	}
+	n := len(b)
+	if point >= 0 {
+		places = len(b) - point - 1
+		n--
+	}
+	if neg {
+		mant = -mant
+	}
+	return mant, places, n > 0 && n <= 18
+}
 
 // parseDecimal reads [+-]digits[.digits][e[+-]digits]. NaN and infinities are
 // valueBad; anything else is valueReject.
@@ -200,14 +263,27 @@ func special(b []byte) bool {
 
 // civilDay returns the days from 1970-01-01 to a date of the calendar.
 func civilDay(y, m, d int) (int32, bool) {
-	if y < 1 || y > 9999 || m < 1 || m > 12 || d < 1 || d > 31 {
+	if y < 1 || y > 9999 || m < 1 || m > 12 || d < 1 || d > 31 || d > monthDays(y, m) {
 		return 0, false
 	}
-	t := time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
-	if t.Day() != d {
-		return 0, false
+	// Years from March on end with the day that only some have, and of their months
+	// every five have 153 days.
+	if m -= 3; m < 0 {
+		m, y = m+12, y-1
 	}
-	return int32(t.Unix() / 86400), true
+	return int32(y*365 + y/4 - y/100 + y/400 + (153*m+2)/5 + d - 1 - 719468), true
+}
+
+func monthDays(y, m int) int {
+	switch {
+	case m == 2 && y%4 == 0 && (y%100 != 0 || y%400 == 0):
+		return 29
+	case m == 2:
+		return 28
+	case m == 4, m == 6, m == 9, m == 11:
+		return 30
+	}
+	return 31
 }
 
 // parseDate reads a date. Without layouts it takes 2006-01-02, 20060102 and

@@ -201,7 +201,7 @@ func (s *search) scanUnit(u *unit, visit func(at place, number uint64, why verdi
 	defer guard(f.name, &err)
 	more = true
 	if f.csv != nil {
-		sp := newSplitter(f.obj, f.csv.delim)
+		sp := f.csv.splitter()
 		from := u.from
 		if from > f.csv.first { // what comes before the first line end belongs to the unit before
 			sp.seek(from-1, f.obj.Size())
@@ -279,7 +279,7 @@ func (d *Dataset) findMade(files []job.InputFile, n partition.Number, task *job.
 		good := true
 		if f.csv != nil {
 			at := int64(0)
-			sp := newSplitter(f.obj, f.csv.delim)
+			sp := f.csv.splitter()
 			sp.seek(f.csv.first, f.obj.Size())
 			err := csvKeys(sp, f.csv, f.key, d.key, func(off int64, _ uint64, why verdict) error {
 				if at++; at <= row {

@@ -344,7 +344,9 @@ func adapt(c conversion, fd field) (*conversion, string) {
 	if c.unsigned { // what is past the largest int64 reads as negative
 		c.lo = max(c.lo, 0)
 	}
-	c.digits = c.goal == goalInt && c.codes == nil && c.tags == nil && c.num == 1 && c.den == 1
+	c.digits = c.goal == goalInt && c.codes == nil && c.tags == nil && c.num <= 1<<20 && c.den == 1
+	_, listed := c.codes[""]
+	c.blank = slices.Contains(c.nulls, "") && !listed
 	for _, null := range c.nulls {
 		c.digits = c.digits && (null == "" || null[0] < '0' || null[0] > '9')
 	}

@@ -139,7 +139,7 @@ func (r *Reader) sliceKeys(s job.Slice, out func(number uint64, why verdict)) (e
 	row := int64(0)
 	if f.csv != nil {
 		base := r.madeBase(s)
-		sp := newSplitter(f.obj, f.csv.delim)
+		sp := f.csv.splitter()
 		sp.seek(s.Offset, s.Offset+s.Bytes)
 		err = csvKeys(sp, f.csv, f.key, r.d.key, func(_ int64, number uint64, why verdict) error {
 			if f.key < 0 {

@@ -27,7 +27,7 @@ type splitRow struct {
 
 func splitAll(t testing.TB, data []byte, delim byte, from, to int64) []splitRow {
 	t.Helper()
-	s := newSplitter(object(data), delim)
+	s := newSplitter(object(data), dialect{delim: []byte{delim}, quotes: true})
 	s.seek(from, to)
 	var out []splitRow
 	for {
@@ -38,16 +38,23 @@ func splitAll(t testing.TB, data []byte, delim byte, from, to int64) []splitRow 
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.split()
 		r := splitRow{start: s.start, bad: s.bad != ""}
-		for i, c := range s.cells {
+		for _, c := range s.cells() {
 			r.cells = append(r.cells, string(c))
-			if got := s.cell(i); string(got) != string(c) {
-				t.Fatalf("cell %d of row at %d is %q alone and %q among the others", i, s.start, got, c)
-			}
 		}
-		if s.width() != len(s.cells) {
-			t.Fatalf("row at %d is %d wide and has %d cells", s.start, s.width(), len(s.cells))
+		if s.bad == "" && !s.apart {
+			starts := make([]uint32, len(r.cells)+1+slack+8)
+			if n := s.starts(len(r.cells), starts); n != len(r.cells) {
+				t.Fatalf("row at %d has %d cells by starts, %d by width", s.start, n, len(r.cells))
+			}
+			for i, c := range r.cells {
+				if got := s.line[starts[i] : int(starts[i+1])-len(s.delim)]; string(got) != c {
+					t.Fatalf("cell %d of row at %d is %q by starts and %q alone", i, s.start, got, c)
+				}
+			}
+			if n := s.starts(len(r.cells)-1, starts); n != len(r.cells) && len(r.cells) > 1 {
+				t.Fatalf("row at %d has %d cells, %d when one less fits", s.start, len(r.cells), n)
+			}
 		}
 		out = append(out, r)
 	}
@@ -146,7 +153,7 @@ func TestLongRowsAndFieldsAreBadAndBounded(t *testing.T) {
 	data = append(data, "\n2,b\n3,"...)
 	data = append(data, bytes.Repeat([]byte{'y'}, fieldBytesMax+1)...)
 	data = append(data, "\n4,c\n"...)
-	s := newSplitter(object(data), ',')
+	s := newSplitter(object(data), dialect{delim: []byte(","), quotes: true})
 	s.seek(0, int64(len(data)))
 	var bad []bool
 	for s.next() == nil {

@@ -91,7 +91,7 @@ func (s *stream) openSlice() error {
 	s.left, s.first = sl.Rows, sl.First
 	if f.csv != nil {
 		if !same {
-			s.csv = &csvRows{file: f.csv, split: newSplitter(f.obj, f.csv.delim)}
+			s.csv = newCSVRows(f.csv)
 			for i, c := range s.cols {
 				s.csv.cols = append(s.csv.cols, csvColumn{index: f.byName[c.field], out: i, conv: c.convs[f.name]})
 			}

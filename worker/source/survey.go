@@ -166,7 +166,7 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 // scan reads the keys of one row group or CSV file.
 func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64, report func(int64)) (s stretch, err error) {
 	if f.csv != nil {
-		sp := newSplitter(f.obj, f.csv.delim)
+		sp := f.csv.splitter()
 		sp.seek(f.csv.first, f.obj.Size())
 		row := int64(0)
 		err = csvKeys(sp, f.csv, f.key, d.key, func(off int64, number uint64, why verdict) error {
@@ -222,7 +222,7 @@ func (d *Dataset) numberRows(ctx context.Context, out [][]stretch, report func(i
 		var s stretch
 		var err error
 		if f.csv != nil {
-			sp := newSplitter(f.obj, f.csv.delim)
+			sp := f.csv.splitter()
 			sp.seek(f.csv.first, f.obj.Size())
 			err = csvKeys(sp, f.csv, -1, d.key, func(off int64, _ uint64, why verdict) error {
 				n, made := madeNumber(next, s.rows, why)
