@@ -195,9 +195,8 @@ func (r *runs) read(dst []uint32) (top uint32, err error) {
 	return top, nil
 }
 
-// unpackCodes reads len(dst) integers of width bits, 1 to 32, from src, which they
-// fill: they are whole groups of eight. It returns the greatest.
-func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
+// unpackCodesPlain is unpackCodes in Go.
+func unpackCodesPlain(dst []uint32, src []byte, width int) (top uint32) {
 	unpack(dst, src, width)
 	for _, v := range dst {
 		top = max(top, v)
@@ -340,9 +339,8 @@ func (d *deltas) begin() error {
 	return nil
 }
 
-// sums reads len(dst) differences of width bits and adds each, and least, to the value
-// before it, which is last for the first. It returns the last one.
-func sums(dst []int64, src []byte, width int, least, last int64) int64 {
+// sumsPlain is sums in Go.
+func sumsPlain(dst []int64, src []byte, width int, least, last int64) int64 {
 	unpack(dst, src, width)
 	for i, v := range dst {
 		last += least + v

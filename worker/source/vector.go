@@ -207,12 +207,32 @@ func (v *vector) invalidate(words []uint64, at, n int) {
 // there are as many, and writes under to the others. It walks backwards, so that nothing
 // is overwritten before it has moved.
 func spread[T lane | uint16](dst []T, set int, words []uint64, under T) {
-	for i := len(dst) - 1; i >= 0; i-- {
-		if words[i>>6]>>(i&63)&1 != 0 {
-			set--
-			dst[i] = dst[set]
-		} else {
-			dst[i] = under
+	whole := len(dst) &^ 63
+	if whole < len(dst) {
+		last := words[whole>>6]
+		for i := len(dst) - 1; i >= whole; i-- {
+			if last>>(i&63)&1 != 0 {
+				set--
+				dst[i] = dst[set]
+			} else {
+				dst[i] = under
+			}
+		}
+	}
+	spreadWords(dst[:whole], set, words[:whole>>6], under)
+}
+
+// spreadPlain is spread in Go, of rows that fill the words.
+func spreadPlain[T lane | uint16](dst []T, set int, words []uint64, under T) {
+	for k := len(words) - 1; k >= 0 && set < 64*(k+1); k-- { // the others are in their places
+		word, rows := words[k], dst[64*k:64*k+64]
+		for i := len(rows) - 1; i >= 0; i-- {
+			x := under
+			if word>>(i&63)&1 != 0 {
+				set--
+				x = dst[set]
+			}
+			rows[i] = x
 		}
 	}
 }

@@ -1,0 +1,224 @@
+#include "textflag.h"
+
+// What a page's bytes become, 64 bytes of registers at a time (AVX-512 with VBMI and
+// VBMI2). Widths, counts and places were checked by who calls: nothing here looks at a
+// number from a file but as a value.
+
+// The spreads move the first set values of words of 64 rows to the rows whose bit is
+// set, backwards, and under to the others. A value never stands behind its row, so what
+// is loaded before its place is written lies inside the rows.
+//
+//	DI rows, past the last  SI first row  BX words, past the last  R9 values left, then
+//	their address  Z2 under
+#define SPREAD(size, wide) \
+	MOVQ dst+0(FP), SI    \
+	MOVQ words+8(FP), BX  \
+	MOVQ count+16(FP), CX \
+	MOVQ set+24(FP), R9   \
+	wide under+32(FP), Z2 \
+	LEAQ (BX)(CX*8), BX   \
+	SHLQ $6, CX           \
+	LEAQ (SI)(CX*size), DI \
+	LEAQ (SI)(R9*size), R9
+
+// NEXTWORD is done when all rows before have values, which is where they are.
+#define NEXTWORD(done) \
+	CMPQ R9, DI      \
+	JEQ  done        \
+	CMPQ DI, SI      \
+	JEQ  done        \
+	SUBQ $8, BX      \
+	MOVQ (BX), R8
+
+// func codes512(dst *uint32, src *byte, turns int, bytes int, w *widthTable) uint32
+//
+// A turn is 16 values: bytes bytes, which are loaded under a mask, so that nothing past
+// them is touched; each value's four bytes are brought to its lane and shifted down.
+TEXT ·codes512(SB), NOSPLIT, $0-44
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ turns+16(FP), CX
+	MOVQ bytes+24(FP), DX
+	MOVQ w+32(FP), R8
+	MOVQ $-1, AX
+	BZHIQ DX, AX, AX
+	KMOVQ AX, K1
+	VMOVDQU64 0(R8), Z10   // which bytes
+	VMOVDQU64 64(R8), Z11  // shifts
+	VPBROADCASTD 128(R8), Z12 // mask
+	VPXORQ Z13, Z13, Z13   // greatest
+
+codes:
+	VMOVDQU8.Z (SI), K1, Z0
+	VPERMB Z0, Z10, Z0
+	VPSRLVD Z11, Z0, Z0
+	VPANDD Z12, Z0, Z0
+	VMOVDQU32 Z0, (DI)
+	VPMAXUD Z0, Z13, Z13
+	ADDQ DX, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ codes
+
+	VEXTRACTI64X4 $1, Z13, Y0
+	VPMAXUD Y0, Y13, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPMAXUD X1, X0, X0
+	VPSHUFD $0x4e, X0, X1
+	VPMAXUD X1, X0, X0
+	VPSHUFD $0xb1, X0, X1
+	VPMAXUD X1, X0, X0
+	VMOVD X0, AX
+	MOVL AX, ret+40(FP)
+	VZEROUPPER
+	RET
+
+// func sums512(dst *int64, src *byte, turns int, bytes int, w *widthTable, least, last int64) int64
+//
+// A turn is eight differences of bytes bytes; three shifted additions make sums of them.
+TEXT ·sums512(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ turns+16(FP), CX
+	MOVQ bytes+24(FP), DX
+	MOVQ w+32(FP), R8
+	MOVQ $-1, AX
+	BZHIQ DX, AX, AX
+	KMOVQ AX, K1
+	VMOVDQU64 0(R8), Z10
+	VMOVDQU64 64(R8), Z11
+	VPBROADCASTQ 128(R8), Z12
+	VPBROADCASTQ least+40(FP), Z14
+	VPBROADCASTQ last+48(FP), Z15
+	VPXORQ Z13, Z13, Z13
+	MOVQ $7, AX
+	VPBROADCASTQ AX, Z16
+
+sums:
+	VMOVDQU8.Z (SI), K1, Z0
+	VPERMB Z0, Z10, Z0
+	VPSRLVQ Z11, Z0, Z0
+	VPANDQ Z12, Z0, Z0
+	VPADDQ Z14, Z0, Z0
+	VALIGNQ $7, Z13, Z0, Z1
+	VPADDQ Z1, Z0, Z0
+	VALIGNQ $6, Z13, Z0, Z1
+	VPADDQ Z1, Z0, Z0
+	VALIGNQ $4, Z13, Z0, Z1
+	VPADDQ Z1, Z0, Z0
+	VPADDQ Z15, Z0, Z0
+	VMOVDQU64 Z0, (DI)
+	VPERMQ Z0, Z16, Z15
+	ADDQ DX, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ sums
+
+	VMOVQ X15, AX
+	MOVQ AX, ret+56(FP)
+	VZEROUPPER
+	RET
+
+// func spread8x512(dst *uint8, words *uint64, count, set int, under uint8)
+TEXT ·spread8x512(SB), NOSPLIT, $0-33
+	SPREAD(1, VPBROADCASTB)
+
+word:
+	NEXTWORD(done)
+	POPCNTQ R8, R10
+	SUBQ R10, R9
+	KMOVQ R8, K1
+	VMOVDQU64 (R9), Z0
+	VMOVDQA64 Z2, Z1
+	VPEXPANDB Z0, K1, Z1
+	SUBQ $64, DI
+	VMOVDQU64 Z1, (DI)
+	JMP word
+
+done:
+	VZEROUPPER
+	RET
+
+// func spread16x512(dst *uint16, words *uint64, count, set int, under uint16)
+TEXT ·spread16x512(SB), NOSPLIT, $0-34
+	SPREAD(2, VPBROADCASTW)
+
+word:
+	NEXTWORD(done)
+	MOVQ $2, CX
+
+part:
+	ROLQ $32, R8
+	MOVL R8, R11
+	POPCNTL R11, R10
+	ADDQ R10, R10
+	SUBQ R10, R9
+	KMOVD R11, K1
+	VMOVDQU64 (R9), Z0
+	VMOVDQA64 Z2, Z1
+	VPEXPANDW Z0, K1, Z1
+	SUBQ $64, DI
+	VMOVDQU64 Z1, (DI)
+	DECQ CX
+	JNZ part
+	JMP word
+
+done:
+	VZEROUPPER
+	RET
+
+// func spread32x512(dst *uint32, words *uint64, count, set int, under uint32)
+TEXT ·spread32x512(SB), NOSPLIT, $0-36
+	SPREAD(4, VPBROADCASTD)
+
+word:
+	NEXTWORD(done)
+	MOVQ $4, CX
+
+part:
+	ROLQ $16, R8
+	MOVWLZX R8, R11
+	POPCNTL R11, R10
+	SHLQ $2, R10
+	SUBQ R10, R9
+	KMOVW R11, K1
+	VMOVDQU64 (R9), Z0
+	VMOVDQA64 Z2, Z1
+	VPEXPANDD Z0, K1, Z1
+	SUBQ $64, DI
+	VMOVDQU64 Z1, (DI)
+	DECQ CX
+	JNZ part
+	JMP word
+
+done:
+	VZEROUPPER
+	RET
+
+// func spread64x512(dst *uint64, words *uint64, count, set int, under uint64)
+TEXT ·spread64x512(SB), NOSPLIT, $0-40
+	SPREAD(8, VPBROADCASTQ)
+
+word:
+	NEXTWORD(done)
+	MOVQ $8, CX
+
+part:
+	ROLQ $8, R8
+	MOVBLZX R8, R11
+	POPCNTL R11, R10
+	SHLQ $3, R10
+	SUBQ R10, R9
+	KMOVB R11, K1
+	VMOVDQU64 (R9), Z0
+	VMOVDQA64 Z2, Z1
+	VPEXPANDQ Z0, K1, Z1
+	SUBQ $64, DI
+	VMOVDQU64 Z1, (DI)
+	DECQ CX
+	JNZ part
+	JMP word
+
+done:
+	VZEROUPPER
+	RET

@@ -1,0 +1,18 @@
+//go:build !amd64
+
+package source
+
+// vectors reports whether the processor has instructions that are used here.
+var vectors = false
+
+func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
+	return unpackCodesPlain(dst, src, width)
+}
+
+func sums(dst []int64, src []byte, width int, least, last int64) int64 {
+	return sumsPlain(dst, src, width, least, last)
+}
+
+func spreadWords[T lane | uint16](dst []T, set int, words []uint64, under T) {
+	spreadPlain(dst, set, words, under)
+}
