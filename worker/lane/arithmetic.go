@@ -1,6 +1,10 @@
 package lane
 
-import "math"
+import (
+	"math"
+
+	"rescore/worker/elementary"
+)
 
 // Add writes x + y. It, Sub, Mul and Div are one IEEE operation a row; NaN is
 // carried along and x/0 is what IEEE says. Integers wrap around.
@@ -101,6 +105,14 @@ func Sqrt(dst, x []float64) {
 	x = x[:len(dst)]
 	for i := vector(stepSqrt, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
 		dst[i] = math.Sqrt(x[i])
+	}
+}
+
+// Exp writes elementary.Exp.
+func Exp(dst, x []float64) {
+	x = x[:len(dst)]
+	for i := vector(stepExp, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
+		dst[i] = elementary.Exp(x[i])
 	}
 }
 

@@ -44,6 +44,14 @@ func Widen(dst []float64, x []float32) {
 	}
 }
 
+// Narrow writes x as float32, to the nearest, halves to even.
+func Narrow(dst []float32, x []float64) {
+	x = x[:len(dst)]
+	for i := vector(stepNarrow, len(dst), at(dst), at(x), nil, nil, 0, 0); i < uint(len(dst)); i++ {
+		dst[i] = float32(x[i])
+	}
+}
+
 // Look writes what the table holds for the lower six bits of each row.
 func Look(dst, x []uint8, table *[64]uint8) {
 	x = x[:len(dst)]

@@ -49,6 +49,42 @@ DATA byte8<>+16(SB)/8, $0x0202020202020202
 DATA byte8<>+24(SB)/8, $0x0303030303030303
 GLOBL byte8<>(SB), RODATA|NOPTR, $32
 
+DATA term0<>+0(SB)/8, $0x3de6124613a86d09
+GLOBL term0<>(SB), RODATA|NOPTR, $8
+
+DATA term1<>+0(SB)/8, $0x3e21eed8eff8d898
+GLOBL term1<>(SB), RODATA|NOPTR, $8
+
+DATA term2<>+0(SB)/8, $0x3e5ae64567f544e4
+GLOBL term2<>(SB), RODATA|NOPTR, $8
+
+DATA term3<>+0(SB)/8, $0x3e927e4fb7789f5c
+GLOBL term3<>(SB), RODATA|NOPTR, $8
+
+DATA term4<>+0(SB)/8, $0x3ec71de3a556c734
+GLOBL term4<>(SB), RODATA|NOPTR, $8
+
+DATA term5<>+0(SB)/8, $0x3efa01a01a01a01a
+GLOBL term5<>(SB), RODATA|NOPTR, $8
+
+DATA term6<>+0(SB)/8, $0x3f2a01a01a01a01a
+GLOBL term6<>(SB), RODATA|NOPTR, $8
+
+DATA term7<>+0(SB)/8, $0x3f56c16c16c16c17
+GLOBL term7<>(SB), RODATA|NOPTR, $8
+
+DATA term8<>+0(SB)/8, $0x3f81111111111111
+GLOBL term8<>(SB), RODATA|NOPTR, $8
+
+DATA term9<>+0(SB)/8, $0x3fa5555555555555
+GLOBL term9<>(SB), RODATA|NOPTR, $8
+
+DATA term10<>+0(SB)/8, $0x3fc5555555555555
+GLOBL term10<>(SB), RODATA|NOPTR, $8
+
+DATA term11<>+0(SB)/8, $0x3fe0000000000000
+GLOBL term11<>(SB), RODATA|NOPTR, $8
+
 DATA sign<>+0(SB)/8, $0x8000000000000000
 GLOBL sign<>(SB), RODATA|NOPTR, $8
 
@@ -108,6 +144,27 @@ GLOBL unsigned<>(SB), RODATA|NOPTR, $8
 
 DATA signed<>+0(SB)/8, $0x4530000080100000
 GLOBL signed<>(SB), RODATA|NOPTR, $8
+
+DATA half<>+0(SB)/8, $0x3fe0000000000000
+GLOBL half<>(SB), RODATA|NOPTR, $8
+
+DATA exponent<>+0(SB)/8, $0x43300000000003ff
+GLOBL exponent<>(SB), RODATA|NOPTR, $8
+
+DATA farthest<>+0(SB)/8, $0x408f400000000000
+GLOBL farthest<>(SB), RODATA|NOPTR, $8
+
+DATA deepest<>+0(SB)/8, $0xc08f400000000000
+GLOBL deepest<>(SB), RODATA|NOPTR, $8
+
+DATA log2e<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL log2e<>(SB), RODATA|NOPTR, $8
+
+DATA ln2Hi<>+0(SB)/8, $0x3fe62e42fee00000
+GLOBL ln2Hi<>(SB), RODATA|NOPTR, $8
+
+DATA ln2Lo<>+0(SB)/8, $0x3dea39ef35793c76
+GLOBL ln2Lo<>(SB), RODATA|NOPTR, $8
 
 TEXT stepLess8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
@@ -3811,6 +3868,51 @@ loop:
 	VZEROUPPER
 	RET
 
+TEXT stepNarrowFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+
+loop:
+	VCVTPD2PSY   0(SI), X2
+	VMOVUPS      X2, 0(DI)
+	VCVTPD2PSY   32(SI), X2
+	VMOVUPS      X2, 16(DI)
+	VCVTPD2PSY   64(SI), X2
+	VMOVUPS      X2, 32(DI)
+	VCVTPD2PSY   96(SI), X2
+	VMOVUPS      X2, 48(DI)
+	VCVTPD2PSY   128(SI), X2
+	VMOVUPS      X2, 64(DI)
+	VCVTPD2PSY   160(SI), X2
+	VMOVUPS      X2, 80(DI)
+	VCVTPD2PSY   192(SI), X2
+	VMOVUPS      X2, 96(DI)
+	VCVTPD2PSY   224(SI), X2
+	VMOVUPS      X2, 112(DI)
+	VCVTPD2PSY   256(SI), X2
+	VMOVUPS      X2, 128(DI)
+	VCVTPD2PSY   288(SI), X2
+	VMOVUPS      X2, 144(DI)
+	VCVTPD2PSY   320(SI), X2
+	VMOVUPS      X2, 160(DI)
+	VCVTPD2PSY   352(SI), X2
+	VMOVUPS      X2, 176(DI)
+	VCVTPD2PSY   384(SI), X2
+	VMOVUPS      X2, 192(DI)
+	VCVTPD2PSY   416(SI), X2
+	VMOVUPS      X2, 208(DI)
+	VCVTPD2PSY   448(SI), X2
+	VMOVUPS      X2, 224(DI)
+	VCVTPD2PSY   480(SI), X2
+	VMOVUPS      X2, 240(DI)
+	ADDQ         $256, DI
+	ADDQ         $512, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 TEXT stepCode8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -6411,6 +6513,1140 @@ loop:
 	VMOVUPD      Y2, 448(DI)
 	VSQRTPD      480(SI), Y2
 	VMOVUPD      Y2, 480(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepExpFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	VPBROADCASTQ one<>(SB), Y15
+
+loop:
+	VMOVUPD      0(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 0(DI)
+	VMOVUPD      32(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 32(DI)
+	VMOVUPD      64(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 64(DI)
+	VMOVUPD      96(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 96(DI)
+	VMOVUPD      128(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 128(DI)
+	VMOVUPD      160(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 160(DI)
+	VMOVUPD      192(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 192(DI)
+	VMOVUPD      224(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 224(DI)
+	VMOVUPD      256(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 256(DI)
+	VMOVUPD      288(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 288(DI)
+	VMOVUPD      320(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 320(DI)
+	VMOVUPD      352(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 352(DI)
+	VMOVUPD      384(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 384(DI)
+	VMOVUPD      416(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 416(DI)
+	VMOVUPD      448(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 448(DI)
+	VMOVUPD      480(SI), Y2
+	VPBROADCASTQ farthest<>(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VPBROADCASTQ deepest<>(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VPBROADCASTQ log2e<>(SB), Y3
+	VMULPD       Y3, Y2, Y8
+	VROUNDPD     $8, Y8, Y8
+	VPBROADCASTQ ln2Hi<>(SB), Y3
+	VMULPD       Y3, Y8, Y9
+	VSUBPD       Y9, Y2, Y9
+	VPBROADCASTQ ln2Lo<>(SB), Y3
+	VMULPD       Y3, Y8, Y10
+	VSUBPD       Y10, Y9, Y11
+	VSUBPD       Y11, Y9, Y12
+	VSUBPD       Y10, Y12, Y12
+	VPBROADCASTQ term0<>(SB), Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term1<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term2<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term3<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term4<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term5<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term6<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term7<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term8<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term9<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term10<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VPBROADCASTQ term11<>(SB), Y3
+	VADDPD       Y3, Y13, Y13
+	VMULPD       Y11, Y11, Y2
+	VMULPD       Y2, Y13, Y13
+	VADDPD       Y12, Y13, Y13
+	VADDPD       Y11, Y15, Y14
+	VSUBPD       Y15, Y14, Y3
+	VSUBPD       Y3, Y11, Y3
+	VADDPD       Y3, Y13, Y13
+	VADDPD       Y13, Y14, Y14
+	VPBROADCASTQ half<>(SB), Y2
+	VMULPD       Y8, Y2, Y2
+	VROUNDPD     $9, Y2, Y2
+	VSUBPD       Y2, Y8, Y8
+	VPBROADCASTQ exponent<>(SB), Y3
+	VADDPD       Y2, Y3, Y2
+	VPSLLQ       $52, Y2, Y2
+	VMULPD       Y2, Y14, Y14
+	VADDPD       Y8, Y3, Y8
+	VPSLLQ       $52, Y8, Y8
+	VMULPD       Y8, Y14, Y14
+	VMOVUPD      Y14, 480(DI)
 	ADDQ         $512, DI
 	ADDQ         $512, SI
 	DECQ         CX
@@ -12141,73 +13377,75 @@ DATA steps<>+312(SB)/8, $stepIntUint32<>(SB)
 DATA steps<>+320(SB)/8, $stepIntUint64<>(SB)
 DATA steps<>+328(SB)/8, $stepRoundFloat<>(SB)
 DATA steps<>+336(SB)/8, $stepWidenFloat<>(SB)
-DATA steps<>+344(SB)/8, $stepCode8<>(SB)
-DATA steps<>+352(SB)/8, $stepCode16<>(SB)
-DATA steps<>+360(SB)/8, $stepCode32<>(SB)
-DATA steps<>+368(SB)/8, $stepCode64<>(SB)
-DATA steps<>+376(SB)/8, $stepSelect8<>(SB)
-DATA steps<>+384(SB)/8, $stepSelect16<>(SB)
-DATA steps<>+392(SB)/8, $stepSelect32<>(SB)
-DATA steps<>+400(SB)/8, $stepSelect64<>(SB)
-DATA steps<>+408(SB)/8, $stepPut8<>(SB)
-DATA steps<>+416(SB)/8, $stepPut16<>(SB)
-DATA steps<>+424(SB)/8, $stepPut32<>(SB)
-DATA steps<>+432(SB)/8, $stepPut64<>(SB)
-DATA steps<>+440(SB)/8, $stepLook8<>(SB)
-DATA steps<>+448(SB)/8, $stepCount8<>(SB)
-DATA steps<>+456(SB)/8, $stepFlag8<>(SB)
-DATA steps<>+464(SB)/8, $stepFlag64<>(SB)
-DATA steps<>+472(SB)/8, $stepValid<>(SB)
-DATA steps<>+480(SB)/8, $stepPack8<>(SB)
-DATA steps<>+488(SB)/8, $stepPack16<>(SB)
-DATA steps<>+496(SB)/8, $stepPack32<>(SB)
-DATA steps<>+504(SB)/8, $stepPack64<>(SB)
-DATA steps<>+512(SB)/8, $stepUnpack8<>(SB)
-DATA steps<>+520(SB)/8, $stepUnpack16<>(SB)
-DATA steps<>+528(SB)/8, $stepUnpack32<>(SB)
-DATA steps<>+536(SB)/8, $stepUnpack64<>(SB)
-DATA steps<>+544(SB)/8, $stepAdd64<>(SB)
-DATA steps<>+552(SB)/8, $stepAddFloat<>(SB)
-DATA steps<>+560(SB)/8, $stepSub64<>(SB)
-DATA steps<>+568(SB)/8, $stepSubFloat<>(SB)
-DATA steps<>+576(SB)/8, $stepAddTo64<>(SB)
-DATA steps<>+584(SB)/8, $stepAddToFloat<>(SB)
-DATA steps<>+592(SB)/8, $stepScale64<>(SB)
-DATA steps<>+600(SB)/8, $stepScaleFloat<>(SB)
-DATA steps<>+608(SB)/8, $stepMulFloat<>(SB)
-DATA steps<>+616(SB)/8, $stepDivFloat<>(SB)
-DATA steps<>+624(SB)/8, $stepMinFloat<>(SB)
-DATA steps<>+632(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+640(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+648(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+656(SB)/8, $stepSqrtFloat<>(SB)
-DATA steps<>+664(SB)/8, $stepAddFloatInt8<>(SB)
-DATA steps<>+672(SB)/8, $stepAddFloatInt16<>(SB)
-DATA steps<>+680(SB)/8, $stepAddFloatInt32<>(SB)
-DATA steps<>+688(SB)/8, $stepAddFloatInt64<>(SB)
-DATA steps<>+696(SB)/8, $stepAddFloatUint8<>(SB)
-DATA steps<>+704(SB)/8, $stepAddFloatUint16<>(SB)
-DATA steps<>+712(SB)/8, $stepAddFloatUint32<>(SB)
-DATA steps<>+720(SB)/8, $stepAddFloatUint64<>(SB)
-DATA steps<>+728(SB)/8, $stepMean3Int16<>(SB)
-DATA steps<>+736(SB)/8, $stepMean3Int32<>(SB)
-DATA steps<>+744(SB)/8, $stepMean3Int64<>(SB)
-DATA steps<>+752(SB)/8, $stepMean6Int16<>(SB)
-DATA steps<>+760(SB)/8, $stepMean6Int32<>(SB)
-DATA steps<>+768(SB)/8, $stepMean6Int64<>(SB)
-DATA steps<>+776(SB)/8, $stepChangeInt16<>(SB)
-DATA steps<>+784(SB)/8, $stepChangeInt32<>(SB)
-DATA steps<>+792(SB)/8, $stepChangeInt64<>(SB)
-DATA steps<>+800(SB)/8, $stepMeanChangeInt16<>(SB)
-DATA steps<>+808(SB)/8, $stepMeanChangeInt32<>(SB)
-DATA steps<>+816(SB)/8, $stepMeanChangeInt64<>(SB)
-DATA steps<>+824(SB)/8, $stepSlopeInt16<>(SB)
-DATA steps<>+832(SB)/8, $stepSlopeInt32<>(SB)
-DATA steps<>+840(SB)/8, $stepSlopeInt64<>(SB)
-DATA steps<>+848(SB)/8, $stepVariationInt16<>(SB)
-DATA steps<>+856(SB)/8, $stepVariationInt32<>(SB)
-DATA steps<>+864(SB)/8, $stepVariationInt64<>(SB)
-GLOBL steps<>(SB), RODATA, $872
+DATA steps<>+344(SB)/8, $stepNarrowFloat<>(SB)
+DATA steps<>+352(SB)/8, $stepCode8<>(SB)
+DATA steps<>+360(SB)/8, $stepCode16<>(SB)
+DATA steps<>+368(SB)/8, $stepCode32<>(SB)
+DATA steps<>+376(SB)/8, $stepCode64<>(SB)
+DATA steps<>+384(SB)/8, $stepSelect8<>(SB)
+DATA steps<>+392(SB)/8, $stepSelect16<>(SB)
+DATA steps<>+400(SB)/8, $stepSelect32<>(SB)
+DATA steps<>+408(SB)/8, $stepSelect64<>(SB)
+DATA steps<>+416(SB)/8, $stepPut8<>(SB)
+DATA steps<>+424(SB)/8, $stepPut16<>(SB)
+DATA steps<>+432(SB)/8, $stepPut32<>(SB)
+DATA steps<>+440(SB)/8, $stepPut64<>(SB)
+DATA steps<>+448(SB)/8, $stepLook8<>(SB)
+DATA steps<>+456(SB)/8, $stepCount8<>(SB)
+DATA steps<>+464(SB)/8, $stepFlag8<>(SB)
+DATA steps<>+472(SB)/8, $stepFlag64<>(SB)
+DATA steps<>+480(SB)/8, $stepValid<>(SB)
+DATA steps<>+488(SB)/8, $stepPack8<>(SB)
+DATA steps<>+496(SB)/8, $stepPack16<>(SB)
+DATA steps<>+504(SB)/8, $stepPack32<>(SB)
+DATA steps<>+512(SB)/8, $stepPack64<>(SB)
+DATA steps<>+520(SB)/8, $stepUnpack8<>(SB)
+DATA steps<>+528(SB)/8, $stepUnpack16<>(SB)
+DATA steps<>+536(SB)/8, $stepUnpack32<>(SB)
+DATA steps<>+544(SB)/8, $stepUnpack64<>(SB)
+DATA steps<>+552(SB)/8, $stepAdd64<>(SB)
+DATA steps<>+560(SB)/8, $stepAddFloat<>(SB)
+DATA steps<>+568(SB)/8, $stepSub64<>(SB)
+DATA steps<>+576(SB)/8, $stepSubFloat<>(SB)
+DATA steps<>+584(SB)/8, $stepAddTo64<>(SB)
+DATA steps<>+592(SB)/8, $stepAddToFloat<>(SB)
+DATA steps<>+600(SB)/8, $stepScale64<>(SB)
+DATA steps<>+608(SB)/8, $stepScaleFloat<>(SB)
+DATA steps<>+616(SB)/8, $stepMulFloat<>(SB)
+DATA steps<>+624(SB)/8, $stepDivFloat<>(SB)
+DATA steps<>+632(SB)/8, $stepMinFloat<>(SB)
+DATA steps<>+640(SB)/8, $stepMaxFloat<>(SB)
+DATA steps<>+648(SB)/8, $stepMulAddFloat<>(SB)
+DATA steps<>+656(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+664(SB)/8, $stepSqrtFloat<>(SB)
+DATA steps<>+672(SB)/8, $stepExpFloat<>(SB)
+DATA steps<>+680(SB)/8, $stepAddFloatInt8<>(SB)
+DATA steps<>+688(SB)/8, $stepAddFloatInt16<>(SB)
+DATA steps<>+696(SB)/8, $stepAddFloatInt32<>(SB)
+DATA steps<>+704(SB)/8, $stepAddFloatInt64<>(SB)
+DATA steps<>+712(SB)/8, $stepAddFloatUint8<>(SB)
+DATA steps<>+720(SB)/8, $stepAddFloatUint16<>(SB)
+DATA steps<>+728(SB)/8, $stepAddFloatUint32<>(SB)
+DATA steps<>+736(SB)/8, $stepAddFloatUint64<>(SB)
+DATA steps<>+744(SB)/8, $stepMean3Int16<>(SB)
+DATA steps<>+752(SB)/8, $stepMean3Int32<>(SB)
+DATA steps<>+760(SB)/8, $stepMean3Int64<>(SB)
+DATA steps<>+768(SB)/8, $stepMean6Int16<>(SB)
+DATA steps<>+776(SB)/8, $stepMean6Int32<>(SB)
+DATA steps<>+784(SB)/8, $stepMean6Int64<>(SB)
+DATA steps<>+792(SB)/8, $stepChangeInt16<>(SB)
+DATA steps<>+800(SB)/8, $stepChangeInt32<>(SB)
+DATA steps<>+808(SB)/8, $stepChangeInt64<>(SB)
+DATA steps<>+816(SB)/8, $stepMeanChangeInt16<>(SB)
+DATA steps<>+824(SB)/8, $stepMeanChangeInt32<>(SB)
+DATA steps<>+832(SB)/8, $stepMeanChangeInt64<>(SB)
+DATA steps<>+840(SB)/8, $stepSlopeInt16<>(SB)
+DATA steps<>+848(SB)/8, $stepSlopeInt32<>(SB)
+DATA steps<>+856(SB)/8, $stepSlopeInt64<>(SB)
+DATA steps<>+864(SB)/8, $stepVariationInt16<>(SB)
+DATA steps<>+872(SB)/8, $stepVariationInt32<>(SB)
+DATA steps<>+880(SB)/8, $stepVariationInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $888
 
 // func run256(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run256(SB), NOSPLIT, $0-64

@@ -49,6 +49,42 @@ DATA byte8<>+16(SB)/8, $0x0202020202020202
 DATA byte8<>+24(SB)/8, $0x0303030303030303
 GLOBL byte8<>(SB), RODATA|NOPTR, $32
 
+DATA term0<>+0(SB)/8, $0x3de6124613a86d09
+GLOBL term0<>(SB), RODATA|NOPTR, $8
+
+DATA term1<>+0(SB)/8, $0x3e21eed8eff8d898
+GLOBL term1<>(SB), RODATA|NOPTR, $8
+
+DATA term2<>+0(SB)/8, $0x3e5ae64567f544e4
+GLOBL term2<>(SB), RODATA|NOPTR, $8
+
+DATA term3<>+0(SB)/8, $0x3e927e4fb7789f5c
+GLOBL term3<>(SB), RODATA|NOPTR, $8
+
+DATA term4<>+0(SB)/8, $0x3ec71de3a556c734
+GLOBL term4<>(SB), RODATA|NOPTR, $8
+
+DATA term5<>+0(SB)/8, $0x3efa01a01a01a01a
+GLOBL term5<>(SB), RODATA|NOPTR, $8
+
+DATA term6<>+0(SB)/8, $0x3f2a01a01a01a01a
+GLOBL term6<>(SB), RODATA|NOPTR, $8
+
+DATA term7<>+0(SB)/8, $0x3f56c16c16c16c17
+GLOBL term7<>(SB), RODATA|NOPTR, $8
+
+DATA term8<>+0(SB)/8, $0x3f81111111111111
+GLOBL term8<>(SB), RODATA|NOPTR, $8
+
+DATA term9<>+0(SB)/8, $0x3fa5555555555555
+GLOBL term9<>(SB), RODATA|NOPTR, $8
+
+DATA term10<>+0(SB)/8, $0x3fc5555555555555
+GLOBL term10<>(SB), RODATA|NOPTR, $8
+
+DATA term11<>+0(SB)/8, $0x3fe0000000000000
+GLOBL term11<>(SB), RODATA|NOPTR, $8
+
 DATA sign<>+0(SB)/8, $0x8000000000000000
 GLOBL sign<>(SB), RODATA|NOPTR, $8
 
@@ -108,6 +144,27 @@ GLOBL unsigned<>(SB), RODATA|NOPTR, $8
 
 DATA signed<>+0(SB)/8, $0x4530000080100000
 GLOBL signed<>(SB), RODATA|NOPTR, $8
+
+DATA half<>+0(SB)/8, $0x3fe0000000000000
+GLOBL half<>(SB), RODATA|NOPTR, $8
+
+DATA exponent<>+0(SB)/8, $0x43300000000003ff
+GLOBL exponent<>(SB), RODATA|NOPTR, $8
+
+DATA farthest<>+0(SB)/8, $0x408f400000000000
+GLOBL farthest<>(SB), RODATA|NOPTR, $8
+
+DATA deepest<>+0(SB)/8, $0xc08f400000000000
+GLOBL deepest<>(SB), RODATA|NOPTR, $8
+
+DATA log2e<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL log2e<>(SB), RODATA|NOPTR, $8
+
+DATA ln2Hi<>+0(SB)/8, $0x3fe62e42fee00000
+GLOBL ln2Hi<>(SB), RODATA|NOPTR, $8
+
+DATA ln2Lo<>+0(SB)/8, $0x3dea39ef35793c76
+GLOBL ln2Lo<>(SB), RODATA|NOPTR, $8
 
 TEXT stepLess8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
@@ -1665,6 +1722,35 @@ loop:
 	VZEROUPPER
 	RET
 
+TEXT stepNarrowFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+
+loop:
+	VCVTPD2PS    0(SI), Y2
+	VMOVUPS      Y2, 0(DI)
+	VCVTPD2PS    64(SI), Y2
+	VMOVUPS      Y2, 32(DI)
+	VCVTPD2PS    128(SI), Y2
+	VMOVUPS      Y2, 64(DI)
+	VCVTPD2PS    192(SI), Y2
+	VMOVUPS      Y2, 96(DI)
+	VCVTPD2PS    256(SI), Y2
+	VMOVUPS      Y2, 128(DI)
+	VCVTPD2PS    320(SI), Y2
+	VMOVUPS      Y2, 160(DI)
+	VCVTPD2PS    384(SI), Y2
+	VMOVUPS      Y2, 192(DI)
+	VCVTPD2PS    448(SI), Y2
+	VMOVUPS      Y2, 224(DI)
+	ADDQ         $256, DI
+	ADDQ         $512, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
 TEXT stepCode8<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -3042,6 +3128,500 @@ loop:
 	VMOVUPD      Z2, 384(DI)
 	VSQRTPD      448(SI), Z2
 	VMOVUPD      Z2, 448(DI)
+	ADDQ         $512, DI
+	ADDQ         $512, SI
+	DECQ         CX
+	JNZ          loop
+	VZEROUPPER
+	RET
+
+TEXT stepExpFloat<>(SB), NOSPLIT, $0-64
+	MOVQ         words+8(FP), CX
+	MOVQ         dst+16(FP), DI
+	MOVQ         x+24(FP), SI
+	VPBROADCASTQ one<>(SB), Z15
+
+loop:
+	VMOVUPD      0(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 0(DI)
+	VMOVUPD      64(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 64(DI)
+	VMOVUPD      128(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 128(DI)
+	VMOVUPD      192(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 192(DI)
+	VMOVUPD      256(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 256(DI)
+	VMOVUPD      320(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 320(DI)
+	VMOVUPD      384(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 384(DI)
+	VMOVUPD      448(SI), Z2
+	VPBROADCASTQ farthest<>(SB), Z3
+	VMINPD       Z2, Z3, Z2
+	VPBROADCASTQ deepest<>(SB), Z3
+	VMAXPD       Z2, Z3, Z2
+	VPBROADCASTQ log2e<>(SB), Z3
+	VMULPD       Z3, Z2, Z8
+	VRNDSCALEPD  $8, Z8, Z8
+	VPBROADCASTQ ln2Hi<>(SB), Z3
+	VMULPD       Z3, Z8, Z9
+	VSUBPD       Z9, Z2, Z9
+	VPBROADCASTQ ln2Lo<>(SB), Z3
+	VMULPD       Z3, Z8, Z10
+	VSUBPD       Z10, Z9, Z11
+	VSUBPD       Z11, Z9, Z12
+	VSUBPD       Z10, Z12, Z12
+	VPBROADCASTQ term0<>(SB), Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term1<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term2<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term3<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term4<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term5<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term6<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term7<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term8<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term9<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term10<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VPBROADCASTQ term11<>(SB), Z3
+	VADDPD       Z3, Z13, Z13
+	VMULPD       Z11, Z11, Z2
+	VMULPD       Z2, Z13, Z13
+	VADDPD       Z12, Z13, Z13
+	VADDPD       Z11, Z15, Z14
+	VSUBPD       Z15, Z14, Z3
+	VSUBPD       Z3, Z11, Z3
+	VADDPD       Z3, Z13, Z13
+	VADDPD       Z13, Z14, Z14
+	VSCALEFPD    Z8, Z14, Z14
+	VMOVUPD      Z14, 448(DI)
 	ADDQ         $512, DI
 	ADDQ         $512, SI
 	DECQ         CX
@@ -5253,73 +5833,75 @@ DATA steps<>+312(SB)/8, $stepIntUint32<>(SB)
 DATA steps<>+320(SB)/8, $stepIntUint64<>(SB)
 DATA steps<>+328(SB)/8, $stepRoundFloat<>(SB)
 DATA steps<>+336(SB)/8, $stepWidenFloat<>(SB)
-DATA steps<>+344(SB)/8, $stepCode8<>(SB)
-DATA steps<>+352(SB)/8, $stepCode16<>(SB)
-DATA steps<>+360(SB)/8, $stepCode32<>(SB)
-DATA steps<>+368(SB)/8, $stepCode64<>(SB)
-DATA steps<>+376(SB)/8, $stepSelect8<>(SB)
-DATA steps<>+384(SB)/8, $stepSelect16<>(SB)
-DATA steps<>+392(SB)/8, $stepSelect32<>(SB)
-DATA steps<>+400(SB)/8, $stepSelect64<>(SB)
-DATA steps<>+408(SB)/8, $stepPut8<>(SB)
-DATA steps<>+416(SB)/8, $stepPut16<>(SB)
-DATA steps<>+424(SB)/8, $stepPut32<>(SB)
-DATA steps<>+432(SB)/8, $stepPut64<>(SB)
-DATA steps<>+440(SB)/8, $stepLook8<>(SB)
-DATA steps<>+448(SB)/8, $stepCount8<>(SB)
-DATA steps<>+456(SB)/8, $stepFlag8<>(SB)
-DATA steps<>+464(SB)/8, $stepFlag64<>(SB)
-DATA steps<>+472(SB)/8, $stepValid<>(SB)
-DATA steps<>+480(SB)/8, $stepPack8<>(SB)
-DATA steps<>+488(SB)/8, $stepPack16<>(SB)
-DATA steps<>+496(SB)/8, $stepPack32<>(SB)
-DATA steps<>+504(SB)/8, $stepPack64<>(SB)
-DATA steps<>+512(SB)/8, $stepUnpack8<>(SB)
-DATA steps<>+520(SB)/8, $stepUnpack16<>(SB)
-DATA steps<>+528(SB)/8, $stepUnpack32<>(SB)
-DATA steps<>+536(SB)/8, $stepUnpack64<>(SB)
-DATA steps<>+544(SB)/8, $stepAdd64<>(SB)
-DATA steps<>+552(SB)/8, $stepAddFloat<>(SB)
-DATA steps<>+560(SB)/8, $stepSub64<>(SB)
-DATA steps<>+568(SB)/8, $stepSubFloat<>(SB)
-DATA steps<>+576(SB)/8, $stepAddTo64<>(SB)
-DATA steps<>+584(SB)/8, $stepAddToFloat<>(SB)
-DATA steps<>+592(SB)/8, $stepScale64<>(SB)
-DATA steps<>+600(SB)/8, $stepScaleFloat<>(SB)
-DATA steps<>+608(SB)/8, $stepMulFloat<>(SB)
-DATA steps<>+616(SB)/8, $stepDivFloat<>(SB)
-DATA steps<>+624(SB)/8, $stepMinFloat<>(SB)
-DATA steps<>+632(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+640(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+648(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+656(SB)/8, $stepSqrtFloat<>(SB)
-DATA steps<>+664(SB)/8, $stepAddFloatInt8<>(SB)
-DATA steps<>+672(SB)/8, $stepAddFloatInt16<>(SB)
-DATA steps<>+680(SB)/8, $stepAddFloatInt32<>(SB)
-DATA steps<>+688(SB)/8, $stepAddFloatInt64<>(SB)
-DATA steps<>+696(SB)/8, $stepAddFloatUint8<>(SB)
-DATA steps<>+704(SB)/8, $stepAddFloatUint16<>(SB)
-DATA steps<>+712(SB)/8, $stepAddFloatUint32<>(SB)
-DATA steps<>+720(SB)/8, $stepAddFloatUint64<>(SB)
-DATA steps<>+728(SB)/8, $stepMean3Int16<>(SB)
-DATA steps<>+736(SB)/8, $stepMean3Int32<>(SB)
-DATA steps<>+744(SB)/8, $stepMean3Int64<>(SB)
-DATA steps<>+752(SB)/8, $stepMean6Int16<>(SB)
-DATA steps<>+760(SB)/8, $stepMean6Int32<>(SB)
-DATA steps<>+768(SB)/8, $stepMean6Int64<>(SB)
-DATA steps<>+776(SB)/8, $stepChangeInt16<>(SB)
-DATA steps<>+784(SB)/8, $stepChangeInt32<>(SB)
-DATA steps<>+792(SB)/8, $stepChangeInt64<>(SB)
-DATA steps<>+800(SB)/8, $stepMeanChangeInt16<>(SB)
-DATA steps<>+808(SB)/8, $stepMeanChangeInt32<>(SB)
-DATA steps<>+816(SB)/8, $stepMeanChangeInt64<>(SB)
-DATA steps<>+824(SB)/8, $stepSlopeInt16<>(SB)
-DATA steps<>+832(SB)/8, $stepSlopeInt32<>(SB)
-DATA steps<>+840(SB)/8, $stepSlopeInt64<>(SB)
-DATA steps<>+848(SB)/8, $stepVariationInt16<>(SB)
-DATA steps<>+856(SB)/8, $stepVariationInt32<>(SB)
-DATA steps<>+864(SB)/8, $stepVariationInt64<>(SB)
-GLOBL steps<>(SB), RODATA, $872
+DATA steps<>+344(SB)/8, $stepNarrowFloat<>(SB)
+DATA steps<>+352(SB)/8, $stepCode8<>(SB)
+DATA steps<>+360(SB)/8, $stepCode16<>(SB)
+DATA steps<>+368(SB)/8, $stepCode32<>(SB)
+DATA steps<>+376(SB)/8, $stepCode64<>(SB)
+DATA steps<>+384(SB)/8, $stepSelect8<>(SB)
+DATA steps<>+392(SB)/8, $stepSelect16<>(SB)
+DATA steps<>+400(SB)/8, $stepSelect32<>(SB)
+DATA steps<>+408(SB)/8, $stepSelect64<>(SB)
+DATA steps<>+416(SB)/8, $stepPut8<>(SB)
+DATA steps<>+424(SB)/8, $stepPut16<>(SB)
+DATA steps<>+432(SB)/8, $stepPut32<>(SB)
+DATA steps<>+440(SB)/8, $stepPut64<>(SB)
+DATA steps<>+448(SB)/8, $stepLook8<>(SB)
+DATA steps<>+456(SB)/8, $stepCount8<>(SB)
+DATA steps<>+464(SB)/8, $stepFlag8<>(SB)
+DATA steps<>+472(SB)/8, $stepFlag64<>(SB)
+DATA steps<>+480(SB)/8, $stepValid<>(SB)
+DATA steps<>+488(SB)/8, $stepPack8<>(SB)
+DATA steps<>+496(SB)/8, $stepPack16<>(SB)
+DATA steps<>+504(SB)/8, $stepPack32<>(SB)
+DATA steps<>+512(SB)/8, $stepPack64<>(SB)
+DATA steps<>+520(SB)/8, $stepUnpack8<>(SB)
+DATA steps<>+528(SB)/8, $stepUnpack16<>(SB)
+DATA steps<>+536(SB)/8, $stepUnpack32<>(SB)
+DATA steps<>+544(SB)/8, $stepUnpack64<>(SB)
+DATA steps<>+552(SB)/8, $stepAdd64<>(SB)
+DATA steps<>+560(SB)/8, $stepAddFloat<>(SB)
+DATA steps<>+568(SB)/8, $stepSub64<>(SB)
+DATA steps<>+576(SB)/8, $stepSubFloat<>(SB)
+DATA steps<>+584(SB)/8, $stepAddTo64<>(SB)
+DATA steps<>+592(SB)/8, $stepAddToFloat<>(SB)
+DATA steps<>+600(SB)/8, $stepScale64<>(SB)
+DATA steps<>+608(SB)/8, $stepScaleFloat<>(SB)
+DATA steps<>+616(SB)/8, $stepMulFloat<>(SB)
+DATA steps<>+624(SB)/8, $stepDivFloat<>(SB)
+DATA steps<>+632(SB)/8, $stepMinFloat<>(SB)
+DATA steps<>+640(SB)/8, $stepMaxFloat<>(SB)
+DATA steps<>+648(SB)/8, $stepMulAddFloat<>(SB)
+DATA steps<>+656(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+664(SB)/8, $stepSqrtFloat<>(SB)
+DATA steps<>+672(SB)/8, $stepExpFloat<>(SB)
+DATA steps<>+680(SB)/8, $stepAddFloatInt8<>(SB)
+DATA steps<>+688(SB)/8, $stepAddFloatInt16<>(SB)
+DATA steps<>+696(SB)/8, $stepAddFloatInt32<>(SB)
+DATA steps<>+704(SB)/8, $stepAddFloatInt64<>(SB)
+DATA steps<>+712(SB)/8, $stepAddFloatUint8<>(SB)
+DATA steps<>+720(SB)/8, $stepAddFloatUint16<>(SB)
+DATA steps<>+728(SB)/8, $stepAddFloatUint32<>(SB)
+DATA steps<>+736(SB)/8, $stepAddFloatUint64<>(SB)
+DATA steps<>+744(SB)/8, $stepMean3Int16<>(SB)
+DATA steps<>+752(SB)/8, $stepMean3Int32<>(SB)
+DATA steps<>+760(SB)/8, $stepMean3Int64<>(SB)
+DATA steps<>+768(SB)/8, $stepMean6Int16<>(SB)
+DATA steps<>+776(SB)/8, $stepMean6Int32<>(SB)
+DATA steps<>+784(SB)/8, $stepMean6Int64<>(SB)
+DATA steps<>+792(SB)/8, $stepChangeInt16<>(SB)
+DATA steps<>+800(SB)/8, $stepChangeInt32<>(SB)
+DATA steps<>+808(SB)/8, $stepChangeInt64<>(SB)
+DATA steps<>+816(SB)/8, $stepMeanChangeInt16<>(SB)
+DATA steps<>+824(SB)/8, $stepMeanChangeInt32<>(SB)
+DATA steps<>+832(SB)/8, $stepMeanChangeInt64<>(SB)
+DATA steps<>+840(SB)/8, $stepSlopeInt16<>(SB)
+DATA steps<>+848(SB)/8, $stepSlopeInt32<>(SB)
+DATA steps<>+856(SB)/8, $stepSlopeInt64<>(SB)
+DATA steps<>+864(SB)/8, $stepVariationInt16<>(SB)
+DATA steps<>+872(SB)/8, $stepVariationInt32<>(SB)
+DATA steps<>+880(SB)/8, $stepVariationInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $888
 
 // func run512(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run512(SB), NOSPLIT, $0-64

@@ -28,7 +28,7 @@ type propensity struct {
 	spec     kernel.Spec
 	model    *model.Ensemble
 	rows     *scorer
-	odds     Correction
+	link     *link
 	why      *explainer // nil when no reasons are asked for
 	*grading            // nil of a challenger
 }
@@ -101,7 +101,7 @@ func newPropensity(e *model.Ensemble, features []string, odds Correction) (*prop
 	if err != nil {
 		return nil, fmt.Errorf("propensity: %w", err)
 	}
-	k := &propensity{model: e, rows: rows, odds: odds}
+	k := &propensity{model: e, rows: rows, link: newLink(e, odds)}
 	for _, name := range features {
 		k.spec.In = append(k.spec.In, kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
 	}
@@ -123,9 +123,7 @@ func (k *propensity) Eval(n int, in, out []kernel.Vector) {
 		if k.grading != nil {
 			k.why.explain(in, out[3:], first, scores)
 		}
-		for i, raw := range scores {
-			p[first+i] = publish(k.odds.Apply(raw, k.model.Transform(raw)))
-		}
+		k.link.publish(p[first:first+rows], scores)
 	}
 	if k.grading != nil {
 		k.grade(out[1].U16[:n], out[2].U8[:n], p)

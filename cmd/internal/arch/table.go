@@ -63,7 +63,7 @@ var table = []row{
 	{"worker", list("worker/...", "partition/..."), list(arrow, sync)},
 	{"worker/kernel", list("partition/schema"), list(arrow)},
 	{"worker/kernel/kerneltest", list("worker/kernel"), list(arrow)},
-	{"worker/lane", list("worker/kernel"), list(cpu)},
+	{"worker/lane", list("worker/elementary", "worker/kernel"), list(cpu)},
 	{"worker/lane/gen", nil, nil}, // writes lane's assembly
 	{"worker/feature", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},

@@ -47,6 +47,7 @@ var families = []family{
 	{"Int", kinds, turn(machine.extend)},
 	{"Round", floats, round},
 	{"Widen", floats, widen},
+	{"Narrow", floats, shorten},
 	{"Code", widths, code},
 	{"Select", widths, choice},
 	{"Put", widths, put},
@@ -68,6 +69,7 @@ var families = []family{
 	{"MulAdd", floats, mulAdd},
 	{"Abs", floats, abs},
 	{"Sqrt", floats, sqrt},
+	{"Exp", floats, exponential},
 	{"AddFloat", kinds, addFloat},
 
 	{"Mean3", monthly, mean(3)},
@@ -447,6 +449,13 @@ func widen(m machine, _ string) kernel {
 			p.op("VCVTPS2PD", "%s, %s", at(row*4, "(SI)"), m.reg(2))
 			p.op("VMOVUPD", "%s, %s", m.reg(2), at(off, "(DI)"))
 		})
+	}}
+}
+
+// shorten writes half as many bytes as it reads.
+func shorten(m machine, _ string) kernel {
+	return kernel{dst: 256, x: 512, rows: func(p *page) {
+		vectors(m, 64, func(row, off int) { m.shorten(p, at(off, "(SI)"), at(row*4, "(DI)")) })
 	}}
 }
 

@@ -41,6 +41,13 @@ type machine interface {
 	prepareScale(p *page)
 	scale(p *page, x, to string)
 
+	// shorten turns a vector of float64 at x into float32; whole rounds float64 to
+	// whole numbers, halves to even; power multiplies by 2 to the k, rounding once, and
+	// uses registers 2, 3 and 8.
+	shorten(p *page, x, to string)
+	whole(p *page, x, to string)
+	power(p *page, k, to string)
+
 	quarter(p *page, from, to string) // repeats 16 bytes
 
 	// where asks q of the floats in two registers, for the next choose. month is

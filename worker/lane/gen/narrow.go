@@ -216,6 +216,28 @@ func (narrow) scale(p *page, x, to string) {
 	p.op("VPADDQ", "Y4, Y2, %s", to)
 }
 
+func (narrow) shorten(p *page, x, to string) {
+	p.op("VCVTPD2PSY", "%s, X2", x)
+	p.op("VMOVUPS", "X2, %s", to)
+}
+
+func (narrow) whole(p *page, x, to string) { p.op("VROUNDPD", "$8, %s, %s", x, to) }
+
+// power multiplies twice, by two powers whose exponents a float64 has room for: the
+// first product is exact. An exponent is read off the last places of 2^52 more.
+func (n narrow) power(p *page, k, to string) {
+	p.op("VPBROADCASTQ", "half<>(SB), Y2")
+	p.op("VMULPD", "%s, Y2, Y2", k)
+	p.op("VROUNDPD", "$9, Y2, Y2") // down
+	p.op("VSUBPD", "Y2, %s, Y8", k)
+	p.op("VPBROADCASTQ", "exponent<>(SB), Y3")
+	for _, part := range []string{"Y2", "Y8"} {
+		p.op("VADDPD", "%s, Y3, %[1]s", part)
+		p.op("VPSLLQ", "$52, %s, %[1]s", part)
+		p.op("VMULPD", "%s, %[2]s, %[2]s", part, to)
+	}
+}
+
 func (narrow) quarter(p *page, from, to string) { p.op("VBROADCASTI128", "%s, %s", from, to) }
 
 func (narrow) where(p *page, q question, x, y string) {

@@ -116,6 +116,9 @@ func (p *page) constants() {
 		p.raw(fmt.Sprintf("DATA byte8<>+%d(SB)/8, $%s", 8*i, v))
 	}
 	p.raw("GLOBL byte8<>(SB), RODATA|NOPTR, $32\n")
+	for i, t := range terms {
+		p.raw(fmt.Sprintf("DATA term%d<>+0(SB)/8, $%s\nGLOBL term%d<>(SB), RODATA|NOPTR, $8\n", i, t, i))
+	}
 	for _, c := range []struct{ name, value string }{
 		{"sign", "0x8000000000000000"},
 		{"magnitude", "0x7fffffffffffffff"},
@@ -137,6 +140,13 @@ func (p *page) constants() {
 		{"two84", "0x4530000000000000"},    // 2^84
 		{"unsigned", "0x4530000000100000"}, // 2^84 + 2^52
 		{"signed", "0x4530000080100000"},   // 2^84 + 2^63 + 2^52
+		{"half", "0x3fe0000000000000"},
+		{"exponent", "0x43300000000003ff"}, // 2^52 + 1023
+		{"farthest", "0x408f400000000000"}, // 1000
+		{"deepest", "0xc08f400000000000"},  // -1000
+		{"log2e", "0x3ff71547652b82fe"},
+		{"ln2Hi", "0x3fe62e42fee00000"},
+		{"ln2Lo", "0x3dea39ef35793c76"},
 	} {
 		p.raw(fmt.Sprintf("DATA %s<>+0(SB)/8, $%s\nGLOBL %s<>(SB), RODATA|NOPTR, $8\n", c.name, c.value, c.name))
 	}

@@ -81,6 +81,15 @@ func (wide) prepareScale(*page) {}
 
 func (wide) scale(p *page, x, to string) { p.op("VPMULLQ", "%s, Z0, %s", x, to) }
 
+func (wide) shorten(p *page, x, to string) {
+	p.op("VCVTPD2PS", "%s, Y2", x)
+	p.op("VMOVUPS", "Y2, %s", to)
+}
+
+func (wide) whole(p *page, x, to string) { p.op("VRNDSCALEPD", "$8, %s, %s", x, to) }
+
+func (wide) power(p *page, k, to string) { p.op("VSCALEFPD", "%s, %[2]s, %[2]s", k, to) }
+
 func (wide) quarter(p *page, from, to string) { p.op("VBROADCASTI32X4", "%s, %s", from, to) }
 
 func (wide) where(p *page, q question, x, y string) {
