@@ -37,7 +37,7 @@ func (t *Term) divide(ctx context.Context, j *ledger.Job) error {
 	if len(divisions) == 0 {
 		return nil
 	}
-	spec, err := job.ParseCanonical(j.Spec)
+	spec, err := t.spec(j)
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,7 @@ func over(j *ledger.Job) bool {
 // work is what a leader remembers of a job that is not over.
 type work struct {
 	seen    time.Time // when this leader first saw it
+	spec    *job.Spec // parsed, when a step needed it; nobody changes it
 	trouble error     // why its last step could not be taken; nil when it was
 	wait    time.Duration
 	again   time.Time // not before then
@@ -177,7 +178,7 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 	tasks := []job.Task{{Range: partition.Whole}}
 	var kept []ledger.Kept
 	var facts ledger.Facts
-	spec, err := job.ParseCanonical(j.Spec)
+	spec, err := t.spec(j)
 	if err != nil {
 		return err
 	}
@@ -258,6 +259,21 @@ func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 	return job.Survey{}, fmt.Errorf("job %s has no survey to plan from", j.ID)
 }
 
+// spec returns what a job is to do. It is parsed once: that takes as long as half a step.
+func (t *Term) spec(j *ledger.Job) (job.Spec, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.jobs[j.ID]
+	if w != nil && w.spec != nil {
+		return *w.spec, nil
+	}
+	spec, err := job.ParseCanonical(j.Spec)
+	if w != nil && err == nil {
+		w.spec = &spec
+	}
+	return spec, err
+}
+
 // since is when this leader first saw a job.
 func (t *Term) since(id job.ID) time.Time {
 	t.mu.Lock()
@@ -270,7 +286,7 @@ func (t *Term) since(id job.ID) time.Time {
 
 // seal checks the gates and seals, or holds the job with its figures.
 func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
-	spec, err := job.ParseCanonical(j.Spec)
+	spec, err := t.spec(j)
 	if err != nil {
 		return err
 	}
@@ -327,7 +343,7 @@ func nulls(j *ledger.Job, gates job.Gates) map[string]int64 {
 // publish writes the version, moves the pointer, and says so in the ledger.
 // Everything it writes follows from the ledger, so doing it twice is harmless.
 func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
-	spec, err := job.ParseCanonical(j.Spec)
+	spec, err := t.spec(j)
 	if err != nil {
 		return err
 	}
