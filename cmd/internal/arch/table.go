@@ -21,6 +21,8 @@ const (
 	exprParser  = "github.com/expr-lang/expr/..." // its parser, ast and file packages
 	fileLock    = "github.com/gofrs/flock"
 	hclog       = "github.com/hashicorp/go-hclog"
+	minio       = "github.com/minio/minio-go/v7/pkg/..." // who signs and where secrets are; not its client: decisions/0041
+	ini         = "gopkg.in/ini.v1"
 	natsClient  = "github.com/nats-io/nats.go/..."
 	natsServer  = "github.com/nats-io/nats-server/v2/..."
 	arrowFiles  = "github.com/apache/arrow/go/v15/parquet/..."
@@ -47,6 +49,9 @@ var table = []row{
 	{"partition/failpoint", nil, nil},
 	{"partition/role", nil, nil},
 	{"partition/store", list("partition/failpoint"), nil},
+	{"partition/store/s3", list("partition/failpoint", "partition/store"), list(minio, ini, sync)},
+	{"partition/store/s3/s3test", nil, nil},
+	{"partition/store/address", list("partition/store", "partition/store/s3"), nil},
 	{"partition/store/storetest", list("partition/store"), nil},
 	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
 
@@ -56,7 +61,7 @@ var table = []row{
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/replica", list("coordinator/ledger", "partition/failpoint", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/wire"), nil},
+	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/store/address", "partition/wire"), nil},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 
@@ -119,6 +124,7 @@ var doors = []door{
 	{natsServer, list("coordinator/bus"), "the embedded server is started, limited and stopped in one place"},
 	{natsClient, list("coordinator/bus", "worker/bus", "cmd/internal/local", "cmd/internal/cluster"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages; local and cluster only carry connections"},
 	{parquet, list("worker/source", "worker/sink", "cmd/..."), "files are read by source, which checks rows against the footer, and written by sink"},
+	{"github.com/minio/minio-go/v7/...", list("partition/store/s3"), "one package speaks to object stores, and secrets stay in it"},
 	{exprParser, list("worker/formula"), "formulas are parsed in one place, and nothing of theirs is interpreted"},
 	{arrowFiles, nil, "arrow v15's Parquet reader loses rows without an error and crashes the process on malformed files (decisions/0008)"},
 	{arrowModule, list("partition/schema", "partition/synth", "worker/...", "cmd/..."), "the coordinator never touches a subscriber record"},
