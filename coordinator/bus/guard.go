@@ -52,7 +52,11 @@ func (g *guard) Check(c server.ClientAuthentication) bool {
 		return false
 	}
 	is := role.Worker
-	if c.RemoteAddress().Network() == "pipe" {
+	at := c.RemoteAddress()
+	if at == nil {
+		return false // it hung up meanwhile
+	}
+	if at.Network() == "pipe" {
 		is = role.Coordinator
 	} else if g.tls && role.Check(c.GetTLSConnectionState(), is) != nil {
 		return false

@@ -37,11 +37,11 @@ var Table = []Mutant{
 	}}},
 	{Name: "another result after done is taken for a repetition", Edits: []Edit{{
 		grants,
-		`if t.State == Done && t.Token == c.Token && t.From == "" && t.result == packResult(c.Result) {`,
+		`if t.State == Done && t.Token == c.Token && t.From == "" && t.result.text() == packResult(c.Result) {`,
 		"if t.State == Done && t.Token == c.Token {",
 	}}},
 	{Name: "a done task can be completed again", Edits: []Edit{
-		{grants, `if t.State == Done && t.Token == c.Token && t.From == "" && t.result == packResult(c.Result) {`, "if false {"},
+		{grants, `if t.State == Done && t.Token == c.Token && t.From == "" && t.result.text() == packResult(c.Result) {`, "if false {"},
 		{grants, "if t.State != Leased || t.Token != l.Token &&", "if t.State != Leased && t.State != Done || t.Token != l.Token &&"},
 	}},
 	{Name: "tokens are not the log's indexes", Edits: []Edit{{
