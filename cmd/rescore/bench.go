@@ -23,10 +23,10 @@ import (
 func (a *app) benchCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:     "bench",
-		Short:   "Measure how fast this machine scores",
-		Example: "  rescore bench score --model model.txt",
+		Short:   "Measure how fast this machine does whole jobs, scores and stores",
+		Example: "  rescore bench job --subscribers 1000000\n  rescore bench score --model model.txt",
 	})
-	cmd.AddCommand(a.benchScore())
+	cmd.AddCommand(a.benchJob(), a.benchScore())
 	return cmd
 }
 

@@ -3,12 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"rescore/cmd/internal/bench"
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/capacity"
 	"rescore/cmd/internal/local"
+	"rescore/cmd/internal/machine"
 	"rescore/cmd/internal/progress"
 	"rescore/partition/job"
 )
@@ -72,6 +76,7 @@ rows_per_second, and more.`,
 			defer cancel()
 		}
 		var out local.Outcome
+		start := time.Now()
 		err = a.show(func(update func(progress.Sample)) (err error) {
 			o.Progress = func(p local.Progress) { update(progress.Sample(p)) }
 			out, err = a.work.run(ctx, o)
@@ -80,18 +85,48 @@ rows_per_second, and more.`,
 		if err != nil {
 			return err
 		}
-		return a.printOutcome(out)
+		used := progress.Used{Seconds: time.Since(start).Seconds(), Usage: machine.Used()}
+		return a.printOutcome(out, used, a.expected(out, used, o.Spec.Run.Workers))
 	}
 	return cmd
 }
 
+// expected is what figures of this machine and this model, which an earlier bench job
+// kept, foretell of a job that was run whole; nil when they say nothing. A base much
+// smaller than the measured one mostly waits, which the figures do not tell of.
+func (a *app) expected(o local.Outcome, used progress.Used, workers int) *progress.Expected {
+	path := a.cache(figuresName)
+	if o.Already || o.Resumed > 0 || path == "" || used.Seconds <= 0 {
+		return nil
+	}
+	list, err := bench.ReadFigures(path)
+	if err != nil { // they are of no account here; capacity says what is wrong with them
+		return nil
+	}
+	host, _ := os.Hostname()
+	m, ok := capacity.Find(list, host, o.Model, bench.Full, o.Rows.In)
+	if !ok || o.Rows.In < m.Subscribers/smallestExpected {
+		return nil
+	}
+	seconds, ok := capacity.Expect(m, o.Rows.In, workers)
+	if !ok {
+		return nil
+	}
+	return &progress.Expected{Seconds: seconds, Share: used.Seconds / seconds, Measured: m.At}
+}
+
+// smallestExpected is how many times smaller than a measured base one may be that
+// anything is foretold of.
+const smallestExpected = 4
+
 // printOutcome writes the summary: to stdout for people, to stderr when stdout
 // is for a program.
-func (a *app) printOutcome(o local.Outcome) error {
+func (a *app) printOutcome(o local.Outcome, used progress.Used, expected *progress.Expected) error {
 	s := progress.Summary{
 		Job: o.Job, Name: o.Name, Version: o.Version, Path: o.Path, Digest: o.Digest, Rows: o.Rows, Tally: o.Tally, Timing: o.Timing,
 		Seconds: o.Seconds, RowsPerSecond: o.RowsPerSecond, Resumed: o.Resumed, Already: o.Already,
 		Superseded: o.Already && !o.Current, Challengers: o.Challengers, Stability: o.Stability,
+		Used: used, Expected: expected,
 	}
 	for _, stage := range o.Stages {
 		s.Stages = append(s.Stages, progress.Stage(stage))
@@ -107,11 +142,12 @@ func (a *app) printOutcome(o local.Outcome) error {
 	}
 	return a.printJSON(struct {
 		versionJSON
+		Model   string          `json:"model_digest"`
 		Already bool            `json:"already"`
 		Resumed int             `json:"resumed"`
 		Summary progress.Report `json:"summary"`
 	}{
 		versionJSON{o.Job, o.Version, o.Path, o.Rows, o.Digest, o.Seconds, o.RowsPerSecond, o.Name, o.Current},
-		o.Already, o.Resumed, s.Report(),
+		o.Model, o.Already, o.Resumed, s.Report(),
 	})
 }

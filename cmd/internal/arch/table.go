@@ -100,6 +100,10 @@ var table = []row{
 	{"cmd/internal/cluster", list(anything), list(anything)},
 	{"cmd/internal/progress", list(anything), list(anything)},
 	{"cmd/internal/province", list(anything), list(anything)},
+	{"cmd/internal/bench", list(anything), list(anything)},
+	{"cmd/internal/capacity", nil, nil},
+	{"cmd/internal/chart", nil, nil},
+	{"cmd/internal/machine", nil, nil},
 	{"cmd/internal/e2e", list(anything), list(anything)},
 	{"cmd/internal/sim", list("coordinator/...", "partition/..."), list("github.com/anishathalye/porcupine")},
 	{"cmd/internal/sim/mutant", nil, nil},
@@ -135,6 +139,7 @@ var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
 	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/formula", "worker/intake", "worker/program",
+	"cmd/internal/capacity", "cmd/internal/chart",
 }
 
 func list(names ...string) []string { return names }

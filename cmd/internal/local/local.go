@@ -59,6 +59,7 @@ type Outcome struct {
 	Name          string
 	Version       string
 	Path          string // of the version's folder
+	Model         string // SHA-256 of the champion's file or package
 	Rows          job.Counts
 	Digest        string
 	Seconds       float64
@@ -74,10 +75,12 @@ type Outcome struct {
 	Stability   []publish.Stability  // of what the model's package watches for drift
 }
 
-// StageTime is the wall time of one stage in this run.
+// StageTime is the wall time of one stage in this run, and where its tasks' time went:
+// of one core, of all attempts that counted.
 type StageTime struct {
 	Stage   string
 	Seconds float64
+	Timing  job.Timing
 }
 
 // Run takes a job to its published version, or resumes it. Stopped by ctx, it
@@ -187,7 +190,7 @@ func (q question) outcome(p publish.Pointer, m publish.Manifest, current bool) O
 	return Outcome{
 		Job: q.id, Name: p.Dataset, Version: p.Version, Path: address.Join(q.dir, p.Path),
 		Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
-		Tally: m.Tally, Challengers: m.Challengers, Stability: m.Stability, Already: true, Current: current,
+		Model: m.Model, Tally: m.Tally, Challengers: m.Challengers, Stability: m.Stability, Already: true, Current: current,
 	}
 }
 
@@ -447,7 +450,17 @@ func (h *house) finished(ctx context.Context, q question, watch *stageWatch, res
 	if !ok {
 		return Outcome{}, fmt.Errorf("job %s was published and its pointer is no longer in %s; bring the output folder back, or give the job another run.work to run it anew", q.id, q.dir)
 	}
-	h.node.View(func(s *ledger.State) { out.Timing = s.Job(q.id).Totals().Timing })
+	h.node.View(func(s *ledger.State) {
+		j := s.Job(q.id)
+		out.Timing = j.Totals().Timing
+		for i := range watch.stages {
+			for k := range j.Stages {
+				if j.Stages[k].Kind.String() == watch.stages[i].Stage {
+					watch.stages[i].Timing = j.Stages[k].Totals().Timing
+				}
+			}
+		}
+	})
 	out.Stages, out.Resumed, out.Already = watch.stages, resumed, false
 	return out, nil
 }

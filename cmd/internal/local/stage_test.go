@@ -16,7 +16,7 @@ func TestStagesAddUpToTheWhole(t *testing.T) {
 	}{{"survey", 0}, {"survey", 1}, {"score", 3}, {"score", 7}, {"publish", 15}, {"publish", 16}} {
 		w.at(look.stage, start.Add(time.Duration(look.second)*time.Second))
 	}
-	want := []StageTime{{"survey", 3}, {"score", 12}, {"publish", 1}}
+	want := []StageTime{{Stage: "survey", Seconds: 3}, {Stage: "score", Seconds: 12}, {Stage: "publish", Seconds: 1}}
 	if !slices.Equal(w.stages, want) {
 		t.Errorf("stages are %v, want %v", w.stages, want)
 	}

@@ -273,7 +273,7 @@ func TestModeIsABarOnlyOnATerminalThatCanDraw(t *testing.T) {
 func outcome() Summary {
 	s := Summary{Job: "202610-0123456789ab", Name: "base", Version: "v1", Path: "out/v1", Digest: "d1", Seconds: 2.5, RowsPerSecond: 400_000, Resumed: 3,
 		Rows:   job.Counts{In: 1000, Scored: 990, Excluded: 4, Rejected: 5, Duplicate: 1},
-		Timing: job.Timing{Read: 1, Score: 2, Write: 3, Verify: 4}, Stages: []Stage{{"survey", 0.5}, {"score", 2}}}
+		Timing: job.Timing{Read: 1, Score: 2, Write: 3, Verify: 4}, Stages: []Stage{{Stage: "survey", Seconds: 0.5}, {Stage: "score", Seconds: 2}}}
 	for i := range s.Tally.Fired {
 		s.Tally.Fired[i], s.Tally.Unknown[i] = int64(1000+i), int64(2000+i)
 	}

@@ -6,15 +6,30 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"rescore/cmd/internal/machine"
 	"rescore/coordinator/publish"
 	"rescore/partition/job"
 	"rescore/partition/psi"
 )
 
-// Stage is how long one stage took.
+// Stage is how long one stage took, and where its tasks' time went.
 type Stage struct {
-	Stage   string  `json:"stage"`
-	Seconds float64 `json:"seconds"`
+	Stage   string     `json:"stage"`
+	Seconds float64    `json:"seconds"`
+	Timing  job.Timing `json:"timing_nanoseconds"`
+}
+
+// Used is what the process took for the job: zero when that is not known.
+type Used struct {
+	Seconds float64 `json:"seconds"` // from the job file to the pointer
+	machine.Usage
+}
+
+// Expected is what the figures of an earlier rescore bench job foretold.
+type Expected struct {
+	Seconds  float64 `json:"seconds"`
+	Share    float64 `json:"actual_share"` // the time the job took, by Seconds
+	Measured string  `json:"measured"`     // when the figures were
 }
 
 // Summary is what came of a job.
@@ -36,6 +51,9 @@ type Summary struct {
 
 	Challengers []publish.Challenger // beside the champion
 	Stability   []publish.Stability  // of what the model's package watches for drift
+
+	Used     Used
+	Expected *Expected // nil: nothing was foretold
 }
 
 // Triggers are short names of the 14 triggers, in order (domain dossier C03).
@@ -188,6 +206,13 @@ func (s Summary) Write(w io.Writer, color bool) error {
 	if s.RowsPerSecond > 0 {
 		fmt.Fprintf(&b, "  %s rows/s\n", group(int64(s.RowsPerSecond)))
 	}
+	if u := s.Used; u.MaxRSS > 0 && u.Seconds > 0 {
+		fmt.Fprintf(&b, "  used: %.2f s of one core (%.1f cores), %s MB of memory at most, read %s MB, written %s MB\n",
+			u.CPUSeconds, u.CPUSeconds/u.Seconds, group(u.MaxRSS/1e6), group(u.BytesRead/1e6), group(u.BytesWritten/1e6))
+	}
+	if e := s.Expected; e != nil {
+		fmt.Fprintf(&b, "  predicted %.2f s by rescore bench job of %s; the job took %.2f s, %+.0f%%\n", e.Seconds, e.Measured, s.Used.Seconds, 100*(e.Share-1))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -218,12 +243,15 @@ type Report struct {
 	Explained   job.Explained        `json:"explained"`             // rows by how their reasons were found
 	Challengers []publish.Challenger `json:"challengers,omitempty"` // as in the manifest
 	Stability   []publish.Stability  `json:"stability,omitempty"`   // as in the manifest
+
+	Used     Used      `json:"used"`
+	Expected *Expected `json:"predicted,omitempty"` // by rescore bench job; none: it was not run here with this model
 }
 
 // Report returns the tables.
 func (s Summary) Report() Report {
 	r := Report{Warn: s.Tally.Warn, Fired: s.Tally.Fired, Unknown: s.Tally.Unknown, BadValues: s.Tally.BadValues, Timing: s.Timing,
-		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Explained: s.Tally.Explained}
+		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Explained: s.Tally.Explained, Used: s.Used, Expected: s.Expected}
 	copy(r.Risk[:], s.Tally.Risk[1:])
 	for code := 1; code < len(Decisions); code++ {
 		if n := s.Tally.Decision[code]; n > 0 {

@@ -3,8 +3,12 @@ package province
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -12,6 +16,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/schema"
+	"rescore/partition/store"
 	"rescore/partition/synth"
 )
 
@@ -155,6 +160,57 @@ func TestTheKeyAloneHasBounds(t *testing.T) {
 			} else if binary.LittleEndian.Uint64(s.MinValue) != low || binary.LittleEndian.Uint64(s.MaxValue) != high {
 				t.Fatal("wrong bounds of the key")
 			}
+		}
+	}
+}
+
+func TestSomeColumnsAreThoseOfTheWholeRecord(t *testing.T) {
+	t.Parallel()
+	wanted := []string{"msisdn", "fee_m0", "fee_m3", "pay_mode"}
+	whole, part := t.TempDir(), t.TempDir()
+	for dir, columns := range map[string][]string{whole: nil, part: wanted} {
+		st, err := store.NewFile(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Write(t.Context(), st, Options{Province: synth.Default(1, 500, 202610), Columns: columns}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type row struct {
+		Number *int64 `parquet:"msisdn"`
+		Pay    *int32 `parquet:"pay_mode"`
+		Fee0   *int64 `parquet:"fee_m0"`
+		Fee3   *int64 `parquet:"fee_m3"`
+	}
+	rows := func(dir string) (list []row, columns int) {
+		data, err := os.ReadFile(filepath.Join(dir, "base", "part-00000.parquet"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err = parquet.Read[row](bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list, len(f.Schema().Columns())
+	}
+	all, _ := rows(whole)
+	some, columns := rows(part)
+	if columns != len(wanted) || len(some) < 500 || !reflect.DeepEqual(all, some) {
+		t.Errorf("%d columns of %d rows, which are those of the whole: %t", columns, len(some), reflect.DeepEqual(all, some))
+	}
+	st, err := store.NewFile(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{Columns: []string{"fee_m0"}}, {Columns: wanted, Layout: "months"}} {
+		o.Province = synth.Default(1, 500, 202610)
+		if _, err := Write(t.Context(), st, o); !errors.Is(err, ErrOption) {
+			t.Errorf("%v of layout %s: %v", o.Columns, o.Layout, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
 
 	"github.com/parquet-go/parquet-go/format"
@@ -150,7 +151,11 @@ func (p *printer) part(ctx context.Context, f int) (s Summary, err error) {
 // views are the tables a batch is written as: itself, or one for each month.
 func (p *printer) views(b *synth.Batch) []*view {
 	if p.options.Layout == "wide" {
-		return []*view{{columns: b.Columns}}
+		v := &view{columns: b.Columns}
+		if wanted := p.options.Columns; len(wanted) > 0 {
+			v.columns = slices.DeleteFunc(slices.Clone(b.Columns), func(c synth.Column) bool { return !slices.Contains(wanted, c.Name) })
+		}
+		return []*view{v}
 	}
 	var views []*view
 	for k := range schema.Months {

@@ -18,11 +18,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"rescore/partition/schema"
 	"rescore/partition/store"
 	"rescore/partition/synth"
 )
@@ -50,6 +52,9 @@ type Options struct {
 	Files       int    // files of consecutive subscribers; default one per million begun
 	Workers     int    // files written at a time; default 1
 	Force       bool   // delete the province that is there first
+	// Columns are what is written of layout wide, by their names in the file and in the
+	// canonical order; nil for all.
+	Columns []string
 
 	// Progress is told, one call at a time, how many rows of the scoring month
 	// are written so far. May be nil.
@@ -131,6 +136,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Workers < 1 {
 		errs = append(errs, fmt.Errorf("%w: %d workers", ErrOption, o.Workers))
+	}
+	if len(o.Columns) > 0 && (o.Layout != "wide" || !slices.Contains(o.Columns, schema.Key)) {
+		errs = append(errs, fmt.Errorf("%w: some columns only, of layout %s: it takes layout wide and the column %s", ErrOption, o.Layout, schema.Key))
 	}
 	return o, errors.Join(errs...)
 }

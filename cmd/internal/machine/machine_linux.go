@@ -1,0 +1,76 @@
+package machine
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+func (m *Machine) look(dir string) {
+	if name, sets, virtual := cpuinfo(text("/proc/cpuinfo")); name != "" || sets != "" {
+		m.VectorSets, m.Virtual = sets, virtual
+		if name != "" {
+			m.CPU = name
+		}
+	}
+	m.Memory = counted(text("/proc/meminfo"), "MemTotal") << 10
+	if release := strings.TrimSpace(text("/proc/sys/kernel/osrelease")); release != "" {
+		m.System = "Linux " + release
+	}
+	m.Governor = strings.TrimSpace(text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+	if whole, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = whole
+	}
+	if whole, err := filepath.Abs(dir); err == nil {
+		dir = whole
+	}
+	m.Disk = mounted(text("/proc/self/mounts"), dir)
+	var disk syscall.Statfs_t
+	if syscall.Statfs(dir, &disk) == nil {
+		m.DiskFree = int64(disk.Bavail) * disk.Bsize
+	}
+}
+
+// Used returns what this process has used so far.
+func Used() Usage {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return Usage{}
+	}
+	io := text("/proc/self/io")
+	return Usage{
+		CPUSeconds: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9,
+		// Not Getrusage's: that remembers how large whoever started this process was.
+		MaxRSS:    counted(text("/proc/self/status"), "VmHWM") << 10,
+		BytesRead: counted(io, "rchar"), BytesWritten: counted(io, "wchar"),
+	}
+}
+
+// text reads a file of the system's; "" where there is none.
+func text(name string) string {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// Load reads it; ok is false where the system does not say.
+func Load() (b Busy, ok bool) {
+	line, _, _ := strings.Cut(text("/proc/stat"), "\n")
+	return busy(line)
+}
+
+// OwnCPU returns the processor time of this process and of those it waited for, in
+// seconds.
+func OwnCPU() float64 {
+	total := 0.0
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if syscall.Getrusage(who, &u) == nil {
+			total += float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+		}
+	}
+	return total
+}

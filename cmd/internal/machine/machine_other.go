@@ -1,0 +1,15 @@
+//go:build !linux
+
+package machine
+
+func (m *Machine) look(string) {}
+
+// Used returns what this process has used so far: here the system is not asked.
+func Used() Usage { return Usage{} }
+
+// Load reads it; ok is false where the system does not say.
+func Load() (b Busy, ok bool) { return b, false }
+
+// OwnCPU returns the processor time of this process and of those it waited for: here
+// the system is not asked.
+func OwnCPU() float64 { return 0 }
