@@ -22,9 +22,9 @@ type caller struct {
 func (c *caller) GetOpts() *server.ClientOpts {
 	return &server.ClientOpts{Username: role.Worker, Password: c.password}
 }
-func (c *caller) RemoteAddress() net.Addr                    { return c.at }
+func (c *caller) RemoteAddress() net.Addr                     { return c.at }
 func (c *caller) GetTLSConnectionState() *tls.ConnectionState { return nil }
-func (c *caller) RegisterUser(u *server.User)                { c.let = u }
+func (c *caller) RegisterUser(u *server.User)                 { c.let = u }
 
 // TestACallerThatHangsUpWhileItIsLetInEndsNothing: on a busy machine its connection is
 // gone before it is asked where it comes from.
