@@ -72,13 +72,7 @@ func (g *group) reset() {
 func (g *group) keys() []uint64 { return g.columns[0].(*wide[uint64]).values }
 
 // keySum sums up the numbers.
-func (g *group) keySum() partition.Sum {
-	var sum partition.Sum
-	for _, k := range g.keys() {
-		sum = sum.AddNumber(partition.Number(k))
-	}
-	return sum
-}
+func (g *group) keySum() partition.Sum { return sumOf(g.keys()) }
 
 // record returns the rows as an Arrow record that shares their memory.
 func (g *group) record() arrow.Record {

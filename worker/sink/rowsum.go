@@ -39,9 +39,7 @@ func (g *group) rowSum() partition.Sum {
 			for _, t := range terms {
 				g.columns[t.column].weigh(h, t.factor, from)
 			}
-			for _, x := range h {
-				sum = sum.AddHash(x)
-			}
+			sum = sum.Add(sumOf(h))
 		}
 	}
 	return sum
@@ -87,12 +85,4 @@ func weights(columns []schema.Column, salt uint64) []weight {
 		list = append(list, weight{c.Name, partition.Mix(uint64(i+1)*0x9e3779b97f4a7c15^salt) | 1})
 	}
 	return list
-}
-
-// weighInts adds k times each of the first len(h) values to h.
-func weighInts[T uint8 | int8 | uint16 | int32 | uint32 | uint64 | int64](h []uint64, k uint64, values []T) {
-	values = values[:len(h)]
-	for i, v := range values {
-		h[i] += uint64(v) * k
-	}
 }
