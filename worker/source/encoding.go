@@ -305,6 +305,25 @@ func (d *deltas) read(dst []int64) error {
 				return err
 			}
 		}
+		if k := min(len(dst)/d.part, len(d.widths)); k > 0 {
+			widths := d.widths[:k]
+			size := 0
+			for _, w := range widths {
+				if w > 64 {
+					return corrupt("deltas %d bits wide", w)
+				}
+				size += int(w)
+			}
+			if size *= d.part / 8; size <= len(d.src) {
+				var done int
+				d.last, done = sums(dst, d.src[:size], widths, d.part, d.least, d.last)
+				for _, w := range widths[:done] {
+					d.src = d.src[int(w)*(d.part/8):]
+				}
+				dst, d.total, d.widths = dst[done*d.part:], d.total-done*d.part, d.widths[done:]
+				continue
+			}
+		}
 		width := int(d.widths[0])
 		if width > 64 {
 			return corrupt("deltas %d bits wide", width)
@@ -314,16 +333,13 @@ func (d *deltas) read(dst []int64) error {
 			return corrupt("deltas end early")
 		}
 		size := min(d.part*width/8, len(d.src))
-		to := dst
-		if count > len(dst) {
-			to = grow(&d.spare, count)
-			d.spared = count
+		part := grow(&d.spare, count)
+		if count == d.part && size == d.part*width/8 {
+			d.last, _ = sums(part, d.src[:size], d.widths[:1], d.part, d.least, d.last)
+		} else {
+			d.last = sumsPlain(part, d.src[:size], width, d.least, d.last)
 		}
-		d.last = sums(to[:count], d.src[:size], width, d.least, d.last)
-		d.src, d.widths = d.src[size:], d.widths[1:]
-		if d.spared == 0 {
-			dst, d.total = dst[count:], d.total-count
-		}
+		d.src, d.widths, d.spared = d.src[size:], d.widths[1:], count
 	}
 	return nil
 }
@@ -339,7 +355,7 @@ func (d *deltas) begin() error {
 	return nil
 }
 
-// sumsPlain is sums in Go.
+// sumsPlain is sums of one part in Go; the part may be shorter than it claims.
 func sumsPlain(dst []int64, src []byte, width int, least, last int64) int64 {
 	unpack(dst, src, width)
 	for i, v := range dst {

@@ -516,6 +516,21 @@ func (p *pages) codes(out []uint32) error {
 	return nil
 }
 
+// constant reports whether the next n values of the current page, which is coded, are one
+// entry of the dictionary, and which.
+func (p *pages) constant(n int) (code uint32, ok bool) {
+	r := &p.runs
+	if n == 0 || !r.same || r.left < n || int64(r.value) >= int64(p.dictLen()) {
+		return 0, false
+	}
+	return r.value, true
+}
+
+// passConstant passes over n values that are the same.
+func (p *pages) passConstant(n int) {
+	p.runs.left, p.runs.total, p.dense = p.runs.left-n, p.runs.total-n, p.dense+n
+}
+
 // pass reads over n values of the current page.
 func (p *pages) pass(n int) error {
 	const step = 1024

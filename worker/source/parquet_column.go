@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -34,6 +36,7 @@ type parquetColumn struct {
 	dictI32   []int32
 	dictI64   []int64
 	dictF64   []float64
+	dictWide  []uint32 // values of up to 32 bits, as these, and at least 32 of them
 
 	dictShared bool               // share was asked
 	shared     *kernel.Dictionary // dictF64 as batches carry it; nil when it is not worth it
@@ -274,21 +277,57 @@ func convertDict[T lane](c *parquetColumn, dict *[]T) {
 		}
 		c.log = c.log[:0]
 	}
+	widen(&c.dictWide, vals)
 	c.dictReady = true
+}
+
+// widen makes values of up to 32 bits as many, zero-extended, and zeros up to 32 of them.
+func widen[T lane](wide *[]uint32, vals []T) {
+	if unsafe.Sizeof(vals[0]) > 4 {
+		return
+	}
+	list := grow(wide, max(len(vals), 32))
+	clear(list[len(vals):])
+	for i, v := range vals {
+		list[i] = uint32(v)
+	}
+}
+
+// lookPlain is look in Go.
+func lookPlain[T lane](dst []T, codes []uint32, vals []T) {
+	for i := range dst {
+		dst[i] = vals[codes[i]]
+	}
+}
+
+// flood writes v to all of dst.
+func flood[T lane](dst []T, v T) {
+	if len(dst) == 0 {
+		return
+	}
+	dst[0] = v
+	for n := 1; n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
+	}
 }
 
 // gatherDict converts the next len(dst) values of the current page, which is coded.
 func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T) error {
 	p := &c.pages
+	if code, ok := p.constant(len(dst)); ok {
+		convertDict(c, dict)
+		if !c.dictBad {
+			flood(dst, (*dict)[code])
+			p.passConstant(len(dst))
+			return nil
+		}
+	}
 	index := grow(&p.codecs.codes, len(dst))
 	if err := p.codes(index); err != nil {
 		return err
 	}
 	convertDict(c, dict)
-	vals := *dict
-	for i, k := range index {
-		dst[i] = vals[k]
-	}
+	look(dst, index, (*dict)[:p.dictLen()], c.dictWide)
 	if c.dictBad {
 		for i, k := range index {
 			if s := c.dictState[k]; s != valueOK {
@@ -311,13 +350,27 @@ func convertPage[T lane](c *parquetColumn, dst []T) error {
 		texts(c, dst, &p.txt, p.dense)
 		p.dense += len(dst)
 	default:
-		list := grow(&p.codecs.ints, len(dst))
+		list, inPlace := asInts(dst, c.conv)
+		if !inPlace {
+			list = grow(&p.codecs.ints, len(dst))
+		}
 		if err := p.ints(list); err != nil {
 			return err
 		}
-		c.log = ints(dst, list, c.conv, c.log)
+		if !inPlace || c.conv.lo > math.MinInt64 || c.conv.hi < math.MaxInt64 {
+			c.log = ints(dst, list, c.conv, c.log)
+		}
 	}
 	return nil
+}
+
+// asInts returns dst as integers of 64 bits when those of the file need no more than to be
+// in range.
+func asInts[T lane](dst []T, c *conversion) (list []int64, ok bool) {
+	if c.goal != goalInt || !c.plain() || unsafe.Sizeof(dst[0]) != 8 {
+		return nil, false
+	}
+	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(dst))), len(dst)), true
 }
 
 // convertValues converts the first len(dst) values of a dictionary and logs issues in

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unsafe"
 
@@ -31,7 +32,7 @@ type vector struct {
 	wanted bool         // by dictionary, where all of a batch's rows can be; of a float64
 	coded  kernel.Coded // the rows so far; no runs when they are values
 
-	last arrow.Array // the array of the last batch without nulls
+	last [2]arrow.Array // of the last full batch without nulls, and with
 }
 
 func newVector(typ arrow.DataType, rows int, alloc memory.Allocator) *vector {
@@ -41,14 +42,16 @@ func newVector(typ arrow.DataType, rows int, alloc memory.Allocator) *vector {
 	v.data.Resize(rows * v.width)
 	v.rows, v.base = rows, unsafe.SliceData(v.data.Bytes()) // never resized again
 	v.valid = memory.NewResizableBuffer(alloc)
-	v.valid.Resize((rows + 7) / 8)
+	v.valid.Resize((rows+7)/8 + wordSlack)
 	return v
 }
 
 func (v *vector) release() {
-	if v.last != nil {
-		v.last.Release()
-		v.last = nil
+	for i, a := range v.last {
+		if a != nil {
+			a.Release()
+			v.last[i] = nil
+		}
 	}
 	v.data.Release()
 	v.valid.Release()
@@ -89,13 +92,16 @@ func (v *vector) write(at int) {
 	}
 }
 
+// allSet is the validity of rows without a null.
+var allSet = bytes.Repeat([]byte{0xff}, 1<<10)
+
 // bitmap returns the validity bitmap of this batch, all set when it is new.
 func (v *vector) bitmap() []byte {
 	b := v.valid.Bytes()
 	if !v.nulls {
 		v.nulls = true
-		for i := range b {
-			b[i] = 0xff
+		for left := b; len(left) > 0; {
+			left = left[copy(left, allSet):]
 		}
 	}
 	return b
@@ -145,12 +151,19 @@ func (v *vector) isNull(i int) bool {
 }
 
 // array returns the first n rows as an Arrow array over the vector's memory.
-// The array belongs to the caller; the one of the last full batch is given out
-// again while no row is null.
+// The array belongs to the caller; the one of the last batch with as many rows, and with
+// nulls or without as this one, is given out again, for memory is what it was.
 func (v *vector) array(n int) arrow.Array {
-	if !v.nulls && v.last != nil && v.last.Len() == n {
-		v.last.Retain()
-		return v.last
+	last := &v.last[0]
+	if v.nulls {
+		last = &v.last[1]
+	}
+	if a := *last; a != nil && a.Len() == n {
+		if v.nulls {
+			a.Data().(*array.Data).SetNullN(array.UnknownNullCount)
+		}
+		a.Retain()
+		return a
 	}
 	buffers := []*memory.Buffer{nil, v.data}
 	unknown := 0
@@ -160,13 +173,11 @@ func (v *vector) array(n int) arrow.Array {
 	data := array.NewData(v.typ, n, buffers, nil, unknown, 0)
 	defer data.Release()
 	a := array.MakeFromData(data)
-	if !v.nulls {
-		if v.last != nil {
-			v.last.Release()
-		}
-		a.Retain()
-		v.last = a
+	if *last != nil {
+		(*last).Release()
 	}
+	a.Retain()
+	*last = a
 	return a
 }
 
@@ -191,15 +202,15 @@ func (v *vector) gather(i int, from *vector, j int) {
 // invalidate makes null those of n rows from at on whose bit of words is clear. Their
 // values are the caller's.
 func (v *vector) invalidate(words []uint64, at, n int) {
-	b := v.bitmap()
-	for i := 0; n > 0; i, at, n = i+1, at+64, n-64 {
-		var raw [8]byte
-		binary.LittleEndian.PutUint64(raw[:], words[i])
-		if at&7 == 0 && n >= 64 {
-			copy(b[at>>3:], raw[:])
-		} else {
-			copyBits(b, at, raw[:], 0, min(n, 64))
+	b, shift := v.bitmap()[at>>3:], at&7
+	for i, w := range words {
+		rows := ^uint64(0)
+		if left := n - i<<6; left < 64 {
+			rows = 1<<left - 1
 		}
+		here := b[8*i:][:9]
+		binary.LittleEndian.PutUint64(here, binary.LittleEndian.Uint64(here)&^(rows<<shift)|w<<shift)
+		here[8] = here[8]&^byte(rows>>(64-shift)) | byte(w>>(64-shift))
 	}
 }
 

@@ -12,36 +12,36 @@ var vectors = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ &
 	cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 && cpu.X86.HasBMI2 && cpu.X86.HasPOPCNT
 
 // widthTable says how values of one width are brought to lanes: the bytes of each, how
-// far to shift them down, and which bits are left.
+// far to shift them down, and which bits are left. Its size is known to the assembly.
 type widthTable struct {
 	bytes [64]byte
 	shift [64]byte // as 16 or 8 numbers
 	mask  uint64
 }
 
-// Widths whose values span no more bytes than their lane has.
-var (
-	codeTables = widthTables(16, 4, 25)
-	sumTables  = widthTables(8, 8, 64)
-)
+// widthTables are the tables of lanes, by width. Not every width fits: its values can
+// span more bytes than a lane has.
+type widthTables struct {
+	table [65]widthTable
+	fits  [65]bool
+}
 
-// widthTables makes the tables of lanes of size bytes, by width; one that does not fit
-// has none.
-func widthTables(lanes, size, most int) []*widthTable {
-	if !vectors {
-		return nil
-	}
-	tables := make([]*widthTable, 65)
-next:
-	for width := range most + 1 {
-		t := &widthTable{mask: 1<<width - 1}
+var codeTables, sumTables = makeTables(16, 4), makeTables(8, 8)
+
+// makeTables makes the tables of lanes of size bytes.
+func makeTables(lanes, size int) *widthTables {
+	tables := new(widthTables)
+	for width := range len(tables.table) {
+		t := &tables.table[width]
+		t.mask = 1<<width - 1
+		tables.fits[width] = vectors
 		for i := range lanes {
 			bit := i * width
 			if bit&7+width > 8*size {
-				continue next
+				tables.fits[width] = false
 			}
 			for k := range size {
-				t.bytes[i*size+k] = byte(min(bit>>3+k, 63)) // what is past the values is cut off
+				t.bytes[i*size+k] = byte(bit>>3 + k)
 			}
 			if size == 4 {
 				binary.LittleEndian.PutUint32(t.shift[4*i:], uint32(bit&7))
@@ -49,16 +49,27 @@ next:
 				binary.LittleEndian.PutUint64(t.shift[8*i:], uint64(bit&7))
 			}
 		}
-		tables[width] = t
 	}
 	return tables
 }
 
 //go:noescape
-func codes512(dst *uint32, src *byte, turns int, bytes int, w *widthTable) uint32
+func codes512(dst *uint32, src *byte, groups int, width int, w *widthTable) uint32
 
 //go:noescape
-func sums512(dst *int64, src *byte, turns int, bytes int, w *widthTable, least, last int64) int64
+func sums512(dst *int64, src *byte, widths *byte, parts, groups int, tables *widthTable, least, last int64) int64
+
+//go:noescape
+func look8x512(dst *uint8, codes, table *uint32, turns, entries int)
+
+//go:noescape
+func look16x512(dst *uint16, codes, table *uint32, turns, entries int)
+
+//go:noescape
+func look32x512(dst, codes, table *uint32, turns, entries int)
+
+//go:noescape
+func look64x512(dst *uint64, codes *uint32, table *uint64, turns int)
 
 //go:noescape
 func spread8x512(dst *uint8, words *uint64, count, set int, under uint8)
@@ -75,28 +86,54 @@ func spread64x512(dst *uint64, words *uint64, count, set int, under uint64)
 // unpackCodes reads len(dst) integers of width bits, 1 to 32, from src, which they
 // fill: they are whole groups of eight. It returns the greatest.
 func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
-	if turns := len(dst) / 16; vectors && turns > 0 && width < len(codeTables) && codeTables[width] != nil {
-		bytes := 2 * width
-		_ = src[turns*bytes-1]
-		top = codes512(&dst[0], &src[0], turns, bytes, codeTables[width])
-		dst, src = dst[16*turns:], src[turns*bytes:]
+	groups := len(dst) / 8
+	if !codeTables.fits[width] || groups == 0 {
+		return unpackCodesPlain(dst, src, width)
 	}
-	return max(top, unpackCodesPlain(dst, src, width))
+	_ = src[groups*width-1]
+	return codes512(&dst[0], &src[0], groups, width, &codeTables.table[width])
 }
 
-// sums reads len(dst) differences of width bits, 0 to 64, which src has, and adds each,
-// and least, to the value before it, which is last for the first. It returns the last
-// one.
-func sums(dst []int64, src []byte, width int, least, last int64) int64 {
-	turns, from := len(dst)/8, (*byte)(unsafe.Pointer(unsafe.SliceData(dst))) // of no bytes, nothing is read
-	if width > 0 {
-		turns, from = min(turns, len(src)/width), unsafe.SliceData(src)
+// sums reads parts of part differences each, a multiple of eight, which src has, of as
+// many bits as widths says, 0 to 64, and adds each, and least, to the value before it,
+// which is last for the first. It returns the last one, and how many parts it has done:
+// the first, and as many others as it could.
+func sums(dst []int64, src, widths []byte, part int, least, last int64) (int64, int) {
+	parts, size := 0, 0
+	for parts < len(widths) && sumTables.fits[widths[parts]] {
+		size += int(widths[parts]) * (part / 8)
+		parts++
 	}
-	if vectors && turns > 0 && sumTables[width] != nil {
-		last = sums512(&dst[0], from, turns, width, sumTables[width], least, last)
-		dst, src = dst[8*turns:], src[turns*width:]
+	if parts == 0 {
+		return sumsPlain(dst[:part], src, int(widths[0]), least, last), 1
 	}
-	return sumsPlain(dst, src, width, least, last)
+	_ = dst[parts*part-1]
+	from := (*byte)(unsafe.Pointer(&dst[0])) // of no bytes, nothing is read
+	if size > 0 {
+		_, from = src[size-1], &src[0]
+	}
+	return sums512(&dst[0], from, &widths[0], parts, part/8, &sumTables.table[0], least, last), parts
+}
+
+// look fetches the values of codes, all of them below the length of the dictionary, from
+// vals; wide has them as 32 bits, and 32 of them at least, where values are no larger.
+func look[T lane](dst []T, codes []uint32, vals []T, wide []uint32) {
+	if done := len(dst) &^ 15; vectors && done > 0 {
+		codes = codes[:len(dst)]
+		at := unsafe.Pointer(unsafe.SliceData(dst))
+		switch unsafe.Sizeof(dst[0]) {
+		case 1:
+			look8x512((*uint8)(at), &codes[0], &wide[:32][0], done/16, len(vals))
+		case 2:
+			look16x512((*uint16)(at), &codes[0], &wide[:32][0], done/16, len(vals))
+		case 4:
+			look32x512((*uint32)(at), &codes[0], &wide[:32][0], done/16, len(vals))
+		default:
+			look64x512((*uint64)(at), &codes[0], (*uint64)(unsafe.Pointer(unsafe.SliceData(vals))), done/8)
+		}
+		dst, codes = dst[done:], codes[done:]
+	}
+	lookPlain(dst, codes, vals)
 }
 
 // spreadWords is spread for rows that fill the words.

@@ -4,6 +4,62 @@
 // VBMI2). Widths, counts and places were checked by who calls: nothing here looks at a
 // number from a file but as a value.
 
+// The looks fetch values of 32 bits by index, 16 at a time: of a dictionary of up to 32
+// entries from two registers, of a longer one from memory. Indexes are below its length.
+#define LOOK \
+	MOVQ dst+0(FP), DI     \
+	MOVQ codes+8(FP), SI   \
+	MOVQ table+16(FP), R8  \
+	MOVQ turns+24(FP), CX  \
+	MOVQ entries+32(FP), DX
+
+#define SHORT \
+	VMOVDQU32 (SI), Z0       \
+	VPERMI2D Z11, Z10, Z0
+
+#define LONG \
+	VMOVDQU32 (SI), Z1           \
+	KXNORW K1, K1, K1            \
+	VPXORQ Z0, Z0, Z0            \
+	VPGATHERDD (R8)(Z1*4), K1, Z0
+
+#define FOUR \
+	VMOVDQU32 Z0, (DI) \
+	ADDQ $64, DI
+
+#define TWO \
+	VPMOVDW Z0, Y0   \
+	VMOVDQU Y0, (DI) \
+	ADDQ $32, DI
+
+#define ONE \
+	VPMOVDB Z0, X0   \
+	VMOVDQU X0, (DI) \
+	ADDQ $16, DI
+
+#define BOTH(store) \
+	LOOK                  \
+	CMPQ DX, $32          \
+	JGT long              \
+	VMOVDQU32 0(R8), Z10  \
+	VMOVDQU32 64(R8), Z11 \
+short:                    \
+	SHORT                 \
+	store                 \
+	ADDQ $64, SI          \
+	DECQ CX               \
+	JNZ short             \
+	VZEROUPPER            \
+	RET                   \
+long:                     \
+	LONG                  \
+	store                 \
+	ADDQ $64, SI          \
+	DECQ CX               \
+	JNZ long              \
+	VZEROUPPER            \
+	RET
+
 // The spreads move the first set values of words of 64 rows to the rows whose bit is
 // set, backwards, and under to the others. A value never stands behind its row, so what
 // is loaded before its place is written lies inside the rows.
@@ -30,23 +86,29 @@
 	SUBQ $8, BX      \
 	MOVQ (BX), R8
 
-// func codes512(dst *uint32, src *byte, turns int, bytes int, w *widthTable) uint32
+// func codes512(dst *uint32, src *byte, groups int, width int, w *widthTable) uint32
 //
-// A turn is 16 values: bytes bytes, which are loaded under a mask, so that nothing past
-// them is touched; each value's four bytes are brought to its lane and shifted down.
+// A group is eight values: width bytes. Two are done at a time: loaded under a mask, so
+// that nothing past them is touched, each value's four bytes brought to its lane and
+// shifted down.
 TEXT ·codes512(SB), NOSPLIT, $0-44
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
-	MOVQ turns+16(FP), CX
-	MOVQ bytes+24(FP), DX
+	MOVQ groups+16(FP), CX
+	MOVQ width+24(FP), DX
 	MOVQ w+32(FP), R8
 	MOVQ $-1, AX
-	BZHIQ DX, AX, AX
-	KMOVQ AX, K1
+	BZHIQ DX, AX, BX
+	KMOVQ BX, K2
+	LEAQ (DX)(DX*1), R9
+	BZHIQ R9, AX, BX
+	KMOVQ BX, K1
 	VMOVDQU64 0(R8), Z10   // which bytes
 	VMOVDQU64 64(R8), Z11  // shifts
 	VPBROADCASTD 128(R8), Z12 // mask
 	VPXORQ Z13, Z13, Z13   // greatest
+	SUBQ $2, CX
+	JLT  last
 
 codes:
 	VMOVDQU8.Z (SI), K1, Z0
@@ -55,11 +117,22 @@ codes:
 	VPANDD Z12, Z0, Z0
 	VMOVDQU32 Z0, (DI)
 	VPMAXUD Z0, Z13, Z13
-	ADDQ DX, SI
+	ADDQ R9, SI
 	ADDQ $64, DI
-	DECQ CX
-	JNZ codes
+	SUBQ $2, CX
+	JGE codes
 
+last:
+	ADDQ $2, CX
+	JZ   most
+	VMOVDQU8.Z (SI), K2, Z0
+	VPERMB Z0, Z10, Z0
+	VPSRLVD Z11, Z0, Z0
+	VPAND Y12, Y0, Y0
+	VMOVDQU Y0, (DI)
+	VPMAXUD Z0, Z13, Z13
+
+most:
 	VEXTRACTI64X4 $1, Z13, Y0
 	VPMAXUD Y0, Y13, Y0
 	VEXTRACTI128 $1, Y0, X1
@@ -73,26 +146,35 @@ codes:
 	VZEROUPPER
 	RET
 
-// func sums512(dst *int64, src *byte, turns int, bytes int, w *widthTable, least, last int64) int64
+// func sums512(dst *int64, src *byte, widths *byte, parts, groups int, tables *widthTable, least, last int64) int64
 //
-// A turn is eight differences of bytes bytes; three shifted additions make sums of them.
-TEXT ·sums512(SB), NOSPLIT, $0-64
+// A part is groups of eight differences, of width bytes each; three shifted additions
+// make sums of them.
+TEXT ·sums512(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
-	MOVQ turns+16(FP), CX
-	MOVQ bytes+24(FP), DX
-	MOVQ w+32(FP), R8
-	MOVQ $-1, AX
-	BZHIQ DX, AX, AX
-	KMOVQ AX, K1
-	VMOVDQU64 0(R8), Z10
-	VMOVDQU64 64(R8), Z11
-	VPBROADCASTQ 128(R8), Z12
-	VPBROADCASTQ least+40(FP), Z14
-	VPBROADCASTQ last+48(FP), Z15
+	MOVQ widths+16(FP), R9
+	MOVQ parts+24(FP), BX
+	MOVQ groups+32(FP), R10
+	MOVQ tables+40(FP), R8
+	VPBROADCASTQ least+48(FP), Z14
+	VPBROADCASTQ last+56(FP), Z15
 	VPXORQ Z13, Z13, Z13
 	MOVQ $7, AX
 	VPBROADCASTQ AX, Z16
+	MOVQ $-1, AX
+
+part:
+	MOVBLZX (R9), DX
+	INCQ R9
+	BZHIQ DX, AX, R11
+	KMOVQ R11, K1
+	IMUL3Q $136, DX, R11
+	ADDQ R8, R11
+	VMOVDQU64 0(R11), Z10
+	VMOVDQU64 64(R11), Z11
+	VPBROADCASTQ 128(R11), Z12
+	MOVQ R10, CX
 
 sums:
 	VMOVDQU8.Z (SI), K1, Z0
@@ -113,9 +195,11 @@ sums:
 	ADDQ $64, DI
 	DECQ CX
 	JNZ sums
+	DECQ BX
+	JNZ part
 
 	VMOVQ X15, AX
-	MOVQ AX, ret+56(FP)
+	MOVQ AX, ret+64(FP)
 	VZEROUPPER
 	RET
 
@@ -220,5 +304,39 @@ part:
 	JMP word
 
 done:
+	VZEROUPPER
+	RET
+
+// func look8x512(dst *uint8, codes, table *uint32, turns, entries int)
+TEXT ·look8x512(SB), NOSPLIT, $0-40
+	BOTH(ONE)
+
+// func look16x512(dst *uint16, codes, table *uint32, turns, entries int)
+TEXT ·look16x512(SB), NOSPLIT, $0-40
+	BOTH(TWO)
+
+// func look32x512(dst, codes, table *uint32, turns, entries int)
+TEXT ·look32x512(SB), NOSPLIT, $0-40
+	BOTH(FOUR)
+
+// func look64x512(dst *uint64, codes *uint32, table *uint64, turns int)
+//
+// A turn is eight values.
+TEXT ·look64x512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ codes+8(FP), SI
+	MOVQ table+16(FP), R8
+	MOVQ turns+24(FP), CX
+
+look:
+	VMOVDQU32 (SI), Y1
+	KXNORW K1, K1, K1
+	VPXORQ Z0, Z0, Z0
+	VPGATHERDQ (R8)(Y1*8), K1, Z0
+	VMOVDQU64 Z0, (DI)
+	ADDQ $32, SI
+	ADDQ $64, DI
+	DECQ CX
+	JNZ look
 	VZEROUPPER
 	RET

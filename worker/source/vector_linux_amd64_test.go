@@ -66,17 +66,91 @@ func TestVectorsUnpackWhatGoUnpacks(t *testing.T) {
 				}
 			}
 			least, last := int64(r.Uint64()), int64(r.Uint64())
-			got, plain := make([]int64, n), make([]int64, n)
-			end, endPlain := sums(got, src, width, least, last), sumsPlain(plain, src, width, least, last)
+			plain := make([]int64, n)
+			end := sumsPlain(plain, src, width, least, last)
 			for i := range want {
 				last += least + want[i]
 				want[i] = last
 			}
-			if !slices.Equal(got, want) || !slices.Equal(plain, want) || end != last || endPlain != last {
-				t.Fatalf("width %d, %d differences: sums differ", width, n)
+			if !slices.Equal(plain, want) || end != last {
+				t.Fatalf("width %d, %d differences: sums differ in Go", width, n)
 			}
 		}
 	}
+}
+
+// Parts of different widths, in memory that ends where they do.
+func TestVectorsAddUpWhatGoAddsUp(t *testing.T) {
+	if !vectors {
+		t.Skip("this processor has none of the instructions")
+	}
+	r := rand.New(rand.NewPCG(13, 1))
+	memory := guarded(t, 64*1024)
+	for range trials(2000) {
+		part := 8 * (1 + r.IntN(16))
+		widths := make([]byte, 1+r.IntN(8))
+		size := 0
+		for i := range widths {
+			widths[i] = byte(r.IntN(65))
+			size += int(widths[i]) * part / 8
+		}
+		src := memory[len(memory)-size:]
+		for i := range src {
+			src[i] = byte(r.Uint32())
+		}
+		least, last := int64(r.Uint64()), int64(r.Uint64())
+		got, want := make([]int64, part*len(widths)), make([]int64, part*len(widths))
+		end, from := last, src
+		for i, w := range widths {
+			end = sumsPlain(want[i*part:(i+1)*part], from, int(w), least, end)
+			from = from[int(w)*part/8:]
+		}
+		for dst, left := got, widths; len(left) > 0; {
+			var done int
+			if last, done = sums(dst, src, left, part, least, last); done < 1 {
+				t.Fatal("nothing was done")
+			}
+			for _, w := range left[:done] {
+				src = src[int(w)*part/8:]
+			}
+			dst, left = dst[done*part:], left[done:]
+		}
+		if !slices.Equal(got, want) || last != end {
+			t.Fatalf("%d parts of %d: sums differ", len(widths), part)
+		}
+	}
+}
+
+func testLook[T lane](t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 1))
+	for trial := range trials(300) {
+		vals := make([]T, 1+r.IntN([]int{4, 32, 33, 300, 70_000}[trial%5]))
+		for i := range vals {
+			vals[i] = T(r.Uint64() >> (1 + r.IntN(63)))
+		}
+		var wide []uint32
+		widen(&wide, vals)
+		codes := make([]uint32, r.IntN(200))
+		for i := range codes {
+			codes[i] = uint32(r.IntN(len(vals)))
+		}
+		got, want := make([]T, len(codes)), make([]T, len(codes))
+		lookPlain(want, codes, vals)
+		look(got, codes, vals, wide)
+		if !slices.Equal(got, want) {
+			t.Fatalf("%T: %d values of a dictionary of %d differ", want, len(codes), len(vals))
+		}
+	}
+}
+
+func TestValuesOfEveryWidthAreLookedUp(t *testing.T) {
+	testLook[uint8](t)
+	testLook[int16](t)
+	testLook[int32](t)
+	testLook[uint32](t)
+	testLook[int64](t)
+	testLook[uint64](t)
+	testLook[float64](t)
 }
 
 func testSpread[T lane | uint16](t *testing.T) {
