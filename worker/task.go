@@ -35,6 +35,7 @@ type prepared struct {
 	dataset *source.Dataset
 	model   program.Model
 	ranks   ranking
+	idle    idle // programs of the score stage
 
 	users int // tasks under way with it; guarded by Worker.mu
 }
@@ -148,9 +149,11 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 // survey reads the input's layout and stages the answer as a file: counts by
 // segment are many, and rows never cross the bus.
 func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (job.Result, error) {
-	if _, err := program.ForJob(p.spec, p.model); err != nil {
-		return job.Result{}, fatal(err)
+	prog, err := p.program(w.cfg.BatchRows)
+	if err != nil {
+		return job.Result{}, err
 	}
+	p.idle.put(prog)
 	start := time.Now()
 	found, err := p.dataset.Survey(ctx, w.cfg.Slots, rows.Store)
 	if err != nil {
@@ -179,19 +182,17 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 
 // score is the main road: number range → batches → program → file → verified file.
 func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
-	plan, err := program.ForJob(p.spec, p.model)
+	prog, err := p.program(w.cfg.BatchRows)
 	if err != nil {
-		return result, fatal(err)
+		return result, err
 	}
-	mem := memory.NewGoAllocator()
-	prog := plan.Program(w.cfg.BatchRows, mem)
-	defer prog.Release()
+	plan := prog.Plan()
 	nulls := newNulls(p.spec.Gates.Nulls(), plan.Columns())
 	drift, err := prog.Drift(p.model)
 	if err != nil {
 		return result, fatal(err)
 	}
-	reader, err := p.dataset.Reader(a.Task, a.Files, plan.Columns(), w.cfg.BatchRows, mem)
+	reader, err := p.dataset.Reader(a.Task, a.Files, plan.Columns(), w.cfg.BatchRows, memory.NewGoAllocator())
 	if err != nil {
 		return result, err
 	}
@@ -241,6 +242,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	if err != nil {
 		return result, err
 	}
+	p.idle.put(prog) // not of a task that failed: it may have stopped in the middle of a batch
 	result.Keys, result.Drift, result.Nulls = reader.Keys(), drift.Counts(), nulls.counts
 	err = keep(ctx, p.output, written, &clock, &result)
 	return result, err

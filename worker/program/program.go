@@ -156,6 +156,7 @@ func Select(catalogue []kernel.Kernel, want []kernel.Field, input func(name stri
 // Program is a plan with memory: kernels bound to slots. It serves one
 // goroutine.
 type Program struct {
+	plan  *Plan
 	steps []step
 	slots []slot
 	read  []int  // slot of the i-th column of the record
@@ -187,7 +188,7 @@ type slot struct {
 // plan's kernels keep scratch, so a plan makes one program. Release returns the
 // memory to mem.
 func (p *Plan) Program(batchRows int, mem memory.Allocator) *Program {
-	g := &Program{key: -1, bad: -1, rows: batchRows, takes: p.Coded()}
+	g := &Program{plan: p, key: -1, bad: -1, rows: batchRows, takes: p.Coded()}
 	index := make(map[string]int)
 	slotOf := func(f kernel.Field, owned bool) int {
 		if i, ok := index[f.Name]; ok {
@@ -324,6 +325,24 @@ func (g *Program) bind(rec arrow.Record, coded []*kernel.Coded) {
 		}
 	}
 	g.bound = rec
+}
+
+// Plan returns what the program was made of.
+func (g *Program) Plan() *Plan { return g.plan }
+
+// Forget lets go of the record that was evaluated last, so that its memory may become
+// another's. The program can be used again.
+func (g *Program) Forget() {
+	g.bound = nil
+	for _, i := range g.read {
+		g.slots[i].vector = kernel.Vector{}
+	}
+	for i := range g.steps {
+		s := &g.steps[i]
+		for j, k := range s.inSlot {
+			s.in[j] = g.slots[k].vector
+		}
+	}
 }
 
 // Release gives the program's memory back.

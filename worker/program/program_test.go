@@ -255,3 +255,31 @@ func TestEvalRefusesABatchThatIsNotThePlans(t *testing.T) {
 		t.Errorf("after refusals: %v", err)
 	}
 }
+
+// A reader's record may lie where that of the reader before lay: what a program
+// remembers of a record is where it lies.
+func TestAProgramThatForgotAnswersForAnotherRecordInTheSamePlace(t *testing.T) {
+	t.Parallel()
+	spec, m := standard(t)
+	plan := planned(t, spec, m)
+	g := plan.Program(64, memory.DefaultAllocator)
+	defer g.Release()
+	other := planned(t, spec, m).Program(64, memory.DefaultAllocator)
+	defer other.Release()
+	r := draw(rand.New(rand.NewPCG(9, 4)), plan, 128)
+	for from := 0; from < 128; from += 64 {
+		rec := r.record(memory.DefaultAllocator, from, from+64)
+		out, err := g.Eval(rec, r.key[from:from+64], r.bad[from:from+64])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := cells(nil, out), r.eval(t, other, from, from+64); !slices.Equal(got, want) {
+			t.Errorf("rows from %d are answered otherwise by a program that forgot", from)
+		}
+		g.Forget()
+		if g.bound != nil || slices.ContainsFunc(g.read, func(i int) bool { return g.slots[i].vector.I64 != nil || g.slots[i].vector.Valid.Bits != nil }) {
+			t.Error("it remembers the record")
+		}
+		rec.Release()
+	}
+}

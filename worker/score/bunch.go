@@ -34,7 +34,8 @@ type bunches struct {
 	credit [][bunchSums]int32   // of each bunch: by the sum of its trees' classes
 }
 
-// amounts are what a tree credits to a feature: which of a list, by leaf.
+// amounts are what a tree credits to a feature: which of a list, by leaf. The first is
+// none.
 type amounts struct {
 	tree  int
 	list  []int32
@@ -45,101 +46,112 @@ type amounts struct {
 // many leaves, or all of them would take more memory than creditsMax.
 func (r *credits) newBunches() []bunches {
 	of := make([][]amounts, len(r.feature))
+	credit := make([][bunchLeaves]int32, len(r.feature))
 	for t, g := range r.forest.trees {
 		if g.leaves() > bunchLeaves {
 			return nil
 		}
-		r.collect(of, t, g)
+		r.collect(of, credit, t, g)
 	}
 	size, all := 0, make([]bunches, len(of))
 	for column, list := range of {
-		// The largest first, each to the first bunch that has room.
-		slices.SortStableFunc(list, func(a, b amounts) int { return cmp.Compare(len(b.list), len(a.list)) })
-		var packs [][]amounts
-		for _, a := range list {
-			at := slices.IndexFunc(packs, func(p []amounts) bool { return combinations(p)*len(a.list) <= bunchSums })
-			if at < 0 {
-				at, packs = len(packs), append(packs, nil)
-			}
-			packs[at] = append(packs[at], a)
-		}
-		// The sizes in runs, so that it is foreseen when a bunch ends.
-		slices.SortStableFunc(packs, func(a, b []amounts) int { return cmp.Compare(len(a), len(b)) })
-		for _, p := range packs {
-			all[column].add(p)
-		}
+		packs := pack(list)
 		if size += len(list) + 2*len(packs); size > creditsMax/bunchLeaves*4 {
 			return nil
+		}
+		for i := range packs {
+			all[column].add(&packs[i])
 		}
 	}
 	return all
 }
 
-// collect appends what tree t credits, column by column. What has more classes than a
+// bunch is trees to be looked up together.
+type bunch struct {
+	trees []*amounts
+	sums  int // that their credits can come to
+}
+
+// pack puts the trees with the most amounts first, each into the first bunch that has
+// room. Bunches of a size stand together, so that it is foreseen where one ends.
+func pack(list []amounts) []bunch {
+	order := make([]*amounts, len(list))
+	for i := range list {
+		order[i] = &list[i]
+	}
+	slices.SortStableFunc(order, func(a, b *amounts) int { return cmp.Compare(len(b.list), len(a.list)) })
+	var packs []bunch
+	for _, a := range order {
+		at := slices.IndexFunc(packs, func(p bunch) bool { return p.sums*len(a.list) <= bunchSums })
+		if at < 0 {
+			at, packs = len(packs), append(packs, bunch{sums: 1})
+		}
+		p := &packs[at]
+		p.trees, p.sums = append(p.trees, a), p.sums*len(a.list)
+	}
+	slices.SortStableFunc(packs, func(a, b bunch) int { return cmp.Compare(len(a.trees), len(b.trees)) })
+	return packs
+}
+
+// collect appends what tree t credits, column by column. What has more amounts than a
 // bunch has room for is split: a leaf then has its amount in one part and none in the
-// others.
-func (r *credits) collect(of [][]amounts, t int, g grown) {
-	credit := make(map[int32]*[bunchLeaves]int32)
+// others. All of credit is 0, and is left so.
+func (r *credits) collect(of [][]amounts, credit [][bunchLeaves]int32, t int, g grown) {
+	leaves := g.leaves()
 	var asked []int32
-	for leaf := range g.leaves() {
+	for leaf := range leaves {
 		at := int(g.value) + leaf
 		for _, c := range r.list[r.start[at]:r.start[at+1]] {
-			if credit[c.column] == nil {
-				credit[c.column] = new([bunchLeaves]int32)
+			credit[c.column][leaf] = c.change
+			if !slices.Contains(asked, c.column) {
 				asked = append(asked, c.column)
 			}
-			credit[c.column][leaf] = c.change
 		}
 	}
 	for _, column := range asked {
-		var parts []amounts
-		for leaf, x := range credit[column][:g.leaves()] {
-			if x == 0 {
+		var a *amounts
+		first := len(of[column])
+		for leaf, x := range credit[column][:leaves] {
+			part, class := slices.IndexFunc(of[column][first:], func(a amounts) bool { return slices.Contains(a.list, x) }), 0
+			switch {
+			case x == 0:
 				continue
-			}
-			at := slices.IndexFunc(parts, func(a amounts) bool { return slices.Contains(a.list, x) })
-			if at < 0 {
-				if at = len(parts) - 1; at < 0 || len(parts[at].list) == bunchSums {
-					at, parts = at+1, append(parts, amounts{tree: t, list: []int32{0}})
+			case part >= 0:
+				a = &of[column][first+part]
+				class = slices.Index(a.list, x)
+			default:
+				if n := len(of[column]); n == first || len(of[column][n-1].list) == bunchSums {
+					of[column] = append(of[column], amounts{tree: t, list: append(make([]int32, 0, 8), 0)})
 				}
-				parts[at].list = append(parts[at].list, x)
+				a = &of[column][len(of[column])-1]
+				class = len(a.list)
+				a.list = append(a.list, x)
 			}
-			parts[at].class[leaf] = uint8(slices.Index(parts[at].list, x))
-		}
-		if g.leaves() <= tableSize(1) { // the bit above a leaf's is anything
-			for i := range parts {
-				copy(parts[i].class[tableSize(1):], parts[i].class[:tableSize(1)])
+			a.class[leaf] = uint8(class)
+			if leaves <= tableSize(1) { // the bit above a leaf's is anything
+				a.class[tableSize(1)+leaf] = uint8(class)
 			}
 		}
-		of[column] = append(of[column], parts...)
+		credit[column] = [bunchLeaves]int32{}
 	}
-}
-
-// combinations is how many sums of credits trees can come to.
-func combinations(trees []amounts) int {
-	n := 1
-	for _, a := range trees {
-		n *= len(a.list)
-	}
-	return n
 }
 
 // add appends a bunch.
-func (b *bunches) add(trees []amounts) {
+func (b *bunches) add(p *bunch) {
 	var credit [bunchSums]int32
 	before := 1
-	for _, a := range trees {
+	for _, a := range p.trees {
 		class := a.class
 		for leaf := range class {
 			class[leaf] *= uint8(before)
 		}
 		b.leaf, b.class = append(b.leaf, uint32(a.tree)*blockRows), append(b.class, class)
-		for at := range credit {
+		for at := range credit[:p.sums] {
 			credit[at] += a.list[at/before%len(a.list)]
 		}
 		before *= len(a.list)
 	}
-	b.trees, b.credit = append(b.trees, uint32(len(trees))), append(b.credit, credit)
+	b.trees, b.credit = append(b.trees, uint32(len(p.trees))), append(b.credit, credit)
 }
 
 // deal writes the codes that stand in slots, in the order of f.kept's rows, in their
