@@ -17,13 +17,26 @@ import (
 	"rescore/partition/store"
 )
 
+// encode is how a manifest is written, which is as encoding/json would.
 func encode(t fataler, m Manifest) []byte {
 	t.Helper()
-	data, err := json.MarshalIndent(m, "", " ")
+	var b bytes.Buffer
+	if err := m.write(&b); err != nil {
+		t.Fatalf("%v", err)
+	}
+	want, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	return data
+	if !bytes.Equal(b.Bytes(), append(want, '\n')) {
+		t.Fatalf("written\n%s\nwant\n%s", b.Bytes(), want)
+	}
+	return b.Bytes()
+}
+
+func TestAManifestOfNoPartitionIsWrittenToo(t *testing.T) {
+	t.Parallel()
+	_ = encode(t, Manifest{})
 }
 
 func TestAManifestDoesNotDependOnTheOrderTasksFinishedInI5(t *testing.T) {

@@ -1,12 +1,15 @@
 package publish
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"rescore/partition"
@@ -43,24 +46,94 @@ func Write(ctx context.Context, st store.Store, m Manifest) (string, error) {
 			}
 		}
 	}
-	data, err := json.MarshalIndent(m, "", " ")
-	if err != nil {
-		return "", fmt.Errorf("encode manifest: %w", err)
-	}
-	data = append(data, '\n')
-	if len(data) > manifestMax {
-		return "", fmt.Errorf("manifest of %d partitions is %d bytes, limit %d; make run.partition_rows larger", len(m.Partitions), len(data), manifestMax)
-	}
 	failpoint.Hit("publish.manifest")
-	if err := putSame(ctx, st, dir+"/_MANIFEST.json", data); err != nil {
+	digest, err := m.put(ctx, st, dir+"/_MANIFEST.json")
+	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(data)
 	failpoint.Hit("publish.success")
 	if err := putSame(ctx, st, dir+"/_SUCCESS", nil); err != nil {
 		return "", err
 	}
-	return hex.EncodeToString(sum[:]), nil
+	return digest, nil
+}
+
+// put makes the manifest readable under a name, or finds it there with the same bytes,
+// and returns its SHA-256. It is too large to be put whole: it is staged, under a name of
+// each attempt's own, since what another attempt left may be cut short.
+func (m Manifest) put(ctx context.Context, st store.Store, name string) (string, error) {
+	for n := 0; ; n++ {
+		staged := fmt.Sprintf("%smanifest-%s-%d.json", m.Job.StagingPrefix(), m.Version, n)
+		want, err := m.stage(ctx, st, staged)
+		if errors.Is(err, store.ErrExist) {
+			continue
+		}
+		if err == nil {
+			err = adopt(ctx, st, staged, name, want)
+		}
+		if err != nil {
+			return "", fmt.Errorf("write the manifest: %w", err)
+		}
+		return want.SHA256, nil
+	}
+}
+
+// stage writes the manifest under a name nobody has taken.
+func (m Manifest) stage(ctx context.Context, st store.Store, name string) (f job.File, err error) {
+	w, err := st.Create(ctx, name)
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	to := &summed{to: w, sum: sha256.New()}
+	if err := m.write(to); err != nil {
+		return f, err
+	}
+	return job.File{Path: name, Bytes: to.bytes, SHA256: hex.EncodeToString(to.sum.Sum(nil))}, w.Commit()
+}
+
+// write writes what json.MarshalIndent and a line end would, a partition at a time: a
+// hundred thousand of them are a hundred megabytes of text.
+func (m Manifest) write(to io.Writer) error {
+	head := m
+	head.Partitions = nil
+	text, err := json.MarshalIndent(head, "", " ")
+	if err != nil {
+		return err
+	}
+	const none = "null\n}" // partitions come last
+	out := bufio.NewWriterSize(to, 64<<10)
+	_, _ = out.Write(bytes.TrimSuffix(text, []byte(none))) // the first error is kept, and Flush returns it
+	for i, p := range m.Partitions {
+		if text, err = json.MarshalIndent(p, "  ", " "); err != nil {
+			return err
+		}
+		_, _ = out.WriteString([]string{"[\n  ", ",\n  "}[min(i, 1)])
+		_, _ = out.Write(text)
+	}
+	if len(m.Partitions) > 0 {
+		_, _ = out.WriteString("\n ]\n}\n")
+	} else {
+		_, _ = out.WriteString(none + "\n")
+	}
+	return out.Flush()
+}
+
+// summed counts and sums what is written, and refuses what is more than anybody would
+// read.
+type summed struct {
+	to    io.Writer
+	sum   hash.Hash
+	bytes int64
+}
+
+// Write implements io.Writer.
+func (s *summed) Write(data []byte) (int, error) {
+	if s.bytes += int64(len(data)); s.bytes > manifestMax {
+		return 0, fmt.Errorf("more than %d bytes; make run.partition_rows larger", manifestMax)
+	}
+	_, _ = s.sum.Write(data) // never fails
+	return s.to.Write(data)
 }
 
 // adopt gives a staged file its name in the version folder, or finds it there.
