@@ -128,6 +128,8 @@ type InputFile struct {
 	Bytes  int64  `cbor:"3,keyasint" json:"bytes"`
 	Rows   int64  `cbor:"4,keyasint" json:"rows"`
 	SHA256 string `cbor:"5,keyasint" json:"sha256"` // of the whole file; of names, sizes and tail under digest: footer
+
+	Broken int64 `cbor:"6,keyasint,omitempty" json:"broken_bytes,omitempty"` // of CSV, that are no text in the declared encoding
 }
 
 // SegmentRows is how many rows of one file belong to one segment. Rows without

@@ -56,6 +56,8 @@ func TestUnreadableInputIsRefusedByName(t *testing.T) {
 	write(t, dir, "text.parquet", []byte("msisdn,fee\n13800138000,1\n"))
 	write(t, dir, "utf16.csv", []byte("\xff\xfem\x00s\x00"))
 	write(t, dir, "packed.csv.gz", []byte{0x1f, 0x8b})
+	write(t, dir, "packed.csv.bz2", []byte("BZh9"))
+	write(t, dir, "a.parquet.gz", []byte{0x1f, 0x8b})
 	write(t, dir, "odd/data.bin", []byte("x"))
 	write(t, dir, "both/a.parquet", good)
 	write(t, dir, "both/b.csv", []byte("msisdn\n13800138000\n"))
@@ -76,7 +78,9 @@ func TestUnreadableInputIsRefusedByName(t *testing.T) {
 		"tail.parquet":    {ErrFormat, []string{"tail.parquet", "start"}},
 		"text.parquet":    {ErrFormat, []string{"text.parquet"}},
 		"utf16.csv":       {ErrFormat, []string{"utf16.csv", "UTF-8"}},
-		"packed.csv.gz":   {ErrFormat, []string{"packed.csv.gz", "decompress"}},
+		"packed.csv.gz":   {ErrCorrupt, []string{"packed.csv.gz", "unpack"}},
+		"packed.csv.bz2":  {ErrFormat, []string{"packed.csv.bz2", "decompress"}},
+		"a.parquet.gz":    {ErrFormat, []string{"a.parquet.gz", "decompress"}},
 		"odd":             {ErrFormat, []string{"data.bin", "input.format"}},
 		"both":            {ErrFormat, []string{"a.parquet", "b.csv"}},
 		"headless.csv":    {ErrFormat, []string{"headless.csv", "csv.header"}},

@@ -58,9 +58,16 @@ func (c charset) step(b []byte) int {
 	case t >= 0x40 && t <= 0x7e, t >= 0x80 && t <= 0xfe:
 		return 2
 	case c == charsetGB18030 && t >= '0' && t <= '9' && len(b) >= 4 && b[2] >= 0x81 && b[2] <= 0xfe && b[3] >= '0' && b[3] <= '9':
-		return 4
+		if i := long(b); i < len(characters{}.longs) || i >= longSupplementary && i < longPast {
+			return 4
+		}
 	}
 	return 1
+}
+
+// long returns the place of a character of four bytes.
+func long(b []byte) int {
+	return ((int(b[0]-0x81)*10+int(b[1]-'0'))*126+int(b[2]-0x81))*10 + int(b[3]-'0')
 }
 
 // stepMax is the longest character.
@@ -115,12 +122,12 @@ func (c charset) char(b []byte, n int) (rune, bool) {
 		r := rune(chinese().pairs[i])
 		return r, r != 0
 	}
-	i := ((int(b[0]-0x81)*10+int(b[1]-'0'))*126+int(b[2]-0x81))*10 + int(b[3]-'0')
-	if i < len(characters{}.longs) {
-		r := rune(chinese().longs[i])
-		return r, r != 0
+	i := long(b)
+	if i >= longSupplementary {
+		return rune(i - longSupplementary + 0x10000), true
 	}
-	return rune(i - longSupplementary + 0x10000), i >= longSupplementary && i < longPast
+	r := rune(chinese().longs[i])
+	return r, r != 0
 }
 
 // appendText appends b, as UTF-8, to dst, and returns how many bytes of b are no text.
@@ -193,6 +200,43 @@ func (c charset) remedy(b []byte) string {
 		return fmt.Sprintf("it reads as %s: set input.csv.encoding to %s", o, o)
 	}
 	return "write it again as UTF-8, GBK or GB18030, and say which under input.csv.encoding"
+}
+
+// textCheck counts, over the rows of a file, what is no text in its encoding.
+type textCheck struct {
+	rows   int64 // not all ASCII
+	broken int64 // of them
+	bytes  int64 // that are no text
+	sample []byte
+}
+
+// A file with so many rows of another encoding is refused, when they are more than half
+// of those that are not all ASCII.
+const (
+	brokenRowsMin = 16
+	sampleBytes   = 16 << 10
+)
+
+func (t *textCheck) add(c charset, line []byte) {
+	if ascii(line) == len(line) {
+		return
+	}
+	t.rows++
+	if n := c.broken(line); n > 0 {
+		t.broken++
+		t.bytes += int64(n)
+		if len(t.sample)+len(line) <= sampleBytes {
+			t.sample = append(t.sample, line...)
+		}
+	}
+}
+
+// check returns ErrFormat for text of another encoding.
+func (t *textCheck) check(c charset) error {
+	if t.broken < brokenRowsMin || t.broken <= t.rows/2 {
+		return nil
+	}
+	return fmt.Errorf("%d of the %d rows that are not all ASCII are no %s; %s: %w", t.broken, t.rows, c, c.remedy(t.sample), ErrFormat)
 }
 
 const highBits = 0x8080808080808080

@@ -34,7 +34,7 @@ func sharedPath(t testing.TB, name string) string {
 
 // typed reports whether an error is one that callers can branch on.
 func typed(err error) bool {
-	for _, is := range []error{ErrNoInput, ErrFormat, ErrCorrupt, ErrMapping, ErrUnsorted, ErrChanged} {
+	for _, is := range []error{ErrNoInput, ErrFormat, ErrCorrupt, ErrMapping, ErrUnsorted, ErrChanged, ErrControl, ErrTooLarge} {
 		if errors.Is(err, is) {
 			return true
 		}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 // csvFile is an open CSV file. It is read-only and safe for concurrent use.
 type csvFile struct {
 	text    store.Object // the file, or what it unpacks to
+	packed  *unpacked    // the same, nil for a file that is not compressed
 	dialect dialect
 	fields  []field
 	first   int64 // byte offset of the first row
@@ -46,12 +48,23 @@ func openCSV(obj store.Object, spec job.CSV) (*csvFile, error) {
 		return nil, err
 	}
 	f := &csvFile{text: obj, dialect: d}
+	head := obj // what the first row is read from
+	cut := false
 	if obj.Size() == 0 {
 		return nil, fmt.Errorf("the file is empty; write it again, or move it out of the input: %w", ErrFormat)
 	}
 	front := make([]byte, min(4, obj.Size()))
 	if err := readFull(obj, front, 0); err != nil {
 		return nil, err
+	}
+	if p := packingOf(front); p != packedNot {
+		f.packed = &unpacked{obj: obj, packing: p}
+		f.text = f.packed
+		text, all, err := f.packed.head()
+		if err != nil {
+			return nil, err
+		}
+		head, cut, front = headText{bytes.NewReader(text)}, !all, text
 	}
 	switch {
 	case bytes.HasPrefix(front, []byte{0xff, 0xfe}), bytes.HasPrefix(front, []byte{0xfe, 0xff}):
@@ -61,13 +74,15 @@ func openCSV(obj store.Object, spec job.CSV) (*csvFile, error) {
 	case bytes.HasPrefix(front, []byte(marks[d.text])):
 		f.first = int64(len(marks[d.text]))
 	}
-	s := f.splitter()
-	s.seek(f.first, obj.Size())
+	s := newSplitter(head, d)
+	s.seek(f.first, head.Size())
 	switch err := s.next(); {
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("the file holds no row: %w", ErrFormat)
 	case err != nil:
 		return nil, err
+	case cut && s.off() == head.Size():
+		return nil, fmt.Errorf("the first row is longer than %d KiB: %w", packedHeadBytes>>10, ErrFormat)
 	case s.bad != "":
 		return nil, fmt.Errorf("the first row cannot be split: %s: %w", s.bad, ErrFormat)
 	case d.text.broken(s.line) > 0 || bytes.IndexByte(s.line, 0) >= 0:
@@ -89,6 +104,23 @@ func openCSV(obj store.Object, spec job.CSV) (*csvFile, error) {
 		f.first = s.off()
 	}
 	return f, nil
+}
+
+// size returns the length of the text. A compressed file is unpacked first.
+func (f *csvFile) size(ctx context.Context) (int64, error) {
+	if f.packed != nil {
+		if err := f.packed.unpack(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return f.text.Size(), nil
+}
+
+func (f *csvFile) close() error {
+	if f.packed != nil {
+		return f.packed.Close()
+	}
+	return nil
 }
 
 // splitter returns a new splitter of the file's text.

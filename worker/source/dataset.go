@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rescore/partition/job"
@@ -36,10 +37,16 @@ type inputFile struct {
 	csv     *csvFile
 	fields  []field
 	byName  map[string]int
-	key     int // index of the key's field, -1 when numbers are made
+	key     int      // index of the key's field, -1 when numbers are made
+	control *control // nil: the job asks for none
 }
 
-func (f *inputFile) close() error { return f.obj.Close() }
+func (f *inputFile) close() error {
+	if f.csv != nil {
+		return errors.Join(f.csv.close(), f.obj.Close())
+	}
+	return f.obj.Close()
+}
 
 // File is what a Dataset knows of one file before it is surveyed.
 type File struct {
@@ -147,6 +154,9 @@ func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 	if err != nil {
 		return err
 	}
+	if suffix := d.spec.Input.Control.Suffix; suffix != "" {
+		list = slices.DeleteFunc(list, func(i store.Info) bool { return strings.HasSuffix(i.Name, suffix) })
+	}
 	if len(list) == 0 {
 		return fmt.Errorf("nothing at %s; give input.path a file, a folder or a pattern that holds files: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", MonthBack(d.spec.Month, month))), ErrNoInput)
 	}
@@ -200,9 +210,17 @@ func (d *Dataset) openFile(ctx context.Context, name, format string, month int) 
 	}
 	for i, fd := range f.fields {
 		if _, twice := f.byName[fd.name]; twice {
-			return nil, errors.Join(fmt.Errorf("two columns are named %q: %w", fd.name, ErrFormat), obj.Close())
+			return nil, errors.Join(fmt.Errorf("two columns are named %q: %w", fd.name, ErrFormat), f.close())
 		}
 		f.byName[fd.name] = i
+	}
+	if d.spec.Input.Control.Suffix != "" {
+		if f.control, err = openControl(ctx, d.st, name, d.spec.Input.Control); err == nil {
+			err = f.control.holds(f)
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.close())
+		}
 	}
 	return f, nil
 }

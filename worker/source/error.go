@@ -21,6 +21,10 @@ var (
 	ErrMapping = errors.New("input columns do not fit the job")
 	// ErrUnsorted is returned when rows are not in the order of their numbers.
 	ErrUnsorted = errors.New("input is not sorted by number")
+	// ErrControl is returned for a file that is not what its control file says.
+	ErrControl = errors.New("the file is not what was exported; wait until it is whole, or export it again")
+	// ErrTooLarge is returned for a file that unpacks to more than is read.
+	ErrTooLarge = errors.New("unpacks to too much")
 	// ErrChanged is returned when a file is not the one that was surveyed.
 	ErrChanged = errors.New("input changed since it was surveyed")
 )

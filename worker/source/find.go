@@ -71,7 +71,7 @@ func (d *Dataset) Digest(ctx context.Context, file string) (string, error) {
 func (d *Dataset) Find(ctx context.Context, files []job.InputFile, n partition.Number) (job.Task, error) {
 	task := job.Task{Range: partition.Range{First: n, Past: n + 1}}
 	if d.spec.Input.MakeNumbers != 0 {
-		return task, d.findMade(files, n, &task)
+		return task, d.findMade(ctx, files, n, &task)
 	}
 	for month := range schema.Months {
 		if err := ctx.Err(); err != nil {
@@ -86,7 +86,9 @@ func (d *Dataset) Find(ctx context.Context, files []job.InputFile, n partition.N
 			if err != nil {
 				return task, err
 			}
-			s.add(f, i)
+			if err := s.add(ctx, f, i); err != nil {
+				return task, inFile(f.name, err)
+			}
 		}
 		if err := s.run(&task, month); err != nil {
 			return task, err
@@ -113,12 +115,13 @@ type unit struct {
 	past  int64
 }
 
-func (s *search) add(f *inputFile, index int) {
+func (s *search) add(ctx context.Context, f *inputFile, index int) error {
 	if f.csv != nil {
-		for at := f.csv.first; at < f.obj.Size(); at += blockBytes {
-			s.units = append(s.units, unit{file: f, index: index, from: at, past: min(at+blockBytes, f.obj.Size())})
+		size, err := f.csv.size(ctx)
+		for at := f.csv.first; at < size; at += blockBytes {
+			s.units = append(s.units, unit{file: f, index: index, from: at, past: min(at+blockBytes, size)})
 		}
-		return
+		return err
 	}
 	first := int64(0)
 	for _, g := range f.parquet.groups {
@@ -127,6 +130,7 @@ func (s *search) add(f *inputFile, index int) {
 		}
 		first += g.rows
 	}
+	return nil
 }
 
 // place is where a row is: a row number in Parquet, its bytes in CSV.
@@ -204,13 +208,13 @@ func (s *search) scanUnit(u *unit, visit func(at place, number uint64, why verdi
 		sp := f.csv.splitter()
 		from := u.from
 		if from > f.csv.first { // what comes before the first line end belongs to the unit before
-			sp.seek(from-1, f.obj.Size())
+			sp.seek(from-1, f.csv.text.Size())
 			if err := sp.skipLine(); err != nil {
 				return more, err
 			}
 			from = sp.off()
 		}
-		sp.seek(from, f.obj.Size())
+		sp.seek(from, f.csv.text.Size())
 		err := csvKeys(sp, f.csv, f.key, s.d.key, func(off int64, number uint64, why verdict) error {
 			if off >= u.past {
 				return io.EOF
@@ -264,7 +268,7 @@ func include(task *job.Task, at place, between int64, month int) {
 
 // findMade finds the row whose number was made: it is the number's place in the
 // input.
-func (d *Dataset) findMade(files []job.InputFile, n partition.Number, task *job.Task) error {
+func (d *Dataset) findMade(ctx context.Context, files []job.InputFile, n partition.Number, task *job.Task) error {
 	row := int64(n) - int64(d.spec.Input.MakeNumbers)
 	for i, want := range files {
 		f, err := d.surveyed(want)
@@ -279,9 +283,13 @@ func (d *Dataset) findMade(files []job.InputFile, n partition.Number, task *job.
 		good := true
 		if f.csv != nil {
 			at := int64(0)
+			size, err := f.csv.size(ctx)
+			if err != nil {
+				return inFile(f.name, err)
+			}
 			sp := f.csv.splitter()
-			sp.seek(f.csv.first, f.obj.Size())
-			err := csvKeys(sp, f.csv, f.key, d.key, func(off int64, _ uint64, why verdict) error {
+			sp.seek(f.csv.first, size)
+			err = csvKeys(sp, f.csv, f.key, d.key, func(off int64, _ uint64, why verdict) error {
 				if at++; at <= row {
 					return nil
 				}

@@ -98,13 +98,21 @@ func hidden(names []string) bool {
 
 // formatOf tells the format of a file by its name.
 func formatOf(name string) (string, error) {
-	switch strings.ToLower(path.Ext(name)) {
+	name = strings.ToLower(name)
+	packed := path.Ext(name) == ".gz" || path.Ext(name) == ".zst"
+	if packed {
+		name = strings.TrimSuffix(name, path.Ext(name))
+	}
+	switch path.Ext(name) {
 	case ".parquet", ".parq", ".pq":
-		return "parquet", nil
+		if !packed {
+			return "parquet", nil
+		}
+		return "", fmt.Errorf("a compressed Parquet file cannot be read, decompress it first: %w", ErrFormat)
 	case ".csv", ".tsv", ".txt":
 		return "csv", nil
-	case ".gz", ".zip", ".bz2", ".xz", ".zst":
-		return "", fmt.Errorf("compressed files are not read, decompress it first: %w", ErrFormat)
+	case ".zip", ".bz2", ".xz":
+		return "", fmt.Errorf("of compressed files those of gzip and zstd are read, decompress it first: %w", ErrFormat)
 	}
 	return "", fmt.Errorf("neither .parquet nor .csv; set input.format, or move it out of the input: %w", ErrFormat)
 }

@@ -107,7 +107,7 @@ func (r *Reader) bindFiles() error {
 		if err != nil {
 			return err
 		}
-		if f.month != s.Month || s.First+s.Rows > want.Rows || s.Offset+s.Bytes > want.Bytes {
+		if f.month != s.Month || s.First+s.Rows > want.Rows || f.csv != nil && f.csv.packed == nil && s.Offset+s.Bytes > want.Bytes {
 			return &FileError{File: want.Path, Row: -1, Err: fmt.Errorf("a slice lies outside the file: %w", ErrChanged)}
 		}
 		r.files[s.File] = f

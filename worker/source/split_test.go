@@ -27,7 +27,12 @@ type splitRow struct {
 
 func splitAll(t testing.TB, data []byte, delim byte, from, to int64) []splitRow {
 	t.Helper()
-	s := newSplitter(object(data), dialect{delim: []byte{delim}, quotes: true})
+	return splitDialect(t, data, dialect{delim: []byte{delim}, quotes: true}, from, to)
+}
+
+func splitDialect(t testing.TB, data []byte, d dialect, from, to int64) []splitRow {
+	t.Helper()
+	s := newSplitter(object(data), d)
 	s.seek(from, to)
 	var out []splitRow
 	for {

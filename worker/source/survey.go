@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,6 +29,7 @@ type stretch struct {
 	runs        []job.SegmentRows
 	first, last partition.Number // 0 when no row has a valid number
 	firstRow    int64            // of the first valid number
+	text        textCheck        // of a CSV file
 }
 
 // add counts one row, which starts at byte off, or returns ErrUnsorted.
@@ -78,10 +80,14 @@ func (s *stretch) end(off int64) {
 //
 // Files are ordered by their first number. Rows without a valid number belong
 // to the segment of the row before them, or to the first one. It returns
-// ErrUnsorted, naming file and row, ErrCorrupt or ErrChanged. Survey.Model is
-// left to the caller.
+// ErrUnsorted, naming file and row, ErrCorrupt, ErrChanged, ErrTooLarge, ErrFormat for
+// text of another encoding, or ErrControl. Survey.Model is left to the caller.
 func (d *Dataset) Survey(ctx context.Context, workers int, progress func(rowsSoFar int64)) (job.Survey, error) {
-	return d.survey(ctx, workers, progress, d.digest)
+	s, err := d.survey(ctx, workers, progress, d.digest)
+	if err == nil {
+		err = d.controlled(ctx, s.Files, workers)
+	}
+	return s, err
 }
 
 // Recount surveys an input that was surveyed before without reading all of it
@@ -166,10 +172,15 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 // scan reads the keys of one row group or CSV file.
 func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64, report func(int64)) (s stretch, err error) {
 	if f.csv != nil {
+		size, err := f.csv.size(ctx)
+		if err != nil {
+			return s, err
+		}
 		sp := f.csv.splitter()
-		sp.seek(f.csv.first, f.obj.Size())
+		sp.seek(f.csv.first, size)
 		row := int64(0)
 		err = csvKeys(sp, f.csv, f.key, d.key, func(off int64, number uint64, why verdict) error {
+			s.text.add(sp.text, sp.line)
 			if err := s.add(row, off, number, why); err != nil {
 				return err
 			}
@@ -180,8 +191,8 @@ func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64
 			return nil
 		})
 		report(row % 65536)
-		s.end(f.obj.Size())
-		return s, err
+		s.end(size)
+		return s, errors.Join(err, s.text.check(f.csv.dialect.text))
 	}
 	defer guard(f.name, &err)
 	var c codecs
@@ -222,13 +233,19 @@ func (d *Dataset) numberRows(ctx context.Context, out [][]stretch, report func(i
 		var s stretch
 		var err error
 		if f.csv != nil {
+			size, e := f.csv.size(ctx)
+			if e != nil {
+				return inFile(f.name, e)
+			}
 			sp := f.csv.splitter()
-			sp.seek(f.csv.first, f.obj.Size())
+			sp.seek(f.csv.first, size)
 			err = csvKeys(sp, f.csv, -1, d.key, func(off int64, _ uint64, why verdict) error {
+				s.text.add(sp.text, sp.line)
 				n, made := madeNumber(next, s.rows, why)
 				return s.add(s.rows, off, n, made)
 			})
-			s.end(f.obj.Size())
+			s.end(size)
+			err = errors.Join(err, s.text.check(f.csv.dialect.text))
 		} else {
 			for range f.parquet.rows {
 				n, made := madeNumber(next, s.rows, goodKey)
@@ -279,6 +296,7 @@ func concat(parts []stretch) (stretch, error) {
 			s.last = p.last
 		}
 		s.rows += p.rows
+		s.text = p.text
 		s.runs = appendRuns(s.runs, p.runs)
 	}
 	return s, nil
@@ -332,7 +350,7 @@ func (d *Dataset) assemble(whole []stretch, digests []string) (job.Survey, error
 			before = f
 		}
 		index := len(s.Files)
-		s.Files = append(s.Files, job.InputFile{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: w.rows, SHA256: digests[i]})
+		s.Files = append(s.Files, job.InputFile{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: w.rows, SHA256: digests[i], Broken: w.text.bytes})
 		segments := s.Segments[f.month]
 		for _, r := range w.runs {
 			r.File = index
