@@ -397,7 +397,7 @@ func TestAPublishingThatFailsIsTakenUpAgainI4(t *testing.T) {
 			h.waitState(job.Published)
 			h.version()
 			h.close()
-			if step > tasksEach+3 {
+			if step > tasksEach+4+2 { // files; the manifest, created, written, committed and adopted; _SUCCESS and pointer
 				if faulty.Load().Fired() {
 					t.Errorf("publishing takes %d steps or more", step)
 				}

@@ -1,12 +1,12 @@
 package coordinator
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -43,7 +43,22 @@ func (m memory) Open(_ context.Context, name string) (store.Object, error) {
 	return object{strings.NewReader(string(data))}, err
 }
 
-func (m memory) Create(context.Context, string) (store.Writer, error) { return nil, io.ErrClosedPipe }
+func (m memory) Create(_ context.Context, name string) (store.Writer, error) {
+	if _, ok := m.objects[name]; ok {
+		return nil, fmt.Errorf("%s: %w", name, store.ErrExist)
+	}
+	return &upload{to: m, name: name}, nil
+}
+
+// upload is no object before it is committed.
+type upload struct {
+	bytes.Buffer
+	to   memory
+	name string
+}
+
+func (u *upload) Commit() error { return u.to.Put(context.Background(), u.name, u.Bytes()) }
+func (u *upload) Close() error  { return nil }
 
 func (m memory) Put(_ context.Context, name string, data []byte) error {
 	if _, ok := m.objects[name]; ok {
