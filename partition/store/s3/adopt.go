@@ -28,7 +28,7 @@ func (s *Store) Adopt(ctx context.Context, from, to string) error {
 	if err := s.prove(ctx); err != nil {
 		return explain("adopt "+from+" as", to, err)
 	}
-	f, err := s.client.head(ctx, source)
+	f, err := s.client.find(ctx, source)
 	if err != nil {
 		return explain("open", from, err)
 	}

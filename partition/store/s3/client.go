@@ -36,9 +36,11 @@ type Options struct {
 	// Pause bounds the first wait between two attempts; each further one may be
 	// twice as long, up to 100 times this. 100 ms when 0.
 	Pause time.Duration
-	// Patience is how long one attempt may take beside the time its bytes take, at
-	// 128 KiB a second; 20 s when 0.
+	// Patience is how long one attempt may take beside the time its bytes take; 20 s
+	// when 0.
 	Patience time.Duration
+	// Pace is how many bytes a second are the least; 128 KiB when 0.
+	Pace int64
 	// PartBytes is the size of the parts of large objects: 8 MiB when 0, and at least
 	// 5 MiB, S3's minimum. An object has at most 10,000 of them.
 	PartBytes int
@@ -86,6 +88,7 @@ func NewClient(o Options) (*Client, error) {
 	o.Attempts = fallback(o.Attempts, 8)
 	o.Pause = fallback(o.Pause, 100*time.Millisecond)
 	o.Patience = fallback(o.Patience, 20*time.Second)
+	o.Pace = fallback(o.Pace, 128<<10)
 	o.PartBytes = fallback(o.PartBytes, 8<<20)
 	o.CopyBytes = fallback(o.CopyBytes, 512<<20)
 	o.CacheBytes = fallback(o.CacheBytes, 128<<20)
@@ -150,8 +153,8 @@ func (c *Client) once(ctx context.Context, r request, read func(*http.Response) 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	bytesOnTheWay := int64(len(r.body)) + r.expect
-	ctx, cancel := context.WithTimeout(ctx, c.Patience+time.Duration(bytesOnTheWay)*time.Second/(128<<10))
+	travel := time.Duration(float64(int64(len(r.body))+r.expect) / float64(c.Pace) * float64(time.Second))
+	ctx, cancel := context.WithTimeout(ctx, c.Patience+travel)
 	defer cancel()
 	signed, err := c.sign(ctx, r)
 	if err != nil {

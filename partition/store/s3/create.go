@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"rescore/partition/failpoint"
 	"rescore/partition/store"
@@ -108,7 +109,6 @@ func (w *writer) flush() error {
 			w.parts = append(w.parts, p)
 		} else if w.failed == nil {
 			w.failed = err
-			w.cancel(err) // the other parts are no use
 		}
 		w.slots <- data // there is always room: every part sent took one out
 	})
@@ -170,10 +170,13 @@ func (w *writer) Close() error {
 	return explain("abandon", w.name, w.abandon())
 }
 
-// abandon stops what is on its way and takes back what was sent.
+// abandon takes back what was sent. Parts on their way may arrive first: a server can
+// keep one that comes after the upload was taken back.
 func (w *writer) abandon() error {
-	w.cancel(store.ErrAbandoned)
+	late := time.AfterFunc(abortPatience, func() { w.cancel(store.ErrAbandoned) })
 	w.under.Wait()
+	late.Stop()
+	w.cancel(store.ErrAbandoned)
 	w.buffer = nil
 	if w.upload == nil {
 		return nil

@@ -82,9 +82,11 @@ func status(err error) (int, string) {
 	return 0, ""
 }
 
+// absent reports whether there is no object. The answer to HEAD has no body that
+// could say what it is that was not found.
 func absent(err error) bool {
 	code, word := status(err)
-	return code == http.StatusNotFound && word != "NoSuchBucket" && word != "NoSuchUpload"
+	return code == http.StatusNotFound && (word == "NoSuchKey" || word == "")
 }
 
 // taken reports whether a conditional request was refused because the object exists.
@@ -140,6 +142,10 @@ func explain(doing, name string, err error) error {
 			sentinel = store.ErrNotExist
 		case taken(err):
 			sentinel = store.ErrExist
+		case a.Code == "NoSuchUpload":
+			sentinel = store.ErrAbandoned
+		case a.Code == "InvalidPart", a.Code == "InvalidPartOrder":
+			sentinel = store.ErrCorrupt
 		case a.Code == "QuotaExceeded", a.Code == "XMinioStorageFull", a.Code == "StorageFull", a.Status == http.StatusInsufficientStorage:
 			sentinel = store.ErrNoSpace
 		case a.Code == "RequestTimeTooSkewed":

@@ -42,6 +42,20 @@ func (c *Client) head(ctx context.Context, key string) (f facts, err error) {
 	return f, err
 }
 
+// find is head of an object that should be there: when it is not, it asks once more,
+// in the way that is answered with a reason, which may be the bucket or the user.
+func (c *Client) find(ctx context.Context, key string) (facts, error) {
+	f, err := c.head(ctx, key)
+	if !absent(err) {
+		return f, err
+	}
+	why := c.do(ctx, request{method: "GET", key: key, header: http.Header{"Range": {"bytes=0-0"}}}, nil)
+	if why == nil {
+		why = err
+	}
+	return f, why
+}
+
 func factsOf(r *http.Response) (facts, error) {
 	f := facts{etag: r.Header.Get("Etag"), attempt: r.Header.Get(attemptHeader), sum: r.Header.Get(sumHeader)}
 	size, err := strconv.ParseInt(r.Header.Get("Content-Length"), 10, 64)

@@ -18,7 +18,7 @@ func (s *Store) Open(ctx context.Context, name string) (store.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.client.head(ctx, key)
+	f, err := s.client.find(ctx, key)
 	if err != nil {
 		return nil, explain("open", name, err)
 	}
