@@ -3,6 +3,7 @@ package sink
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // Dictionary codes are stored as Parquet's hybrid of runs: a header of one number,
@@ -26,36 +27,37 @@ func repeatMin(width int) int {
 	return 3/width + 1
 }
 
-// appendCodes8 appends codes below 1<<width, which is 8 at most.
+// appendCodes8 appends codes below 1<<width, which is 8 at most: pageRows of them at
+// most.
 func appendCodes8(dst []byte, codes []uint8, width int) []byte {
 	whole := len(codes) / 8
 	least := repeatMin(width)
+	var masks [pageRows / 8 / 64]uint64
+	uniform(masks[:], codes)
 	from := 0 // groups from here on are not written yet
 	for i := 0; i < whole; {
-		x := binary.LittleEndian.Uint64(codes[8*i:])
-		if x != x&0xff*ones8 {
-			i++
+		if left := masks[i/64] >> (i % 64); left&1 == 0 {
+			if left == 0 {
+				i = (i/64 + 1) * 64
+			} else {
+				i += bits.TrailingZeros64(left)
+			}
 			continue
 		}
-		n := 1
-		for i+n < whole && binary.LittleEndian.Uint64(codes[8*(i+n):]) == x {
+		code, n := codes[8*i], 1
+		for i+n < whole && masks[(i+n)/64]>>((i+n)%64)&1 != 0 && codes[8*(i+n)] == code {
 			n++
 		}
 		rows := 8 * n
-		if i+n == whole {
-			for 8*i+rows < len(codes) && codes[8*i+rows] == uint8(x) {
-				rows++
-			}
-			if 8*i+rows < len(codes) {
-				rows = 8 * n
-			}
+		if i+n == whole && uniformTail(codes[8*whole:], code) {
+			rows = len(codes) - 8*i
 		}
 		if n < least && rows < len(codes) {
 			i += n
 			continue
 		}
 		dst = appendBits8(dst, codes[8*from:8*i], width)
-		dst = append(binary.AppendUvarint(dst, uint64(rows)<<1), uint8(x))
+		dst = append(binary.AppendUvarint(dst, uint64(rows)<<1), code)
 		i += n
 		from = i
 		if rows > 8*n {
@@ -63,6 +65,16 @@ func appendCodes8(dst []byte, codes []uint8, width int) []byte {
 		}
 	}
 	return appendBits8(dst, codes[8*from:], width)
+}
+
+// uniformTail reports whether all of fewer than eight codes are one.
+func uniformTail(tail []uint8, code uint8) bool {
+	for _, c := range tail {
+		if c != code {
+			return false
+		}
+	}
+	return true
 }
 
 // ones8 has a one in every byte.
@@ -78,6 +90,10 @@ func appendBits8(dst []byte, codes []uint8, width int) []byte {
 	dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
 	at := len(dst)
 	dst = grown(dst, groups*width+8)
+	if n := len(codes) / 8; chosen == avx512 && n > 0 {
+		pack512(&dst[at], &codes[0], (1<<width-1)*ones8, width, n)
+		codes, at = codes[8*n:], at+n*width
+	}
 	one, two, four := uint(8-width)&63, uint(16-2*width)&63, uint(4*width)&63
 	for ; len(codes) >= 8; codes = codes[8:] {
 		x := binary.LittleEndian.Uint64(codes)
@@ -161,7 +177,7 @@ func grown(b []byte, n int) []byte {
 }
 
 // slack is how many bytes behind a page must be there to be read, whatever they hold.
-const slack = 8
+const slack = 64
 
 // readCodes takes runs of codes of a page apart: exactly len(codes) of them, which
 // are to be all there is. Codes are below 1<<width and, of 8 bits at most when C is
@@ -217,6 +233,9 @@ func readCodes[C uint8 | uint16](codes []C, page []byte, width int) error {
 // bits8 takes codes of 8 bits at most apart.
 func bits8(codes []uint8, page []byte, width int) {
 	page = page[: len(page)+slack : len(page)+slack]
+	if n := unpack(codes, page, width); n > 0 {
+		codes, page = codes[n:], page[n*width/8:]
+	}
 	w := uint(width) & 63
 	half := uint64(1)<<(4*w) - 1
 	pair := (uint64(1)<<(2*w) - 1) * 0x0000000100000001
@@ -244,6 +263,9 @@ func spread8(x uint64, w uint, half, pair, each uint64) uint64 {
 // bits16 takes codes of 16 bits at most apart.
 func bits16(codes []uint16, page []byte, width int) {
 	page = page[: len(page)+slack : len(page)+slack]
+	if n := unpack(codes, page, width); n > 0 {
+		codes, page = codes[n:], page[n*width/8:]
+	}
 	mask := uint64(1)<<width - 1
 	for at := 0; len(codes) > 0; at += 4 * width {
 		// Four codes begin at a byte or within one, and take 64 bits more at the most:

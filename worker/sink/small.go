@@ -1,7 +1,6 @@
 package sink
 
 import (
-	"encoding/binary"
 	"fmt"
 	"unsafe"
 
@@ -17,10 +16,10 @@ type small[T uint8 | int8] struct {
 	values []T
 	typ    arrow.DataType
 	seen   seen
-	noted  int       // values from here on are not in seen
-	table  [1 << 8]T // of a chunk that is read: its dictionary
-	known  int       // how many entries that has
-	dense  bool      // whether they are 0, 1, 2 …
+	noted  int           // values from here on are not in seen
+	table  [1 << 8]uint8 // of a chunk that is read: its dictionary
+	known  int           // how many entries that has
+	dense  bool          // whether they are 0, 1, 2 …
 }
 
 func (c *small[T]) take(data arrow.ArrayData, from, to int) {
@@ -89,9 +88,7 @@ func (c *small[T]) encode(k *chunk) error {
 		page := values[:min(pageRows, len(values))]
 		if !dense {
 			coded := k.codes8[:len(page)]
-			for i, v := range page {
-				coded[i] = codes[v]
-			}
+			lookup(coded, page, &codes)
 			page = coded
 		}
 		if err := k.writeCodes8(page); err != nil {
@@ -114,7 +111,7 @@ func (c *small[T]) dictionary(r *pageReader, n int) error {
 		if int32(T(v)) != v {
 			return errBits
 		}
-		c.table[i] = T(v)
+		c.table[i] = uint8(v)
 		c.dense = c.dense && int(v) == i
 	}
 	return nil
@@ -131,41 +128,13 @@ func (c *small[T]) decode(r *pageReader, encoding format.Encoding, n int) error 
 		return err
 	}
 	if !c.dense {
-		for i, code := range values {
-			added[i] = c.table[code]
-		}
+		lookup(values, values, &c.table)
 	}
 	return nil
 }
 
 // errBits is said of a value that does not fit its column.
 var errBits = fmt.Errorf("%w: more bits than its type has", ErrValue)
-
-// seen says of every byte whether it occurs.
-type seen [1 << 8]uint8
-
-// note marks the values that occur. Most columns are mostly one value.
-func (s *seen) note(values []uint8) {
-	if len(values) == 0 {
-		return
-	}
-	s[values[0]] = 1
-	last := uint64(values[0]) * ones8
-	for ; len(values) >= 8; values = values[8:] {
-		x := binary.LittleEndian.Uint64(values)
-		if x == last {
-			continue
-		}
-		last = x
-		for range 8 {
-			s[uint8(x)] = 1
-			x >>= 8
-		}
-	}
-	for _, v := range values {
-		s[v] = 1
-	}
-}
 
 // count8 adds how often each byte occurs. A processor that adds to one counter
 // again and again waits for itself: equal neighbours are added at once, others go to

@@ -13,7 +13,7 @@ func processors() []processor {
 	if x.HasAVX2 {
 		list = append(list, avx2)
 	}
-	if x.HasAVX512F && x.HasAVX512DQ {
+	if x.HasAVX512F && x.HasAVX512DQ && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512VBMI && x.HasBMI2 {
 		list = append(list, avx512)
 	}
 	return list

@@ -11,3 +11,13 @@ func processors() []processor { return []processor{scalar} }
 func weigh(int, *uint64, unsafe.Pointer, uint64, int) {}
 
 func mix(*[2][8]uint64, *uint64, int) {}
+
+func uniform512(*uint64, *uint8, int) {}
+
+func pack512(*uint8, *uint8, uint64, int, int) {}
+
+func unpack512(unsafe.Pointer, *uint8, *spreading, int) {}
+
+func lookup512(_, _ *uint8, _ *[1 << 8]uint8, _ int) {}
+
+func note512(*[4][64]uint8, *uint8, int) uint64 { return 0 }

@@ -1,0 +1,121 @@
+package sink
+
+import (
+	"encoding/binary"
+	"unsafe"
+)
+
+// uniform notes, for 64 groups of eight codes a word, which groups hold one code
+// only. Masks has a bit for every whole group.
+func uniform(masks []uint64, codes []uint8) {
+	whole := len(codes) / 8
+	done := 0
+	if n := whole / 64; chosen == avx512 && n > 0 {
+		uniform512(&masks[0], &codes[0], n)
+		done = 64 * n
+	}
+	if done < whole {
+		masks[done/64] = 0
+	}
+	for i := done; i < whole; i++ {
+		if i%64 == 0 {
+			masks[i/64] = 0
+		}
+		if x := binary.LittleEndian.Uint64(codes[8*i:]); x == x&0xff*ones8 {
+			masks[i/64] |= 1 << (i % 64)
+		}
+	}
+}
+
+// spreading is how packed codes become bytes, or pairs of them, 64 bytes at a time.
+type spreading struct {
+	bytes, shifts, mask [64]uint8
+	stride              int // bytes of packed codes
+}
+
+// spreadings are by bytes of a code as it is unpacked, 1 or 2, less 1, and by width.
+var spreadings = func() (all [2][codeBitsMax + 1]spreading) {
+	for size := 1; size <= 2; size++ {
+		for width := 1; width <= 8*size; width++ {
+			s := &all[size-1][width]
+			s.stride = 64 / size * width / 8
+			code := uint16(1)<<width - 1
+			for i := range 64 {
+				eight := i / 8                   // of bytes that come from the same word
+				from := eight * 8 / size * width // bit where its codes begin
+				s.bytes[i] = uint8(from/8 + i%8)
+				part := i % size
+				s.shifts[i] = uint8(from%8 + i%8/size*width + 8*part)
+				s.mask[i] = uint8(code >> (8 * part))
+			}
+		}
+	}
+	return all
+}()
+
+// lookup makes of each byte its entry of the table; dst may be src.
+func lookup(dst, src []uint8, table *[1 << 8]uint8) {
+	dst = dst[:len(src)]
+	if n := len(src) / 64; chosen == avx512 && n > 0 {
+		lookup512(&dst[0], &src[0], table, n)
+		dst, src = dst[64*n:], src[64*n:]
+	}
+	for i, v := range src {
+		dst[i] = table[v]
+	}
+}
+
+// seen says of every byte whether it occurs.
+type seen [1 << 8]uint8
+
+// note marks the values that occur.
+func (s *seen) note(values []uint8) {
+	if n := len(values) / 64; chosen == avx512 && n > 0 {
+		var found [4][64]uint8
+		if others := note512(&found, &values[0], n); others < 2 {
+			for high, bits := range found {
+				var all uint8
+				for _, b := range bits {
+					all |= b
+				}
+				for low := range 8 {
+					s[8*high+low] |= all >> low & 1
+				}
+			}
+			s[1<<8-1] |= uint8(others)
+			values = values[64*n:]
+		}
+	}
+	if len(values) == 0 {
+		return
+	}
+	// Most columns are mostly one value.
+	s[values[0]] = 1
+	last := uint64(values[0]) * ones8
+	for ; len(values) >= 8; values = values[8:] {
+		x := binary.LittleEndian.Uint64(values)
+		if x == last {
+			continue
+		}
+		last = x
+		for range 8 {
+			s[uint8(x)] = 1
+			x >>= 8
+		}
+	}
+	for _, v := range values {
+		s[v] = 1
+	}
+}
+
+// unpack takes codes of a byte, or two, apart: as many as make up whole blocks of 64
+// bytes. It returns how many.
+func unpack[C uint8 | uint16](codes []C, page []byte, width int) int {
+	size := int(unsafe.Sizeof(C(0)))
+	n := len(codes) * size / 64
+	if chosen != avx512 || n == 0 {
+		return 0
+	}
+	unpack512(unsafe.Pointer(&codes[0]), &page[0], &spreadings[size-1][width], n)
+	return n * 64 / size
+}
