@@ -28,20 +28,39 @@ const pageRowsMax = 1 << 25
 // data pages and dictionary pages alike.
 const plainDictionary = format.PlainDictionary //nolint:staticcheck // deprecated for those who write
 
-// windowBytes is how much of a column chunk is read at once.
-const windowBytes = 64 << 10
+// A column chunk is read a page at a time, or several small ones: what is read is in the
+// cache when it is decoded. Stores that are far read ahead of that themselves.
+const (
+	windowMin  = 16 << 10
+	windowMax  = 1 << 20
+	headerSize = 128 // and few headers have more
+)
 
 // window is a piece of a file, read ahead.
 type window struct {
-	obj store.Object
-	off int64
-	buf []byte
+	obj   store.Object
+	off   int64
+	buf   []byte
+	ahead int // how much to read
+}
+
+// expect says how large a page was: the next one should fit in what is read.
+func (w *window) expect(page int64) {
+	w.ahead = int(min(max(page+page/8+256, windowMin), windowMax))
+}
+
+// pass says that a page was passed over, as the next one may be: of large ones, the
+// headers are read and little else.
+func (w *window) pass(page int64) {
+	if page > windowMin/4 {
+		w.ahead = headerSize
+	}
 }
 
 // at returns n bytes from off, reading ahead but never past end.
 func (w *window) at(off int64, n int, end int64) ([]byte, error) {
 	if off < w.off || off+int64(n) > w.off+int64(len(w.buf)) {
-		size := int(min(max(int64(n), windowBytes), end-off))
+		size := int(min(int64(max(n, w.ahead)), end-off))
 		if n > size {
 			return nil, corrupt("a page reaches past the end of its column at byte %d", end)
 		}
@@ -120,6 +139,7 @@ func (p *pages) open(obj store.Object, c chunk) {
 	if p.win.obj != obj {
 		p.win.obj, p.win.buf = obj, p.win.buf[:0]
 	}
+	p.win.expect(0)
 	p.chunk, p.off, p.left = c, c.first, c.rows
 	p.hasDict = false
 	p.rows, p.set, p.pos, p.dense, p.levels = 0, 0, 0, 0, nil
@@ -127,7 +147,7 @@ func (p *pages) open(obj store.Object, c chunk) {
 
 // header reads the page header at off and returns where its body starts.
 func (p *pages) header() (h *pageHeader, body int64, err error) {
-	for n := 128; ; n *= 8 {
+	for n := headerSize; ; n *= 8 {
 		n = int(min(int64(n), p.chunk.end-p.off))
 		b, err := p.win.at(p.off, n, p.chunk.end)
 		if err != nil {
@@ -161,6 +181,7 @@ func (p *pages) next(skip *int64) error {
 		}
 		page := p.off
 		p.off = body + int64(h.packed)
+		p.win.expect(p.off - page)
 		var shape *pageShape
 		switch {
 		case h.kind == format.DictionaryPage && h.dict.given():
@@ -194,6 +215,7 @@ func (p *pages) next(skip *int64) error {
 		}
 		if *skip >= int64(rows) {
 			*skip -= int64(rows)
+			p.win.pass(p.off - page)
 			continue
 		}
 		if err := p.readData(h, shape, body, int(rows)); err != nil {
