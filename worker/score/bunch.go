@@ -153,20 +153,3 @@ func (b *bunches) add(p *bunch) {
 	}
 	b.trees, b.credit = append(b.trees, uint32(len(p.trees))), append(b.credit, credit)
 }
-
-// deal writes the codes that stand in slots, in the order of f.kept's rows, in their
-// own.
-func deal(code []uint16, slots *[blockRows]uint16) {
-	var all [blockRows]uint16
-	for i := range blockRows / bitsOfByte {
-		// Slot 64s+16c+d has row 32d+8c+s.
-		from := (*[blockRows - 63]uint16)(slots[i&3<<4|i>>2:])
-		to := (*[bitsOfByte]uint16)(all[bitsOfByte*i:])
-		for s := range to {
-			to[s] = from[64*s]
-		}
-	}
-	copy(code, all[:])
-}
-
-const bitsOfByte = 8

@@ -12,7 +12,13 @@ func credit512(sum *int32, leaf *uint8, trees, at *uint32, class *[bunchLeaves]u
 //go:noescape
 func largest512(code *[Reasons][blockRows]uint16, sums *int32, feature *uint16, columns int)
 
-// bunchAVX512 finds the reasons of the rows whose leaves a forest kept.
+// deal512 puts codes that stand in slots in the order of their rows: slot 64s+16c+d has
+// row 32d+8c+s.
+//
+//go:noescape
+func deal512(code, slots *[blockRows]uint16)
+
+// bunchAVX512 writes the reasons of the rows whose leaves a forest kept.
 func bunchAVX512(code *[Reasons][blockRows]uint16, r *credits) {
 	if len(r.feature) == 0 {
 		*code = [Reasons][blockRows]uint16{}
@@ -29,5 +35,8 @@ func bunchAVX512(code *[Reasons][blockRows]uint16, r *credits) {
 			credit512(&sum[0], leaf, &b.trees[0], &b.leaf[0], &b.class[0], &b.credit[0], len(b.trees))
 		}
 	}
-	largest512(code, &r.sums[0], &r.feature[0], len(r.feature))
+	largest512(r.slots, &r.sums[0], &r.feature[0], len(r.feature))
+	for k := range code {
+		deal512(&code[k], &r.slots[k])
+	}
 }

@@ -172,3 +172,58 @@ column:
 	JNZ  rows
 	VZEROUPPER
 	RET
+
+// PAIRS interleaves words, or dwords or qwords, of a and b: the lower halves of each
+// 16 bytes, and the upper ones.
+#define PAIRS(low, high, a, b, x, y) \
+	low  b, a, x \
+	high b, a, y
+
+// ROWS stores the eight words of a row in each half of x, of slots i and i+8.
+#define ROWS(x, y, i) \
+	VMOVDQU y, (64*i)(DI)              \
+	VEXTRACTI128 $1, x, (64*i+512)(DI)
+
+// func deal512(code, slots *[512]uint16)
+//
+// deal. Eight vectors of 16 slots, 64 slots apart, are 16 times eight rows.
+TEXT ·deal512(SB), NOSPLIT, $0-16
+	MOVQ code+0(FP), DI
+	MOVQ slots+8(FP), SI
+	MOVQ $4, CX
+
+quarter:
+	VMOVDQU 0(SI), Y0
+	VMOVDQU 128(SI), Y1
+	VMOVDQU 256(SI), Y2
+	VMOVDQU 384(SI), Y3
+	VMOVDQU 512(SI), Y4
+	VMOVDQU 640(SI), Y5
+	VMOVDQU 768(SI), Y6
+	VMOVDQU 896(SI), Y7
+	PAIRS(VPUNPCKLWD, VPUNPCKHWD, Y0, Y1, Y8, Y9)
+	PAIRS(VPUNPCKLWD, VPUNPCKHWD, Y2, Y3, Y10, Y11)
+	PAIRS(VPUNPCKLWD, VPUNPCKHWD, Y4, Y5, Y12, Y13)
+	PAIRS(VPUNPCKLWD, VPUNPCKHWD, Y6, Y7, Y14, Y15)
+	PAIRS(VPUNPCKLDQ, VPUNPCKHDQ, Y8, Y10, Y0, Y1)
+	PAIRS(VPUNPCKLDQ, VPUNPCKHDQ, Y9, Y11, Y2, Y3)
+	PAIRS(VPUNPCKLDQ, VPUNPCKHDQ, Y12, Y14, Y4, Y5)
+	PAIRS(VPUNPCKLDQ, VPUNPCKHDQ, Y13, Y15, Y6, Y7)
+	PAIRS(VPUNPCKLQDQ, VPUNPCKHQDQ, Y0, Y4, Y8, Y9)
+	PAIRS(VPUNPCKLQDQ, VPUNPCKHQDQ, Y1, Y5, Y10, Y11)
+	PAIRS(VPUNPCKLQDQ, VPUNPCKHQDQ, Y2, Y6, Y12, Y13)
+	PAIRS(VPUNPCKLQDQ, VPUNPCKHQDQ, Y3, Y7, Y14, Y15)
+	ROWS(Y8, X8, 0)
+	ROWS(Y9, X9, 1)
+	ROWS(Y10, X10, 2)
+	ROWS(Y11, X11, 3)
+	ROWS(Y12, X12, 4)
+	ROWS(Y13, X13, 5)
+	ROWS(Y14, X14, 6)
+	ROWS(Y15, X15, 7)
+	ADDQ $32, SI
+	ADDQ $16, DI
+	DECQ CX
+	JNZ  quarter
+	VZEROUPPER
+	RET

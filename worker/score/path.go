@@ -22,7 +22,7 @@ type path struct {
 	// of each tree. Width is a multiple of 16. It is nil where lists are faster
 	// (reason.go).
 	credit func(sums []int32, leaf [][blockRows]uint8, table *[grouped]*int32, width int)
-	// bunch writes the reasons of the rows whose leaves sum kept, in slots (bunch.go).
+	// bunch writes the reasons of the rows whose leaves sum kept (bunch.go).
 	// It is nil where sum keeps none.
 	bunch func(code *[Reasons][blockRows]uint16, r *credits)
 }

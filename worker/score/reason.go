@@ -10,6 +10,7 @@ import (
 
 	"rescore/worker/attribution"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 	"rescore/worker/model"
 )
 
@@ -42,6 +43,7 @@ type explainer struct {
 	walk   *attribution.Path
 	row    []float64 // of columns
 	shares []float64 // of features
+	known  lane.Mask // rows that the model does not refuse
 }
 
 // newExplainer returns nil when nothing is to be explained.
@@ -81,9 +83,14 @@ func (x *explainer) explain(in, out []kernel.Vector, first int, scores []float64
 	} else {
 		x.walkRows(in, first, &code)
 	}
-	for i, score := range scores {
-		if method[i] = ByPath; score != score {
-			code[0][i], code[1][i], code[2][i], method[i] = 0, 0, 0, Unexplained
+	lane.Known(&x.known, scores)
+	lane.Flag(method, &x.known) // ByPath is 1, and Unexplained 0
+	if x.known.Count(n) == n {
+		return
+	}
+	for i, by := range method {
+		if by == Unexplained {
+			code[0][i], code[1][i], code[2][i] = 0, 0, 0
 		}
 	}
 }
@@ -153,8 +160,9 @@ type credits struct {
 	tables [grouped]*int32 // those of a group of trees
 	sums   []int32         // blockRows rows of width; of bunches: by column, rows in slots
 
-	bunches []bunches // of each column; nil where lists or tables are used
-	slots   *[Reasons][blockRows]uint16
+	bunches []bunches                   // of each column; nil where lists or tables are used
+	codes   *[Reasons][blockRows]uint16 // by row
+	slots   *[Reasons][blockRows]uint16 // by slot
 }
 
 // credit is an item of a leaf's list.
@@ -188,7 +196,8 @@ func newCredits(f *forest, e *model.Ensemble, by *attribution.Path) (*credits, e
 	}
 	if r.bunches != nil {
 		f.kept = make([][blockRows]uint8, len(f.trees))
-		r.sums, r.slots = make([]int32, blockRows*len(r.feature)), new([Reasons][blockRows]uint16)
+		r.sums = make([]int32, blockRows*len(r.feature))
+		r.codes, r.slots = new([Reasons][blockRows]uint16), new([Reasons][blockRows]uint16)
 		return r, nil
 	}
 	if leaves := len(r.start) - 1; f.path.credit != nil && leaves <= creditsMax/r.width {
@@ -256,9 +265,9 @@ func units(change, unit float64) int32 {
 // raise the score, the others are 0.
 func (r *credits) explain(code *[Reasons][]uint16) {
 	if r.bunches != nil {
-		r.forest.path.bunch(r.slots, r)
+		r.forest.path.bunch(r.codes, r)
 		for k := range code {
-			deal(code[k], &r.slots[k])
+			copy(code[k], r.codes[k][:])
 		}
 		return
 	}
