@@ -153,16 +153,26 @@ func (s *stream) fill(first, n int, drop []job.Reason, b *Batch) error {
 			s.r.fault(e, int(e.at), file, row, drop, b)
 		})
 	}
-	want := s.rowOf[first : first+n]
+	return s.join(s.rowOf[first:first+n], drop, b)
+}
+
+// join brings the rows of the month that want names into the outputs, stretch by
+// stretch: most rows that follow each other do so in every month. The others are null.
+func (s *stream) join(want []int32, drop []job.Reason, b *Batch) error {
 	last := int32(-1)
-	for i, row := range want {
-		if row < 0 {
-			for _, v := range s.out {
-				v.setNull(i)
+	for i := 0; i < len(want); {
+		n := 1
+		if want[i] < 0 {
+			for i+n < len(want) && want[i+n] < 0 {
+				n++
 			}
-			continue
+			for _, v := range s.out {
+				v.lack(i, n)
+			}
+		} else {
+			last = want[i]
 		}
-		last = row
+		i += n
 	}
 	next := 0 // row of the batch
 	for s.at <= last {
@@ -175,7 +185,7 @@ func (s *stream) fill(first, n int, drop []job.Reason, b *Batch) error {
 			back[i] = -1
 		}
 		from := next
-		for next < n && (want[next] < 0 || want[next] < s.at+int32(k)) {
+		for next < len(want) && (want[next] < 0 || want[next] < s.at+int32(k)) {
 			if want[next] >= 0 {
 				back[want[next]-s.at] = int32(next)
 			}
@@ -189,12 +199,17 @@ func (s *stream) fill(first, n int, drop []job.Reason, b *Batch) error {
 		if err != nil {
 			return err
 		}
-		for c, v := range s.out {
-			for i := from; i < next; i++ {
-				if want[i] >= 0 {
-					v.gather(i, s.scratch[c], int(want[i]-s.at))
+		for i := from; i < next; {
+			n := 1
+			if row := want[i]; row >= 0 {
+				for i+n < next && want[i+n] == row+int32(n) {
+					n++
+				}
+				for c, v := range s.out {
+					v.join(i, s.scratch[c], int(row-s.at), n)
 				}
 			}
+			i += n
 		}
 		s.at += int32(k)
 	}

@@ -181,22 +181,24 @@ func (v *vector) array(n int) arrow.Array {
 	return a
 }
 
-// gather copies row j of from, a vector of the same type, to row i.
-func (v *vector) gather(i int, from *vector, j int) {
-	if from.nulls && !bit(from.valid.Bytes(), j) {
-		v.setNull(i)
+// join copies n rows from row j on of from, a vector of the same type, to row i on.
+func (v *vector) join(i int, from *vector, j, n int) {
+	w := v.width
+	copy(unsafe.Slice(v.base, v.rows*w)[i*w:(i+n)*w], unsafe.Slice(from.base, from.rows*w)[j*w:])
+	if from.nulls && countBits(from.valid.Bytes(), j, n) < n {
+		copyBits(v.bitmap(), i, from.valid.Bytes(), j, n)
+	}
+}
+
+// lack makes n rows from row i on null.
+func (v *vector) lack(i, n int) {
+	if v.nan {
+		flood(lanes[float64](v)[i:i+n], nan)
 		return
 	}
-	switch v.width {
-	case 1:
-		lanes[uint8](v)[i] = lanes[uint8](from)[j]
-	case 2:
-		lanes[int16](v)[i] = lanes[int16](from)[j]
-	case 4:
-		lanes[uint32](v)[i] = lanes[uint32](from)[j]
-	default:
-		lanes[uint64](v)[i] = lanes[uint64](from)[j]
-	}
+	w := v.width
+	clear(unsafe.Slice(v.base, v.rows*w)[i*w : (i+n)*w])
+	setBits(v.bitmap(), i, n, false)
 }
 
 // invalidate makes null those of n rows from at on whose bit of words is clear. Their
