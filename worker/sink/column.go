@@ -16,6 +16,8 @@ import (
 type column interface {
 	// take appends rows from to to-1 of an Arrow array of the column's type.
 	take(data arrow.ArrayData, from, to int)
+	// note looks at the rows taken since, while they are near the processor.
+	note()
 	reset()
 	// weigh adds k times the values of rows first to first+len(h)-1 to h.
 	weigh(h []uint64, k uint64, first int)
@@ -53,16 +55,20 @@ func room[T any](values []T, n int) (all, added []T) {
 }
 
 // wide is an integer column that the file holds as INT64, delta-coded: numbers
-// grow by little, amounts need few of their bits.
+// grow by little, amounts need few of their bits. One that has a single value in a
+// row group, such as rules of a job that has none, is a dictionary of it.
 type wide[T uint64 | int64] struct {
 	values []T
 	typ    arrow.DataType
 	bounds bool // whether the footer may tell the smallest and largest value
+	table  []T  // of a chunk that is read: its dictionary
 }
 
 func (c *wide[T]) take(data arrow.ArrayData, from, to int) {
 	c.values = append(c.values, arrow.GetValues[T](data, 1)[from:to]...)
 }
+
+func (c *wide[T]) note() {}
 
 func (c *wide[T]) reset() { c.values = c.values[:0] }
 
@@ -79,6 +85,9 @@ func (c *wide[T]) encode(k *chunk) error {
 	if c.bounds {
 		low, high := bounds(values)
 		k.bounds(binary.LittleEndian.AppendUint64(nil, uint64(low)), binary.LittleEndian.AppendUint64(nil, uint64(high)))
+		if low == high {
+			return k.writeOne64(low, len(values))
+		}
 	}
 	for from := 0; from < len(values); from += pageRows {
 		if err := k.writeDelta64(values[from:min(from+pageRows, len(values))]); err != nil {
@@ -88,17 +97,38 @@ func (c *wide[T]) encode(k *chunk) error {
 	return nil
 }
 
-func (c *wide[T]) dictionary(*pageReader, int) error { return errDictionary }
-
-func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
-	if encoding != format.DeltaBinaryPacked {
-		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
-	}
-	values, err := r.delta64(n)
-	for _, v := range values {
-		c.values = append(c.values, T(v))
+func (c *wide[T]) dictionary(r *pageReader, n int) error {
+	dict, err := r.plain64(n)
+	c.table = c.table[:0]
+	for _, v := range dict {
+		c.table = append(c.table, T(v))
 	}
 	return err
+}
+
+func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
+	var added []T
+	switch encoding {
+	case format.DeltaBinaryPacked:
+		values, err := r.delta64(n)
+		if err != nil {
+			return err
+		}
+		c.values, added = room(c.values, n)
+		copy(signed(added), values)
+		return nil
+	case format.RLEDictionary:
+		codes, err := r.codes16(n, len(c.table))
+		if err != nil {
+			return err
+		}
+		c.values, added = room(c.values, n)
+		for i, code := range codes {
+			added[i] = c.table[code]
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 }
 
 // real is a float32 column, stored plain.
@@ -110,6 +140,8 @@ type real struct {
 func (c *real) take(data arrow.ArrayData, from, to int) {
 	c.values = append(c.values, arrow.GetValues[float32](data, 1)[from:to]...)
 }
+
+func (c *real) note() {}
 
 func (c *real) reset() { c.values = c.values[:0] }
 

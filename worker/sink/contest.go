@@ -25,15 +25,15 @@ func releaseContest(list []*contest.Counts) {
 	}
 }
 
-// countContest counts every row, as champion and challengers say: the challengers'
+// countContest counts every row from first on, as champion and challengers say: the challengers'
 // columns stand behind those that every score file has.
-func (g *group) countContest(list []*contest.Counts, scale *contest.Scale) {
+func (g *group) countContest(first int, list []*contest.Counts, scale *contest.Scale) {
 	if len(list) == 0 {
 		return
 	}
 	var champion, challenger [sumBlock]contest.Grade
 	all := g.columns[propensityColumn].(*real).values
-	for from := 0; from < g.rows; from += sumBlock {
+	for from := first; from < g.rows; from += sumBlock {
 		past := min(from+sumBlock, g.rows)
 		scale.Grade(champion[:], all[from:past])
 		for i, counts := range list {

@@ -40,7 +40,7 @@ type encoder struct {
 }
 
 var codecs = map[string]compress.Codec{
-	"":       &zstd.Codec{Level: zstd.SpeedFastest},
+	"":       &parquet.Uncompressed,
 	"zstd":   &zstd.Codec{Level: zstd.SpeedFastest},
 	"snappy": &snappy.Codec{},
 	"none":   &parquet.Uncompressed,
@@ -202,14 +202,35 @@ func (c *chunk) fillUp() bool {
 }
 
 func (c *chunk) writeDictionary() error {
-	c.meta.DictionaryPageOffset = c.out.offset
 	c.page, _ = new(plain.Encoding).EncodeInt32(c.page[:0], c.dict)
+	return c.dictionary(len(c.dict))
+}
+
+// dictionary writes c.page as the dictionary page.
+func (c *chunk) dictionary(entries int) error {
+	c.meta.DictionaryPageOffset = c.out.offset
 	return c.write(format.PageHeader{
 		Type: format.DictionaryPage,
 		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
-			NumValues: int32(len(c.dict)), Encoding: format.Plain, IsSorted: true,
+			NumValues: int32(entries), Encoding: format.Plain, IsSorted: true,
 		}),
 	}, format.Plain)
+}
+
+// writeOne64 writes a column of one value: a dictionary of it, and pages of one run.
+func (c *chunk) writeOne64(value int64, rows int) error {
+	c.page = binary.LittleEndian.AppendUint64(c.page[:0], uint64(value))
+	if err := c.dictionary(1); err != nil {
+		return err
+	}
+	for ; rows > 0; rows -= pageRows {
+		n := min(rows, pageRows)
+		c.page = append(binary.AppendUvarint(append(c.page[:0], 1), uint64(n)<<1), 0)
+		if err := c.data(n, format.RLEDictionary); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // codeBits is the width of a code. A dictionary of one entry still takes a bit,

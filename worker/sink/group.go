@@ -71,8 +71,15 @@ func (g *group) reset() {
 // keys returns the numbers.
 func (g *group) keys() []uint64 { return g.columns[0].(*wide[uint64]).values }
 
-// keySum sums up the numbers.
-func (g *group) keySum() partition.Sum { return sumOf(g.keys()) }
+// note lets columns look at the rows taken since.
+func (g *group) note() {
+	for _, c := range g.columns {
+		c.note()
+	}
+}
+
+// keySum sums up the numbers from a row on.
+func (g *group) keySum(first int) partition.Sum { return sumOf(g.keys()[first:]) }
 
 // record returns the rows as an Arrow record that shares their memory.
 func (g *group) record() arrow.Record {

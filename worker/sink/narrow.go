@@ -19,6 +19,8 @@ func (c *narrow[T]) take(data arrow.ArrayData, from, to int) {
 	c.values = append(c.values, arrow.GetValues[T](data, 1)[from:to]...)
 }
 
+func (c *narrow[T]) note() {}
+
 func (c *narrow[T]) reset() { c.values = c.values[:0] }
 
 func (c *narrow[T]) len() int { return len(c.values) }

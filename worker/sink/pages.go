@@ -212,6 +212,12 @@ func (r *pageReader) plain32(n int) (values []int32, err error) {
 	return exactly(r.ints, n, 0, err)
 }
 
+// plain64 decodes n plain values.
+func (r *pageReader) plain64(n int) (values []int64, err error) {
+	r.amounts, err = new(plain.Encoding).DecodeInt64(r.amounts[:0], r.page)
+	return exactly(r.amounts, n, 0, err)
+}
+
 // delta64 decodes n delta-coded values.
 func (r *pageReader) delta64(n int) (values []int64, err error) {
 	r.amounts, err = new(delta.BinaryPackedEncoding).DecodeInt64(r.amounts[:0], r.page)

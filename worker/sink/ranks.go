@@ -27,16 +27,16 @@ var (
 	tenureColumn                 = scored.find("tenure_class")
 )
 
-// countRanks counts, by what they are ranked by, the rows that are in the base
+// countRanks counts, by what they are ranked by, the rows from first on that are in the base
 // that subscribers are ranked in: eligible, with a bill.
-func (g *group) countRanks(h *ecdf.Histogram, by *ecdf.Ranking) {
-	losses := g.columns[lossColumn].(*wide[int64]).values
-	decisions := g.columns[decisionColumn].(*small[uint8]).values[:len(losses)]
-	bills := g.columns[billColumn].(*wide[int64]).values[:len(losses)]
-	propensities := g.columns[propensityColumn].(*real).values[:len(losses)]
-	scores := g.columns[scoreColumn].(*narrow[uint16]).values[:len(losses)]
-	risks := g.columns[riskColumn].(*small[uint8]).values[:len(losses)]
-	tenures := g.columns[tenureColumn].(*small[uint8]).values[:len(losses)]
+func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
+	losses := g.columns[lossColumn].(*wide[int64]).values[first:]
+	decisions := g.columns[decisionColumn].(*small[uint8]).values[first:][:len(losses)]
+	bills := g.columns[billColumn].(*wide[int64]).values[first:][:len(losses)]
+	propensities := g.columns[propensityColumn].(*real).values[first:][:len(losses)]
+	scores := g.columns[scoreColumn].(*narrow[uint16]).values[first:][:len(losses)]
+	risks := g.columns[riskColumn].(*small[uint8]).values[first:][:len(losses)]
+	tenures := g.columns[tenureColumn].(*small[uint8]).values[first:][:len(losses)]
 	for i, loss := range losses {
 		if !ecdf.Eligible(decisions[i]) {
 			continue

@@ -11,7 +11,7 @@ import (
 // first-level cache while the columns pass by.
 const sumBlock = 1024
 
-// rowSum sums up the hashes of all rows. A row of the score stage has the hash,
+// rowSum sums up the hashes of the rows from first on. A row of the score stage has the hash,
 // modulo 2^64,
 //
 //	h = value(0)·k(0) + value(1)·k(1) + …   over the columns of schema.ScoreWith
@@ -30,10 +30,10 @@ const sumBlock = 1024
 // the stage adds its part to the sum without reading what it does not need. So do
 // the key and schema.Reasons: where the select stage writes them anew, it takes the
 // old ones out of the sum.
-func (g *group) rowSum() partition.Sum {
+func (g *group) rowSum(first int) partition.Sum {
 	var sum partition.Sum
 	for _, terms := range g.layout.sums {
-		for from := 0; from < g.rows; from += sumBlock {
+		for from := first; from < g.rows; from += sumBlock {
 			h := g.sum[:min(sumBlock, g.rows-from)]
 			clear(h)
 			for _, t := range terms {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
 	"path"
 	"reflect"
 	"slices"
@@ -93,7 +92,6 @@ func Select(ctx context.Context, st store.Store, a Attempt, s Selection) (Output
 
 // copied is the part of a published file that was in the score file.
 type copied struct {
-	content string                 // SHA-256 of the bytes before end
 	end     int64                  // where the score file's footer began
 	columns [][]format.ColumnChunk // by row group: of the score file, and those in their place
 	layout  *layout                // of the published file
@@ -130,7 +128,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := f.copyTo(ctx, to, s.Scores); err != nil {
 		return Output{}, err
 	}
-	result := Output{within: a.Range, copied: &copied{content: s.Scores.Content, end: f.end, layout: layoutsOf(a.Challengers).published}}
+	result := Output{within: a.Range, copied: &copied{end: f.end, layout: layoutsOf(a.Challengers).published}}
 	enc := newEncoder(to, codec)
 	if err := f.extend(ctx, enc, s, &result); err != nil {
 		return Output{}, err
@@ -142,6 +140,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := to.commit(); err != nil {
 		return Output{}, err
 	}
+	result.checks = to.checks
 	result.Counts = job.Counts{In: f.meta.NumRows, Scored: f.meta.NumRows}
 	result.Files = []job.File{{
 		Kind: job.FileScores, Path: name, Rows: f.meta.NumRows, Bytes: to.offset,
@@ -172,24 +171,7 @@ func (f *scoreFile) judged(a Attempt, name string) (Attempt, error) {
 // copyTo copies the pages and checks every byte of the file, the footer too,
 // against what the score stage verified.
 func (f *scoreFile) copyTo(ctx context.Context, to *output, want job.File) error {
-	buffer := make([]byte, outputBuffer)
-	piece := func(w io.Writer, from, past int64) error {
-		for from < past {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			n := min(int64(len(buffer)), past-from)
-			if _, err := io.ReadFull(io.NewSectionReader(f.object, from, n), buffer[:n]); err != nil {
-				return fmt.Errorf("%w: %w", ErrDamaged, err)
-			}
-			if _, err := w.Write(buffer[:n]); err != nil {
-				return err
-			}
-			from += n
-		}
-		return nil
-	}
-	if err := piece(to, 0, f.end); err != nil {
+	if err := pieces(ctx, f.object, 0, f.end, to.Write); err != nil {
 		return err
 	}
 	content := hex.EncodeToString(to.hash.Sum(nil))
@@ -197,7 +179,7 @@ func (f *scoreFile) copyTo(ctx context.Context, to *output, want job.File) error
 	if err != nil {
 		return err
 	}
-	if err := piece(whole, f.end, f.object.Size()); err != nil {
+	if err := pieces(ctx, f.object, f.end, f.object.Size(), whole.Write); err != nil {
 		return err
 	}
 	if f.object.Size() != want.Bytes || content != want.Content || hex.EncodeToString(whole.Sum(nil)) != want.SHA256 {
@@ -217,7 +199,7 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 		if err := added.eval(g, s); err != nil {
 			return err
 		}
-		result.Rows = result.Rows.Add(added.rowSum())
+		result.Rows = result.Rows.Add(added.rowSum(0))
 		meta := f.meta.RowGroups[next]
 		next++
 		meta.Columns = append([]format.ColumnChunk(nil), meta.Columns...)
@@ -253,7 +235,7 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 	if err := f.decode(new(reader), g, meta); err != nil {
 		return err
 	}
-	old := g.rowSum()
+	old := g.rowSum(0)
 	var code [3][]uint16
 	for k := range code {
 		code[k] = g.columns[1+k].(*narrow[uint16]).values
@@ -271,7 +253,7 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 		}
 		code[0][at], code[1][at], code[2][at], method[at] = r.Code[0], r.Code[1], r.Code[2], r.Method
 	}
-	result.Rows = result.Rows.Add(g.rowSum()).Sub(old)
+	result.Rows = result.Rows.Add(g.rowSum(0)).Sub(old)
 	result.copied.taken = result.copied.taken.Add(old)
 	anew := format.RowGroup{NumRows: meta.NumRows}
 	if err := enc.writeColumns(&anew, g, 1, new(job.Tally)); err != nil { // their tally is the change
@@ -317,7 +299,7 @@ func (g *group) eval(scores *group, s Selection) error {
 }
 
 // verifySelected reads a published file again: its bytes, those that were copied
-// apart; its footer, which must place the copied columns where the score file did;
+// too, which came from the bytes that the score stage verified; its footer, which must place the copied columns where the score file did;
 // and every value the select stage added, beside its key.
 func (o Output) verifySelected(ctx context.Context, st store.Store, file job.File) error {
 	object, err := st.Open(ctx, file.Path)
@@ -329,12 +311,8 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	if err != nil {
 		return err
 	}
-	whole, before, err := digest(ctx, object, o.copied.end, f.end)
-	if err != nil {
+	if err := o.sameBytes(ctx, object, file); err != nil {
 		return err
-	}
-	if object.Size() != file.Bytes || whole != file.SHA256 || before[0] != o.copied.content || before[1] != file.Content {
-		return fmt.Errorf("%w: SHA-256 or length differs from the one written", ErrDamaged)
 	}
 	if f.layout != o.copied.layout || len(f.meta.RowGroups) != len(o.copied.columns) {
 		return fmt.Errorf("%w: it is not made of the score file it was made of", ErrLayout)
@@ -349,7 +327,7 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	next := 0
 	reasons := f.layout.find(schema.Reasons[0].Name)
 	err = f.groups(ctx, selected, func(g *group) error {
-		rows, sum = rows+int64(g.rows), sum.Add(g.rowSum())
+		rows, sum = rows+int64(g.rows), sum.Add(g.rowSum(0))
 		meta := &f.meta.RowGroups[next]
 		next++
 		if meta.Columns[reasons].MetaData.DataPageOffset < o.copied.end {
@@ -360,7 +338,7 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 		if err := f.decode(new(reader), anew, meta); err != nil {
 			return err
 		}
-		sum = sum.Add(anew.rowSum())
+		sum = sum.Add(anew.rowSum(0))
 		return nil
 	})
 	if err == nil && (rows != o.Counts.Scored || rows != file.Rows || sum.Sub(o.copied.taken) != o.Rows) {

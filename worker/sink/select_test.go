@@ -298,7 +298,7 @@ func TestEveryFlippedBitOfASelectedFileIsFound(t *testing.T) {
 		}
 	}
 	moved := out
-	moved.copied = &copied{content: out.copied.content, end: out.copied.end, columns: slices.Clone(out.copied.columns)}
+	moved.copied = &copied{layout: out.copied.layout, end: out.copied.end, columns: slices.Clone(out.copied.columns)}
 	moved.copied.columns[1] = slices.Clone(moved.copied.columns[1])
 	moved.copied.columns[1][2].MetaData.DataPageOffset++
 	if err := moved.Verify(t.Context(), st); !errors.Is(err, ErrLayout) {

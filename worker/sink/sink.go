@@ -91,7 +91,7 @@ type Attempt struct {
 	Policy       job.Policy // by whose priority the rows of a score file are ranked, and by whose bands challengers are compared
 	Challengers  []string   // whose columns stand beside the champion's
 	Features     []string   // of the model, in its order
-	Compression  string     // zstd (also ""), snappy or none
+	Compression  string     // none (also ""), zstd or snappy
 	rowGroupRows int        // 0: RowGroupRows; tests take fewer
 }
 
@@ -120,6 +120,7 @@ type Sink struct {
 	out     *output
 	enc     *encoder
 	group   *group // rows of the row group being filled
+	counted int    // how many of them are in the result
 	schema  *arrow.Schema
 	ranks   *ecdf.Histogram
 	by      *ecdf.Ranking // that ranks counts
@@ -140,6 +141,7 @@ type Output struct {
 	Tally  job.Tally
 
 	within partition.Range
+	checks checks  // of the score file's bytes
 	copied *copied // of a file that Select made
 }
 
@@ -207,7 +209,11 @@ func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 	}
 	s.result.Counts.In += int64(n)
 	if drop == nil {
-		return s.add(scores, 0, n)
+		if err := s.add(scores, 0, n); err != nil {
+			return err
+		}
+		s.count()
+		return nil
 	}
 	for from := 0; from < n; {
 		if r := drop[from]; r != 0 {
@@ -226,7 +232,23 @@ func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 		}
 		from = to
 	}
+	s.count()
 	return nil
+}
+
+// count adds the rows that were taken since to the result, while they are near the
+// processor.
+func (s *Sink) count() {
+	g, first := s.group, s.counted
+	if s.counted = g.rows; first == g.rows {
+		return
+	}
+	g.note()
+	s.result.Counts.Scored += int64(g.rows - first)
+	s.result.Rows = s.result.Rows.Add(g.rowSum(first))
+	s.result.Keys = s.result.Keys.Add(g.keySum(first))
+	g.countRanks(first, s.ranks, s.by)
+	g.countContest(first, s.contest, &s.scale)
 }
 
 // count books one row that is not scored.
@@ -260,20 +282,17 @@ func (s *Sink) add(scores arrow.Record, from, to int) error {
 	return nil
 }
 
-// flush sums up and writes the row group.
+// flush writes the row group.
 func (s *Sink) flush() error {
 	if s.group.rows == 0 {
 		return nil
 	}
-	s.result.Counts.Scored += int64(s.group.rows)
-	s.result.Rows = s.result.Rows.Add(s.group.rowSum())
-	s.result.Keys = s.result.Keys.Add(s.group.keySum())
-	s.group.countRanks(s.ranks, s.by)
-	s.group.countContest(s.contest, &s.scale)
+	s.count()
 	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
 		return err
 	}
 	s.group.reset()
+	s.counted = 0
 	return nil
 }
 
@@ -335,6 +354,7 @@ func (s *Sink) finish(ctx context.Context) error {
 		}
 		return err
 	}
+	s.result.checks = s.out.checks
 	s.result.Files = append([]job.File{{
 		Kind: job.FileScores, Path: s.name, Rows: s.result.Counts.Scored, Bytes: s.out.offset,
 		SHA256: hex.EncodeToString(s.out.hash.Sum(nil)), Content: content,

@@ -23,9 +23,7 @@ type small[T uint8 | int8] struct {
 }
 
 func (c *small[T]) take(data arrow.ArrayData, from, to int) {
-	values := arrow.GetValues[T](data, 1)[from:to]
-	c.values = append(c.values, values...)
-	c.note()
+	c.values = append(c.values, arrow.GetValues[T](data, 1)[from:to]...)
 }
 
 func (c *small[T]) note() {
@@ -60,7 +58,7 @@ func (c *small[T]) lowest() int {
 }
 
 func (c *small[T]) encode(k *chunk) error {
-	c.note() // of rows that were not taken but read
+	c.note()
 	low, past := c.lowest(), c.lowest()+1<<8
 	for v := low; v < past; v++ {
 		if c.seen[uint8(v)] != 0 {

@@ -49,9 +49,8 @@ func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
 		return Check{}, err
 	}
 	defer o.Close()
-	c := Check{Bytes: o.Size()}
-	if c.Bytes != file.Bytes {
-		return Check{}, fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, c.Bytes, file.Bytes)
+	if o.Size() != file.Bytes {
+		return Check{}, fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, o.Size(), file.Bytes)
 	}
 	footer, err := footerOffset(o)
 	if err != nil {
@@ -61,10 +60,16 @@ func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	c.SHA256, c.Content = whole, before[0]
-	if c.SHA256 != file.SHA256 || c.Content != file.Content {
+	if whole != file.SHA256 || before != file.Content {
 		return Check{}, fmt.Errorf("%w: SHA-256 differs from the one written", ErrDamaged)
 	}
+	return verifyRows(ctx, o, file)
+}
+
+// verifyRows decodes every value of a file whose bytes are known to be the ones that
+// were written.
+func verifyRows(ctx context.Context, o store.Object, file job.File) (Check, error) {
+	c := Check{Bytes: o.Size(), SHA256: file.SHA256, Content: file.Content}
 	var last uint64
 	f, err := open(o)
 	if err != nil {
@@ -82,8 +87,8 @@ func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
 		last = keys[len(keys)-1]
 		c.Last = partition.Number(last).Segment()
 		c.Rows += int64(g.rows)
-		c.Keys = c.Keys.Add(g.keySum())
-		c.RowSum = c.RowSum.Add(g.rowSum())
+		c.Keys = c.Keys.Add(g.keySum(0))
+		c.RowSum = c.RowSum.Add(g.rowSum(0))
 		return nil
 	})
 	if err != nil {
@@ -121,9 +126,11 @@ func (g *group) check(last uint64, first int64) error {
 	return nil
 }
 
-// Verify proves every file of an attempt: scores by Verify and against the sums
-// of the rows as they were given to Write, rejects by their bytes. An attempt
-// that does not pass must fail.
+// Verify proves every file of an attempt: it reads the scores again, holds their
+// bytes to the checks of those that were given to the store, whose SHA-256 is
+// reported, decodes every value, and compares the sums with those of the rows as they
+// were given to Write. Rejects are held to their SHA-256. An attempt that does not
+// pass must fail.
 func (o Output) Verify(ctx context.Context, st store.Store) error {
 	for _, file := range o.Files {
 		if o.copied != nil {
@@ -138,11 +145,9 @@ func (o Output) Verify(ctx context.Context, st store.Store) error {
 			}
 			continue
 		}
-		c, err := Verify(ctx, st, file)
-		if err != nil {
-			return err
-		}
+		c, err := o.verifyScores(ctx, st, file)
 		switch {
+		case err != nil:
 		case c.Rows != o.Counts.Scored || c.Keys != o.Keys || c.RowSum != o.Rows:
 			err = fmt.Errorf("%w: rows or sums differ from what was scored", ErrContent)
 		case c.Rows > 0 && (c.First < o.within.First.Segment() || c.Last > (o.within.Past-1).Segment()):
@@ -157,13 +162,41 @@ func (o Output) Verify(ctx context.Context, st store.Store) error {
 	return nil
 }
 
+func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File) (Check, error) {
+	object, err := st.Open(ctx, file.Path)
+	if err != nil {
+		return Check{}, err
+	}
+	defer object.Close()
+	if err := o.sameBytes(ctx, object, file); err != nil {
+		return Check{}, err
+	}
+	return verifyRows(ctx, object, file)
+}
+
+// sameBytes returns ErrDamaged unless an object holds the bytes of the score file that
+// were given to the store.
+func (o Output) sameBytes(ctx context.Context, object store.Object, file job.File) error {
+	if object.Size() != file.Bytes {
+		return fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, object.Size(), file.Bytes)
+	}
+	var read checks
+	if err := pieces(ctx, object, 0, object.Size(), read.Write); err != nil {
+		return err
+	}
+	if read != o.checks {
+		return fmt.Errorf("%w: its bytes are not the ones written", ErrDamaged)
+	}
+	return nil
+}
+
 func verifyBytes(ctx context.Context, st store.Store, file job.File) error {
 	o, err := st.Open(ctx, file.Path)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	sum, _, err := digest(ctx, o)
+	sum, _, err := digest(ctx, o, 0)
 	if err != nil {
 		return err
 	}
@@ -189,29 +222,32 @@ func footerOffset(o store.Object) (int64, error) {
 	return at, nil
 }
 
-// digest hashes an object in one pass: all of it, and what is before each of the
-// marks, which rise.
-func digest(ctx context.Context, o store.Object, marks ...int64) (whole string, before []string, err error) {
+// digest hashes an object in one pass: all of it, and what is before a mark.
+func digest(ctx context.Context, o store.Object, mark int64) (whole, before string, err error) {
 	h := sha256.New()
-	buffer := make([]byte, outputBuffer)
-	for at := int64(0); ; {
-		for len(before) < len(marks) && at == marks[len(before)] {
-			before = append(before, hex.EncodeToString(h.Sum(nil))) // Sum leaves the state as it is
-		}
-		if at == o.Size() {
-			return hex.EncodeToString(h.Sum(nil)), before, nil
-		}
-		if err := ctx.Err(); err != nil {
-			return "", nil, err
-		}
-		n := min(int64(len(buffer)), o.Size()-at)
-		if len(before) < len(marks) {
-			n = min(n, marks[len(before)]-at)
-		}
-		if _, err := io.ReadFull(io.NewSectionReader(o, at, n), buffer[:n]); err != nil {
-			return "", nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		h.Write(buffer[:n])
-		at += n
+	if err := pieces(ctx, o, 0, mark, h.Write); err != nil {
+		return "", "", err
 	}
+	before = hex.EncodeToString(h.Sum(nil)) // Sum leaves the state as it is
+	err = pieces(ctx, o, mark, o.Size(), h.Write)
+	return hex.EncodeToString(h.Sum(nil)), before, err
+}
+
+// pieces gives bytes from from to past-1 of an object to take, in order.
+func pieces(ctx context.Context, o store.Object, from, past int64, take func([]byte) (int, error)) error {
+	buffer := make([]byte, min(outputBuffer, past-from))
+	for from < past {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(int64(len(buffer)), past-from)
+		if _, err := io.ReadFull(io.NewSectionReader(o, from, n), buffer[:n]); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if _, err := take(buffer[:n]); err != nil {
+			return err
+		}
+		from += n
+	}
+	return nil
 }
