@@ -28,7 +28,9 @@ func (s *Store) prove(ctx context.Context) error {
 	if err == nil && removed != nil {
 		err = fmt.Errorf("remove what the conditions were tried with: %w", removed)
 	}
-	c.proven = err == nil
+	if c.proven = err == nil; c.proven {
+		s.sweep(ctx)
+	}
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -203,4 +205,46 @@ func TestTheBudgetEndsAStorm(t *testing.T) {
 	if n := asked.Load(); n > many+256 {
 		t.Errorf("%d requests asked %d times", many, n)
 	}
+}
+
+// TestUploadsOfKilledProcessesAreTakenBack: those that are a week old, below the prefix.
+func TestUploadsOfKilledProcessesAreTakenBack(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.Bucket(t, "sweep")
+	var aborted sync.Map
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		switch {
+		case r.Method == http.MethodGet && q.Has("uploads"):
+			w.Header().Set("Date", "Sun, 22 Nov 2026 09:00:00 GMT")
+			_, _ = io.WriteString(w, `<ListMultipartUploadsResult>
+				<Upload><Key>out/old</Key><UploadId>1</UploadId><Initiated>2026-11-14T08:00:00.000Z</Initiated></Upload>
+				<Upload><Key>out/new</Key><UploadId>2</UploadId><Initiated>2026-11-21T08:00:00.000Z</Initiated></Upload>
+				<Upload><Key>others/old</Key><UploadId>3</UploadId><Initiated>2025-11-14T08:00:00.000Z</Initiated></Upload>
+				<Upload><Key>out/when</Key><UploadId>4</UploadId></Upload>
+			</ListMultipartUploadsResult>`)
+		case r.Method == http.MethodDelete && q.Has("uploadId") && len(q.Get("uploadId")) == 1:
+			aborted.Store(r.URL.Path+" "+q.Get("uploadId"), true)
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			forward(t, w, r, server.Endpoint)
+		}
+	}))
+	defer front.Close()
+	check(t, below(t, newClient(t, front.URL, bucket, nil), "out").Put(t.Context(), "x", nil))
+	var got []any
+	aborted.Range(func(k, _ any) bool { got = append(got, k); return true })
+	if !slices.Equal(got, []any{"/sweep/out/old 1"}) {
+		t.Errorf("taken back: %v", got)
+	}
+}
+
+// forward carries a request to a server as it is.
+func forward(t *testing.T, w http.ResponseWriter, r *http.Request, endpoint string) {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		t.Error(err)
+	}
+	(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(u); p.Out.Host = p.In.Host }}).ServeHTTP(w, r)
 }

@@ -3,8 +3,8 @@ package s3test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -100,7 +100,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := p.next(r)
-	switch fault {
+	switch fault { //nolint:exhaustive // those that come before the request
 	case Busy:
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -121,12 +121,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	// What is lost is carried out although the client has gone.
-	response, answer, err := p.forward(context.WithoutCancel(r.Context()), r, body)
+	status, header, answer, err := p.forward(context.WithoutCancel(r.Context()), r, body)
 	if err != nil {
 		reset(w)
 		return
 	}
-	switch fault {
+	switch fault { //nolint:exhaustive // those that let an answer through come below
 	case Lost:
 		reset(w)
 		return
@@ -141,13 +141,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer[len(answer)/2] ^= 0x10
 		}
 	}
-	for name, values := range response.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), header)
 	if r.Method != http.MethodHead {
 		w.Header().Set("Content-Length", strconv.Itoa(len(answer)))
 	}
-	w.WriteHeader(response.StatusCode)
+	w.WriteHeader(status)
 	if fault == Truncated {
 		_, _ = w.Write(answer[:len(answer)/2])
 		_ = http.NewResponseController(w).Flush()
@@ -158,18 +156,19 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // forward carries a request out as it is: its signature covers the host.
-func (p *Proxy) forward(ctx context.Context, r *http.Request, body []byte) (*http.Response, []byte, error) {
+func (p *Proxy) forward(ctx context.Context, r *http.Request, body []byte) (status int, header http.Header, answer []byte, err error) {
 	out, err := http.NewRequestWithContext(ctx, r.Method, p.server+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
 	out.Header, out.Host = r.Header.Clone(), r.Host
 	response, err := transport.RoundTrip(out)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, nil, err
 	}
-	answer, err := io.ReadAll(response.Body)
-	return response, answer, errors.Join(err, response.Body.Close())
+	defer func() { _ = response.Body.Close() }() // read to its end
+	answer, err = io.ReadAll(response.Body)
+	return response.StatusCode, response.Header, answer, err
 }
 
 // transport does not follow, repeat or unpack anything.

@@ -19,8 +19,8 @@ import (
 )
 
 // Versity is the server of choice: its posix backend keeps objects as files, and it
-// installs with go alone. This module does not depend on it. CI reads the version
-// from .ci/tools, and a test holds the two together.
+// installs with go alone. This module does not depend on it. CI installs the version
+// of .ci/tools, and a test holds the two together.
 const Versity = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
 // Credentials of every server that is started here.
