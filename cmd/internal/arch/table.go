@@ -21,7 +21,7 @@ const (
 	exprParser  = "github.com/expr-lang/expr/..." // its parser, ast and file packages
 	fileLock    = "github.com/gofrs/flock"
 	hclog       = "github.com/hashicorp/go-hclog"
-	minio       = "github.com/minio/minio-go/v7/pkg/..." // who signs and where secrets are; not its client: decisions/0041
+	minio       = "github.com/minio/minio-go/v7/pkg/..." // who signs and where secrets are; not its client: decisions/0043
 	ini         = "gopkg.in/ini.v1"
 	natsClient  = "github.com/nats-io/nats.go/..."
 	natsServer  = "github.com/nats-io/nats-server/v2/..."
