@@ -2,6 +2,7 @@ package job
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -117,7 +118,7 @@ var ErrRelease = errors.New("another release of rescore wrote it; use that relea
 
 // ParseCanonical reads what Canonical wrote, and nothing else: a key that is not
 // there has no value, not its default, for nobody knows what a release without
-// that key did. Run is left at its zero value.
+// that key did; unless Canonical leaves it out where it has its default. Run is left at its zero value.
 func ParseCanonical(data []byte) (Spec, error) {
 	var s Spec
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -131,6 +132,8 @@ func ParseCanonical(data []byte) (Spec, error) {
 	if s.Kind == "" { // left out by Canonical, which says nothing of what a job is not
 		s.Prepare = Default().Prepare
 	}
+	csv, usual := &s.Input.CSV, Default().Input.CSV // left out where they are usual
+	csv.Encoding, csv.Quote, csv.Escape = cmp.Or(csv.Encoding, usual.Encoding), cmp.Or(csv.Quote, usual.Quote), cmp.Or(csv.Escape, usual.Escape)
 	var was, is any
 	if err := errors.Join(json.Unmarshal(data, &was), json.Unmarshal(s.Canonical(), &is)); err != nil {
 		return Spec{}, fmt.Errorf("read canonical spec: %w", err)

@@ -137,6 +137,9 @@ func TestCanonicalFormIsReadBackAsTheSameQuestion(t *testing.T) {
 	if back.Digest() != s.Digest() || back.Run != (Run{}) || back.Input.Exclude.ServiceTypes[1] != 4 || *back.Input.Columns["vip_class"].Constant != 0 {
 		t.Errorf("got\n%s\nof\n%s", back.Canonical(), s.Canonical())
 	}
+	if back.Input.CSV.Encoding != EncodingUTF8 || back.Input.CSV.Quote != "double" || back.Input.CSV.Escape != "none" {
+		t.Errorf("what was left out came back as %+v", back.Input.CSV)
+	}
 	if _, err := ParseCanonical([]byte(`{"nam":"x"}`)); err == nil {
 		t.Error("an unknown key was read")
 	}
