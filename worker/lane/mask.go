@@ -17,7 +17,11 @@ func (m *Mask) Valid(b kernel.Bitmap, lo, n int) {
 	lo += b.Offset
 	held, shift := b.Bits[lo>>3:(lo+n+7)>>3], lo&7
 	i := uint(0)
-	if shift != 0 { // the rows of a word are in nine bytes
+	if shift == 0 {
+		for ; 8*i+8 <= uint(len(held)); i++ {
+			m[i] = binary.LittleEndian.Uint64(held[8*i:])
+		}
+	} else { // the rows of a word are in nine bytes
 		i = vector(stepValid, n>>3, at(m[:]), at(held), nil, nil, uint64(shift), uint64(8-shift)) >> 3
 	}
 	for ; 8*i+8 < uint(len(held)); i++ {

@@ -45,7 +45,7 @@ func benchmarkProgram(b *testing.B, plan *Plan, size int) {
 			r.null[c][i] = rng.IntN(50) == 0
 		}
 	}
-	rec := r.record(memory.DefaultAllocator, 0, size)
+	rec := r.recordAt(memory.DefaultAllocator, 0, size, 0) // as readers do
 	defer rec.Release()
 	if _, err := g.Eval(rec, r.key, r.bad); err != nil { // bound
 		b.Fatal(err)

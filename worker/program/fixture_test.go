@@ -125,7 +125,12 @@ func (r *rows) known(name string, i int) (int64, bool) {
 // record returns rows from to past-1 as Arrow arrays that begin at an odd place,
 // with garbage around them and behind nulls.
 func (r *rows) record(mem memory.Allocator, from, past int) arrow.Record {
-	const before, after = 5, 3
+	return r.recordAt(mem, from, past, 5)
+}
+
+// recordAt is record of arrays with so many rows before the first.
+func (r *rows) recordAt(mem memory.Allocator, from, past, before int) arrow.Record {
+	const after = 3
 	n := past - from
 	fields, arrays := make([]arrow.Field, len(r.columns)), make([]arrow.Array, len(r.columns))
 	for c, f := range r.plan.read {
