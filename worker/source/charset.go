@@ -168,7 +168,8 @@ func (c charset) broken(b []byte) int {
 		if len(b) == 0 {
 			return broken
 		}
-		n, ok := 1, false
+		var n int
+		var ok bool
 		if c == charsetUTF8 {
 			_, n = utf8.DecodeRune(b)
 			ok = n > 1

@@ -145,3 +145,68 @@ func TestDivEvenRoundsHalfToEven(t *testing.T) {
 		}
 	}
 }
+
+func TestEightDigitsAtATimeReadLikeOneAtATime(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(2, 7))
+	turns := 1_000_000
+	for range turns {
+		n := 1 + r.IntN(16)
+		b := make([]byte, 16+n)
+		for i := range b {
+			b[i] = byte('0' + r.IntN(10))
+			if i >= n || r.IntN(40) == 0 {
+				b[i] = byte(r.Uint32())
+			}
+		}
+		want, wantOK := uint64(0), true
+		for _, c := range b[:n] {
+			wantOK = wantOK && c >= '0' && c <= '9'
+			want = want*10 + uint64(c-'0')
+		}
+		if got, ok := digits(b, n); ok != wantOK || ok && got != want {
+			t.Fatalf("%q is %d, %v", b[:n], got, ok)
+		}
+	}
+}
+
+func TestFixedPointTextReadsLikeDecimals(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(2, 8))
+	read := 0
+	for range 500_000 {
+		b := make([]byte, r.IntN(21))
+		for i := range b {
+			b[i] = "0123456789012345678901234567890.-+e"[r.IntN(35)]
+		}
+		mant, places, ok := fixed(b)
+		d, o := parseDecimal(b)
+		if ok && (o != valueOK || d.long != nil || d.exp != -places || (mant < 0) != (d.neg && d.mant > 0) || uint64(max(mant, -mant)) != d.mant) {
+			t.Fatalf("%q is %d·10^-%d, and %+v as a decimal", b, mant, places, d)
+		}
+		if ok {
+			read++
+		}
+	}
+	if read < 100_000 {
+		t.Errorf("%d texts were fixed-point numbers", read)
+	}
+}
+
+func TestEveryDayHasItsNumber(t *testing.T) {
+	t.Parallel()
+	day := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	for day.Year() <= 9999 {
+		y, m, d := day.Date()
+		if got, ok := civilDay(y, int(m), d); !ok || int64(got) != day.Unix()/86400 {
+			t.Fatalf("%s is day %d, %v", day.Format("2006-01-02"), got, ok)
+		}
+		next := day.AddDate(0, 0, 1)
+		if next.Month() != m {
+			if _, ok := civilDay(y, int(m), d+1); ok {
+				t.Fatalf("day %d of %d-%02d is one", d+1, y, m)
+			}
+		}
+		day = next
+	}
+}

@@ -19,7 +19,7 @@ import (
 // same packs to about a sixtieth.
 const (
 	packedRatioMax  = 256
-	packedFreeBytes = 64 << 20  // of which no ratio is asked
+	packedFreeBytes = 16 << 20  // of which no ratio is asked
 	unpackedMax     = 256 << 30 // of one file
 	packedWindowMax = 128 << 20
 	packedHeadBytes = 256 << 10
