@@ -234,11 +234,13 @@ func (s *search) scanUnit(u *unit, visit func(at place, number uint64, why verdi
 	col.seek(u.first)
 	for row := u.first; row < u.first+u.rows && more; {
 		n := min(u.first+u.rows-row, probeRows)
-		err := col.keys(n, s.d.key, func(number uint64, why verdict) {
-			if more {
-				more = visit(place{unit: u, row: row}, number, why)
+		err := col.keys(n, s.d.key, func(numbers []uint64, verdicts []verdict) {
+			for i, number := range numbers {
+				if more {
+					more = visit(place{unit: u, row: row}, number, verdicts[i])
+				}
+				row++
 			}
-			row++
 		})
 		if err != nil {
 			return more, err

@@ -568,7 +568,7 @@ func (p *pages) pass(n int) error {
 			p.plain = p.plain[k*p.size():]
 			p.dense += k
 		default:
-			err = p.ints(grow(&p.codecs.ints, k))
+			err = p.ints(grow(&p.codecs.values.ints, k))
 		}
 		if err != nil {
 			return err
@@ -586,10 +586,11 @@ type codecs struct {
 	gzip   *gzip.Reader
 	brotli *brotli.Reader
 
-	codes  []uint32
-	ints   []int64
-	floats []float64
-	words  []uint64 // validity
+	codes    []uint32
+	values   values   // but for text
+	words    []uint64 // validity
+	keys     []uint64
+	verdicts []verdict
 }
 
 // decompress returns src decompressed to exactly size bytes, in *buf; or src

@@ -343,7 +343,7 @@ func convertPage[T lane](c *parquetColumn, dst []T) error {
 	p := &c.pages
 	switch c.field.kind {
 	case kindF32, kindF64:
-		list := grow(&p.codecs.floats, len(dst))
+		list := grow(&p.codecs.values.floats, len(dst))
 		p.floats(list)
 		c.log = floats(dst, list, c.conv, c.log)
 	case kindText:
@@ -352,7 +352,7 @@ func convertPage[T lane](c *parquetColumn, dst []T) error {
 	default:
 		list, inPlace := asInts(dst, c.conv)
 		if !inPlace {
-			list = grow(&p.codecs.ints, len(dst))
+			list = grow(&p.codecs.values.ints, len(dst))
 		}
 		if err := p.ints(list); err != nil {
 			return err
@@ -409,83 +409,75 @@ func (c *parquetColumn) finish() error {
 	return nil
 }
 
-// keys calls out with the key of each of the next n rows.
-func (c *parquetColumn) keys(n int64, rule keyRule, out func(number uint64, why verdict)) error {
-	const step = 1024
+// keyRows is how many keys are read at a time.
+const keyRows = 1024
+
+// keys calls out with the keys of the next n rows, and what each is, some at a time.
+func (c *parquetColumn) keys(n int64, rule keyRule, out func(numbers []uint64, why []verdict)) error {
 	for n > 0 {
 		if err := c.advance(); err != nil {
 			return err
 		}
 		p := &c.pages
-		k := int(min(n, int64(p.rows-p.pos), step))
-		if err := c.pageKeys(k, rule, out); err != nil {
+		k := int(min(n, int64(p.rows-p.pos), keyRows))
+		numbers, why := grow(&p.codecs.keys, k), grow(&p.codecs.verdicts, k)
+		if err := c.pageKeys(numbers, why, rule); err != nil {
 			return fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
 		}
+		out(numbers, why)
 		p.pos += k
 		n -= int64(k)
 	}
 	return nil
 }
 
-// pageKeys is keys of n rows of the current page.
-func (c *parquetColumn) pageKeys(n int, rule keyRule, out func(number uint64, why verdict)) error {
+// pageKeys reads the keys of the next rows of the current page.
+func (c *parquetColumn) pageKeys(numbers []uint64, why []verdict, rule keyRule) error {
 	p := &c.pages
-	set := n
+	n, set := len(numbers), len(numbers)
+	var words []uint64
 	if p.levels != nil {
-		set = countBits(p.levels, p.pos, n)
+		words, set = validity(&p.codecs.words, p.levels, p.pos, n)
 	}
-	var numbers []int64
-	var floats []float64
+	vals, txt, from := &p.dict, &p.dict.txt, 0
 	var index []uint32
-	from := p.dense // of strings
 	switch {
 	case p.coded():
 		index = grow(&p.codecs.codes, set)
 		if err := p.codes(index); err != nil {
 			return err
 		}
-		numbers, floats = grow(&p.codecs.ints, set), grow(&p.codecs.floats, set)
-		for i, k := range index {
-			switch c.field.kind {
-			case kindF64:
-				floats[i] = p.dict.floats[k]
-			case kindText:
-			default:
-				numbers[i] = p.dict.ints[k]
-			}
-		}
 	case c.field.kind == kindF64:
-		floats = grow(&p.codecs.floats, set)
-		p.floats(floats)
+		vals = &p.codecs.values
+		p.floats(grow(&vals.floats, set))
 	case c.field.kind == kindText:
+		txt, from = &p.txt, p.dense
 		p.dense += set
 	default:
-		numbers = grow(&p.codecs.ints, set)
-		if err := p.ints(numbers); err != nil {
+		vals = &p.codecs.values
+		if err := p.ints(grow(&vals.ints, set)); err != nil {
 			return err
 		}
 	}
-	j := 0
-	for i := range n {
-		if p.levels != nil && !bit(p.levels, p.pos+i) {
-			out(0, nullKey)
-			continue
+	for i := range set {
+		j := from + i
+		if index != nil {
+			j = int(index[i])
 		}
 		switch c.field.kind {
 		case kindI32, kindI64:
-			out(rule.integer(numbers[j]))
+			numbers[i], why[i] = rule.integer(vals.ints[j])
 		case kindF64:
-			out(rule.float(floats[j]))
+			numbers[i], why[i] = rule.float(vals.floats[j])
 		case kindText:
-			if index != nil {
-				out(rule.text(p.dict.txt.at(int(index[j]))))
-			} else {
-				out(rule.text(p.txt.at(from + j)))
-			}
+			numbers[i], why[i] = rule.text(txt.at(j))
 		default: // the mapping refuses them as a number
 			panic(fmt.Sprintf("source: a number read from a %s", c.field.kind))
 		}
-		j++
+	}
+	if set < n {
+		spread(numbers, set, words, 0)
+		spread(why, set, words, nullKey)
 	}
 	return nil
 }

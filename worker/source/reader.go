@@ -132,11 +132,16 @@ func (r *Reader) slices(month int) []job.Slice {
 	return out
 }
 
-// sliceKeys calls out with the key of every row of a slice.
-func (r *Reader) sliceKeys(s job.Slice, out func(number uint64, why verdict)) (err error) {
+// sliceKeys calls out with the keys of a slice's rows and what each is, some at a time.
+func (r *Reader) sliceKeys(s job.Slice, out func(numbers []uint64, why []verdict)) (err error) {
 	f := r.files[s.File]
 	defer guard(f.name, &err)
 	row := int64(0)
+	numbers, verdicts := make([]uint64, 1), make([]verdict, 1)
+	one := func(number uint64, why verdict) {
+		numbers[0], verdicts[0] = number, why
+		out(numbers, verdicts)
+	}
 	if f.csv != nil {
 		base := r.madeBase(s)
 		sp := f.csv.splitter()
@@ -146,7 +151,7 @@ func (r *Reader) sliceKeys(s job.Slice, out func(number uint64, why verdict)) (e
 				number, why = madeNumber(base, row, why)
 			}
 			if row++; row <= s.Rows {
-				out(number, why)
+				one(number, why)
 			}
 			return nil
 		})
@@ -158,7 +163,7 @@ func (r *Reader) sliceKeys(s job.Slice, out func(number uint64, why verdict)) (e
 	if f.key < 0 {
 		base := r.madeBase(s)
 		for row < s.Rows {
-			out(madeNumber(base, row, goodKey))
+			one(madeNumber(base, row, goodKey))
 			row++
 		}
 		return nil
@@ -190,11 +195,19 @@ func (r *Reader) readKeys() error {
 	segment, segmentExcluded := partition.Segment(0), false
 	disorder, outside := false, false
 	for _, s := range r.slices(0) {
-		err := r.sliceKeys(s, func(number uint64, why verdict) {
-			reason := why.reason()
-			if why == goodKey {
+		err := r.sliceKeys(s, func(numbers []uint64, verdicts []verdict) {
+			at := len(r.drop)
+			r.keys = append(r.keys, numbers...)
+			r.drop = append(r.drop, make([]job.Reason, len(numbers))...)
+			drop, sum := r.drop[at:], r.sum
+			for i, why := range verdicts {
+				if why != goodKey {
+					drop[i] = why.reason()
+					continue
+				}
+				number := numbers[i]
 				n := partition.Number(number)
-				r.sum = r.sum.AddNumber(n)
+				sum = sum.AddNumber(n)
 				disorder = disorder || number < last
 				outside = outside || !r.task.Range.Contains(n)
 				if seg := n.Segment(); seg != segment {
@@ -202,14 +215,13 @@ func (r *Reader) readKeys() error {
 				}
 				switch {
 				case segmentExcluded:
-					reason = job.ExcludedSegment
+					drop[i] = job.ExcludedSegment
 				case number == last:
-					reason = job.RepeatedNumber
+					drop[i] = job.RepeatedNumber
 				}
 				last = number
 			}
-			r.keys = append(r.keys, number)
-			r.drop = append(r.drop, reason)
+			r.sum = sum
 		})
 		if err != nil {
 			return err
@@ -322,20 +334,22 @@ func (r *Reader) joinMonths() error {
 		last := uint64(0)
 		disorder := false
 		for _, sl := range s.slices {
-			err := r.sliceKeys(sl, func(number uint64, why verdict) {
-				here := row
-				row++
-				if why != goodKey || number == last {
-					return // of a repeated number the first row counts
-				}
-				disorder = disorder || number < last
-				last = number
-				for i < len(r.keys) && (r.drop[i] != 0 || r.keys[i] < number) {
-					i++
-				}
-				if i < len(r.keys) && r.keys[i] == number {
-					s.rowOf[i] = here
-					i++
+			err := r.sliceKeys(sl, func(numbers []uint64, verdicts []verdict) {
+				for j, number := range numbers {
+					here := row
+					row++
+					if verdicts[j] != goodKey || number == last {
+						continue // of a repeated number the first row counts
+					}
+					disorder = disorder || number < last
+					last = number
+					for i < len(r.keys) && (r.drop[i] != 0 || r.keys[i] < number) {
+						i++
+					}
+					if i < len(r.keys) && r.keys[i] == number {
+						s.rowOf[i] = here
+						i++
+					}
 				}
 			})
 			if err != nil {

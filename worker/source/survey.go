@@ -60,6 +60,28 @@ func (s *stretch) add(row, off int64, number uint64, why verdict) error {
 	return nil
 }
 
+// extend counts the first rows that only go on with the last run: in order, of its segment.
+// It returns how many.
+func (s *stretch) extend(numbers []uint64, verdicts []verdict) int {
+	if s.first == 0 {
+		return 0
+	}
+	r := &s.runs[len(s.runs)-1]
+	last, past, sum := s.last, r.Segment.Past(), r.Keys
+	n := 0
+	for ; n < len(numbers); n++ {
+		number := partition.Number(numbers[n])
+		if verdicts[n] != goodKey || number < last || number >= past {
+			break
+		}
+		last, sum = number, sum.AddNumber(number)
+	}
+	s.last, r.Keys = last, sum
+	s.rows += int64(n)
+	r.Rows += int64(n)
+	return n
+}
+
 // end closes the last run at byte off: runs of CSV files know their bytes.
 func (s *stretch) end(off int64) {
 	for i := range s.runs {
@@ -205,11 +227,14 @@ func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64
 	for left > 0 {
 		n := min(left, 65536)
 		var bad error
-		err := col.keys(n, d.key, func(number uint64, why verdict) {
-			if e := s.add(row, 0, number, why); e != nil && bad == nil {
-				bad = e
+		err := col.keys(n, d.key, func(numbers []uint64, verdicts []verdict) {
+			for len(numbers) > 0 && bad == nil {
+				k := s.extend(numbers, verdicts)
+				if k == 0 {
+					k, bad = 1, s.add(row, 0, numbers[0], verdicts[0])
+				}
+				row, numbers, verdicts = row+int64(k), numbers[k:], verdicts[k:]
 			}
-			row++
 		})
 		if err == nil {
 			err = bad

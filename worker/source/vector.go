@@ -219,7 +219,7 @@ func (v *vector) invalidate(words []uint64, at, n int) {
 // spread moves the first set values of dst to the rows whose bit of words is set, of which
 // there are as many, and writes under to the others. It walks backwards, so that nothing
 // is overwritten before it has moved.
-func spread[T lane | uint16](dst []T, set int, words []uint64, under T) {
+func spread[T lane | uint16 | verdict](dst []T, set int, words []uint64, under T) {
 	whole := len(dst) &^ 63
 	if whole < len(dst) {
 		last := words[whole>>6]
@@ -236,7 +236,7 @@ func spread[T lane | uint16](dst []T, set int, words []uint64, under T) {
 }
 
 // spreadPlain is spread in Go, of rows that fill the words.
-func spreadPlain[T lane | uint16](dst []T, set int, words []uint64, under T) {
+func spreadPlain[T lane | uint16 | verdict](dst []T, set int, words []uint64, under T) {
 	for k := len(words) - 1; k >= 0 && set < 64*(k+1); k-- { // the others are in their places
 		word, rows := words[k], dst[64*k:64*k+64]
 		for i := len(rows) - 1; i >= 0; i-- {

@@ -137,7 +137,7 @@ func look[T lane](dst []T, codes []uint32, vals []T, wide []uint32) {
 }
 
 // spreadWords is spread for rows that fill the words.
-func spreadWords[T lane | uint16](dst []T, set int, words []uint64, under T) {
+func spreadWords[T lane | uint16 | verdict](dst []T, set int, words []uint64, under T) {
 	if !vectors {
 		spreadPlain(dst, set, words, under)
 		return

@@ -15,6 +15,6 @@ func sums(dst []int64, src, widths []byte, part int, least, last int64) (int64, 
 
 func look[T lane](dst []T, codes []uint32, vals []T, _ []uint32) { lookPlain(dst, codes, vals) }
 
-func spreadWords[T lane | uint16](dst []T, set int, words []uint64, under T) {
+func spreadWords[T lane | uint16 | verdict](dst []T, set int, words []uint64, under T) {
 	spreadPlain(dst, set, words, under)
 }
