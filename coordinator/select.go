@@ -62,21 +62,8 @@ func (t *Term) mergeRanks(ctx context.Context, st store.Store, j *ledger.Job, ki
 		return job.File{}, err
 	}
 	data := base.Encode()
-	sum := sha256.Sum256(data)
-	digest := hex.EncodeToString(sum[:])
-	file := job.File{
-		Kind: job.FileRanks, Path: j.ID.StagingPrefix() + "ranks-" + digest[:16] + ".bin",
-		Rows: base.Total(), Bytes: int64(len(data)), SHA256: digest, Content: digest,
-	}
 	failpoint.Hit("coordinator.ranks")
-	err = st.Put(ctx, file.Path, data)
-	if errors.Is(err, store.ErrExist) { // an earlier leader's, or ours before a restart
-		_, err = getStaged(ctx, st, file)
-	}
-	if err != nil {
-		return job.File{}, fmt.Errorf("stage the ranks of the base: %w", err)
-	}
-	return file, nil
+	return stageOnce(ctx, st, j, job.File{Kind: job.FileRanks, Path: "ranks", Rows: base.Total()}, data)
 }
 
 // eachCounted gives add what every partition counted in a file of that kind, many at

@@ -17,6 +17,7 @@ import (
 	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/partition/store"
 	"rescore/partition/wire"
 )
 
@@ -188,6 +189,17 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 		if tasks, kept, err = t.planSelect(ctx, j, spec); err != nil {
 			return err
 		}
+	case job.StageExchange:
+		if tasks, facts, err = t.planExchange(ctx, j, spec); err != nil {
+			return err
+		}
+		if err := deliverable(j, tasks, facts); err != nil {
+			return err
+		}
+	case job.StageMerge:
+		if tasks, err = t.planMerge(ctx, j, spec); err != nil {
+			return err
+		}
 	case job.StageScore:
 		survey, err := t.readSurvey(ctx, j, spec)
 		if err != nil {
@@ -238,11 +250,20 @@ func deliverable(j *ledger.Job, tasks []job.Task, facts ledger.Facts) error {
 	return nil
 }
 
-// readSurvey reads what the survey's worker staged, and checks that it is that.
+// readSurvey reads what the survey of a job that scores found.
 func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (job.Survey, error) {
-	st, err := t.output(j, spec)
+	data, err := t.readSurveyed(ctx, j, spec)
 	if err != nil {
 		return job.Survey{}, err
+	}
+	return wire.DecodeSurvey(data)
+}
+
+// readSurveyed reads what the survey's worker staged, and checks that it is that.
+func (t *Term) readSurveyed(ctx context.Context, j *ledger.Job, spec job.Spec) ([]byte, error) {
+	st, err := t.output(j, spec)
+	if err != nil {
+		return nil, err
 	}
 	for i := range j.Stages {
 		if j.Stages[i].Kind != job.StageSurvey {
@@ -251,12 +272,12 @@ func (t *Term) readSurvey(ctx context.Context, j *ledger.Job, spec job.Spec) (jo
 		for _, f := range j.Stages[i].Tasks[0].Result().Files {
 			data, err := getStaged(ctx, st, f)
 			if err != nil {
-				return job.Survey{}, fmt.Errorf("survey: %w", err)
+				return nil, fmt.Errorf("survey: %w", err)
 			}
-			return wire.DecodeSurvey(data)
+			return data, nil
 		}
 	}
-	return job.Survey{}, fmt.Errorf("job %s has no survey to plan from", j.ID)
+	return nil, fmt.Errorf("job %s has no survey to plan from", j.ID)
 }
 
 // spec returns what a job is to do. It is parsed once: that takes as long as half a step.
@@ -290,9 +311,11 @@ func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	survey, err := t.readSurvey(ctx, j, spec)
-	if err != nil {
-		return err
+	var survey job.Survey // of a preparation, which nothing is watched in
+	if !spec.Prepares() {
+		if survey, err = t.readSurvey(ctx, j, spec); err != nil {
+			return err
+		}
 	}
 	if j.Released == nil {
 		if refused := publish.Gate(j.Totals().Counts, publish.Stabilities(survey.Bins, j.Drift()), nulls(j, spec.Gates), spec.Gates); len(refused) > 0 {
@@ -351,20 +374,7 @@ func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	names := spec.Model.Names()
-	record := schema.PublishedWith(names)
-	if j.Select() == nil {
-		record = schema.ScoreWith(names)
-	}
-	figures, err := t.contest(ctx, j, spec)
-	if err != nil {
-		return err
-	}
-	survey, err := t.readSurvey(ctx, j, spec)
-	if err != nil {
-		return err
-	}
-	m, err := t.compose(ctx, st, j, publish.NewManifest(j, spec, schema.Fingerprint(record), survey, figures))
+	m, err := t.manifest(ctx, st, j, spec)
 	if err != nil {
 		return err
 	}
@@ -375,6 +385,34 @@ func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
 	if err := publish.Point(ctx, st, publish.NewPointer(j.Version, m, digest)); err != nil {
 		return err
 	}
+	if spec.Prepares() {
+		t.dropRuns(ctx, st, j)
+	}
 	_, err = t.ledger.Propose(ctx, ledger.Publish{Job: j.ID, Version: j.Version.ID, ManifestDigest: digest})
 	return err
+}
+
+// manifest is what the version of a sealed job consists of.
+func (t *Term) manifest(ctx context.Context, st store.Store, j *ledger.Job, spec job.Spec) (publish.Manifest, error) {
+	if spec.Prepares() {
+		in, err := t.readIntake(ctx, j, spec)
+		if err != nil {
+			return publish.Manifest{}, err
+		}
+		return publish.NewManifest(j, spec, job.BaseSchema(in.Columns), job.Survey{}, nil), nil
+	}
+	names := spec.Model.Names()
+	record := schema.PublishedWith(names)
+	if j.Select() == nil {
+		record = schema.ScoreWith(names)
+	}
+	figures, err := t.contest(ctx, j, spec)
+	if err != nil {
+		return publish.Manifest{}, err
+	}
+	survey, err := t.readSurvey(ctx, j, spec)
+	if err != nil {
+		return publish.Manifest{}, err
+	}
+	return t.compose(ctx, st, j, publish.NewManifest(j, spec, schema.Fingerprint(record), survey, figures))
 }

@@ -31,21 +31,36 @@ type Places struct {
 // Opened is what a job names: its input, found and mapped, and its models, whose
 // golden rows were scored. Close the input.
 type Opened struct {
-	Dataset *source.Dataset
+	Dataset *source.Dataset // nil of a preparation
+	Export  *source.Export  // of a preparation, which has nothing else
 	Model   program.Model
+}
+
+// close closes the input.
+func (o Opened) close() error {
+	if o.Export != nil {
+		return o.Export.Close()
+	}
+	return o.Dataset.Close()
 }
 
 // Open opens what a job names; nothing is written.
 func (p Places) Open(ctx context.Context, spec job.Spec, base string) (o Opened, err error) {
 	read := func(path string) ([]byte, error) { return p.Model(ctx, base, path) }
-	if o.Model, err = program.LoadModels(spec, read); err != nil {
-		return Opened{}, err
+	if !spec.Prepares() {
+		if o.Model, err = program.LoadModels(spec, read); err != nil {
+			return Opened{}, err
+		}
 	}
 	root, rest, err := p.Input(ctx, base, spec.Input.Path)
 	if err != nil {
 		return Opened{}, fmt.Errorf("open input.path: %w", err)
 	}
 	spec.Input.Path = rest
+	if spec.Prepares() {
+		o.Export, err = source.OpenExport(ctx, root, spec)
+		return o, err
+	}
 	if o.Dataset, err = source.Open(ctx, root, spec); err != nil {
 		return Opened{}, err
 	}
@@ -60,7 +75,14 @@ func (p Places) Check(ctx context.Context, spec job.Spec, base string) (_ job.ID
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, o.Dataset.Close()) }()
+	defer func() { err = errors.Join(err, o.close()) }()
+	if o.Export != nil {
+		fingerprint, err := o.Export.Fingerprint(ctx)
+		if err != nil {
+			return "", err
+		}
+		return job.NewID(spec, nil, fingerprint), nil
+	}
 	if _, err := program.ForJob(spec, o.Model); err != nil {
 		return "", err
 	}

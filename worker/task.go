@@ -32,7 +32,8 @@ type prepared struct {
 	err     error
 	spec    job.Spec
 	output  store.Store
-	dataset *source.Dataset
+	dataset *source.Dataset // nil of a preparation
+	export  *source.Export  // of a preparation alone
 	model   program.Model
 	ranks   ranking
 	idle    idle // programs of the score stage
@@ -97,10 +98,18 @@ func (w *Worker) release(p *prepared) {
 	for _, o := range idle[:max(0, len(idle)-openMax)] {
 		w.open = slices.DeleteFunc(w.open, func(q *prepared) bool { return q == o })
 		maps.DeleteFunc(w.jobs, func(_ job.ID, q *prepared) bool { return q == o })
-		if err := o.dataset.Close(); err != nil {
+		if err := o.close(); err != nil {
 			w.cfg.Log.Warn("close the input of a job", "err", err)
 		}
 	}
+}
+
+// close closes the input.
+func (p *prepared) close() error {
+	if p.export != nil {
+		return p.export.Close()
+	}
+	return p.dataset.Close()
 }
 
 // pinned holds the models to those that were planned with.
@@ -124,8 +133,8 @@ func (p *prepared) pinned(plan []string) error {
 
 func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err error) {
 	defer func() {
-		if err != nil && p.dataset != nil {
-			err = errors.Join(err, p.dataset.Close())
+		if err != nil && (p.dataset != nil || p.export != nil) {
+			err = errors.Join(err, p.close())
 		}
 	}()
 	defer caught(&err, "open job %s", a.Job)
@@ -142,7 +151,7 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 		}
 		return err
 	}
-	p.dataset, p.model = opened.Dataset, opened.Model
+	p.dataset, p.export, p.model = opened.Dataset, opened.Export, opened.Model
 	return nil
 }
 
@@ -168,6 +177,11 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 	if err != nil {
 		return job.Result{}, err
 	}
+	return stageSurvey(ctx, a, p, data, start)
+}
+
+// stageSurvey stages what a survey found.
+func stageSurvey(ctx context.Context, a wire.Assignment, p *prepared, data []byte, start time.Time) (job.Result, error) {
 	name := fmt.Sprintf("%ssurvey-%04d-%020d-%s.cbor", a.Job.StagingPrefix(), a.Epoch, a.Token, nonce())
 	failpoint.Hit("worker.survey")
 	if err := p.output.Put(ctx, name, data); err != nil {

@@ -195,7 +195,7 @@ func (w *Worker) close() error {
 	defer w.mu.Unlock()
 	var all []error
 	for _, p := range w.open {
-		all = append(all, p.dataset.Close())
+		all = append(all, p.close())
 	}
 	w.open = nil
 	clear(w.jobs)
@@ -396,15 +396,25 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 			w.reopen(a.Job, p)
 		}
 	}()
+	if known := slices.Contains(p.spec.Stages(), a.Kind); !known {
+		return job.Result{}, unfitError{fmt.Errorf("this worker does not know stage %s of such a job: it is older than the coordinator", a.Kind)}
+	}
 	switch a.Kind {
 	case job.StageSurvey:
+		if p.spec.Prepares() {
+			return w.intake(ctx, a, p, rows)
+		}
 		return w.survey(ctx, a, p, rows)
 	case job.StageScore:
 		return w.score(ctx, a, p, rows)
 	case job.StageSelect:
 		return w.place(ctx, a, p, rows)
+	case job.StageExchange:
+		return w.exchange(ctx, a, p, rows)
+	case job.StageMerge:
+		return w.merge(ctx, a, p, rows)
 	}
-	return job.Result{}, unfitError{fmt.Errorf("this worker does not know stage %s: it is older than the coordinator", a.Kind)}
+	panic(fmt.Sprintf("worker: nobody does %s", a.Kind)) // Spec.Stages lists it
 }
 
 // report sends the same report until somebody who knows answers it: after a

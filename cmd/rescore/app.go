@@ -193,11 +193,17 @@ func (f *jobFlags) read(a *app, cmd *cobra.Command, arg string) (d job.Decoded, 
 	return d, base, err
 }
 
-// options reads the job file and readies it for this machine.
-func (f *jobFlags) options(a *app, cmd *cobra.Command, arg string) (local.Options, error) {
+// options reads a job file of a kind and readies it for this machine.
+func (f *jobFlags) options(a *app, cmd *cobra.Command, arg, kind string) (local.Options, error) {
 	d, base, err := f.read(a, cmd, arg)
 	if err != nil {
 		return local.Options{}, err
+	}
+	switch {
+	case d.Spec.Prepares() && kind != job.KindPrepare:
+		return local.Options{}, boot.Usagef("rescore prepare runs it", "%s is a preparation: it says kind: prepare", arg)
+	case !d.Spec.Prepares() && kind == job.KindPrepare:
+		return local.Options{}, boot.Usagef("rescore run runs it; a preparation says kind: prepare", "%s is no preparation", arg)
 	}
 	log, err := boot.Logger(a.err, a.logLevel, a.environ)
 	if err != nil {

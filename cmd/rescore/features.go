@@ -121,7 +121,7 @@ the trainer's to join, by number. The file holds real numbers, as the base does.
 		if out == "" {
 			return boot.Usagef("name the file to write, as in --out matrix.parquet", "features export needs --out")
 		}
-		o, err := f.options(a, cmd, args[0])
+		o, err := f.options(a, cmd, args[0], job.KindScore)
 		if err != nil {
 			return err
 		}

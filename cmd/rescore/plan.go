@@ -75,7 +75,7 @@ are written, the bytes of each, and what is left out because nobody needs it.`,
 	cmd.Flags().BoolVar(&partitions, "partitions", false, "list every partition")
 	cmd.Flags().BoolVar(&picture, "program", false, "draw the program: columns read, kernels in order, columns written, bytes")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o, err := f.options(a, cmd, args[0])
+		o, err := f.options(a, cmd, args[0], job.KindScore)
 		if err != nil {
 			return err
 		}

@@ -31,9 +31,48 @@ type versionJSON struct {
 	Current       bool       `json:"current"`
 }
 
+// runFlags are the flags of the commands that take a job to its version in this process.
+type runFlags struct {
+	*jobFlags
+	release  string
+	deadline time.Duration
+}
+
+func (a *app) runFlags(cmd *cobra.Command) *runFlags {
+	f := &runFlags{jobFlags: a.jobFlags(cmd)}
+	cmd.Flags().StringVar(&f.release, "release", "", "publish a held job, for this `REASON`; the ledger keeps it")
+	cmd.Flags().DurationVar(&f.deadline, "deadline", 0, "stop after this `time`, such as 2h30m, with exit code 124; run again to go on")
+	return f
+}
+
+// run takes the job that arg names, which is of a kind, to its version.
+func (f *runFlags) run(a *app, cmd *cobra.Command, arg, kind string) (o local.Options, out local.Outcome, used progress.Used, err error) {
+	if cmd.Flags().Changed("release") && f.release == "" {
+		return o, out, used, boot.Usagef("say why the version may be published", "--release has no reason")
+	}
+	if f.deadline < 0 || f.deadline == 0 && cmd.Flags().Changed("deadline") {
+		return o, out, used, boot.Usagef("write a time such as 2h30m", "--deadline %s is no time to run in", f.deadline)
+	}
+	if o, err = f.options(a, cmd, arg, kind); err != nil {
+		return o, out, used, err
+	}
+	o.Release = f.release
+	ctx := cmd.Context()
+	if f.deadline > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, f.deadline, fmt.Errorf("the time allowed, %s, ran out: %w", f.deadline, context.DeadlineExceeded))
+		defer cancel()
+	}
+	start := time.Now()
+	err = a.show(func(update func(progress.Sample)) (err error) {
+		o.Progress = func(p local.Progress) { update(progress.Sample(p)) }
+		out, err = a.work.run(ctx, o)
+		return err
+	})
+	return o, out, progress.Used{Seconds: time.Since(start).Seconds(), Usage: machine.Used()}, err
+}
+
 func (a *app) runCommand() *cobra.Command {
-	var release string
-	var deadline time.Duration
 	cmd := &cobra.Command{
 		Use:   "run JOB.yaml",
 		Short: "Run a job to its published version, or go on where it stopped",
@@ -54,38 +93,12 @@ rows_per_second, and more.`,
   rescore run job.yaml --output json --quiet`,
 		Args: exactly(1),
 	}
-	f := a.jobFlags(cmd)
-	cmd.Flags().StringVar(&release, "release", "", "publish a held job, for this `REASON`; the ledger keeps it")
-	cmd.Flags().DurationVar(&deadline, "deadline", 0, "stop after this `time`, such as 2h30m, with exit code 124; run again to go on")
+	f := a.runFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("release") && release == "" {
-			return boot.Usagef("say why the version may be published", "--release has no reason")
-		}
-		if deadline < 0 || deadline == 0 && cmd.Flags().Changed("deadline") {
-			return boot.Usagef("write a time such as 2h30m", "--deadline %s is no time to run in", deadline)
-		}
-		o, err := f.options(a, cmd, args[0])
+		o, out, used, err := f.run(a, cmd, args[0], job.KindScore)
 		if err != nil {
 			return err
 		}
-		o.Release = release
-		ctx := cmd.Context()
-		if deadline > 0 {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, deadline, fmt.Errorf("the time allowed, %s, ran out: %w", deadline, context.DeadlineExceeded))
-			defer cancel()
-		}
-		var out local.Outcome
-		start := time.Now()
-		err = a.show(func(update func(progress.Sample)) (err error) {
-			o.Progress = func(p local.Progress) { update(progress.Sample(p)) }
-			out, err = a.work.run(ctx, o)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		used := progress.Used{Seconds: time.Since(start).Seconds(), Usage: machine.Used()}
 		return a.printOutcome(out, used, a.expected(out, used, o.Spec.Run.Workers))
 	}
 	return cmd

@@ -49,7 +49,7 @@ func (h *Handler) submit(r *http.Request) (any, error) {
 	}
 	reply, err := h.cfg.Node.Propose(ctx, ledger.Submit{
 		Job: found.Job, Name: spec.Name, Spec: spec.Canonical(), SpecDigest: spec.Digest(), SpecBase: s.Base,
-		Epoch: epoch, Stages: stages, MaxAttempts: s.MaxAttempts,
+		Epoch: epoch, Stages: spec.Stages(), MaxAttempts: s.MaxAttempts,
 		Priority: s.Priority, Who: who, PartitionRows: s.PartitionRows,
 	})
 	if errors.Is(err, ledger.ErrConflict) {
@@ -83,9 +83,6 @@ func (h *Handler) sameFolder(spec job.Spec, base string) error {
 	}
 	return nil
 }
-
-// stages are those of every job.
-var stages = []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}
 
 // check returns the spec, or everything that is wrong with what was sent.
 func (s Submission) check() (job.Spec, error) {

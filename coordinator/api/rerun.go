@@ -79,6 +79,9 @@ func (h *Handler) rerun(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job %s was submitted to another release: %w", base.ID, err)
 	}
+	if was.Prepares() {
+		return nil, Error{Code: Conflict, Message: "version " + base.Version.ID + " is a prepared base, and none stands on another", Hint: "mend the exports and submit the preparation again"}
+	}
 	spec, folder := was, base.SpecBase
 	if len(q.Spec) > 0 {
 		if spec, err = (Submission{Spec: q.Spec, Base: q.Base, MaxAttempts: 1}).check(); err != nil {
@@ -119,7 +122,7 @@ func (h *Handler) rerun(r *http.Request) (any, error) {
 	}
 	reply, err := h.cfg.Node.Propose(ctx, ledger.Submit{
 		Job: answer.Rerun, Name: spec.Name, Spec: spec.Canonical(), SpecDigest: spec.Digest(), SpecBase: folder,
-		Epoch: epoch, Stages: stages, MaxAttempts: base.MaxAttempts, PartitionRows: base.PartitionRows,
+		Epoch: epoch, Stages: spec.Stages(), MaxAttempts: base.MaxAttempts, PartitionRows: base.PartitionRows,
 		Priority: q.Priority, Base: base.Version.ID, Again: answer.Again, Who: who,
 	})
 	if err != nil {

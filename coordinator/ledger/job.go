@@ -283,22 +283,29 @@ func (j *Job) Stage() int {
 // Complete reports whether every task of every stage is done.
 func (j *Job) Complete() bool { return j.Stage() == len(j.Stages) }
 
-// Score returns the score stage, which every job has: checkStages guards both ways
-// into a ledger, Submit and a snapshot; TestSubmitIsTheSameJobOnce and
+// Score returns the stage that makes the version's rows, range by range, which every job
+// has: the score stage, or the merge of a preparation. checkStages guards both ways into
+// a ledger, Submit and a snapshot; TestSubmitIsTheSameJobOnce and
 // TestRestoreRefusesWhatNoCommandLeadsTo would find the gap.
 func (j *Job) Score() *Stage {
 	for i := range j.Stages {
-		if j.Stages[i].Kind == job.StageScore {
+		if k := j.Stages[i].Kind; k == job.StageScore || k == job.StageMerge {
 			return &j.Stages[i]
 		}
 	}
 	panic("ledger: job " + string(j.ID) + " has no score stage")
 }
 
+// Exchange returns the exchange stage of a preparation, nil in any other job.
+func (j *Job) Exchange() *Stage { return j.stage(job.StageExchange) }
+
 // Select returns the select stage, nil in a job that has none.
-func (j *Job) Select() *Stage {
+func (j *Job) Select() *Stage { return j.stage(job.StageSelect) }
+
+// stage returns the stage of a kind, nil when there is none.
+func (j *Job) stage(kind job.StageKind) *Stage {
 	for i := range j.Stages {
-		if j.Stages[i].Kind == job.StageSelect {
+		if j.Stages[i].Kind == kind {
 			return &j.Stages[i]
 		}
 	}
@@ -307,11 +314,18 @@ func (j *Job) Select() *Stage {
 
 // Totals sums up what the job's stages did to the base's rows: tasks and rows are
 // the score stage's, to whose row sums, tallies and times the select stage adds its
-// own.
+// own. Of a preparation they are the merge's, and its counts and numbers those of what
+// the exchange read.
 func (j *Job) Totals() Totals {
 	t := j.Score().Totals()
 	if s := j.Select(); s != nil {
 		t.Rows, t.Tally, t.Timing = t.Rows.Add(s.totals.Rows), t.Tally.Add(s.totals.Tally), t.Timing.Add(s.totals.Timing)
+	}
+	if s := j.Exchange(); s != nil {
+		between := t.Counts.In // rows of runs that were merged
+		t.Counts = t.Counts.Add(s.totals.Counts)
+		t.Counts.In, t.Counts.Scored = t.Counts.In-between, t.Counts.Scored-between
+		t.Keys, t.Tally, t.Timing = s.totals.Keys, t.Tally.Add(s.totals.Tally), t.Timing.Add(s.totals.Timing)
 	}
 	return t
 }

@@ -144,6 +144,9 @@ func checkResult(kind job.StageKind, t *Task, r job.Result) error {
 	if kind == job.StageSurvey {
 		return nil
 	}
+	if err := checkMade(kind, r); err != nil {
+		return err
+	}
 	if r.Counts.In != t.Rows || kind == job.StageSelect && r.Counts.Scored != t.Rows {
 		return fmt.Errorf("%w: read %d rows, planned %d", ErrCounts, r.Counts.In, t.Rows)
 	}

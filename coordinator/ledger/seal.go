@@ -46,6 +46,9 @@ func (j *Job) complete() error {
 // checkSealed checks a finished job from the tasks up, trusting neither the sums
 // that were maintained nor the checks that were made on the way here.
 func (j *Job) checkSealed() error {
+	if j.Exchange() != nil {
+		return j.checkPrepared()
+	}
 	if err := checkScored(j.Score(), j.Facts); err != nil {
 		return err
 	}

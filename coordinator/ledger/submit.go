@@ -52,19 +52,29 @@ func (c Submit) check() error {
 }
 
 // checkStages returns an error unless there is one score stage, and at most one
-// select stage, after it.
+// select stage, after it; or, of a preparation, an exchange and then a merge.
 func checkStages(kinds []job.StageKind) error {
-	scores, selects := 0, 0
+	scores, selects, exchanges, merges := 0, 0, 0, 0
 	for _, kind := range kinds {
 		switch {
-		case kind == job.StageSurvey:
-		case kind == job.StageScore:
+		case kind == job.StageSurvey && exchanges == 0:
+		case kind == job.StageScore && exchanges == 0:
 			scores++
 		case kind == job.StageSelect && scores > 0:
 			selects++
+		case kind == job.StageExchange && scores == 0 && merges == 0:
+			exchanges++
+		case kind == job.StageMerge && exchanges > 0:
+			merges++
 		default:
 			return fmt.Errorf("%s is unknown or out of order: %w", kind, ErrCommand)
 		}
+	}
+	if exchanges > 0 || merges > 0 {
+		if exchanges != 1 || merges != 1 {
+			return fmt.Errorf("%d exchange stages and %d merge stages: %w", exchanges, merges, ErrCommand)
+		}
+		return nil
 	}
 	if scores != 1 || selects > 1 {
 		return fmt.Errorf("%d score stages and %d select stages: %w", scores, selects, ErrCommand)
@@ -195,7 +205,8 @@ func (c Plan) there(s *State, j *Job, st *Stage) bool {
 
 // checkPlan checks a whole plan: a survey is one task; a score stage covers the
 // number space exactly (I1) and every row of the scoring month's files (I2); a
-// select stage goes over what the score stage made, partition by partition.
+// select stage goes over what the score stage made, partition by partition. For a
+// preparation see checkExchange and checkMerge.
 func (j *Job) checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
 	switch kind {
 	case job.StageSurvey:
@@ -205,6 +216,10 @@ func (j *Job) checkPlan(kind job.StageKind, tasks []Task, facts Facts) error {
 		return nil
 	case job.StageSelect:
 		return checkSelect(j.Score(), tasks)
+	case job.StageExchange:
+		return checkExchange(tasks, facts)
+	case job.StageMerge:
+		return checkMerge(j.Exchange(), tasks)
 	case job.StageScore: // as follows
 	}
 	if err := checkCover(tasks, nil); err != nil {

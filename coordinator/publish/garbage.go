@@ -69,7 +69,7 @@ func NewLive(s *ledger.State, dataset string, keep int) Live {
 		}
 	}
 	for j := range s.Jobs() {
-		if counts[j.ID] {
+		if counts[j.ID] && (j.State != job.Published || j.Exchange() == nil) { // no version stands on a prepared one
 			l.name(j)
 		}
 	}

@@ -38,6 +38,7 @@ type Manifest struct {
 	Rerun       *Rerun          `json:"rerun,omitempty"`    // nil: it stands on no other version
 	Origins     []Origin        `json:"origins,omitempty"`  // of the partitions that other jobs scored
 	Partitions  []Partition     `json:"partitions"`         // by range
+	Intake      []Partition     `json:"intake,omitempty"`   // of a preparation: what became of the rows of its slices of the input, and of those that were rejected where they are
 
 	base string // folder of the version it stands on; "" = none
 }
@@ -126,8 +127,18 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Su
 			p.Explained = p.Explained.Add(placed.Tally.Explained)
 		}
 		p.take(job.FileScores, scores, "")
+		p.take(job.FileBase, scored.Files, "")
 		p.take(job.FileRejects, scored.Files, "_rejects/")
 		m.Partitions = append(m.Partitions, p)
+	}
+	if exchange := j.Exchange(); exchange != nil {
+		for i := range exchange.Tasks {
+			t := &exchange.Tasks[i]
+			read := t.Result()
+			p := Partition{Range: t.Range.String(), Rows: read.Counts, Keys: read.Keys, RowSum: read.Rows, Token: t.Token, Files: []job.File{}}
+			p.take(job.FileRejects, read.Files, "_rejects/exchange-")
+			m.Intake = append(m.Intake, p)
+		}
 	}
 	return m
 }
@@ -197,7 +208,7 @@ func (m Manifest) Models() []string {
 	return list
 }
 
-// take adds the files of a kind, to be published below dir.
+// take adds the files of a kind, to be published with dir in front of their names.
 func (p *Partition) take(kind job.FileKind, files []job.File, dir string) {
 	for _, f := range files {
 		if f.Kind == kind {

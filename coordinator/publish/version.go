@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"rescore/partition"
 	"rescore/partition/failpoint"
@@ -30,7 +31,7 @@ func VersionPath(month int32, version string) string {
 func Write(ctx context.Context, st store.Store, m Manifest) (string, error) {
 	dir := VersionPath(m.Month, m.Version)
 	names := map[string]bool{}
-	for _, p := range m.Partitions {
+	for _, p := range slices.Concat(m.Partitions, m.Intake) {
 		for i, f := range p.Files {
 			if names[f.Path] {
 				return "", fmt.Errorf("adopt %s: two partitions have a file of that name", f.Path)
@@ -180,7 +181,7 @@ func Missing(ctx context.Context, st store.Store, p Pointer, m Manifest, deep bo
 		sizes[info.Name] = info.Size
 	}
 	var missing []partition.Range
-	for _, part := range m.Partitions {
+	for _, part := range slices.Concat(m.Partitions, m.Intake) {
 		whole := true
 		for _, f := range part.Files {
 			name := p.Path + "/" + f.Path

@@ -82,6 +82,9 @@ func DecodeBeside(file Text, beside Beside, overlays ...Overlay) (Decoded, error
 		d.overlay(root, o.Path, "", o.Text)
 	}
 	spec.resolve()
+	if _, given := d.at["gates.duplicate_share_max"]; spec.Prepares() && !given {
+		spec.Gates.DuplicateShareMax = 1 // duplicates are what it is for
+	}
 	return d.finish(spec, append(beside.missing(spec.Files), Validate(spec)...))
 }
 

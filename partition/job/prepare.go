@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"rescore/partition"
 	"rescore/partition/schema"
@@ -117,6 +118,11 @@ type Intake struct {
 	Chunks   []Chunk       `cbor:"2,keyasint"` // every row of every file, in order
 	Segments []SegmentRows `cbor:"3,keyasint"` // of the rows with a number, rising; Segment and Rows alone
 	Columns  []string      `cbor:"4,keyasint"` // name and type of each column that is written, the number's first
+}
+
+// BaseSchema is the fingerprint of a prepared base's columns, as Intake has them.
+func BaseSchema(columns []string) string {
+	return hexSum([]byte("rescore base 1\n" + strings.Join(columns, "\n")))
 }
 
 // Chunk is a run of rows that tasks are made of.

@@ -227,7 +227,8 @@ type Output struct {
 type Gates struct {
 	// RejectShareMax is the largest share of rejected rows. Default 0.01.
 	RejectShareMax float64 `yaml:"reject_share_max" json:"reject_share_max" jsonschema:"minimum=0,maximum=1"`
-	// DuplicateShareMax is the largest share of duplicate rows. Default 0.01.
+	// DuplicateShareMax is the largest share of duplicate rows. Default 0.01; in a
+	// preparation 1, for duplicates are what it is for.
 	DuplicateShareMax float64 `yaml:"duplicate_share_max" json:"duplicate_share_max" jsonschema:"minimum=0,maximum=1"`
 	// PSIMax is the largest population stability index of the propensity against the
 	// bins of the model's package, such as 0.25. Default 0: none is asked for.

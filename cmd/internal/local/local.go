@@ -337,7 +337,7 @@ func (h *house) submit(ctx context.Context, o Options, q question) error {
 	}
 	if _, err := h.node.Propose(ctx, ledger.Submit{
 		Job: q.id, Name: q.spec.Name, Spec: q.spec.Canonical(), SpecDigest: q.spec.Digest(), SpecBase: o.Base,
-		Epoch: epoch, Stages: []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}, MaxAttempts: max(q.spec.Run.MaxAttempts, 1), Who: who(),
+		Epoch: epoch, Stages: q.spec.Stages(), MaxAttempts: max(q.spec.Run.MaxAttempts, 1), Who: who(),
 	}); errors.Is(err, ledger.ErrConflict) {
 		return conflict{fmt.Errorf("work folder %s already holds this job for other folders; give the job another run.work: %w", q.spec.Run.Work, err)}
 	} else if err != nil {
@@ -386,7 +386,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 			p.Stage = "publish"
 			if stage < len(j.Stages) {
 				p.Stage = j.Stages[stage].Kind.String()
-				if j.Stages[stage].Kind == job.StageSelect {
+				if k := j.Stages[stage].Kind; k != job.StageSurvey && k != job.StageScore {
 					total = j.Stages[stage].Totals()
 				}
 			}
