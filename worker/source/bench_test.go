@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/parquet-go/parquet-go"
 
@@ -86,8 +87,11 @@ func cpuNanos(b *testing.B) float64 {
 }
 
 func benchRead(b *testing.B, name string, data []byte, columns []string, rows int) {
-	st := memoryStore{name: data}
-	d, err := Open(context.Background(), st, spec(name))
+	benchSpec(b, spec(name), data, columns, rows)
+}
+
+func benchSpec(b *testing.B, s job.Spec, data []byte, columns []string, rows int) {
+	d, err := Open(context.Background(), memoryStore{s.Input.Path: data}, s)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -117,6 +121,7 @@ func benchRead(b *testing.B, name string, data []byte, columns []string, rows in
 	ns := (cpuNanos(b) - cpu) / float64(b.N) / float64(rows)
 	b.ReportMetric(ns, "cpu-ns/row")
 	b.ReportMetric(ns/float64(len(columns)), "cpu-ns/value")
+	b.ReportMetric(float64(len(data))/float64(rows)/ns*1e3, "MB/cpu-s")
 }
 
 func BenchmarkParquetWide100(b *testing.B) {
@@ -148,6 +153,72 @@ func BenchmarkCSVWide100(b *testing.B) {
 		text.WriteByte('\n')
 	}
 	benchRead(b, "in.csv", []byte(text.String()), names, rows)
+}
+
+// recordText is the whole canonical record as an export writes it: brand, sex and city
+// in words.
+func recordText(b *testing.B, rows int) (text string, s job.Spec, columns []string) {
+	s = spec("in.csv")
+	s.Input.Columns = map[string]job.Mapping{
+		"sex":   {Column: "sex", Values: map[string]int64{"男": 1, "女": 2}},
+		"brand": {Column: "brand_m{k}", Values: map[string]int64{"全球通": 3, "动感地带": 2, "神州行": 1}},
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	var kinds []func() string
+	number := func(past int64) func() string { return func() string { return fmt.Sprint(r.Int64N(past)) } }
+	for _, c := range schema.Subscriber {
+		for _, name := range c.Names() {
+			if name == schema.Key {
+				continue
+			}
+			f := number(20_000)
+			switch {
+			case c.Name == "sex":
+				f = func() string { return []string{"男", "女"}[r.IntN(2)] }
+			case c.Name == "brand":
+				f = func() string { return []string{"全球通", "动感地带", "神州行"}[r.IntN(3)] }
+			case c.Type.ID() == arrow.DATE32:
+				f = func() string { return fmt.Sprintf("20%02d-%02d-%02d", r.IntN(26), 1+r.IntN(12), 1+r.IntN(28)) }
+			case c.Name == "imei":
+				f = number(1e14)
+			case c.Name == "data_kb", c.Name == "bb_flow_kb":
+				f = number(40_000_000)
+			case c.Unit == schema.Count, c.Type.ID() == arrow.UINT8, c.Type.ID() == arrow.INT16:
+				f = number(30)
+			}
+			kinds, columns = append(kinds, f), append(columns, name)
+		}
+	}
+	var out strings.Builder
+	out.WriteString(schema.Key + "," + strings.Join(columns, ",") + ",地市\n")
+	for i := range rows {
+		fmt.Fprint(&out, 13800130000+i)
+		for _, f := range kinds {
+			out.WriteByte(',')
+			if r.IntN(20) > 0 {
+				out.WriteString(f())
+			}
+		}
+		out.WriteString(",石家庄\n")
+	}
+	return out.String(), s, columns
+}
+
+// BenchmarkCSVRecord reads all columns of the record, as a task does: the numbers first,
+// then the columns into batches.
+func BenchmarkCSVRecord(b *testing.B) {
+	const rows = 10_000
+	text, s, columns := recordText(b, rows)
+	for _, c := range []struct {
+		name, delim string
+		text        charset
+	}{{"utf-8", ",", charsetUTF8}, {"utf-8 by |@|", "|@|", charsetUTF8}, {"gb18030", ",", charsetGB18030}, {"gb18030 by |", "|", charsetGB18030}} {
+		b.Run(c.name, func(b *testing.B) {
+			data := inCharset(b, c.text, strings.ReplaceAll(text, ",", c.delim))
+			s.Input.CSV.Delimiter, s.Input.CSV.Encoding = c.delim, c.text.String()
+			benchSpec(b, s, data, columns, rows)
+		})
+	}
 }
 
 func BenchmarkSurvey(b *testing.B) {

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -115,18 +116,21 @@ func TestEveryCharacterDecodesAsXTextDecodesIt(t *testing.T) {
 				continue
 			}
 			for _, c := range charsets {
-				checkCharset(t, c, []byte{byte(lead), byte(second)})
-				checkCharset(t, c, []byte{byte(lead), byte(second), 'a'})
+				checkCharset(t, c, []byte{byte(lead), byte(second), 'a', byte(lead)}[:2+(lead+second)%3])
 			}
 		}
 	}
 	long := []byte{0, 0, 0, 0}
-	for i := 0; i < 126*10*126*10; i += 7 { // a prime: every byte takes every value
+	step := 97 // a prime: every byte takes every value
+	if os.Getenv("RESCORE_LONG") != "" {
+		step = 1
+	}
+	for i := 0; i < 126*10*126*10; i += step {
 		long[0], long[1], long[2], long[3] = byte(0x81+i/12600), byte('0'+i/1260%10), byte(0x81+i/10%126), byte('0'+i%10)
 		checkCharset(t, charsetGB18030, long)
 	}
 	r := rand.New(rand.NewPCG(1, 6))
-	for range 100_000 {
+	for range 20_000 {
 		b := junk(r, nil, 1+r.IntN(30))
 		for _, c := range charsets {
 			checkCharset(t, c, b)

@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -276,12 +277,17 @@ func readInts[T uint8 | int16 | uint32 | uint64](r *csvRows, c *csvColumn, v *ve
 		if !row.apart {
 			n -= delim
 		}
-		if conv.digits && uint(n-1) < 16 {
-			if x, ok := digits(row.text[from:], n); ok {
-				if y := int64(x) * conv.num; int64(x) <= conv.inHi && y >= conv.lo && y <= conv.hi {
-					out[i] = T(y)
-					continue
-				}
+		if conv.digits && uint(n-1) < 8 { // digits, in line
+			x := (binary.LittleEndian.Uint64(row.text[from:]) ^ zeros) << (64 - 8*n)
+			if y := int64(eight(x)) * conv.num; digitBytes(x) && y >= conv.lo && y <= conv.hi {
+				out[i] = T(y)
+				continue
+			}
+		} else if conv.digits && uint(n-1) < 16 {
+			x, ok := digits(row.text[from:], n)
+			if y := int64(x) * conv.num; ok && int64(x) <= conv.inHi && y >= conv.lo && y <= conv.hi {
+				out[i] = T(y)
+				continue
 			}
 		} else if n == 0 && conv.blank {
 			v.setNull(at + i)

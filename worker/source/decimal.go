@@ -23,11 +23,13 @@ const (
 	decimalExponentMax = 256
 )
 
+// zeros are eight digits.
+const zeros = 0x3030303030303030
+
 // digits reads the number that the first n bytes of b are, 1 to 16 of them, and reports
 // whether they are all digits. b has 8 bytes, or 16 when n is more than 8: eight digits
 // are read at a time, with zeros before the first.
 func digits(b []byte, n int) (uint64, bool) {
-	const zeros = 0x3030303030303030
 	x := binary.LittleEndian.Uint64(b) ^ zeros
 	if n <= 8 {
 		x <<= 64 - 8*n

@@ -28,9 +28,9 @@ type dialect struct {
 func (d *dialect) lurks() bool { return d.text.trails(d.delim[0]) }
 
 // splitter cuts a range of a CSV file into rows and rows into cells. Rows that are
-// nothing but cells and delimiters, nearly all, are cut eight bytes at a time; rows with
-// a quote, a backslash that escapes, or a character in which the delimiter may lurk take
-// a slow path. Empty lines are no rows, as in encoding/csv.
+// nothing but cells and delimiters, nearly all, are cut 64 bytes at a time; rows with a
+// quote or a backslash that escapes take a slow path. Empty lines are no rows, as in
+// encoding/csv.
 //
 // A row whose quotes do not close, or that is too long, is one line and bad:
 // a stray quote costs its own line and never swallows the file. Memory is
@@ -50,6 +50,8 @@ type splitter struct {
 	line  []byte // as it is in the file, without its end
 	bad   string // why it cannot be split, "" when it can
 	apart bool   // cells were made by the slow path
+	count int    // of cells, when the row was cut with care; 0 when it was not
+	cut   []uint32
 	plain []byte // text of its cells
 	ends  []int  // in plain, by cell
 }
@@ -98,7 +100,7 @@ func (s *splitter) more() (bool, error) {
 
 // next makes the next row the current one, or returns io.EOF.
 func (s *splitter) next() error {
-	s.apart, s.bad = false, ""
+	s.apart, s.bad, s.count = false, "", 0
 	seen := 0 // bytes without a line end
 	for {
 		rest := s.buf[s.pos:]
@@ -136,6 +138,9 @@ func (s *splitter) next() error {
 		if n := len(s.line); n > 0 && s.line[n-1] == '\r' {
 			s.line = s.line[:n-1]
 		}
+		if s.bad == "" && (len(s.delim) > 1 || s.lurk && ascii(s.line) < len(s.line)) {
+			s.care()
+		}
 		if len(s.line) > fieldBytesMax && s.bad == "" && s.longCell() {
 			s.bad = "a field is too long"
 		}
@@ -149,23 +154,28 @@ func (s *splitter) next() error {
 
 // hard reports whether the line takes the slow path.
 func (s *splitter) hard() bool {
-	return s.quotes && bytes.IndexByte(s.line, '"') >= 0 ||
-		s.escape && bytes.IndexByte(s.line, '\\') >= 0 ||
-		s.lurk && ascii(s.line) < len(s.line)
+	return s.quotes && bytes.IndexByte(s.line, '"') >= 0 || s.escape && bytes.IndexByte(s.line, '\\') >= 0
 }
 
 // longCell reports whether a cell of the line, which is not hard, is too long.
 func (s *splitter) longCell() bool {
-	b := s.line
-	for {
-		i := bytes.Index(b, s.delim)
+	if s.count > 0 {
+		for i := range s.count {
+			if len(s.cell(i)) > fieldBytesMax {
+				return true
+			}
+		}
+		return false
+	}
+	for b := s.line; ; {
+		i := bytes.IndexByte(b, s.delim[0])
 		if i < 0 {
 			return len(b) > fieldBytesMax
 		}
 		if i > fieldBytesMax {
 			return true
 		}
-		b = b[i+len(s.delim):]
+		b = b[i+1:]
 	}
 }
 
@@ -404,6 +414,8 @@ func (s *splitter) width() int {
 		return 0
 	case s.apart:
 		return len(s.ends)
+	case s.count > 0:
+		return s.count
 	}
 	return bytes.Count(s.line, s.delim) + 1
 }
@@ -417,11 +429,14 @@ func (s *splitter) cell(i int) []byte {
 		}
 		return s.plain[from:s.ends[i]]
 	}
+	if s.count > 0 {
+		return s.line[s.cut[i] : int(s.cut[i+1])-len(s.delim)]
+	}
 	b := s.line
 	for ; i > 0; i-- {
-		b = b[bytes.Index(b, s.delim)+len(s.delim):]
+		b = b[bytes.IndexByte(b, s.delim[0])+1:]
 	}
-	if j := bytes.Index(b, s.delim); j >= 0 {
+	if j := bytes.IndexByte(b, s.delim[0]); j >= 0 {
 		b = b[:j]
 	}
 	return b
@@ -445,15 +460,60 @@ const (
 // starts writes where each cell of the current row, which was not set apart, starts to
 // out, in bytes of line, and behind the last where one more would. It returns how many
 // cells there are, or n+1 when there are more than n. out has n+1+slack+8 elements.
+func (s *splitter) starts(n int, out []uint32) int {
+	if s.count == 0 {
+		return s.marks(n, out)
+	}
+	if s.count > n {
+		return n + 1
+	}
+	copy(out, s.cut[:s.count+1])
+	return s.count
+}
+
+// care cuts the line where the first byte of a delimiter need not be one: the others are
+// missing, or it is in a character.
+func (s *splitter) care() {
+	n := bytes.Count(s.line, s.delim[:1]) + 1
+	out := grow(&s.cut, n+1+slack+8)
+	n = s.marks(n, out)
+	s.count = 1
+	from := 0
+	for _, past := range out[1:n] {
+		at := int(past) - 1
+		if at < from || len(s.delim) > 1 && !bytes.HasPrefix(s.line[at:], s.delim) || s.lurk && !s.between(from, at) {
+			continue
+		}
+		from = at + len(s.delim)
+		out[s.count] = uint32(from)
+		s.count++
+	}
+	out[s.count] = uint32(len(s.line) + len(s.delim))
+}
+
+// between reports whether a character of line begins at at; one begins at from.
+func (s *splitter) between(from, at int) bool {
+	b := s.line
+	if at == from || b[at-1] < 0x80 && (b[at] < '0' || b[at] > '9') {
+		return true // ASCII, or the end of a character
+	}
+	for from < at {
+		if b[from] < 0x80 {
+			from++
+		} else {
+			from += s.text.step(b[from:])
+		}
+	}
+	return from == at
+}
+
+// marks is starts for delimiters that are wherever their first byte is.
 //
 // Sixty-four bytes at a time become a word with a bit for each that is a delimiter. The
 // bits' places are written eight at a time, more than there are, so that hardly a branch
 // depends on the data.
-func (s *splitter) starts(n int, out []uint32) int {
+func (s *splitter) marks(n int, out []uint32) int {
 	line := s.line
-	if len(s.delim) > 1 {
-		return s.longStarts(n, out)
-	}
 	block := line[: len(line)+slack : len(line)+slack] // what lies behind the line is cut off below
 	pattern := uint64(s.delim[0]) * lowBits
 	out[0] = 0
@@ -483,19 +543,4 @@ func (s *splitter) starts(n int, out []uint32) int {
 	}
 	out[k] = uint32(len(line)) + 1
 	return k
-}
-
-// longStarts is starts for delimiters of several bytes.
-func (s *splitter) longStarts(n int, out []uint32) int {
-	at := 0
-	for k := range n {
-		out[k] = uint32(at)
-		i := bytes.Index(s.line[at:], s.delim)
-		if i < 0 {
-			out[k+1] = uint32(len(s.line) + len(s.delim))
-			return k + 1
-		}
-		at += i + len(s.delim)
-	}
-	return n + 1
 }
