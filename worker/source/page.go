@@ -28,6 +28,9 @@ const pageRowsMax = 1 << 25
 // data pages and dictionary pages alike.
 const plainDictionary = format.PlainDictionary //nolint:staticcheck // deprecated for those who write
 
+// lz4Hadoop is LZ4 in frames, as files had it before LZ4_RAW.
+const lz4Hadoop = format.Lz4
+
 // A column chunk is read a page at a time, or several small ones: what is read is in the
 // cache when it is decoded. Stores that are far read ahead of that themselves.
 const (
@@ -657,13 +660,53 @@ func (c *codecs) decompress(buf *[]byte, src []byte, size int, codec format.Comp
 		if n, err = lz4.UncompressBlock(src, dst); err != nil {
 			return nil, corrupt("decompress: %v", err)
 		}
+	case lz4Hadoop:
+		// Who wrote it had Hadoop's frames in mind, or forgot them.
+		var framed bool
+		if n, framed = unframe(dst, src); !framed {
+			var err error
+			if n, err = lz4.UncompressBlock(src, dst); err != nil {
+				return nil, corrupt("decompress: %v", err)
+			}
+		}
 	default:
-		return nil, fmt.Errorf("compression %v is not read; use zstd, snappy, gzip, brotli, lz4_raw or none: %w", codec, ErrFormat)
+		return nil, fmt.Errorf("compression %v is not read; use zstd, snappy, gzip, brotli, lz4 or none: %w", codec, ErrFormat)
 	}
 	if n != size {
 		return nil, corrupt("a page of %d bytes decompressed to %d", size, n)
 	}
 	return dst, nil
+}
+
+// unframe decompresses Hadoop's frames, each the size of what it holds and then blocks of
+// LZ4 with a size before each, when src is nothing else and fills dst.
+func unframe(dst, src []byte) (n int, ok bool) {
+	size := func() int {
+		if len(src) < 4 {
+			return -1
+		}
+		v := binary.BigEndian.Uint32(src)
+		src = src[4:]
+		return int(min(v, pageBytesMax+1))
+	}
+	for len(src) > 0 {
+		left := size()
+		if left < 0 || left > len(dst)-n {
+			return 0, false
+		}
+		for left > 0 {
+			packed := size()
+			if packed < 1 || packed > len(src) {
+				return 0, false
+			}
+			k, err := lz4.UncompressBlock(src[:packed], dst[n:n+left])
+			if err != nil {
+				return 0, false
+			}
+			n, left, src = n+k, left-k, src[packed:]
+		}
+	}
+	return n, n == len(dst)
 }
 
 // fill reads len(dst) bytes and checks that r has no more.

@@ -2,6 +2,8 @@ package source
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -15,6 +17,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/encoding"
+	"github.com/parquet-go/parquet-go/format"
+	"github.com/pierrec/lz4/v4"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -230,6 +234,47 @@ func encoded(enc map[parquet.Kind]encoding.Encoding) parquet.WriterOption {
 	return parquet.NewSchema("subscriber", root)
 }
 
+// framed is LZ4 as Hadoop writes it: frames, of blocks.
+type framed struct{ frames, blocks int }
+
+func (framed) String() string                            { return "LZ4" }
+func (framed) CompressionCodec() format.CompressionCodec { return format.Lz4 }
+func (framed) Decode([]byte, []byte) ([]byte, error)     { return nil, errors.ErrUnsupported }
+
+func (f framed) Encode(dst, src []byte) ([]byte, error) {
+	block := func(part []byte) []byte {
+		to := make([]byte, lz4.CompressBlockBound(len(part)))
+		var c lz4.Compressor
+		n, err := c.CompressBlock(part, to)
+		if n == 0 && err == nil { // it does not shrink: a block of literals
+			to = append(to[:0], byte(min(len(part), 15)<<4))
+			for left := len(part) - 15; left >= 0; left -= 255 {
+				to = append(to, byte(min(left, 255)))
+			}
+			to = append(to, part...)
+			n = len(to)
+		}
+		return to[:n]
+	}
+	if f.frames == 0 {
+		return append(dst[:0], block(src)...), nil
+	}
+	out := dst[:0]
+	for i := range f.frames {
+		frame := src[len(src)*i/f.frames : len(src)*(i+1)/f.frames]
+		out = binary.BigEndian.AppendUint32(out, uint32(len(frame)))
+		for j := range f.blocks {
+			part := frame[len(frame)*j/f.blocks : len(frame)*(j+1)/f.blocks]
+			if len(part) == 0 {
+				continue
+			}
+			b := block(part)
+			out = append(binary.BigEndian.AppendUint32(out, uint32(len(b))), b...)
+		}
+	}
+	return out, nil
+}
+
 func TestParquetOfEveryEncodingEqualsTheReference(t *testing.T) {
 	dict := map[parquet.Kind]encoding.Encoding{
 		parquet.Int32: &parquet.RLEDictionary, parquet.Int64: &parquet.RLEDictionary, parquet.Float: &parquet.RLEDictionary,
@@ -239,10 +284,13 @@ func TestParquetOfEveryEncodingEqualsTheReference(t *testing.T) {
 		parquet.Int32: &parquet.DeltaBinaryPacked, parquet.Int64: &parquet.DeltaBinaryPacked, parquet.ByteArray: &parquet.DeltaByteArray,
 		parquet.Float: &parquet.ByteStreamSplit, parquet.Double: &parquet.ByteStreamSplit, parquet.Boolean: &parquet.RLE,
 	}
-	length := map[parquet.Kind]encoding.Encoding{parquet.ByteArray: &parquet.DeltaLengthByteArray}
+	length := map[parquet.Kind]encoding.Encoding{
+		parquet.ByteArray: &parquet.DeltaLengthByteArray, parquet.Int32: &parquet.ByteStreamSplit, parquet.Int64: &parquet.ByteStreamSplit,
+	}
 	encodings := map[string]parquet.WriterOption{"plain": encoded(nil), "dict": encoded(dict), "delta": encoded(delta), "length": encoded(length)}
 	codecs := map[string]compress.Codec{
 		"none": &parquet.Uncompressed, "snappy": &parquet.Snappy, "zstd": &parquet.Zstd, "gzip": &parquet.Gzip, "brotli": &parquet.Brotli, "lz4": &parquet.Lz4Raw,
+		"lz4 in frames": framed{frames: 1, blocks: 1}, "lz4 in two frames of three blocks": framed{frames: 2, blocks: 3}, "lz4 without its frames": framed{},
 	}
 	for _, enc := range sortedKeys(encodings) {
 		for _, codec := range sortedKeys(codecs) {
@@ -261,8 +309,8 @@ func TestParquetOfEveryEncodingEqualsTheReference(t *testing.T) {
 						write(t, dir, "in.parquet", data)
 						got := readAll(t, dir, subscriberSpec("in.parquet"), subscriberColumns)
 						diff(t, got.rows, naive(rows))
-						if codec == "lz4" {
-							return // parquet-go 0.32.0 misreads its own LZ4_RAW dictionary pages
+						if strings.HasPrefix(codec, "lz4") {
+							return // parquet-go 0.32.0 misreads its own LZ4_RAW dictionary pages, and frames not at all
 						}
 						// parquet-go's row reader, on the same bytes, agrees.
 						back, err := parquet.Read[subscriber](bytes.NewReader(data), int64(len(data)))

@@ -217,3 +217,58 @@ func TestSpreadsOfEveryWidthMoveValuesToTheirRows(t *testing.T) {
 	testSpread[uint64](t)
 	testSpread[float64](t)
 }
+
+// scalar runs f as on a processor that has none of the instructions.
+func scalar(f func()) {
+	codes, differences := codeTables, sumTables
+	codeTables, sumTables = new(widthTables), new(widthTables)
+	defer func() { codeTables, sumTables = codes, differences }()
+	f()
+}
+
+// Whatever a page holds, both ways say the same of it, and neither reads past it.
+func FuzzRunsAndDeltas(f *testing.F) {
+	f.Add([]byte{3, 0x88, 0xc6, 0xfa, 10, 7}, uint16(12), byte(3))
+	f.Add([]byte{128, 1, 4, 40, 2, 4, 3, 2, 1, 0, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88, 0x77, 0x66, 0x55, 0x44}, uint16(20), byte(17))
+	f.Fuzz(func(t *testing.T, data []byte, count uint16, width byte) {
+		n := int(count)
+		read := func() (codes []uint32, ints []int64, errs [2]string) {
+			codes, ints = make([]uint32, n), make([]int64, n)
+			var r runs
+			err := r.open(data, n, int(width))
+			for at := 0; at < n && err == nil; at += 100 {
+				_, err = r.read(codes[at:min(n, at+100)])
+			}
+			if err != nil {
+				errs[0], codes = err.Error(), nil
+			}
+			var d deltas
+			err = d.open(data, n)
+			for at := 0; at < n && err == nil; at += 100 {
+				err = d.read(ints[at:min(n, at+100)])
+			}
+			if err != nil {
+				errs[1], ints = err.Error(), nil
+			}
+			return codes, ints, errs
+		}
+		codes, ints, errs := read()
+		scalar(func() {
+			c, i, e := read()
+			if !slices.Equal(codes, c) || !slices.Equal(ints, i) || errs != e {
+				t.Fatalf("vectors say %q, Go says %q, or they differ in values", errs, e)
+			}
+		})
+	})
+}
+
+// Frames that lie end in an error, and in no byte past their page.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 3, 0, 0, 0, 4, 0x30, 1, 2, 3}, uint16(3))
+	f.Fuzz(func(t *testing.T, data []byte, size uint16) {
+		dst := make([]byte, int(size))
+		if n, ok := unframe(dst, data); n > len(dst) || ok && n != len(dst) {
+			t.Fatalf("%d bytes of %d", n, len(dst))
+		}
+	})
+}
