@@ -230,11 +230,14 @@ func TestTheNarrowModelIsAHundredTreesOver40ColumnsOfTheBase(t *testing.T) {
 			t.Errorf("tree %d has %d splits, want 30", i, len(tree.Feature))
 		}
 		for _, f := range tree.Feature {
-			asked[int32(f)] = true
+			asked[f] = true
 		}
 	}
 	if len(asked) < 35 {
 		t.Errorf("the trees ask about %d columns only", len(asked))
+	}
+	if digest, err := NarrowDigest(); err != nil || digest != b.Digest {
+		t.Errorf("its digest is %s, want %s, %v", digest, b.Digest, err)
 	}
 	if again, err := narrowModel(); err != nil || !bytes.Equal(text, again) {
 		t.Errorf("made again it is another model, %v", err)

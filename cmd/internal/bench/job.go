@@ -91,7 +91,7 @@ var StageOrder = []string{"survey", "score", "select", "publish"}
 // Measure measures the job. The report is of the last number of workers; its sweep
 // is of all of them.
 func (j Job) Measure(ctx context.Context) (r Report, err error) {
-	if j.Model != "" && !strings.Contains(j.Model, ":") {
+	if j.Model != "" && !strings.HasPrefix(j.Model, "builtin:") {
 		if j.Model, err = filepath.Abs(j.Model); err != nil {
 			return r, fmt.Errorf("find the model: %w", err)
 		}

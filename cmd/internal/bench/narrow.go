@@ -2,6 +2,8 @@ package bench
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -51,6 +53,16 @@ func narrowModel() ([]byte, error) {
 	}
 	return fmt.Appendf(nil, "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=%d\nobjective=binary sigmoid:1\nfeature_names=%s\nfeature_infos=%s\ntree_sizes=%s\n\n%send of trees\n\nfeature_importances:\n\nparameters:\n[boosting: gbdt]\n\nend of parameters\n\npandas_categorical:null\n",
 		len(names)-1, strings.Join(names, " "), strings.Join(infos, " "), strings.Join(sizes, " "), trees.Bytes()), nil
+}
+
+// NarrowDigest is the digest of the narrow record's model: SHA-256 of its file.
+func NarrowDigest() (string, error) {
+	text, err := narrowModel()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // sample is a column of values for each name, of the base's first subscribers.
