@@ -22,12 +22,12 @@ MUTANTS     ?= .
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-cluster test vet race lint vuln fuzz e2e kill fault sim mutant scale bench bench-peers golden clean
+.PHONY: help build demo demo-cluster test vet race lint vuln fuzz e2e kill fault sim mutant scale bench bench-peers bench-job-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
 	@echo
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/rescore: one static binary (with git, it knows its version)
 	@mkdir -p bin
@@ -95,6 +95,9 @@ bench: ## run the benchmarks matching BENCH (all)
 # PEERS is for the harness: --work DIR, --only 100x31, --output json, --write-docs.
 bench-peers: build ## time LightGBM, XGBoost and others against ours (needs Python 3.11 and a package index; PEERS=--write-docs)
 	@python3 cmd/internal/peers/peers.py $(PEERS)
+
+bench-job-peers: build ## time the whole job in DuckDB, Polars, Spark and others against ours (PEERS='--subscribers 1000000', PEERS=--write-docs)
+	@python3 cmd/internal/peers/job.py $(PEERS)
 
 golden: ## write the generated and golden files anew; read the diff before you commit it
 	RESCORE_GOLDEN=write $(GO) test -count=1 -run Golden ./...

@@ -62,14 +62,14 @@ def say(message):
     print(f"peers: {message}", file=sys.stderr, flush=True)
 
 
-def install(work):
+def install(work, wanted=PACKAGES):
     """Make the environment; return its python and why each peer that is absent is."""
     python = work / "venv" / "bin" / "python"
     if not python.exists():
         say(f"making {work / 'venv'}")
         venv.create(work / "venv", with_pip=True)
     absent = {}
-    for peer, packages in PACKAGES.items():
+    for peer, packages in wanted.items():
         say(f"installing {peer}")
         done = subprocess.run(
             [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", HERE / "versions.txt", *packages],

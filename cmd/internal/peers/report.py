@@ -103,10 +103,10 @@ def markdown(result, language):
     return "\n".join(lines)
 
 
-def write(page, text):
+def write(page, text, begin=BEGIN, end=END):
     """Put text between the two marks of a page, and leave the rest alone."""
     old = page.read_text(encoding="utf-8")
-    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
-        sys.exit(f"peers: {page} does not have the line {BEGIN} and after it {END}, once each")
-    head, rest = old.split(BEGIN)
-    page.write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8", newline="\n")
+    if old.count(begin) != 1 or old.count(end) != 1 or old.index(begin) > old.index(end):
+        sys.exit(f"peers: {page} does not have the line {begin} and after it {end}, once each")
+    head, rest = old.split(begin)
+    page.write_text(f"{head}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}", encoding="utf-8", newline="\n")
