@@ -37,8 +37,8 @@ type Manifest struct {
 	Released    *Released       `json:"released,omitempty"` // nil: every gate passed
 	Rerun       *Rerun          `json:"rerun,omitempty"`    // nil: it stands on no other version
 	Origins     []Origin        `json:"origins,omitempty"`  // of the partitions that other jobs scored
-	Partitions  []Partition     `json:"partitions"`         // by range
 	Intake      []Partition     `json:"intake,omitempty"`   // of a preparation: what became of the rows of its slices of the input, and of those that were rejected where they are
+	Partitions  []Partition     `json:"partitions"`         // by range
 
 	base string // folder of the version it stands on; "" = none
 }
