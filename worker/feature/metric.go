@@ -6,6 +6,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 )
 
 // metricOf says how a monthly column becomes features.
@@ -26,6 +27,9 @@ type metric struct {
 	months int // that are read
 	stats  []stat
 	window window
+
+	compared int           // months
+	all      lane.Compared // of the chunk
 }
 
 func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric {
@@ -45,6 +49,7 @@ func newMetric(of metricOf, stats []stat, rules job.Rules, month int32) *metric 
 	m.spec.In = kernel.Columns(of.column, 0, m.months-1)
 	m.spec.In = append(m.spec.In, kernel.History, kernel.HistoryCompare)
 
+	m.compared = compared
 	m.window.months = newMonthly(column.Type)
 	m.window.there, m.window.compared = newPresence(there), newPresence(compared)
 	factors := raw()
@@ -70,7 +75,17 @@ func (m *metric) Eval(n int, in, out []kernel.Vector) {
 		hi := min(lo+chunk, n)
 		m.window.open(in[:m.months], lo, history[lo:hi], compare[lo:hi])
 		for j, s := range m.stats {
-			s.fill(out[j].F64[lo:hi], &m.window)
+			if dst := out[j].F64[lo:hi]; s.into != nil {
+				*s.into(&m.all) = dst
+			} else {
+				s.fill(dst, &m.window)
+			}
+		}
+		switch {
+		case m.compared == schema.Months:
+			m.window.months.compare(&m.all, hi-lo, m.window.compared, &m.window.w)
+		case m.all.Change != nil: // alone: nothing else compares two months
+			m.window.months.change(m.all.Change, m.window.compared, &m.window.w)
 		}
 	}
 }

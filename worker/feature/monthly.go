@@ -11,14 +11,12 @@ import (
 // monthly is a chunk of a monthly column's newest months, whatever its type.
 type monthly interface {
 	open(columns []kernel.Vector, lo, n int)
-	load(dst []float64, k int, known *lane.Mask)       // NaN where not known
-	zero(dst *lane.Mask, k int)                        // behind nulls set or not
-	positive(dst *lane.Mask, k int)                    // likewise
-	mean(dst []float64, of presence, least float64)    // of as many months as of tells
-	change(dst []float64, of presence, w *factors)     // per day, as the others
-	meanChange(dst []float64, of presence, w *factors) // with at least 2 in either mean
-	slope(dst []float64, of presence, w *factors)      // of at least 3
-	variation(dst []float64, of presence, w *factors)
+	load(dst []float64, k int, known *lane.Mask)                // NaN where not known
+	zero(dst *lane.Mask, k int)                                 // behind nulls set or not
+	positive(dst *lane.Mask, k int)                             // likewise
+	mean(dst []float64, of presence, least float64)             // of as many months as of tells
+	change(dst []float64, of presence, w *factors)              // per day
+	compare(dst *lane.Compared, n int, of presence, w *factors) // likewise
 }
 
 // factors are what months are multiplied by to compare them, newest first.
@@ -67,14 +65,6 @@ func (m *monthlyOf[T]) change(dst []float64, of presence, w *factors) {
 	lane.Change(dst, m.x[:2], of, (*[schema.Months]float64)(w))
 }
 
-func (m *monthlyOf[T]) meanChange(dst []float64, of presence, w *factors) {
-	lane.MeanChange(dst, m.x[:], of, (*[schema.Months]float64)(w), 2)
-}
-
-func (m *monthlyOf[T]) slope(dst []float64, of presence, w *factors) {
-	lane.Slope(dst, m.x[:], of, (*[schema.Months]float64)(w), 3)
-}
-
-func (m *monthlyOf[T]) variation(dst []float64, of presence, w *factors) {
-	lane.Variation(dst, m.x[:], of, (*[schema.Months]float64)(w))
+func (m *monthlyOf[T]) compare(dst *lane.Compared, n int, of presence, w *factors) {
+	lane.Compare(dst, n, m.x[:], of, (*[schema.Months]float64)(w))
 }

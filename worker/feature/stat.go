@@ -12,6 +12,7 @@ type stat struct {
 	months  int  // newest months it reads
 	compare bool // it compares them
 	fill    func(out []float64, w *window)
+	into    func(all *lane.Compared) *[]float64 // of those worked out together, in place of fill; six months each, or chg1 alone
 	unit    schema.Unit
 	ofX     bool // in the metric's own unit
 	formula string
@@ -19,16 +20,16 @@ type stat struct {
 }
 
 var stats6 = []stat{
-	{"last", 1, false, last, "", true, "x[m]", "x[m] is missing"},
-	{"avg3", 3, false, avg3, "", true, "mean of the months of m-2..m that are there", "fewer than 2 of them"},
-	{"avg6", 6, false, avg6, "", true, "mean of the months of m-5..m that are there", "fewer than 3 of them"},
-	{"chg1", 2, true, chg1, schema.Ratio, false, "(x[m] - x[m-1]) / x[m-1], 0 when both are 0; per day for usage", "a month is missing, or x[m-1] is 0 and x[m] is not"},
-	{"chg3", 6, true, chg3, schema.Ratio, false, "mean(m-2..m) / mean(m-5..m-3) - 1, 0 when both are 0; per day for usage", "fewer than 2 months in either mean, or the base is 0 and the mean is not"},
-	{"slope", 6, true, slope, schema.Ratio, false, "least-squares slope a month over the months that are there, divided by their mean; per day for usage", "fewer than 3 months, or their mean is 0"},
-	{"cv", 6, true, cv, schema.Ratio, false, "population standard deviation / mean over the months that are there; per day for usage", "no month, or their mean is 0"},
-	{"zero_run", 6, false, zeroRun, schema.Month, false, "number of months up to m with x = 0, 0 to 6", "a missing month ends the run"},
-	{"base_zero", 2, true, baseZero, schema.None, false, "1 when x[m-1] is 0, otherwise 0", "x[m-1] is missing"},
-	{"appeared", 2, true, appeared, schema.None, false, "1 when x[m-1] is 0 and x[m] is above 0, otherwise 0", "a month is missing"},
+	{"last", 1, false, last, nil, "", true, "x[m]", "x[m] is missing"},
+	{"avg3", 3, false, avg3, nil, "", true, "mean of the months of m-2..m that are there", "fewer than 2 of them"},
+	{"avg6", 6, false, avg6, nil, "", true, "mean of the months of m-5..m that are there", "fewer than 3 of them"},
+	{"chg1", 2, true, nil, intoChange, schema.Ratio, false, "(x[m] - x[m-1]) / x[m-1], 0 when both are 0; per day for usage", "a month is missing, or x[m-1] is 0 and x[m] is not"},
+	{"chg3", 6, true, nil, intoMeanChange, schema.Ratio, false, "mean(m-2..m) / mean(m-5..m-3) - 1, 0 when both are 0; per day for usage", "fewer than 2 months in either mean, or the base is 0 and the mean is not"},
+	{"slope", 6, true, nil, intoSlope, schema.Ratio, false, "least-squares slope a month over the months that are there, divided by their mean; per day for usage", "fewer than 3 months, or their mean is 0"},
+	{"cv", 6, true, nil, intoVariation, schema.Ratio, false, "population standard deviation / mean over the months that are there; per day for usage", "no month, or their mean is 0"},
+	{"zero_run", 6, false, zeroRun, nil, schema.Month, false, "number of months up to m with x = 0, 0 to 6", "a missing month ends the run"},
+	{"base_zero", 2, true, baseZero, nil, schema.None, false, "1 when x[m-1] is 0, otherwise 0", "x[m-1] is missing"},
+	{"appeared", 2, true, appeared, nil, schema.None, false, "1 when x[m-1] is 0 and x[m] is above 0, otherwise 0", "a month is missing"},
 }
 
 func last(out []float64, w *window) { w.months.load(out, 0, w.there[0]) }
@@ -37,13 +38,13 @@ func avg3(out []float64, w *window) { w.months.mean(out, w.there[:3], 2) }
 
 func avg6(out []float64, w *window) { w.months.mean(out, w.there[:6], 3) }
 
-func chg1(out []float64, w *window) { w.months.change(out, w.compared, &w.w) }
+func intoChange(all *lane.Compared) *[]float64 { return &all.Change }
 
-func chg3(out []float64, w *window) { w.months.meanChange(out, w.compared, &w.w) }
+func intoMeanChange(all *lane.Compared) *[]float64 { return &all.MeanChange }
 
-func slope(out []float64, w *window) { w.months.slope(out, w.compared, &w.w) }
+func intoSlope(all *lane.Compared) *[]float64 { return &all.Slope }
 
-func cv(out []float64, w *window) { w.months.variation(out, w.compared, &w.w) }
+func intoVariation(all *lane.Compared) *[]float64 { return &all.Variation }
 
 // zeroRun counts, month by month, the rows whose run goes on; a row whose run
 // meets a missing month has none.

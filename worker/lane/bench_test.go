@@ -12,6 +12,7 @@ func BenchmarkStep(b *testing.B) {
 	i8, i16, i32, i64 := make([]int8, Rows), make([]int16, Rows), make([]int32, Rows), make([]int64, Rows)
 	u8, u16, u32, u64 := make([]uint8, Rows), make([]uint16, Rows), make([]uint32, Rows), make([]uint64, Rows)
 	w64, f, g, h := make([]int64, Rows), make([]float64, Rows), make([]float64, Rows), make([]float64, Rows)
+	u, v := make([]float64, Rows), make([]float64, Rows)
 	v8, f32 := make([]uint8, Rows), make([]float32, Rows)
 	var table [64]uint8
 	bitmap := kernel.Bitmap{Bits: make([]byte, Rows/8+1), Offset: 3}
@@ -95,9 +96,10 @@ func BenchmarkStep(b *testing.B) {
 		{"Mean/3", func() { Mean(h, months[:3], masks[:3], 2) }},
 		{"Mean/6", func() { Mean(h, months, masks[:6], 3) }},
 		{"Change", func() { Change(h, months[:2], masks[:2], &factor) }},
-		{"MeanChange", func() { MeanChange(h, months, masks[:6], &factor, 2) }},
-		{"Slope", func() { Slope(h, months, masks[:6], &factor, 3) }},
-		{"Variation", func() { Variation(h, months, masks[:6], &factor) }},
+		{"MeanChange", func() { Compare(&Compared{MeanChange: h}, Rows, months, masks, &factor) }},
+		{"Slope", func() { Compare(&Compared{Slope: h}, Rows, months, masks, &factor) }},
+		{"Variation", func() { Compare(&Compared{Variation: h}, Rows, months, masks, &factor) }},
+		{"Compare", func() { Compare(&Compared{g, h, u, v}, Rows, months, masks, &factor) }},
 		{"Valid", func() { o.Valid(bitmap, 2, Rows) }},
 		{"And", func() { o.And(&m, &n) }},
 		{"Truth.And", func() { s.And(&s, &t) }},

@@ -9078,7 +9078,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMean3Int16<>(SB), NOSPLIT, $192-64
+TEXT stepMean3Int16<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -9176,7 +9176,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMean3Int32<>(SB), NOSPLIT, $192-64
+TEXT stepMean3Int32<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -9268,7 +9268,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMean3Int64<>(SB), NOSPLIT, $192-64
+TEXT stepMean3Int64<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -9394,7 +9394,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMean6Int16<>(SB), NOSPLIT, $192-64
+TEXT stepMean6Int16<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -9558,7 +9558,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMean6Int32<>(SB), NOSPLIT, $192-64
+TEXT stepMean6Int32<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -9710,7 +9710,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMean6Int64<>(SB), NOSPLIT, $192-64
+TEXT stepMean6Int64<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -9926,7 +9926,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepChangeInt16<>(SB), NOSPLIT, $192-64
+TEXT stepChangeInt16<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -10034,7 +10034,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepChangeInt32<>(SB), NOSPLIT, $192-64
+TEXT stepChangeInt32<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -10138,7 +10138,7 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepChangeInt64<>(SB), NOSPLIT, $192-64
+TEXT stepChangeInt64<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
@@ -10274,10 +10274,11 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMeanChangeInt16<>(SB), NOSPLIT, $192-64
+TEXT stepCompareInt16<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
+	XORL         R13, R13
 	MOVQ         x+24(FP), SI
 	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
@@ -10290,6 +10291,9 @@ TEXT stepMeanChangeInt16<>(SB), NOSPLIT, $192-64
 	VMOVDQU      bit64<>+32(SB), Y7
 
 loop:
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y14, Y14, Y14
+	VXORPD       Y8, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10301,6 +10305,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 0(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10312,6 +10320,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 32(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10323,6 +10335,11 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 64(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y9, 224(SP)
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10334,6 +10351,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 96(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10345,6 +10366,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 128(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10356,50 +10381,55 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 160(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VMOVUPD      Y9, 192(SP)
+	VMOVUPD      Y14, 256(SP)
+	VMOVUPD      Y8, 288(SP)
 	VMOVUPD      0(SP), Y9
 	VADDPD       32(SP), Y9, Y9
 	VADDPD       64(SP), Y9, Y9
 	VMOVUPD      96(SP), Y10
 	VADDPD       128(SP), Y10, Y10
 	VADDPD       160(SP), Y10, Y10
+	VMOVUPD      Y9, 320(SP)
+	VMOVUPD      Y10, 352(SP)
+	VADDPD       Y10, Y9, Y9
+	VMOVUPD      Y9, 384(SP)
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic0
 	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VMOVUPD      0(SP), Y9
+	VMOVUPD      32(SP), Y10
+	VSUBPD       Y10, Y9, Y8
+	VDIVPD       Y10, Y8, Y8
+	VCMPPD       $0x0, Y11, Y10, Y5
+	VPBLENDVB    Y5, Y1, Y8, Y8
+	VCMPPD       $0x0, Y10, Y9, Y5
+	VPBLENDVB    Y5, Y11, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
+	VPBLENDVB    Y5, Y8, Y1, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
+	VPBLENDVB    Y5, Y8, Y1, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic1
+	VMOVUPD      320(SP), Y9
+	VMOVUPD      352(SP), Y10
+	VMOVUPD      224(SP), Y11
+	VMOVUPD      192(SP), Y12
+	VSUBPD       Y11, Y12, Y12
+	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x11, Y0, Y11, Y5
 	VPBLENDVB    Y5, Y1, Y11, Y11
 	VCMPPD       $0x11, Y0, Y12, Y5
@@ -10408,12 +10438,127 @@ loop:
 	VMULPD       Y9, Y12, Y12
 	VSUBPD       Y11, Y12, Y12
 	VDIVPD       Y11, Y12, Y8
-	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x0, Y13, Y10, Y5
 	VPBLENDVB    Y5, Y1, Y8, Y8
 	VCMPPD       $0x0, Y13, Y12, Y5
 	VPBLENDVB    Y5, Y13, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic2
+	VPBROADCASTQ five<>(SB), Y3
+	VMULPD       0(SP), Y3, Y3
+	VMOVUPD      Y3, Y8
+	VPBROADCASTQ four<>(SB), Y3
+	VMULPD       32(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ three<>(SB), Y3
+	VMULPD       64(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ two<>(SB), Y3
+	VMULPD       96(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VADDPD       128(SP), Y8, Y8
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VMOVUPD      256(SP), Y12
+	VMOVUPD      288(SP), Y13
+	VXORPD       Y14, Y14, Y14
+	VADDPD       Y13, Y13, Y13
+	VSUBPD       Y12, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VMULPD       Y12, Y12, Y10
+	VSUBPD       Y10, Y13, Y13
+	VCMPPD       $0x0, Y14, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VPBROADCASTQ d+56(FP), Y3
+	VCMPPD       $0x11, Y3, Y11, Y5
+	VPBLENDVB    Y5, Y1, Y11, Y11
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y12, Y9, Y12
+	VSUBPD       Y12, Y8, Y8
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y13, Y9, Y9
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic3
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y12, Y12, Y12
+	MOVQ         0(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       0(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         8(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       32(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         16(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       64(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         24(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       96(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         32(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       128(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         40(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       160(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	VCMPPD       $0x0, Y12, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VDIVPD       Y11, Y8, Y8
+	VSQRTPD      Y8, Y8
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y12, Y8, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic3:
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y14, Y14, Y14
+	VXORPD       Y8, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10425,6 +10570,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 0(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10436,6 +10585,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 32(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10447,6 +10600,11 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 64(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y9, 224(SP)
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10458,6 +10616,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 96(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10469,6 +10631,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 128(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10480,50 +10646,55 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 160(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VMOVUPD      Y9, 192(SP)
+	VMOVUPD      Y14, 256(SP)
+	VMOVUPD      Y8, 288(SP)
 	VMOVUPD      0(SP), Y9
 	VADDPD       32(SP), Y9, Y9
 	VADDPD       64(SP), Y9, Y9
 	VMOVUPD      96(SP), Y10
 	VADDPD       128(SP), Y10, Y10
 	VADDPD       160(SP), Y10, Y10
+	VMOVUPD      Y9, 320(SP)
+	VMOVUPD      Y10, 352(SP)
+	VADDPD       Y10, Y9, Y9
+	VMOVUPD      Y9, 384(SP)
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic0
 	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VMOVUPD      0(SP), Y9
+	VMOVUPD      32(SP), Y10
+	VSUBPD       Y10, Y9, Y8
+	VDIVPD       Y10, Y8, Y8
+	VCMPPD       $0x0, Y11, Y10, Y5
+	VPBLENDVB    Y5, Y1, Y8, Y8
+	VCMPPD       $0x0, Y10, Y9, Y5
+	VPBLENDVB    Y5, Y11, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
+	VPBLENDVB    Y5, Y8, Y1, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
+	VPBLENDVB    Y5, Y8, Y1, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic1
+	VMOVUPD      320(SP), Y9
+	VMOVUPD      352(SP), Y10
+	VMOVUPD      224(SP), Y11
+	VMOVUPD      192(SP), Y12
+	VSUBPD       Y11, Y12, Y12
+	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x11, Y0, Y11, Y5
 	VPBLENDVB    Y5, Y1, Y11, Y11
 	VCMPPD       $0x11, Y0, Y12, Y5
@@ -10532,24 +10703,137 @@ loop:
 	VMULPD       Y9, Y12, Y12
 	VSUBPD       Y11, Y12, Y12
 	VDIVPD       Y11, Y12, Y8
-	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x0, Y13, Y10, Y5
 	VPBLENDVB    Y5, Y1, Y8, Y8
 	VCMPPD       $0x0, Y13, Y12, Y5
 	VPBLENDVB    Y5, Y13, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic2
+	VPBROADCASTQ five<>(SB), Y3
+	VMULPD       0(SP), Y3, Y3
+	VMOVUPD      Y3, Y8
+	VPBROADCASTQ four<>(SB), Y3
+	VMULPD       32(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ three<>(SB), Y3
+	VMULPD       64(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ two<>(SB), Y3
+	VMULPD       96(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VADDPD       128(SP), Y8, Y8
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VMOVUPD      256(SP), Y12
+	VMOVUPD      288(SP), Y13
+	VXORPD       Y14, Y14, Y14
+	VADDPD       Y13, Y13, Y13
+	VSUBPD       Y12, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VMULPD       Y12, Y12, Y10
+	VSUBPD       Y10, Y13, Y13
+	VCMPPD       $0x0, Y14, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VPBROADCASTQ d+56(FP), Y3
+	VCMPPD       $0x11, Y3, Y11, Y5
+	VPBLENDVB    Y5, Y1, Y11, Y11
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y12, Y9, Y12
+	VSUBPD       Y12, Y8, Y8
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y13, Y9, Y9
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic3
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y12, Y12, Y12
+	MOVQ         0(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       0(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         8(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       32(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         16(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       64(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         24(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       96(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         32(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       128(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         40(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       160(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	VCMPPD       $0x0, Y12, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VDIVPD       Y11, Y8, Y8
+	VSQRTPD      Y8, Y8
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y12, Y8, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic3:
 	INCQ         R10
+	ADDQ         $64, R13
 	ADDQ         $16, R12
-	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepMeanChangeInt32<>(SB), NOSPLIT, $192-64
+TEXT stepCompareInt32<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
+	XORL         R13, R13
 	MOVQ         x+24(FP), SI
 	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
@@ -10562,6 +10846,9 @@ TEXT stepMeanChangeInt32<>(SB), NOSPLIT, $192-64
 	VMOVDQU      bit64<>+32(SB), Y7
 
 loop:
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y14, Y14, Y14
+	VXORPD       Y8, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10572,6 +10859,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 0(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10582,6 +10873,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 32(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10592,6 +10887,11 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 64(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y9, 224(SP)
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10602,6 +10902,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 96(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10612,6 +10916,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 128(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10622,50 +10930,55 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 160(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VMOVUPD      Y9, 192(SP)
+	VMOVUPD      Y14, 256(SP)
+	VMOVUPD      Y8, 288(SP)
 	VMOVUPD      0(SP), Y9
 	VADDPD       32(SP), Y9, Y9
 	VADDPD       64(SP), Y9, Y9
 	VMOVUPD      96(SP), Y10
 	VADDPD       128(SP), Y10, Y10
 	VADDPD       160(SP), Y10, Y10
+	VMOVUPD      Y9, 320(SP)
+	VMOVUPD      Y10, 352(SP)
+	VADDPD       Y10, Y9, Y9
+	VMOVUPD      Y9, 384(SP)
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic0
 	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VMOVUPD      0(SP), Y9
+	VMOVUPD      32(SP), Y10
+	VSUBPD       Y10, Y9, Y8
+	VDIVPD       Y10, Y8, Y8
+	VCMPPD       $0x0, Y11, Y10, Y5
+	VPBLENDVB    Y5, Y1, Y8, Y8
+	VCMPPD       $0x0, Y10, Y9, Y5
+	VPBLENDVB    Y5, Y11, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
+	VPBLENDVB    Y5, Y8, Y1, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
+	VPBLENDVB    Y5, Y8, Y1, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic1
+	VMOVUPD      320(SP), Y9
+	VMOVUPD      352(SP), Y10
+	VMOVUPD      224(SP), Y11
+	VMOVUPD      192(SP), Y12
+	VSUBPD       Y11, Y12, Y12
+	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x11, Y0, Y11, Y5
 	VPBLENDVB    Y5, Y1, Y11, Y11
 	VCMPPD       $0x11, Y0, Y12, Y5
@@ -10674,12 +10987,127 @@ loop:
 	VMULPD       Y9, Y12, Y12
 	VSUBPD       Y11, Y12, Y12
 	VDIVPD       Y11, Y12, Y8
-	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x0, Y13, Y10, Y5
 	VPBLENDVB    Y5, Y1, Y8, Y8
 	VCMPPD       $0x0, Y13, Y12, Y5
 	VPBLENDVB    Y5, Y13, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic2
+	VPBROADCASTQ five<>(SB), Y3
+	VMULPD       0(SP), Y3, Y3
+	VMOVUPD      Y3, Y8
+	VPBROADCASTQ four<>(SB), Y3
+	VMULPD       32(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ three<>(SB), Y3
+	VMULPD       64(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ two<>(SB), Y3
+	VMULPD       96(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VADDPD       128(SP), Y8, Y8
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VMOVUPD      256(SP), Y12
+	VMOVUPD      288(SP), Y13
+	VXORPD       Y14, Y14, Y14
+	VADDPD       Y13, Y13, Y13
+	VSUBPD       Y12, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VMULPD       Y12, Y12, Y10
+	VSUBPD       Y10, Y13, Y13
+	VCMPPD       $0x0, Y14, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VPBROADCASTQ d+56(FP), Y3
+	VCMPPD       $0x11, Y3, Y11, Y5
+	VPBLENDVB    Y5, Y1, Y11, Y11
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y12, Y9, Y12
+	VSUBPD       Y12, Y8, Y8
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y13, Y9, Y9
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic3
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y12, Y12, Y12
+	MOVQ         0(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       0(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         8(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       32(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         16(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       64(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         24(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       96(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         32(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       128(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         40(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       160(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	VCMPPD       $0x0, Y12, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VDIVPD       Y11, Y8, Y8
+	VSQRTPD      Y8, Y8
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y12, Y8, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic3:
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y14, Y14, Y14
+	VXORPD       Y8, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10690,6 +11118,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 0(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10700,6 +11132,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 32(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10710,6 +11146,11 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 64(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y9, 224(SP)
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10720,6 +11161,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 96(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10730,6 +11175,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 128(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10740,50 +11189,55 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 160(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VMOVUPD      Y9, 192(SP)
+	VMOVUPD      Y14, 256(SP)
+	VMOVUPD      Y8, 288(SP)
 	VMOVUPD      0(SP), Y9
 	VADDPD       32(SP), Y9, Y9
 	VADDPD       64(SP), Y9, Y9
 	VMOVUPD      96(SP), Y10
 	VADDPD       128(SP), Y10, Y10
 	VADDPD       160(SP), Y10, Y10
+	VMOVUPD      Y9, 320(SP)
+	VMOVUPD      Y10, 352(SP)
+	VADDPD       Y10, Y9, Y9
+	VMOVUPD      Y9, 384(SP)
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic0
 	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VMOVUPD      0(SP), Y9
+	VMOVUPD      32(SP), Y10
+	VSUBPD       Y10, Y9, Y8
+	VDIVPD       Y10, Y8, Y8
+	VCMPPD       $0x0, Y11, Y10, Y5
+	VPBLENDVB    Y5, Y1, Y8, Y8
+	VCMPPD       $0x0, Y10, Y9, Y5
+	VPBLENDVB    Y5, Y11, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
+	VPBLENDVB    Y5, Y8, Y1, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
+	VPBLENDVB    Y5, Y8, Y1, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic1
+	VMOVUPD      320(SP), Y9
+	VMOVUPD      352(SP), Y10
+	VMOVUPD      224(SP), Y11
+	VMOVUPD      192(SP), Y12
+	VSUBPD       Y11, Y12, Y12
+	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x11, Y0, Y11, Y5
 	VPBLENDVB    Y5, Y1, Y11, Y11
 	VCMPPD       $0x11, Y0, Y12, Y5
@@ -10792,24 +11246,137 @@ loop:
 	VMULPD       Y9, Y12, Y12
 	VSUBPD       Y11, Y12, Y12
 	VDIVPD       Y11, Y12, Y8
-	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x0, Y13, Y10, Y5
 	VPBLENDVB    Y5, Y1, Y8, Y8
 	VCMPPD       $0x0, Y13, Y12, Y5
 	VPBLENDVB    Y5, Y13, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic2
+	VPBROADCASTQ five<>(SB), Y3
+	VMULPD       0(SP), Y3, Y3
+	VMOVUPD      Y3, Y8
+	VPBROADCASTQ four<>(SB), Y3
+	VMULPD       32(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ three<>(SB), Y3
+	VMULPD       64(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ two<>(SB), Y3
+	VMULPD       96(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VADDPD       128(SP), Y8, Y8
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VMOVUPD      256(SP), Y12
+	VMOVUPD      288(SP), Y13
+	VXORPD       Y14, Y14, Y14
+	VADDPD       Y13, Y13, Y13
+	VSUBPD       Y12, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VMULPD       Y12, Y12, Y10
+	VSUBPD       Y10, Y13, Y13
+	VCMPPD       $0x0, Y14, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VPBROADCASTQ d+56(FP), Y3
+	VCMPPD       $0x11, Y3, Y11, Y5
+	VPBLENDVB    Y5, Y1, Y11, Y11
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y12, Y9, Y12
+	VSUBPD       Y12, Y8, Y8
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y13, Y9, Y9
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic3
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y12, Y12, Y12
+	MOVQ         0(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       0(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         8(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       32(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         16(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       64(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         24(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       96(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         32(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       128(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         40(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       160(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	VCMPPD       $0x0, Y12, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VDIVPD       Y11, Y8, Y8
+	VSQRTPD      Y8, Y8
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y12, Y8, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic3:
 	INCQ         R10
+	ADDQ         $64, R13
 	ADDQ         $32, R12
-	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepMeanChangeInt64<>(SB), NOSPLIT, $192-64
+TEXT stepCompareInt64<>(SB), NOSPLIT, $416-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
+	XORL         R13, R13
 	MOVQ         x+24(FP), SI
 	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
@@ -10830,6 +11397,9 @@ loop:
 	VPBROADCASTQ sign<>(SB), Y11
 	VPBROADCASTQ two84<>(SB), Y12
 	VPBROADCASTQ signed<>(SB), Y13
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y14, Y14, Y14
+	VXORPD       Y8, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10845,6 +11415,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 0(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10860,6 +11434,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 32(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10875,6 +11453,11 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 64(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y9, 224(SP)
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10890,6 +11473,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 96(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10905,6 +11492,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 128(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
@@ -10920,50 +11511,55 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 160(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VMOVUPD      Y9, 192(SP)
+	VMOVUPD      Y14, 256(SP)
+	VMOVUPD      Y8, 288(SP)
 	VMOVUPD      0(SP), Y9
 	VADDPD       32(SP), Y9, Y9
 	VADDPD       64(SP), Y9, Y9
 	VMOVUPD      96(SP), Y10
 	VADDPD       128(SP), Y10, Y10
 	VADDPD       160(SP), Y10, Y10
+	VMOVUPD      Y9, 320(SP)
+	VMOVUPD      Y10, 352(SP)
+	VADDPD       Y10, Y9, Y9
+	VMOVUPD      Y9, 384(SP)
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic0
 	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VMOVUPD      0(SP), Y9
+	VMOVUPD      32(SP), Y10
+	VSUBPD       Y10, Y9, Y8
+	VDIVPD       Y10, Y8, Y8
+	VCMPPD       $0x0, Y11, Y10, Y5
+	VPBLENDVB    Y5, Y1, Y8, Y8
+	VCMPPD       $0x0, Y10, Y9, Y5
+	VPBLENDVB    Y5, Y11, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
+	VPBLENDVB    Y5, Y8, Y1, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y6, Y4, Y5
 	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
+	VPBLENDVB    Y5, Y8, Y1, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic1
+	VMOVUPD      320(SP), Y9
+	VMOVUPD      352(SP), Y10
+	VMOVUPD      224(SP), Y11
+	VMOVUPD      192(SP), Y12
+	VSUBPD       Y11, Y12, Y12
+	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x11, Y0, Y11, Y5
 	VPBLENDVB    Y5, Y1, Y11, Y11
 	VCMPPD       $0x11, Y0, Y12, Y5
@@ -10972,16 +11568,131 @@ loop:
 	VMULPD       Y9, Y12, Y12
 	VSUBPD       Y11, Y12, Y12
 	VDIVPD       Y11, Y12, Y8
-	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x0, Y13, Y10, Y5
 	VPBLENDVB    Y5, Y1, Y8, Y8
 	VCMPPD       $0x0, Y13, Y12, Y5
 	VPBLENDVB    Y5, Y13, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic2
+	VPBROADCASTQ five<>(SB), Y3
+	VMULPD       0(SP), Y3, Y3
+	VMOVUPD      Y3, Y8
+	VPBROADCASTQ four<>(SB), Y3
+	VMULPD       32(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ three<>(SB), Y3
+	VMULPD       64(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ two<>(SB), Y3
+	VMULPD       96(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VADDPD       128(SP), Y8, Y8
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VMOVUPD      256(SP), Y12
+	VMOVUPD      288(SP), Y13
+	VXORPD       Y14, Y14, Y14
+	VADDPD       Y13, Y13, Y13
+	VSUBPD       Y12, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VMULPD       Y12, Y12, Y10
+	VSUBPD       Y10, Y13, Y13
+	VCMPPD       $0x0, Y14, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VPBROADCASTQ d+56(FP), Y3
+	VCMPPD       $0x11, Y3, Y11, Y5
+	VPBLENDVB    Y5, Y1, Y11, Y11
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y12, Y9, Y12
+	VSUBPD       Y12, Y8, Y8
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y13, Y9, Y9
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic3
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y12, Y12, Y12
+	MOVQ         0(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       0(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         8(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       32(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         16(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       64(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         24(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       96(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         32(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       128(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         40(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y6, Y4, Y5
+	VPCMPEQQ     Y6, Y5, Y5
+	VMULPD       160(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	VCMPPD       $0x0, Y12, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VDIVPD       Y11, Y8, Y8
+	VSQRTPD      Y8, Y8
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y12, Y8, Y8
+	VMOVUPD      Y8, 0(R11)(R13*1)
+
+row0statistic3:
 	VPBROADCASTQ two52<>(SB), Y10
 	VPBROADCASTQ sign<>(SB), Y11
 	VPBROADCASTQ two84<>(SB), Y12
 	VPBROADCASTQ signed<>(SB), Y13
+	VXORPD       Y9, Y9, Y9
+	VXORPD       Y14, Y14, Y14
+	VXORPD       Y8, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -10997,6 +11708,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 0(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11012,6 +11727,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 32(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         16(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11027,6 +11746,11 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 64(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y9, 224(SP)
 	MOVQ         24(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11042,6 +11766,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 96(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         32(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11057,6 +11785,10 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 128(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VADDPD       Y9, Y14, Y14
+	VADDPD       Y14, Y8, Y8
 	MOVQ         40(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
@@ -11072,50 +11804,55 @@ loop:
 	VMULPD       Y3, Y2, Y2
 	VPAND        Y2, Y5, Y2
 	VMOVUPD      Y2, 160(SP)
+	VPAND        Y15, Y5, Y3
+	VADDPD       Y3, Y9, Y9
+	VMOVUPD      Y9, 192(SP)
+	VMOVUPD      Y14, 256(SP)
+	VMOVUPD      Y8, 288(SP)
 	VMOVUPD      0(SP), Y9
 	VADDPD       32(SP), Y9, Y9
 	VADDPD       64(SP), Y9, Y9
 	VMOVUPD      96(SP), Y10
 	VADDPD       128(SP), Y10, Y10
 	VADDPD       160(SP), Y10, Y10
+	VMOVUPD      Y9, 320(SP)
+	VMOVUPD      Y10, 352(SP)
+	VADDPD       Y10, Y9, Y9
+	VMOVUPD      Y9, 384(SP)
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic0
 	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
+	VMOVUPD      0(SP), Y9
+	VMOVUPD      32(SP), Y10
+	VSUBPD       Y10, Y9, Y8
+	VDIVPD       Y10, Y8, Y8
+	VCMPPD       $0x0, Y11, Y10, Y5
+	VPBLENDVB    Y5, Y1, Y8, Y8
+	VCMPPD       $0x0, Y10, Y9, Y5
+	VPBLENDVB    Y5, Y11, Y8, Y8
 	MOVQ         0(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
+	VPBLENDVB    Y5, Y8, Y1, Y8
 	MOVQ         8(R8), R9
 	VPBROADCASTB 0(R9)(R10*1), Y4
 	VPAND        Y7, Y4, Y5
 	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y12, Y12
+	VPBLENDVB    Y5, Y8, Y1, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic1
+	VMOVUPD      320(SP), Y9
+	VMOVUPD      352(SP), Y10
+	VMOVUPD      224(SP), Y11
+	VMOVUPD      192(SP), Y12
+	VSUBPD       Y11, Y12, Y12
+	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x11, Y0, Y11, Y5
 	VPBLENDVB    Y5, Y1, Y11, Y11
 	VCMPPD       $0x11, Y0, Y12, Y5
@@ -11124,2211 +11861,127 @@ loop:
 	VMULPD       Y9, Y12, Y12
 	VSUBPD       Y11, Y12, Y12
 	VDIVPD       Y11, Y12, Y8
-	VXORPD       Y13, Y13, Y13
 	VCMPPD       $0x0, Y13, Y10, Y5
 	VPBLENDVB    Y5, Y1, Y8, Y8
 	VCMPPD       $0x0, Y13, Y12, Y5
 	VPBLENDVB    Y5, Y13, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic2
+	VPBROADCASTQ five<>(SB), Y3
+	VMULPD       0(SP), Y3, Y3
+	VMOVUPD      Y3, Y8
+	VPBROADCASTQ four<>(SB), Y3
+	VMULPD       32(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ three<>(SB), Y3
+	VMULPD       64(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VPBROADCASTQ two<>(SB), Y3
+	VMULPD       96(SP), Y3, Y3
+	VADDPD       Y3, Y8, Y8
+	VADDPD       128(SP), Y8, Y8
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VMOVUPD      256(SP), Y12
+	VMOVUPD      288(SP), Y13
+	VXORPD       Y14, Y14, Y14
+	VADDPD       Y13, Y13, Y13
+	VSUBPD       Y12, Y13, Y13
+	VMULPD       Y11, Y13, Y13
+	VMULPD       Y12, Y12, Y10
+	VSUBPD       Y10, Y13, Y13
+	VCMPPD       $0x0, Y14, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VPBROADCASTQ d+56(FP), Y3
+	VCMPPD       $0x11, Y3, Y11, Y5
+	VPBLENDVB    Y5, Y1, Y11, Y11
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y12, Y9, Y12
+	VSUBPD       Y12, Y8, Y8
+	VMULPD       Y11, Y8, Y8
+	VMULPD       Y13, Y9, Y9
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y14, Y8, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row4statistic3
+	VMOVUPD      384(SP), Y9
+	VMOVUPD      192(SP), Y11
+	VXORPD       Y8, Y8, Y8
+	VXORPD       Y12, Y12, Y12
+	MOVQ         0(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       0(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         8(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       32(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         16(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       64(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         24(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       96(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         32(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       128(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	MOVQ         40(R8), R9
+	VPBROADCASTB 0(R9)(R10*1), Y4
+	VPAND        Y7, Y4, Y5
+	VPCMPEQQ     Y7, Y5, Y5
+	VMULPD       160(SP), Y11, Y2
+	VSUBPD       Y9, Y2, Y2
+	VMULPD       Y2, Y2, Y2
+	VPAND        Y2, Y5, Y3
+	VADDPD       Y3, Y8, Y8
+	VCMPPD       $0x0, Y12, Y9, Y5
+	VPBLENDVB    Y5, Y1, Y9, Y9
+	VDIVPD       Y11, Y8, Y8
+	VSQRTPD      Y8, Y8
+	VDIVPD       Y9, Y8, Y8
+	VADDPD       Y12, Y8, Y8
+	VMOVUPD      Y8, 32(R11)(R13*1)
+
+row4statistic3:
 	INCQ         R10
+	ADDQ         $64, R13
 	ADDQ         $64, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepSlopeInt16<>(SB), NOSPLIT, $192-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Y0
-	VPBROADCASTQ nan<>(SB), Y1
-	VPBROADCASTQ one<>(SB), Y15
-	VMOVDQU      bit64<>+0(SB), Y6
-	VMOVDQU      bit64<>+32(SB), Y7
-
-loop:
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         0(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         24(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         48(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         72(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         96(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         120(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VPBROADCASTQ five<>(SB), Y3
-	VMULPD       0(SP), Y3, Y3
-	VMOVUPD      Y3, Y8
-	VPBROADCASTQ four<>(SB), Y3
-	VMULPD       32(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ three<>(SB), Y3
-	VMULPD       64(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ two<>(SB), Y3
-	VMULPD       96(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VADDPD       128(SP), Y8, Y8
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
-	VXORPD       Y13, Y13, Y13
-	VXORPD       Y14, Y14, Y14
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y13, Y13, Y13
-	VSUBPD       Y12, Y13, Y13
-	VMULPD       Y11, Y13, Y13
-	VMULPD       Y12, Y12, Y10
-	VSUBPD       Y10, Y13, Y13
-	VCMPPD       $0x0, Y14, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VCMPPD       $0x11, Y0, Y11, Y5
-	VPBLENDVB    Y5, Y1, Y11, Y11
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y12, Y9, Y12
-	VSUBPD       Y12, Y8, Y8
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y13, Y9, Y9
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y14, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         0(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         24(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         48(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         72(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         96(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         120(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VPBROADCASTQ five<>(SB), Y3
-	VMULPD       0(SP), Y3, Y3
-	VMOVUPD      Y3, Y8
-	VPBROADCASTQ four<>(SB), Y3
-	VMULPD       32(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ three<>(SB), Y3
-	VMULPD       64(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ two<>(SB), Y3
-	VMULPD       96(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VADDPD       128(SP), Y8, Y8
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
-	VXORPD       Y13, Y13, Y13
-	VXORPD       Y14, Y14, Y14
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y13, Y13, Y13
-	VSUBPD       Y12, Y13, Y13
-	VMULPD       Y11, Y13, Y13
-	VMULPD       Y12, Y12, Y10
-	VSUBPD       Y10, Y13, Y13
-	VCMPPD       $0x0, Y14, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VCMPPD       $0x11, Y0, Y11, Y5
-	VPBLENDVB    Y5, Y1, Y11, Y11
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y12, Y9, Y12
-	VSUBPD       Y12, Y8, Y8
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y13, Y9, Y9
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y14, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
-	INCQ         R10
-	ADDQ         $16, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepSlopeInt32<>(SB), NOSPLIT, $192-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Y0
-	VPBROADCASTQ nan<>(SB), Y1
-	VPBROADCASTQ one<>(SB), Y15
-	VMOVDQU      bit64<>+0(SB), Y6
-	VMOVDQU      bit64<>+32(SB), Y7
-
-loop:
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         0(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         24(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         48(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         72(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         96(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         120(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VPBROADCASTQ five<>(SB), Y3
-	VMULPD       0(SP), Y3, Y3
-	VMOVUPD      Y3, Y8
-	VPBROADCASTQ four<>(SB), Y3
-	VMULPD       32(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ three<>(SB), Y3
-	VMULPD       64(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ two<>(SB), Y3
-	VMULPD       96(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VADDPD       128(SP), Y8, Y8
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
-	VXORPD       Y13, Y13, Y13
-	VXORPD       Y14, Y14, Y14
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y13, Y13, Y13
-	VSUBPD       Y12, Y13, Y13
-	VMULPD       Y11, Y13, Y13
-	VMULPD       Y12, Y12, Y10
-	VSUBPD       Y10, Y13, Y13
-	VCMPPD       $0x0, Y14, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VCMPPD       $0x11, Y0, Y11, Y5
-	VPBLENDVB    Y5, Y1, Y11, Y11
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y12, Y9, Y12
-	VSUBPD       Y12, Y8, Y8
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y13, Y9, Y9
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y14, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         0(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         24(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         48(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         72(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         96(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         120(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VPBROADCASTQ five<>(SB), Y3
-	VMULPD       0(SP), Y3, Y3
-	VMOVUPD      Y3, Y8
-	VPBROADCASTQ four<>(SB), Y3
-	VMULPD       32(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ three<>(SB), Y3
-	VMULPD       64(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ two<>(SB), Y3
-	VMULPD       96(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VADDPD       128(SP), Y8, Y8
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
-	VXORPD       Y13, Y13, Y13
-	VXORPD       Y14, Y14, Y14
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y13, Y13, Y13
-	VSUBPD       Y12, Y13, Y13
-	VMULPD       Y11, Y13, Y13
-	VMULPD       Y12, Y12, Y10
-	VSUBPD       Y10, Y13, Y13
-	VCMPPD       $0x0, Y14, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VCMPPD       $0x11, Y0, Y11, Y5
-	VPBLENDVB    Y5, Y1, Y11, Y11
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y12, Y9, Y12
-	VSUBPD       Y12, Y8, Y8
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y13, Y9, Y9
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y14, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
-	INCQ         R10
-	ADDQ         $32, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepSlopeInt64<>(SB), NOSPLIT, $192-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Y0
-	VPBROADCASTQ nan<>(SB), Y1
-	VPBROADCASTQ one<>(SB), Y15
-	VMOVDQU      bit64<>+0(SB), Y6
-	VMOVDQU      bit64<>+32(SB), Y7
-	VPBROADCASTQ two52<>(SB), Y10
-	VPBROADCASTQ sign<>(SB), Y11
-	VPBROADCASTQ two84<>(SB), Y12
-	VPBROADCASTQ signed<>(SB), Y13
-
-loop:
-	VPBROADCASTQ two52<>(SB), Y10
-	VPBROADCASTQ sign<>(SB), Y11
-	VPBROADCASTQ two84<>(SB), Y12
-	VPBROADCASTQ signed<>(SB), Y13
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         0(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         24(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         48(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         72(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         96(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         120(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VPBROADCASTQ five<>(SB), Y3
-	VMULPD       0(SP), Y3, Y3
-	VMOVUPD      Y3, Y8
-	VPBROADCASTQ four<>(SB), Y3
-	VMULPD       32(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ three<>(SB), Y3
-	VMULPD       64(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ two<>(SB), Y3
-	VMULPD       96(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VADDPD       128(SP), Y8, Y8
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
-	VXORPD       Y13, Y13, Y13
-	VXORPD       Y14, Y14, Y14
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y13, Y13, Y13
-	VSUBPD       Y12, Y13, Y13
-	VMULPD       Y11, Y13, Y13
-	VMULPD       Y12, Y12, Y10
-	VSUBPD       Y10, Y13, Y13
-	VCMPPD       $0x0, Y14, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VCMPPD       $0x11, Y0, Y11, Y5
-	VPBLENDVB    Y5, Y1, Y11, Y11
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y12, Y9, Y12
-	VSUBPD       Y12, Y8, Y8
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y13, Y9, Y9
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y14, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
-	VPBROADCASTQ two52<>(SB), Y10
-	VPBROADCASTQ sign<>(SB), Y11
-	VPBROADCASTQ two84<>(SB), Y12
-	VPBROADCASTQ signed<>(SB), Y13
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         0(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         24(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         48(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         72(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         96(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         120(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VPBROADCASTQ five<>(SB), Y3
-	VMULPD       0(SP), Y3, Y3
-	VMOVUPD      Y3, Y8
-	VPBROADCASTQ four<>(SB), Y3
-	VMULPD       32(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ three<>(SB), Y3
-	VMULPD       64(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VPBROADCASTQ two<>(SB), Y3
-	VMULPD       96(SP), Y3, Y3
-	VADDPD       Y3, Y8, Y8
-	VADDPD       128(SP), Y8, Y8
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y12, Y12, Y12
-	VXORPD       Y13, Y13, Y13
-	VXORPD       Y14, Y14, Y14
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y11, Y12, Y12
-	VADDPD       Y12, Y13, Y13
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	VADDPD       Y13, Y13, Y13
-	VSUBPD       Y12, Y13, Y13
-	VMULPD       Y11, Y13, Y13
-	VMULPD       Y12, Y12, Y10
-	VSUBPD       Y10, Y13, Y13
-	VCMPPD       $0x0, Y14, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VCMPPD       $0x11, Y0, Y11, Y5
-	VPBLENDVB    Y5, Y1, Y11, Y11
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y12, Y9, Y12
-	VSUBPD       Y12, Y8, Y8
-	VMULPD       Y11, Y8, Y8
-	VMULPD       Y13, Y9, Y9
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y14, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
-	INCQ         R10
-	ADDQ         $64, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepVariationInt16<>(SB), NOSPLIT, $192-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Y0
-	VPBROADCASTQ nan<>(SB), Y1
-	VPBROADCASTQ one<>(SB), Y15
-	VMOVDQU      bit64<>+0(SB), Y6
-	VMOVDQU      bit64<>+32(SB), Y7
-
-loop:
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         0(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         24(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         48(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         72(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         96(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         120(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y12, Y12, Y12
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       0(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       32(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       64(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       96(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       128(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       160(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	VCMPPD       $0x0, Y12, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VDIVPD       Y11, Y8, Y8
-	VSQRTPD      Y8, Y8
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y12, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         0(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         24(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         48(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         72(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         96(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         120(SI), AX
-	VPMOVSXWD    8(AX)(R12*1), X2
-	VCVTDQ2PD    X2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y12, Y12, Y12
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       0(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       32(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       64(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       96(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       128(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       160(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	VCMPPD       $0x0, Y12, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VDIVPD       Y11, Y8, Y8
-	VSQRTPD      Y8, Y8
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y12, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
-	INCQ         R10
-	ADDQ         $16, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepVariationInt32<>(SB), NOSPLIT, $192-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Y0
-	VPBROADCASTQ nan<>(SB), Y1
-	VPBROADCASTQ one<>(SB), Y15
-	VMOVDQU      bit64<>+0(SB), Y6
-	VMOVDQU      bit64<>+32(SB), Y7
-
-loop:
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         0(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         24(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         48(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         72(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         96(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         120(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y12, Y12, Y12
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       0(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       32(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       64(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       96(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       128(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       160(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	VCMPPD       $0x0, Y12, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VDIVPD       Y11, Y8, Y8
-	VSQRTPD      Y8, Y8
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y12, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         0(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         24(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         48(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         72(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         96(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         120(SI), AX
-	VCVTDQ2PD    16(AX)(R12*1), Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y12, Y12, Y12
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       0(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       32(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       64(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       96(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       128(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       160(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	VCMPPD       $0x0, Y12, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VDIVPD       Y11, Y8, Y8
-	VSQRTPD      Y8, Y8
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y12, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
-	INCQ         R10
-	ADDQ         $32, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepVariationInt64<>(SB), NOSPLIT, $192-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Y0
-	VPBROADCASTQ nan<>(SB), Y1
-	VPBROADCASTQ one<>(SB), Y15
-	VMOVDQU      bit64<>+0(SB), Y6
-	VMOVDQU      bit64<>+32(SB), Y7
-	VPBROADCASTQ two52<>(SB), Y10
-	VPBROADCASTQ sign<>(SB), Y11
-	VPBROADCASTQ two84<>(SB), Y12
-	VPBROADCASTQ signed<>(SB), Y13
-
-loop:
-	VPBROADCASTQ two52<>(SB), Y10
-	VPBROADCASTQ sign<>(SB), Y11
-	VPBROADCASTQ two84<>(SB), Y12
-	VPBROADCASTQ signed<>(SB), Y13
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         0(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         24(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         48(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         72(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         96(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	MOVQ         120(SI), AX
-	VPXOR        0(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y12, Y12, Y12
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       0(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       32(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       64(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       96(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       128(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y6, Y4, Y5
-	VPCMPEQQ     Y6, Y5, Y5
-	VMULPD       160(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	VCMPPD       $0x0, Y12, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VDIVPD       Y11, Y8, Y8
-	VSQRTPD      Y8, Y8
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y12, Y8, Y8
-	VMOVUPD      Y8, 0(DI)
-	VPBROADCASTQ two52<>(SB), Y10
-	VPBROADCASTQ sign<>(SB), Y11
-	VPBROADCASTQ two84<>(SB), Y12
-	VPBROADCASTQ signed<>(SB), Y13
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         0(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 0(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 0(SP)
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         24(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 8(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 32(SP)
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         48(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 16(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 64(SP)
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         72(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 24(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 96(SP)
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         96(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 32(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 128(SP)
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	MOVQ         120(SI), AX
-	VPXOR        32(AX)(R12*1), Y11, Y2
-	VPSRLQ       $32, Y2, Y3
-	VPOR         Y12, Y3, Y3
-	VSUBPD       Y13, Y3, Y3
-	VPBLENDD     $0xaa, Y10, Y2, Y2
-	VADDPD       Y3, Y2, Y2
-	VPBROADCASTQ 40(DX), Y3
-	VMULPD       Y3, Y2, Y2
-	VPAND        Y2, Y5, Y2
-	VMOVUPD      Y2, 160(SP)
-	VMOVUPD      0(SP), Y9
-	VADDPD       32(SP), Y9, Y9
-	VADDPD       64(SP), Y9, Y9
-	VMOVUPD      96(SP), Y10
-	VADDPD       128(SP), Y10, Y10
-	VADDPD       160(SP), Y10, Y10
-	VADDPD       Y10, Y9, Y9
-	VXORPD       Y11, Y11, Y11
-	VXORPD       Y8, Y8, Y8
-	VXORPD       Y12, Y12, Y12
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VPAND        Y15, Y5, Y3
-	VADDPD       Y3, Y11, Y11
-	MOVQ         0(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       0(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         8(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       32(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         16(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       64(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         24(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       96(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         32(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       128(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	MOVQ         40(R8), R9
-	VPBROADCASTB 0(R9)(R10*1), Y4
-	VPAND        Y7, Y4, Y5
-	VPCMPEQQ     Y7, Y5, Y5
-	VMULPD       160(SP), Y11, Y2
-	VSUBPD       Y9, Y2, Y2
-	VMULPD       Y2, Y2, Y2
-	VPAND        Y2, Y5, Y3
-	VADDPD       Y3, Y8, Y8
-	VCMPPD       $0x0, Y12, Y9, Y5
-	VPBLENDVB    Y5, Y1, Y9, Y9
-	VDIVPD       Y11, Y8, Y8
-	VSQRTPD      Y8, Y8
-	VDIVPD       Y9, Y8, Y8
-	VADDPD       Y12, Y8, Y8
-	VMOVUPD      Y8, 32(DI)
-	INCQ         R10
-	ADDQ         $64, R12
-	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
@@ -13436,16 +12089,10 @@ DATA steps<>+784(SB)/8, $stepMean6Int64<>(SB)
 DATA steps<>+792(SB)/8, $stepChangeInt16<>(SB)
 DATA steps<>+800(SB)/8, $stepChangeInt32<>(SB)
 DATA steps<>+808(SB)/8, $stepChangeInt64<>(SB)
-DATA steps<>+816(SB)/8, $stepMeanChangeInt16<>(SB)
-DATA steps<>+824(SB)/8, $stepMeanChangeInt32<>(SB)
-DATA steps<>+832(SB)/8, $stepMeanChangeInt64<>(SB)
-DATA steps<>+840(SB)/8, $stepSlopeInt16<>(SB)
-DATA steps<>+848(SB)/8, $stepSlopeInt32<>(SB)
-DATA steps<>+856(SB)/8, $stepSlopeInt64<>(SB)
-DATA steps<>+864(SB)/8, $stepVariationInt16<>(SB)
-DATA steps<>+872(SB)/8, $stepVariationInt32<>(SB)
-DATA steps<>+880(SB)/8, $stepVariationInt64<>(SB)
-GLOBL steps<>(SB), RODATA, $888
+DATA steps<>+816(SB)/8, $stepCompareInt16<>(SB)
+DATA steps<>+824(SB)/8, $stepCompareInt32<>(SB)
+DATA steps<>+832(SB)/8, $stepCompareInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $840
 
 // func run256(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run256(SB), NOSPLIT, $0-64

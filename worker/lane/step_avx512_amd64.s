@@ -4656,10 +4656,11 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMeanChangeInt16<>(SB), NOSPLIT, $0-64
+TEXT stepCompareInt16<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
+	XORL         R13, R13
 	MOVQ         x+24(FP), SI
 	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
@@ -4670,6 +4671,9 @@ TEXT stepMeanChangeInt16<>(SB), NOSPLIT, $0-64
 	VPBROADCASTQ one<>(SB), Z15
 
 loop:
+	VXORPD       Z9, Z9, Z9
+	VXORPD       Z14, Z14, Z14
+	VXORPD       Z8, Z8, Z8
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         0(SI), AX
@@ -4678,6 +4682,9 @@ loop:
 	VPBROADCASTQ 0(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
@@ -4686,6 +4693,9 @@ loop:
 	VPBROADCASTQ 8(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
@@ -4694,6 +4704,10 @@ loop:
 	VPBROADCASTQ 16(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z9, Z23
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
@@ -4702,6 +4716,9 @@ loop:
 	VPBROADCASTQ 24(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
@@ -4710,6 +4727,9 @@ loop:
 	VPBROADCASTQ 32(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
@@ -4718,331 +4738,68 @@ loop:
 	VPBROADCASTQ 40(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
+	VADDPD       Z15, Z9, K1, Z9
+	VMOVUPD      Z9, Z22
+	VMOVUPD      Z14, Z24
+	VMOVUPD      Z8, Z25
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
 	VADDPD       Z18, Z9, Z9
 	VMOVUPD      Z19, Z10
 	VADDPD       Z20, Z10, Z10
 	VADDPD       Z21, Z10, Z10
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	VCMPPD       $0x11, Z0, Z11, K1
-	VPBLENDMQ    Z1, Z11, K1, Z11
-	VCMPPD       $0x11, Z0, Z12, K1
-	VPBLENDMQ    Z1, Z12, K1, Z12
-	VMULPD       Z10, Z11, Z11
-	VMULPD       Z9, Z12, Z12
-	VSUBPD       Z11, Z12, Z12
-	VDIVPD       Z11, Z12, Z8
-	VXORPD       Z13, Z13, Z13
-	VCMPPD       $0x0, Z13, Z10, K1
-	VPBLENDMQ    Z1, Z8, K1, Z8
-	VCMPPD       $0x0, Z13, Z12, K1
-	VPBLENDMQ    Z13, Z8, K1, Z8
-	VMOVUPD      Z8, 0(DI)
-	INCQ         R10
-	ADDQ         $16, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepMeanChangeInt32<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Z0
-	VPBROADCASTQ nan<>(SB), Z1
-	VPBROADCASTQ one<>(SB), Z15
-
-loop:
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         0(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 0(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z16
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         24(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 8(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z17
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         48(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 16(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z18
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         72(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 24(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z19
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         96(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 32(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z20
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         120(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 40(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z21
-	VMOVUPD      Z16, Z9
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z9, Z9
-	VMOVUPD      Z19, Z10
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z10, Z10
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	VCMPPD       $0x11, Z0, Z11, K1
-	VPBLENDMQ    Z1, Z11, K1, Z11
-	VCMPPD       $0x11, Z0, Z12, K1
-	VPBLENDMQ    Z1, Z12, K1, Z12
-	VMULPD       Z10, Z11, Z11
-	VMULPD       Z9, Z12, Z12
-	VSUBPD       Z11, Z12, Z12
-	VDIVPD       Z11, Z12, Z8
-	VXORPD       Z13, Z13, Z13
-	VCMPPD       $0x0, Z13, Z10, K1
-	VPBLENDMQ    Z1, Z8, K1, Z8
-	VCMPPD       $0x0, Z13, Z12, K1
-	VPBLENDMQ    Z13, Z8, K1, Z8
-	VMOVUPD      Z8, 0(DI)
-	INCQ         R10
-	ADDQ         $32, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepMeanChangeInt64<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Z0
-	VPBROADCASTQ nan<>(SB), Z1
-	VPBROADCASTQ one<>(SB), Z15
-
-loop:
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         0(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 0(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z16
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         24(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 8(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z17
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         48(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 16(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z18
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         72(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 24(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z19
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         96(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 32(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z20
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         120(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 40(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z21
-	VMOVUPD      Z16, Z9
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z9, Z9
-	VMOVUPD      Z19, Z10
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z10, Z10
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z12, K1, Z12
-	VCMPPD       $0x11, Z0, Z11, K1
-	VPBLENDMQ    Z1, Z11, K1, Z11
-	VCMPPD       $0x11, Z0, Z12, K1
-	VPBLENDMQ    Z1, Z12, K1, Z12
-	VMULPD       Z10, Z11, Z11
-	VMULPD       Z9, Z12, Z12
-	VSUBPD       Z11, Z12, Z12
-	VDIVPD       Z11, Z12, Z8
-	VXORPD       Z13, Z13, Z13
-	VCMPPD       $0x0, Z13, Z10, K1
-	VPBLENDMQ    Z1, Z8, K1, Z8
-	VCMPPD       $0x0, Z13, Z12, K1
-	VPBLENDMQ    Z13, Z8, K1, Z8
-	VMOVUPD      Z8, 0(DI)
-	INCQ         R10
-	ADDQ         $64, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepSlopeInt16<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Z0
-	VPBROADCASTQ nan<>(SB), Z1
-	VPBROADCASTQ one<>(SB), Z15
-
-loop:
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         0(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 0(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z16
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         24(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 8(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z17
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         48(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 16(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z18
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         72(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 24(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z19
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         96(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 32(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z20
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         120(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 40(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z21
-	VMOVUPD      Z16, Z9
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z9, Z9
-	VMOVUPD      Z19, Z10
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z10, Z10
+	VMOVUPD      Z9, Z26
+	VMOVUPD      Z10, Z27
 	VADDPD       Z10, Z9, Z9
+	VMOVUPD      Z9, Z28
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic0
+	VXORPD       Z11, Z11, Z11
+	VMOVUPD      Z16, Z9
+	VMOVUPD      Z17, Z10
+	VSUBPD       Z10, Z9, Z8
+	VDIVPD       Z10, Z8, Z8
+	VCMPPD       $0x0, Z11, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z10, Z9, K1
+	VPBLENDMQ    Z11, Z8, K1, Z8
+	MOVQ         0(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	MOVQ         8(R8), R9
+	KMOVB        0(R9)(R10*1), K1
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic1
+	VMOVUPD      Z26, Z9
+	VMOVUPD      Z27, Z10
+	VMOVUPD      Z23, Z11
+	VMOVUPD      Z22, Z12
+	VSUBPD       Z11, Z12, Z12
+	VXORPD       Z13, Z13, Z13
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VCMPPD       $0x11, Z0, Z12, K1
+	VPBLENDMQ    Z1, Z12, K1, Z12
+	VMULPD       Z10, Z11, Z11
+	VMULPD       Z9, Z12, Z12
+	VSUBPD       Z11, Z12, Z12
+	VDIVPD       Z11, Z12, Z8
+	VCMPPD       $0x0, Z13, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z13, Z12, K1
+	VPBLENDMQ    Z13, Z8, K1, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic2
 	VPBROADCASTQ five<>(SB), Z3
 	VMULPD       Z16, Z3, Z3
 	VMOVUPD      Z3, Z8
@@ -5056,38 +4813,11 @@ loop:
 	VMULPD       Z19, Z3, Z3
 	VADDPD       Z3, Z8, Z8
 	VADDPD       Z20, Z8, Z8
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
-	VXORPD       Z13, Z13, Z13
+	VMOVUPD      Z28, Z9
+	VMOVUPD      Z22, Z11
+	VMOVUPD      Z24, Z12
+	VMOVUPD      Z25, Z13
 	VXORPD       Z14, Z14, Z14
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
 	VADDPD       Z13, Z13, Z13
 	VSUBPD       Z12, Z13, Z13
 	VMULPD       Z11, Z13, Z13
@@ -5095,7 +4825,8 @@ loop:
 	VSUBPD       Z10, Z13, Z13
 	VCMPPD       $0x0, Z14, Z9, K1
 	VPBLENDMQ    Z1, Z9, K1, Z9
-	VCMPPD       $0x11, Z0, Z11, K1
+	VPBROADCASTQ d+56(FP), Z3
+	VCMPPD       $0x11, Z3, Z11, K1
 	VPBLENDMQ    Z1, Z11, K1, Z11
 	VMULPD       Z11, Z8, Z8
 	VMULPD       Z12, Z9, Z12
@@ -5104,371 +4835,16 @@ loop:
 	VMULPD       Z13, Z9, Z9
 	VDIVPD       Z9, Z8, Z8
 	VADDPD       Z14, Z8, Z8
-	VMOVUPD      Z8, 0(DI)
-	INCQ         R10
-	ADDQ         $16, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
+	VMOVUPD      Z8, 0(R11)(R13*1)
 
-TEXT stepSlopeInt32<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Z0
-	VPBROADCASTQ nan<>(SB), Z1
-	VPBROADCASTQ one<>(SB), Z15
-
-loop:
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         0(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 0(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z16
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         24(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 8(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z17
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         48(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 16(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z18
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         72(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 24(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z19
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         96(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 32(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z20
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         120(SI), AX
-	VCVTDQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 40(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z21
-	VMOVUPD      Z16, Z9
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z9, Z9
-	VMOVUPD      Z19, Z10
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z10, Z10
-	VADDPD       Z10, Z9, Z9
-	VPBROADCASTQ five<>(SB), Z3
-	VMULPD       Z16, Z3, Z3
-	VMOVUPD      Z3, Z8
-	VPBROADCASTQ four<>(SB), Z3
-	VMULPD       Z17, Z3, Z3
-	VADDPD       Z3, Z8, Z8
-	VPBROADCASTQ three<>(SB), Z3
-	VMULPD       Z18, Z3, Z3
-	VADDPD       Z3, Z8, Z8
-	VPBROADCASTQ two<>(SB), Z3
-	VMULPD       Z19, Z3, Z3
-	VADDPD       Z3, Z8, Z8
-	VADDPD       Z20, Z8, Z8
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
-	VXORPD       Z13, Z13, Z13
-	VXORPD       Z14, Z14, Z14
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z13, Z13, Z13
-	VSUBPD       Z12, Z13, Z13
-	VMULPD       Z11, Z13, Z13
-	VMULPD       Z12, Z12, Z10
-	VSUBPD       Z10, Z13, Z13
-	VCMPPD       $0x0, Z14, Z9, K1
-	VPBLENDMQ    Z1, Z9, K1, Z9
-	VCMPPD       $0x11, Z0, Z11, K1
-	VPBLENDMQ    Z1, Z11, K1, Z11
-	VMULPD       Z11, Z8, Z8
-	VMULPD       Z12, Z9, Z12
-	VSUBPD       Z12, Z8, Z8
-	VMULPD       Z11, Z8, Z8
-	VMULPD       Z13, Z9, Z9
-	VDIVPD       Z9, Z8, Z8
-	VADDPD       Z14, Z8, Z8
-	VMOVUPD      Z8, 0(DI)
-	INCQ         R10
-	ADDQ         $32, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepSlopeInt64<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Z0
-	VPBROADCASTQ nan<>(SB), Z1
-	VPBROADCASTQ one<>(SB), Z15
-
-loop:
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         0(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 0(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z16
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         24(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 8(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z17
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         48(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 16(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z18
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         72(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 24(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z19
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         96(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 32(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z20
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         120(SI), AX
-	VCVTQQ2PD    0(AX)(R12*1), Z2
-	VPBROADCASTQ 40(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z21
-	VMOVUPD      Z16, Z9
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z9, Z9
-	VMOVUPD      Z19, Z10
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z10, Z10
-	VADDPD       Z10, Z9, Z9
-	VPBROADCASTQ five<>(SB), Z3
-	VMULPD       Z16, Z3, Z3
-	VMOVUPD      Z3, Z8
-	VPBROADCASTQ four<>(SB), Z3
-	VMULPD       Z17, Z3, Z3
-	VADDPD       Z3, Z8, Z8
-	VPBROADCASTQ three<>(SB), Z3
-	VMULPD       Z18, Z3, Z3
-	VADDPD       Z3, Z8, Z8
-	VPBROADCASTQ two<>(SB), Z3
-	VMULPD       Z19, Z3, Z3
-	VADDPD       Z3, Z8, Z8
-	VADDPD       Z20, Z8, Z8
-	VXORPD       Z11, Z11, Z11
-	VXORPD       Z12, Z12, Z12
-	VXORPD       Z13, Z13, Z13
-	VXORPD       Z14, Z14, Z14
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z11, Z12, Z12
-	VADDPD       Z12, Z13, Z13
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	VADDPD       Z13, Z13, Z13
-	VSUBPD       Z12, Z13, Z13
-	VMULPD       Z11, Z13, Z13
-	VMULPD       Z12, Z12, Z10
-	VSUBPD       Z10, Z13, Z13
-	VCMPPD       $0x0, Z14, Z9, K1
-	VPBLENDMQ    Z1, Z9, K1, Z9
-	VCMPPD       $0x11, Z0, Z11, K1
-	VPBLENDMQ    Z1, Z11, K1, Z11
-	VMULPD       Z11, Z8, Z8
-	VMULPD       Z12, Z9, Z12
-	VSUBPD       Z12, Z8, Z8
-	VMULPD       Z11, Z8, Z8
-	VMULPD       Z13, Z9, Z9
-	VDIVPD       Z9, Z8, Z8
-	VADDPD       Z14, Z8, Z8
-	VMOVUPD      Z8, 0(DI)
-	INCQ         R10
-	ADDQ         $64, R12
-	ADDQ         $64, DI
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
-TEXT stepVariationInt16<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	SHLQ         $3, CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	MOVQ         m+40(FP), R8
-	XORL         R10, R10
-	XORL         R12, R12
-	VPBROADCASTQ c+48(FP), Z0
-	VPBROADCASTQ nan<>(SB), Z1
-	VPBROADCASTQ one<>(SB), Z15
-
-loop:
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         0(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 0(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z16
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         24(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 8(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z17
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         48(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 16(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z18
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         72(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 24(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z19
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         96(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 32(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z20
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	MOVQ         120(SI), AX
-	VPMOVSXWD    0(AX)(R12*1), Y2
-	VCVTDQ2PD    Y2, Z2
-	VPBROADCASTQ 40(DX), Z3
-	VMULPD.Z     Z3, Z2, K1, Z2
-	VMOVUPD      Z2, Z21
-	VMOVUPD      Z16, Z9
-	VADDPD       Z17, Z9, Z9
-	VADDPD       Z18, Z9, Z9
-	VMOVUPD      Z19, Z10
-	VADDPD       Z20, Z10, Z10
-	VADDPD       Z21, Z10, Z10
-	VADDPD       Z10, Z9, Z9
-	VXORPD       Z11, Z11, Z11
+row0statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic3
+	VMOVUPD      Z28, Z9
+	VMOVUPD      Z22, Z11
 	VXORPD       Z8, Z8, Z8
 	VXORPD       Z12, Z12, Z12
-	MOVQ         0(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         8(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z16, Z11, Z2
@@ -5511,19 +4887,22 @@ loop:
 	VSQRTPD      Z8, Z8
 	VDIVPD       Z9, Z8, Z8
 	VADDPD       Z12, Z8, Z8
-	VMOVUPD      Z8, 0(DI)
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic3:
 	INCQ         R10
+	ADDQ         $64, R13
 	ADDQ         $16, R12
-	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepVariationInt32<>(SB), NOSPLIT, $0-64
+TEXT stepCompareInt32<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
+	XORL         R13, R13
 	MOVQ         x+24(FP), SI
 	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
@@ -5534,6 +4913,9 @@ TEXT stepVariationInt32<>(SB), NOSPLIT, $0-64
 	VPBROADCASTQ one<>(SB), Z15
 
 loop:
+	VXORPD       Z9, Z9, Z9
+	VXORPD       Z14, Z14, Z14
+	VXORPD       Z8, Z8, Z8
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         0(SI), AX
@@ -5541,6 +4923,9 @@ loop:
 	VPBROADCASTQ 0(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
@@ -5548,6 +4933,9 @@ loop:
 	VPBROADCASTQ 8(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
@@ -5555,6 +4943,10 @@ loop:
 	VPBROADCASTQ 16(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z9, Z23
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
@@ -5562,6 +4954,9 @@ loop:
 	VPBROADCASTQ 24(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
@@ -5569,6 +4964,9 @@ loop:
 	VPBROADCASTQ 32(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
@@ -5576,34 +4974,113 @@ loop:
 	VPBROADCASTQ 40(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
+	VADDPD       Z15, Z9, K1, Z9
+	VMOVUPD      Z9, Z22
+	VMOVUPD      Z14, Z24
+	VMOVUPD      Z8, Z25
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
 	VADDPD       Z18, Z9, Z9
 	VMOVUPD      Z19, Z10
 	VADDPD       Z20, Z10, Z10
 	VADDPD       Z21, Z10, Z10
+	VMOVUPD      Z9, Z26
+	VMOVUPD      Z10, Z27
 	VADDPD       Z10, Z9, Z9
+	VMOVUPD      Z9, Z28
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic0
 	VXORPD       Z11, Z11, Z11
-	VXORPD       Z8, Z8, Z8
-	VXORPD       Z12, Z12, Z12
+	VMOVUPD      Z16, Z9
+	VMOVUPD      Z17, Z10
+	VSUBPD       Z10, Z9, Z8
+	VDIVPD       Z10, Z8, Z8
+	VCMPPD       $0x0, Z11, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z10, Z9, K1
+	VPBLENDMQ    Z11, Z8, K1, Z8
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
+	VPBLENDMQ    Z8, Z1, K1, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic1
+	VMOVUPD      Z26, Z9
+	VMOVUPD      Z27, Z10
+	VMOVUPD      Z23, Z11
+	VMOVUPD      Z22, Z12
+	VSUBPD       Z11, Z12, Z12
+	VXORPD       Z13, Z13, Z13
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VCMPPD       $0x11, Z0, Z12, K1
+	VPBLENDMQ    Z1, Z12, K1, Z12
+	VMULPD       Z10, Z11, Z11
+	VMULPD       Z9, Z12, Z12
+	VSUBPD       Z11, Z12, Z12
+	VDIVPD       Z11, Z12, Z8
+	VCMPPD       $0x0, Z13, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z13, Z12, K1
+	VPBLENDMQ    Z13, Z8, K1, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic2
+	VPBROADCASTQ five<>(SB), Z3
+	VMULPD       Z16, Z3, Z3
+	VMOVUPD      Z3, Z8
+	VPBROADCASTQ four<>(SB), Z3
+	VMULPD       Z17, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ three<>(SB), Z3
+	VMULPD       Z18, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ two<>(SB), Z3
+	VMULPD       Z19, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VADDPD       Z20, Z8, Z8
+	VMOVUPD      Z28, Z9
+	VMOVUPD      Z22, Z11
+	VMOVUPD      Z24, Z12
+	VMOVUPD      Z25, Z13
+	VXORPD       Z14, Z14, Z14
+	VADDPD       Z13, Z13, Z13
+	VSUBPD       Z12, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VMULPD       Z12, Z12, Z10
+	VSUBPD       Z10, Z13, Z13
+	VCMPPD       $0x0, Z14, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VPBROADCASTQ d+56(FP), Z3
+	VCMPPD       $0x11, Z3, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z12, Z9, Z12
+	VSUBPD       Z12, Z8, Z8
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z13, Z9, Z9
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic3
+	VMOVUPD      Z28, Z9
+	VMOVUPD      Z22, Z11
+	VXORPD       Z8, Z8, Z8
+	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z16, Z11, Z2
@@ -5646,19 +5123,22 @@ loop:
 	VSQRTPD      Z8, Z8
 	VDIVPD       Z9, Z8, Z8
 	VADDPD       Z12, Z8, Z8
-	VMOVUPD      Z8, 0(DI)
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic3:
 	INCQ         R10
+	ADDQ         $64, R13
 	ADDQ         $32, R12
-	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-TEXT stepVariationInt64<>(SB), NOSPLIT, $0-64
+TEXT stepCompareInt64<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	SHLQ         $3, CX
 	MOVQ         dst+16(FP), DI
+	XORL         R13, R13
 	MOVQ         x+24(FP), SI
 	MOVQ         y+32(FP), DX
 	MOVQ         m+40(FP), R8
@@ -5669,6 +5149,9 @@ TEXT stepVariationInt64<>(SB), NOSPLIT, $0-64
 	VPBROADCASTQ one<>(SB), Z15
 
 loop:
+	VXORPD       Z9, Z9, Z9
+	VXORPD       Z14, Z14, Z14
+	VXORPD       Z8, Z8, Z8
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         0(SI), AX
@@ -5676,6 +5159,9 @@ loop:
 	VPBROADCASTQ 0(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z16
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         24(SI), AX
@@ -5683,6 +5169,9 @@ loop:
 	VPBROADCASTQ 8(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z17
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         16(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         48(SI), AX
@@ -5690,6 +5179,10 @@ loop:
 	VPBROADCASTQ 16(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z18
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z9, Z23
 	MOVQ         24(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         72(SI), AX
@@ -5697,6 +5190,9 @@ loop:
 	VPBROADCASTQ 24(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z19
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         32(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         96(SI), AX
@@ -5704,6 +5200,9 @@ loop:
 	VPBROADCASTQ 32(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z20
+	VADDPD       Z15, Z9, K1, Z9
+	VADDPD       Z9, Z14, Z14
+	VADDPD       Z14, Z8, Z8
 	MOVQ         40(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	MOVQ         120(SI), AX
@@ -5711,34 +5210,113 @@ loop:
 	VPBROADCASTQ 40(DX), Z3
 	VMULPD.Z     Z3, Z2, K1, Z2
 	VMOVUPD      Z2, Z21
+	VADDPD       Z15, Z9, K1, Z9
+	VMOVUPD      Z9, Z22
+	VMOVUPD      Z14, Z24
+	VMOVUPD      Z8, Z25
 	VMOVUPD      Z16, Z9
 	VADDPD       Z17, Z9, Z9
 	VADDPD       Z18, Z9, Z9
 	VMOVUPD      Z19, Z10
 	VADDPD       Z20, Z10, Z10
 	VADDPD       Z21, Z10, Z10
+	VMOVUPD      Z9, Z26
+	VMOVUPD      Z10, Z27
 	VADDPD       Z10, Z9, Z9
+	VMOVUPD      Z9, Z28
+	MOVQ         0(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic0
 	VXORPD       Z11, Z11, Z11
-	VXORPD       Z8, Z8, Z8
-	VXORPD       Z12, Z12, Z12
+	VMOVUPD      Z16, Z9
+	VMOVUPD      Z17, Z10
+	VSUBPD       Z10, Z9, Z8
+	VDIVPD       Z10, Z8, Z8
+	VCMPPD       $0x0, Z11, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z10, Z9, K1
+	VPBLENDMQ    Z11, Z8, K1, Z8
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
+	VPBLENDMQ    Z8, Z1, K1, Z8
 	MOVQ         8(R8), R9
 	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         16(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         24(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         32(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
-	MOVQ         40(R8), R9
-	KMOVB        0(R9)(R10*1), K1
-	VADDPD       Z15, Z11, K1, Z11
+	VPBLENDMQ    Z8, Z1, K1, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic0:
+	MOVQ         8(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic1
+	VMOVUPD      Z26, Z9
+	VMOVUPD      Z27, Z10
+	VMOVUPD      Z23, Z11
+	VMOVUPD      Z22, Z12
+	VSUBPD       Z11, Z12, Z12
+	VXORPD       Z13, Z13, Z13
+	VCMPPD       $0x11, Z0, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VCMPPD       $0x11, Z0, Z12, K1
+	VPBLENDMQ    Z1, Z12, K1, Z12
+	VMULPD       Z10, Z11, Z11
+	VMULPD       Z9, Z12, Z12
+	VSUBPD       Z11, Z12, Z12
+	VDIVPD       Z11, Z12, Z8
+	VCMPPD       $0x0, Z13, Z10, K1
+	VPBLENDMQ    Z1, Z8, K1, Z8
+	VCMPPD       $0x0, Z13, Z12, K1
+	VPBLENDMQ    Z13, Z8, K1, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic1:
+	MOVQ         16(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic2
+	VPBROADCASTQ five<>(SB), Z3
+	VMULPD       Z16, Z3, Z3
+	VMOVUPD      Z3, Z8
+	VPBROADCASTQ four<>(SB), Z3
+	VMULPD       Z17, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ three<>(SB), Z3
+	VMULPD       Z18, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VPBROADCASTQ two<>(SB), Z3
+	VMULPD       Z19, Z3, Z3
+	VADDPD       Z3, Z8, Z8
+	VADDPD       Z20, Z8, Z8
+	VMOVUPD      Z28, Z9
+	VMOVUPD      Z22, Z11
+	VMOVUPD      Z24, Z12
+	VMOVUPD      Z25, Z13
+	VXORPD       Z14, Z14, Z14
+	VADDPD       Z13, Z13, Z13
+	VSUBPD       Z12, Z13, Z13
+	VMULPD       Z11, Z13, Z13
+	VMULPD       Z12, Z12, Z10
+	VSUBPD       Z10, Z13, Z13
+	VCMPPD       $0x0, Z14, Z9, K1
+	VPBLENDMQ    Z1, Z9, K1, Z9
+	VPBROADCASTQ d+56(FP), Z3
+	VCMPPD       $0x11, Z3, Z11, K1
+	VPBLENDMQ    Z1, Z11, K1, Z11
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z12, Z9, Z12
+	VSUBPD       Z12, Z8, Z8
+	VMULPD       Z11, Z8, Z8
+	VMULPD       Z13, Z9, Z9
+	VDIVPD       Z9, Z8, Z8
+	VADDPD       Z14, Z8, Z8
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic2:
+	MOVQ         24(DI), R11
+	TESTQ        R11, R11
+	JZ           row0statistic3
+	VMOVUPD      Z28, Z9
+	VMOVUPD      Z22, Z11
+	VXORPD       Z8, Z8, Z8
+	VXORPD       Z12, Z12, Z12
 	MOVQ         0(R8), R9
 	KMOVB        0(R9)(R10*1), K1
 	VMULPD       Z16, Z11, Z2
@@ -5781,10 +5359,12 @@ loop:
 	VSQRTPD      Z8, Z8
 	VDIVPD       Z9, Z8, Z8
 	VADDPD       Z12, Z8, Z8
-	VMOVUPD      Z8, 0(DI)
+	VMOVUPD      Z8, 0(R11)(R13*1)
+
+row0statistic3:
 	INCQ         R10
+	ADDQ         $64, R13
 	ADDQ         $64, R12
-	ADDQ         $64, DI
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
@@ -5892,16 +5472,10 @@ DATA steps<>+784(SB)/8, $stepMean6Int64<>(SB)
 DATA steps<>+792(SB)/8, $stepChangeInt16<>(SB)
 DATA steps<>+800(SB)/8, $stepChangeInt32<>(SB)
 DATA steps<>+808(SB)/8, $stepChangeInt64<>(SB)
-DATA steps<>+816(SB)/8, $stepMeanChangeInt16<>(SB)
-DATA steps<>+824(SB)/8, $stepMeanChangeInt32<>(SB)
-DATA steps<>+832(SB)/8, $stepMeanChangeInt64<>(SB)
-DATA steps<>+840(SB)/8, $stepSlopeInt16<>(SB)
-DATA steps<>+848(SB)/8, $stepSlopeInt32<>(SB)
-DATA steps<>+856(SB)/8, $stepSlopeInt64<>(SB)
-DATA steps<>+864(SB)/8, $stepVariationInt16<>(SB)
-DATA steps<>+872(SB)/8, $stepVariationInt32<>(SB)
-DATA steps<>+880(SB)/8, $stepVariationInt64<>(SB)
-GLOBL steps<>(SB), RODATA, $888
+DATA steps<>+816(SB)/8, $stepCompareInt16<>(SB)
+DATA steps<>+824(SB)/8, $stepCompareInt32<>(SB)
+DATA steps<>+832(SB)/8, $stepCompareInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $840
 
 // func run512(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run512(SB), NOSPLIT, $0-64

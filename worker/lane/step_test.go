@@ -522,6 +522,8 @@ func TestStepsAllocateNothing(t *testing.T) {
 			months, known := [][]int64{x64, y64, x64}, []*Mask{&a, &b, &c}
 			Mean(f, months, known, 2)
 			Change(f, months[:2], known, &[6]float64{1, 1})
+			six, all := [][]int64{x64, y64, x64, y64, x64, y64}, []*Mask{&a, &b, &c, &a, &b, &c}
+			Compare(&Compared{f, g, f, g}, Rows-1, six, all, &[6]float64{1, 1, 1, 1, 1, 1})
 		})
 		if allocs != 0 {
 			t.Errorf("%v: %v allocations, want none", p, allocs)

@@ -58,7 +58,7 @@ func windowed[T Monthly](t *testing.T, b *bed, r *rand.Rand, n int) {
 		})
 	}
 	Change(dst, x[:2], known, &w)
-	same(t, "Change", dst, func(i int) float64 {
+	change := func(i int) float64 {
 		list, _, count := y(i, 0, 2)
 		switch now, base := list[0], list[1]; {
 		case count < 2:
@@ -70,8 +70,16 @@ func windowed[T Monthly](t *testing.T, b *bed, r *rand.Rand, n int) {
 		default:
 			return (now - base) / base
 		}
-	})
-	MeanChange(dst, x, known, &w, 2)
+	}
+	same(t, "Change", dst, change)
+	var some Compared
+	compared := func(at *[]float64) []float64 { // alone, or one of several
+		*at = take[float64](b, n)
+		Compare(&some, n, x, known, &w)
+		return *at
+	}
+	same(t, "Change of Compare", compared(&some.Change), change)
+	dst = compared(&some.MeanChange)
 	same(t, "MeanChange", dst, func(i int) float64 {
 		_, recent, a := y(i, 0, 3)
 		_, earlier, b := y(i, 3, 6)
@@ -86,7 +94,10 @@ func windowed[T Monthly](t *testing.T, b *bed, r *rand.Rand, n int) {
 		}
 		return (left - right) / right
 	})
-	Slope(dst, x, known, &w, 3)
+	dst = compared(&some.Slope)
+	if r.IntN(2) == 0 {
+		some = Compared{}
+	}
 	same(t, "Slope", dst, func(i int) float64 {
 		list, sum, count := all(i)
 		places, squares, weighted := 0.0, 0.0, 0.0
@@ -103,7 +114,7 @@ func windowed[T Monthly](t *testing.T, b *bed, r *rand.Rand, n int) {
 		rise := float64(count*weighted) - float64(places*sum)
 		return float64(rise*count)/float64((count*squares-places*places)*sum) + 0
 	})
-	Variation(dst, x, known, &w)
+	dst = compared(&some.Variation)
 	same(t, "Variation", dst, func(i int) float64 {
 		list, sum, count := all(i)
 		squares := 0.0

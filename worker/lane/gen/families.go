@@ -75,9 +75,7 @@ var families = []family{
 	{"Mean3", monthly, mean(3)},
 	{"Mean6", monthly, mean(6)},
 	{"Change", monthly, statistic(2, change)},
-	{"MeanChange", monthly, statistic(6, meanChange)},
-	{"Slope", monthly, statistic(6, slope)},
-	{"Variation", monthly, statistic(6, variation)},
+	{"Compare", monthly, compare},
 }
 
 // against asks q of x and c.

@@ -245,4 +245,4 @@ func (narrow) where(p *page, q question, x, y string) {
 }
 
 func (narrow) month(k int) string { return at(32*k, "(SP)") }
-func (narrow) local() int         { return 6 * 32 }
+func (narrow) local() int         { return (total + 1) * 32 }

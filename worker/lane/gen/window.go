@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // The statistics of six months go by eight rows a turn, the bits of a byte of a
 // mask: R10 counts turns and R12 walks the months' columns. SI points to the list
 // of columns, R8 to that of masks, DX to the factors. Register 0 holds c, 1 NaN
@@ -127,35 +129,109 @@ func change(p *page, s six) {
 	}
 }
 
-func meanChange(p *page, s six) {
-	const recent, earlier, nRecent, nEarlier, zero = 9, 10, 11, 12, 13
-	s.sum(p, 0, recent)
-	s.sum(p, 3, earlier)
-	s.zero(p, nRecent)
-	s.zero(p, nEarlier)
-	for k := range 6 {
-		s.known(p, k)
-		s.count(p, []int{nRecent, nEarlier}[k/3])
+// What Compare keeps of a vector of rows, in the places of months after the sixth: how
+// many months are known, of all and of the newest three; Σi and Σi(i+1)/2 of their
+// positions i, which count up to the newest's 5; and the sums of the newest three, of
+// those before, and of all.
+const (
+	known6 = 6 + iota
+	known3
+	places
+	triangles
+	recent
+	earlier
+	total
+)
+
+// compare is up to four statistics of six months; dst is the list of where they go, 0
+// for what nobody asks. R13 walks them.
+func compare(m machine, kind string) kernel {
+	k := window(m, kind, nil)
+	k.dst = 0
+	prepare := k.prepare
+	k.prepare = func(p *page) {
+		p.op("MOVQ", "%s, DI", argDst)
+		p.op("XORL", "R13, R13")
+		prepare(p)
 	}
-	s.put(p, 1, below, nRecent, 0, nRecent)
-	s.put(p, 1, below, nEarlier, 0, nEarlier)
-	s.do(p, "MUL", earlier, nRecent, nRecent)
-	s.do(p, "MUL", recent, nEarlier, nEarlier)
-	s.do(p, "SUB", nRecent, nEarlier, nEarlier)
-	s.do(p, "DIV", nRecent, nEarlier, result)
-	s.zero(p, zero)
-	s.put(p, 1, same, earlier, zero, result)
-	s.put(p, zero, same, nEarlier, zero, result)
+	k.rows = func(p *page) {
+		for off := 0; off < 64; off += m.bytes() {
+			s := six{m, kind, off / 8}
+			s.gather(p)
+			for i, finish := range []func(*page, six){change, riseOfMeans, slope, variation} {
+				done := fmt.Sprintf("row%dstatistic%d", s.row, i)
+				p.op("MOVQ", "%s, R11", at(8*i, "(DI)"))
+				p.op("TESTQ", "R11, R11")
+				p.op("JZ", "%s", done)
+				finish(p, s)
+				p.op("VMOVUPD", "%s, %s", m.reg(result), at(off, "(R11)(R13*1)"))
+				p.raw("\n" + done + ":")
+			}
+		}
+		p.op("INCQ", "R10")
+		p.op("ADDQ", "$64, R13")
+		p.op("ADDQ", "$%d, R12", 8*kindBytes(kind))
+	}
+	return k
 }
 
-// slope finds the months' positions by adding up: when the months from the
-// newest on are counted, n, the month of position i is in n for i turns before
-// the last; so all n of those turns add up to Σi, and all of these to Σi(i+1)/2.
+// gather loads the months and what several statistics ask of them. When the months from
+// the newest on are counted, n, the month of position i is in n for i turns before the
+// last; so all n of those turns add up to Σi, and all of these to Σi(i+1)/2.
+func (s six) gather(p *page) {
+	const n, sumN, sumSums, x = 9, 14, 8, 9
+	s.prepareConvert(p, s.kind) // finishing used those registers
+	for _, r := range []int{n, sumN, sumSums} {
+		s.zero(p, r)
+	}
+	for k := range 6 {
+		s.load(p, k)
+		p.dup(64, at(8*k, "(DX)"), s.reg(3))
+		s.times(p, s.reg(3), s.reg(2), s.reg(2))
+		p.op("VMOVUPD", "%s, %s", s.reg(2), s.month(k))
+		s.count(p, n)
+		if k < 5 {
+			s.do(p, "ADD", n, sumN, sumN)
+			s.do(p, "ADD", sumN, sumSums, sumSums)
+		}
+		if k == 2 {
+			p.op("VMOVUPD", "%s, %s", s.reg(n), s.month(known3))
+		}
+	}
+	for _, keep := range [][2]int{{n, known6}, {sumN, places}, {sumSums, triangles}} {
+		p.op("VMOVUPD", "%s, %s", s.reg(keep[0]), s.month(keep[1]))
+	}
+	s.sum(p, 0, x)
+	s.sum(p, 3, x+1)
+	p.op("VMOVUPD", "%s, %s", s.reg(x), s.month(recent))
+	p.op("VMOVUPD", "%s, %s", s.reg(x+1), s.month(earlier))
+	s.do(p, "ADD", x+1, x, x)
+	p.op("VMOVUPD", "%s, %s", s.reg(x), s.month(total))
+}
+
+// fetch loads what is kept.
+func (s six) fetch(p *page, k, to int) { p.op("VMOVUPD", "%s, %s", s.month(k), s.reg(to)) }
+
+func riseOfMeans(p *page, s six) {
+	const late, early, nLate, nEarly, zero = 9, 10, 11, 12, 13
+	s.fetch(p, recent, late)
+	s.fetch(p, earlier, early)
+	s.fetch(p, known3, nLate)
+	s.fetch(p, known6, nEarly)
+	s.do(p, "SUB", nLate, nEarly, nEarly)
+	s.zero(p, zero)
+	s.put(p, 1, below, nLate, 0, nLate)
+	s.put(p, 1, below, nEarly, 0, nEarly)
+	s.do(p, "MUL", early, nLate, nLate)
+	s.do(p, "MUL", late, nEarly, nEarly)
+	s.do(p, "SUB", nLate, nEarly, nEarly)
+	s.do(p, "DIV", nLate, nEarly, result)
+	s.put(p, 1, same, early, zero, result)
+	s.put(p, zero, same, nEarly, zero, result)
+}
+
 func slope(p *page, s six) {
-	const sum, n, places, triangles, zero, x = 9, 11, 12, 13, 14, 10
-	s.sum(p, 0, sum)
-	s.sum(p, 3, x)
-	s.do(p, "ADD", x, sum, sum)
+	const sum, n, at, squares, zero, x = 9, 11, 12, 13, 14, 10
 	for k := range 4 {
 		p.dup(64, []string{"five", "four", "three", "two"}[k]+"<>(SB)", s.reg(3))
 		p.op("VMULPD", "%s, %[2]s, %[2]s", s.month(k), s.reg(3))
@@ -166,29 +242,24 @@ func slope(p *page, s six) {
 		}
 	}
 	p.op("VADDPD", "%s, %[2]s, %[2]s", s.month(4), s.reg(result))
-	for _, r := range []int{n, places, triangles, zero} {
-		s.zero(p, r)
-	}
-	for k := range 6 {
-		s.known(p, k)
-		s.count(p, n)
-		if k < 5 {
-			s.do(p, "ADD", n, places, places)
-			s.do(p, "ADD", places, triangles, triangles)
-		}
-	}
-	const squares, spread = triangles, triangles
-	s.do(p, "ADD", triangles, triangles, triangles)
-	s.do(p, "SUB", places, triangles, squares)
+	s.fetch(p, total, sum)
+	s.fetch(p, known6, n)
+	s.fetch(p, places, at)
+	s.fetch(p, triangles, squares)
+	s.zero(p, zero)
+	const spread = squares
+	s.do(p, "ADD", squares, squares, squares)
+	s.do(p, "SUB", at, squares, squares)
 	s.do(p, "MUL", n, squares, squares)
-	s.do(p, "MUL", places, places, x)
+	s.do(p, "MUL", at, at, x)
 	s.do(p, "SUB", x, squares, spread)
 
 	s.put(p, 1, same, sum, zero, sum)
-	s.put(p, 1, below, n, 0, n)
+	p.dup(64, argD, s.reg(3))
+	s.put(p, 1, below, n, 3, n)
 	s.do(p, "MUL", n, result, result)
-	s.do(p, "MUL", places, sum, places)
-	s.do(p, "SUB", places, result, result)
+	s.do(p, "MUL", at, sum, at)
+	s.do(p, "SUB", at, result, result)
 	s.do(p, "MUL", n, result, result)
 	s.do(p, "MUL", spread, sum, sum)
 	s.do(p, "DIV", sum, result, result)
@@ -196,17 +267,11 @@ func slope(p *page, s six) {
 }
 
 func variation(p *page, s six) {
-	const sum, n, zero, x = 9, 11, 12, 10
-	s.sum(p, 0, sum)
-	s.sum(p, 3, x)
-	s.do(p, "ADD", x, sum, sum)
-	for _, r := range []int{n, result, zero} {
-		s.zero(p, r)
-	}
-	for k := range 6 {
-		s.known(p, k)
-		s.count(p, n)
-	}
+	const sum, n, zero = 9, 11, 12
+	s.fetch(p, total, sum)
+	s.fetch(p, known6, n)
+	s.zero(p, result)
+	s.zero(p, zero)
 	for k := range 6 {
 		s.known(p, k)
 		p.op("VMULPD", "%s, %s, %s", s.month(k), s.reg(n), s.reg(2))
