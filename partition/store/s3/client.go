@@ -135,7 +135,7 @@ func (c *Client) do(ctx context.Context, r request, read func(*http.Response) er
 		case attempt >= c.Attempts || !c.budget.spend():
 			var m mismatch
 			if errors.As(err, &m) {
-				return fmt.Errorf("%w (%d attempts, the last: %w)", store.ErrCorrupt, attempt, err)
+				return fmt.Errorf("%w (%d attempts, the last: %w)", m.sentinel, attempt, err)
 			}
 			return fmt.Errorf("%w (%d attempts, the last: %w)", store.ErrUnavailable, attempt, err)
 		}

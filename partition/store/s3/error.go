@@ -16,6 +16,9 @@ import (
 // objects that it was asked not to.
 var ErrConditional = errors.New("the object store does not honour If-None-Match: *, so two writers could overwrite one another; use a release of it that does, or another store")
 
+// ErrProtocol is returned when a server's answers are not S3's.
+var ErrProtocol = errors.New("the server does not answer as S3 does; look at the endpoint")
+
 // answer is a server's refusal. It holds nothing that a server may have copied from
 // the request, whose headers are secret.
 type answer struct {
@@ -101,9 +104,19 @@ func uploadGone(err error) bool {
 }
 
 // mismatch is an answer that arrived, and is not what was asked for.
-type mismatch struct{ error }
+type mismatch struct {
+	sentinel error // what it is when every attempt brings it
+	text     string
+}
 
-func (m mismatch) Unwrap() error { return m.error }
+func (m mismatch) Error() string { return m.text }
+
+func odd(format string, args ...any) error {
+	return mismatch{ErrProtocol, fmt.Sprintf(format, args...)}
+}
+func other(format string, args ...any) error {
+	return mismatch{store.ErrCorrupt, fmt.Sprintf(format, args...)}
+}
 
 // again reports whether a request may be asked again: the network or the server
 // failed, or the bytes changed on their way.
@@ -136,6 +149,8 @@ func explain(doing, name string, err error) error {
 	var sentinel error
 	if errors.As(err, &a) {
 		switch {
+		case errors.Is(err, store.ErrChanged):
+			sentinel = store.ErrChanged // which the condition found out
 		case a.Code == "NoSuchBucket":
 			sentinel = fmt.Errorf("the bucket does not exist; make it, or name another: %w", store.ErrNotExist)
 		case absent(err):

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"net/http"
 	"strconv"
@@ -26,10 +25,28 @@ func sumOf(data []byte) string {
 
 // facts are what a server says of an object.
 type facts struct {
-	size    int64
-	etag    string
-	attempt string // of this store; "" when it is not its
-	sum     string // CRC-32C of the whole object, "" when nobody knows
+	size     int64
+	etag     string // "" of a file that was put behind the back of a server that serves a folder
+	modified string // when, to the second
+	attempt  string // of this store; "" when it is not its
+	sum      string // CRC-32C of the whole object, "" when nobody knows
+}
+
+// condition sets the header by which a request is for these bytes and no others. A
+// time will not do: servers compare the second they tell with the part of it they know.
+func (f facts) condition(h http.Header, name string) {
+	if f.etag != "" {
+		h.Set(name, f.etag)
+	}
+}
+
+// same reports whether an answer is of the same object: not every request carries a
+// condition, and not every server knows it.
+func (f facts) same(r *http.Response) bool {
+	if f.etag != "" {
+		return r.Header.Get("Etag") == f.etag
+	}
+	return r.Header.Get("Last-Modified") == f.modified
 }
 
 // head asks for the facts of an object.
@@ -57,14 +74,14 @@ func (c *Client) find(ctx context.Context, key string) (facts, error) {
 }
 
 func factsOf(r *http.Response) (facts, error) {
-	f := facts{etag: r.Header.Get("Etag"), attempt: r.Header.Get(attemptHeader), sum: r.Header.Get(sumHeader)}
+	f := facts{etag: r.Header.Get("Etag"), modified: r.Header.Get("Last-Modified"), attempt: r.Header.Get(attemptHeader), sum: r.Header.Get(sumHeader)}
 	size, err := strconv.ParseInt(r.Header.Get("Content-Length"), 10, 64)
 	if err != nil || size < 0 {
-		return f, mismatch{fmt.Errorf("the server does not say how long the object is")}
+		return f, odd("the server does not say how long the object is")
 	}
 	f.size = size
-	if f.etag == "" {
-		return f, mismatch{fmt.Errorf("the server gives the object no ETag")}
+	if f.etag == "" && f.modified == "" {
+		return f, odd("the server gives the object neither an ETag nor a time")
 	}
 	// A sum of sums, of an object of several parts, ends in -N.
 	if sum := r.Header.Get("X-Amz-Checksum-Crc32c"); f.sum == "" && len(sum) == 8 && !strings.Contains(sum, "-") && r.Header.Get("X-Amz-Checksum-Type") != "COMPOSITE" {
@@ -76,7 +93,7 @@ func factsOf(r *http.Response) (facts, error) {
 // check compares the bytes of a whole object to its checksum.
 func (f facts) check(data []byte) error {
 	if f.sum != "" && sumOf(data) != f.sum {
-		return mismatch{fmt.Errorf("%d bytes arrived with another CRC-32C than they were stored with", len(data))}
+		return other("%d bytes arrived with another CRC-32C than they were stored with", len(data))
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func readXML(r *http.Response, into any) error {
 		return a
 	}
 	if err := xml.Unmarshal(data, into); err != nil {
-		return mismatch{fmt.Errorf("the answer is no document of S3: %w", err)}
+		return odd("the answer is no document of S3: %v", err)
 	}
 	return nil
 }

@@ -88,22 +88,20 @@ func (o *object) fetch(p []byte, off int64) error {
 
 // fetch fills p from off of an object that is still what facts say.
 func (c *Client) fetch(ctx context.Context, key string, f facts, p []byte, off int64) error {
-	header := http.Header{
-		"Range":    {fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)},
-		"If-Match": {f.etag},
-	}
+	header := http.Header{"Range": {fmt.Sprintf("bytes=%d-%d", off, off+int64(len(p))-1)}}
+	f.condition(header, "If-Match")
 	err := c.do(ctx, request{method: "GET", key: key, header: header, expect: int64(len(p))}, func(r *http.Response) error {
 		whole := off == 0 && int64(len(p)) == f.size
 		want := fmt.Sprintf("bytes %d-%d/%d", off, off+int64(len(p))-1, f.size)
 		switch {
-		case r.Header.Get("Etag") != f.etag:
-			return store.ErrChanged // by a server that does not know If-Match
+		case !f.same(r):
+			return store.ErrChanged
 		case r.StatusCode == http.StatusPartialContent && r.Header.Get("Content-Range") != want:
-			return mismatch{fmt.Errorf("asked for %s, the server sends %q", want, r.Header.Get("Content-Range"))}
+			return odd("asked for %s, the server sends %q", want, r.Header.Get("Content-Range"))
 		case r.StatusCode != http.StatusPartialContent && !whole:
-			return mismatch{fmt.Errorf("asked for %s, the server sends the whole object", want)}
+			return odd("asked for %s, the server sends the whole object", want)
 		case r.ContentLength >= 0 && r.ContentLength != int64(len(p)):
-			return mismatch{fmt.Errorf("asked for %d bytes, the server sends %d", len(p), r.ContentLength)}
+			return odd("asked for %d bytes, the server sends %d", len(p), r.ContentLength)
 		}
 		if n, err := io.ReadFull(r.Body, p); err != nil {
 			return fmt.Errorf("the answer ends after %d of %d bytes: %w", n, len(p), err)

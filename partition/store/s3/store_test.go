@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
@@ -247,4 +248,24 @@ func forward(t *testing.T, w http.ResponseWriter, r *http.Request, endpoint stri
 		t.Error(err)
 	}
 	(&httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(u); p.Out.Host = p.In.Host }}).ServeHTTP(w, r)
+}
+
+// TestFilesBehindTheServersBackAreRead: they have no ETag, and a time instead.
+func TestFilesBehindTheServersBackAreRead(t *testing.T) {
+	t.Parallel()
+	server := s3test.Start(t)
+	bucket := server.Bucket(t, "behind")
+	st := below(t, newClient(t, server.Endpoint, bucket, nil), "")
+	file := filepath.Join(server.Buckets, bucket, "x")
+	check(t, os.WriteFile(file, large, 0o600))
+	check(t, read(t.Context(), st, "x", large))
+	check(t, st.Adopt(t.Context(), "x", "y"))
+	holds(t, st, "y", large)
+	o, err := st.Open(t.Context(), "x")
+	check(t, err)
+	defer o.Close()
+	check(t, os.Chtimes(file, time.Time{}, time.Unix(1e9, 0)))
+	if _, err := o.ReadAt(make([]byte, 10), 0); !errors.Is(err, store.ErrChanged) {
+		t.Errorf("read of a file with another time: %v, want ErrChanged", err)
+	}
 }

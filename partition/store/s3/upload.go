@@ -68,7 +68,7 @@ func (u *upload) send(ctx context.Context, number int, data []byte) (part, error
 	header := http.Header{"X-Amz-Checksum-Crc32c": {p.Sum}}
 	err := u.client.do(ctx, request{method: "PUT", key: u.key, query: u.query(number), header: header, body: data}, func(r *http.Response) error {
 		if p.ETag = r.Header.Get("Etag"); p.ETag == "" {
-			return mismatch{errors.New("the server gives the part no ETag")}
+			return odd("the server gives the part no ETag")
 		}
 		return nil
 	})
@@ -79,10 +79,10 @@ func (u *upload) send(ctx context.Context, number int, data []byte) (part, error
 func (u *upload) copy(ctx context.Context, number int, from string, f facts, first, past int64) (part, error) {
 	p := part{PartNumber: number}
 	header := http.Header{
-		"X-Amz-Copy-Source":          {copySource(u.client.bucket, from)},
-		"X-Amz-Copy-Source-Range":    {fmt.Sprintf("bytes=%d-%d", first, past-1)},
-		"X-Amz-Copy-Source-If-Match": {f.etag},
+		"X-Amz-Copy-Source":       {copySource(u.client.bucket, from)},
+		"X-Amz-Copy-Source-Range": {fmt.Sprintf("bytes=%d-%d", first, past-1)},
 	}
+	f.condition(header, "X-Amz-Copy-Source-If-Match")
 	// A server copies at disk speed, at the least; the time follows from the bytes.
 	err := u.client.do(ctx, request{method: "PUT", key: u.key, query: u.query(number), header: header, expect: (past - first) / 64}, func(r *http.Response) error {
 		var answer struct {
@@ -93,7 +93,7 @@ func (u *upload) copy(ctx context.Context, number int, from string, f facts, fir
 			return err
 		}
 		if p.ETag = answer.ETag; p.ETag == "" {
-			return mismatch{errors.New("the server gives the part no ETag")}
+			return odd("the server gives the part no ETag")
 		}
 		return nil
 	})
@@ -117,7 +117,7 @@ func (u *upload) complete(ctx context.Context, parts []part) error {
 			return err
 		}
 		if answer.ETag == "" {
-			return mismatch{errors.New("the server gives the object no ETag")}
+			return odd("the server gives the object no ETag")
 		}
 		return nil
 	})
