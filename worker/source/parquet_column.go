@@ -44,8 +44,8 @@ type parquetColumn struct {
 	log []issue // of one page, positions among its values
 }
 
-// columnPool keeps the buffers of columns from one task to the next: pages of
-// a wide table are some 40 MB, and as much work to clear as to fill.
+// columnPool keeps the buffers of columns from one task to the next: what is read of
+// each and its dictionary, some megabytes of a wide table, need not be made again.
 var columnPool = sync.Pool{New: func() any { return new(parquetColumn) }}
 
 // newParquetColumn opens a field for reading; seek comes first, and close last.

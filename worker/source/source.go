@@ -6,11 +6,11 @@
 //
 // # Files are not believed
 //
-// Parquet footers and page headers are read with parquet-go; pages are
-// decompressed and decoded here, into buffers of our own. Nothing is allocated
+// Parquet footers are read with parquet-go; page headers and pages are read here, a
+// batch's values at a time, into buffers of our own. Nothing is allocated
 // because a file says so: sizes, run lengths and what a page expands to are
-// bounded first, no number from a file reaches assembly, and a panic of a
-// library becomes an error naming the file. Rows read are checked against the
+// bounded first, no number from a file reaches assembly before it was checked, and a
+// panic of a library becomes an error naming the file. Rows read are checked against the
 // file's own count, for every column, and rows beyond it are an error too.
 //
 // # What is wrong with a row
