@@ -21,9 +21,9 @@
 //	history, compare bytes ─┘   the months' columns ──┘
 //
 // A kernel is a sequence of steps of package lane, each over a whole chunk, with
-// no question asked of a single row. A statistic is one such step: it loads the
-// months once, adds 0 for a missing one and counts the others, and is NaN where
-// what is there leaves it undefined.
+// no question asked of a single row. A statistic is one such step, and those that
+// compare months are one together: it loads the months once, adds 0 for a missing one
+// and counts the others, and is NaN where what is there leaves it undefined.
 //
 // # Months of different length
 //
