@@ -126,7 +126,7 @@ func TestEveryKindOfMistakeHasItsOwnProblem(t *testing.T) {
 		"unknown layout":              {inInput("  layout: tall\n"), "input.layout", "write wide or months"},
 		"unknown format":              {inInput("  format: parqet\n"), "input.format", "did you mean parquet?"},
 		"empty layout":                {inInput("  layout: \"\"\n"), "input.layout", "empty"},
-		"unknown compression":         {strings.Replace(small, "  path: out\n", "  path: out\n  compression: gzip\n", 1), "output.compression", "zstd, snappy or none"},
+		"unknown compression":         {strings.Replace(small, "  path: out\n", "  path: out\n  compression: gzip\n", 1), "output.compression", "none, zstd or snappy"},
 		"output is the input":         {strings.Replace(small, "path: out", "path: ./base.parquet", 1), "output.path", "output is the input"},
 		"month in a wide path":        {strings.Replace(small, "base.parquet", "b/{month}", 1), "input.path", "needs layout: months"},
 		"no month in a months path":   {inInput("  layout: months\n"), "input.path", "needs {month}"},

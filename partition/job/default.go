@@ -16,7 +16,7 @@ func Default() Spec {
 		},
 		Prepare: Prepare{MemoryMB: 256},
 		Model:   Model{UndersamplingBeta: 1, Reasons: Explanation{Method: "path", Exact: "none", ExactPct: 1}},
-		Output:  Output{Compression: "zstd"},
+		Output:  Output{Compression: "none"},
 		Gates:   Gates{RejectShareMax: 0.01, DuplicateShareMax: 0.01},
 		Run:     Run{PartitionRows: 250_000, BatchRows: 2048, MaxAttempts: 3},
 		Rules: Rules{

@@ -219,8 +219,8 @@ type Challenger struct {
 // Output is where versions are published.
 type Output struct {
 	Path string `yaml:"path" json:"path" jsonschema:"required"` // folder of the dataset
-	// Compression of score files: zstd (default), snappy or none.
-	Compression string `yaml:"compression" json:"compression" jsonschema:"enum=zstd,enum=snappy,enum=none"`
+	// Compression of score files: none (default), zstd or snappy.
+	Compression string `yaml:"compression" json:"compression" jsonschema:"enum=none,enum=zstd,enum=snappy"`
 }
 
 // Gates are the limits a version must keep to be published.

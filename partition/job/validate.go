@@ -229,7 +229,7 @@ func (c *checker) output(s Spec) {
 		c.add("output.path", "the output is the input", "publish into a folder of its own")
 	}
 	if s.Output.Compression == "" {
-		c.add("output.compression", "the value is empty", "write zstd, snappy or none, or leave the key out")
+		c.add("output.compression", "the value is empty", "write none, zstd or snappy, or leave the key out")
 	}
 	for _, key := range []struct{ path, value string }{
 		{"rules.t2_mode", s.Rules.T2Mode},
