@@ -14,11 +14,15 @@ import (
 	"rescore/cmd/internal/progress"
 	"rescore/cmd/internal/province"
 	"rescore/partition/store"
+	"rescore/partition/store/address"
 	"rescore/partition/synth"
 )
 
 // writeProvince is province.Write on a folder, made when it is not there.
 func writeProvince(ctx context.Context, dir string, o province.Options) (province.Summary, error) {
+	if address.Remote(dir) {
+		return province.Summary{}, boot.Usagef("write it to a folder, and copy that to the bucket", "synth does not write to %s", dir)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return province.Summary{}, fmt.Errorf("make folder: %w", err)
 	}
