@@ -49,7 +49,7 @@ func packingOf(front []byte) packing {
 // unpacked is the text of a compressed file. A task reads a range of it, where no
 // decompressor can begin: so the text is written to a temporary file when it is first
 // asked for, once, and read from there. The file has no name as soon as the system
-// allows, and is gone with the process (decisions/0042).
+// allows, and is gone with the process (decisions/0045).
 type unpacked struct {
 	obj     store.Object
 	packing packing
