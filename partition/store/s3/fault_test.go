@@ -174,7 +174,11 @@ func TestAStoreThatStaysAwayIsSaid(t *testing.T) {
 	check(t, truth.Put(t.Context(), "small", []byte("a small object")))
 	check(t, create(t.Context(), truth, "big", large))
 	proxy := s3test.NewProxy(t, server)
-	for _, fault := range []s3test.Fault{s3test.Busy, s3test.Broken, s3test.Reset, s3test.Truncated, s3test.Lost, s3test.LostBusy} {
+	lasting := []s3test.Fault{s3test.Lost, s3test.Busy, s3test.Broken, s3test.Reset, s3test.Truncated, s3test.LostBusy}
+	if testing.Short() {
+		lasting = lasting[:1]
+	}
+	for _, fault := range lasting {
 		for _, d := range deeds {
 			proxy.Plan(nil)
 			client := newClient(t, proxy.Endpoint, bucket, func(o *s3.Options) { o.Attempts = 3 })
@@ -229,7 +233,11 @@ func TestOfManyWhoMakeOneNameOneWins(t *testing.T) {
 			return create(ctx, st, name, append(bytes.Clone(large), data...))
 		},
 	}
-	const rounds, racers = 6, 6
+	const racers = 6
+	rounds := 6
+	if testing.Short() {
+		rounds = 2
+	}
 	var stores []store.Store
 	for range racers {
 		client := newClient(t, proxy.Endpoint, bucket, nil)
