@@ -155,12 +155,13 @@ class Spark(Engine):
 
     def __init__(self, *args):
         super().__init__(*args)
-        os.environ["PYSPARK_PYTHON"] = sys.executable
+        # Spark's workers are started anew, import this file, and leave no bytecode beside it.
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        os.environ["PYSPARK_PYTHON"], os.environ["PYTHONPATH"] = sys.executable, str(Path(__file__).resolve().parent)
         from pyspark.sql import SparkSession
-        here = str(Path(__file__).resolve().parent)
         self.spark = (SparkSession.builder.master(f"local[{self.threads}]").appName("rescore-peers")
             .config("spark.ui.enabled", "false").config("spark.driver.memory", "3g").config("spark.sql.shuffle.partitions", self.threads)
-            .config("spark.executorEnv.PYTHONPATH", here).config("spark.sql.execution.arrow.maxRecordsPerBatch", 50_000)
+            .config("spark.sql.execution.arrow.maxRecordsPerBatch", 50_000)
             .config("spark.sql.files.maxPartitionBytes", "32m").config("spark.sql.parquet.compression.codec", "zstd")
             # Merged into one, the layers repeat themselves until nothing compiles them.
             .config("spark.sql.optimizer.excludedRules", "org.apache.spark.sql.catalyst.optimizer.CollapseProject")
