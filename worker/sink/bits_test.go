@@ -12,10 +12,9 @@ import (
 func TestEveryPathPacksTheSame(t *testing.T) {
 	best := chosen
 	defer func() { chosen = best }()
-	r := rand.New(rand.NewPCG(19, 1))
 	pages := map[int][]byte{}
 	for _, chosen = range processors() {
-		r = rand.New(rand.NewPCG(19, 1))
+		r := rand.New(rand.NewPCG(19, 1))
 		for n := range 1500 {
 			values := make([]uint8, n)
 			limit := []uint{2, 8, 9, 31, 32, 33, 256}[n%7]
