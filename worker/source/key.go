@@ -24,7 +24,7 @@ func (v verdict) reason() job.Reason {
 }
 
 // keyRule reads numbers: exactly eleven digits, nothing stripped, nothing
-// guessed. The forms with a country code or blanks are a later release's.
+// guessed. Other forms are for a preparation to read: intake.Numbers.
 type keyRule struct {
 	iot   bool     // 13-digit IoT numbers are excluded, not rejected
 	nulls []string // texts that are null

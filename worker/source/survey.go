@@ -20,7 +20,7 @@ import (
 )
 
 // remedy is what to do about unsorted input.
-const remedy = "sort the input by number and run again; a later release's prepare command will do it"
+const remedy = "sort the input by number, as rescore prepare does, and run again"
 
 // stretch is what the keys of a file, or of one row group of it, are made of.
 // Runs of segment 0 are rows before the first valid number.
