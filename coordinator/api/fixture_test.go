@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"rescore/coordinator"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/replica"
+	"rescore/coordinator/shelf"
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/store"
@@ -56,7 +58,7 @@ func newFake(t testing.TB) *fake {
 		t.Fatal(err)
 	}
 	members := map[string]replica.Member{"c1": {Address: "h1:7300", Voter: true}}
-	return &fake{t: t, state: ledger.New(), id: "c1", leads: "c1", out: out, members: members, check: func(wire.CheckRequest) (wire.CheckReply, error) {
+	return &fake{t: t, state: ledger.NewOn(shelf.New(nil, nil)), id: "c1", leads: "c1", out: out, members: members, check: func(wire.CheckRequest) (wire.CheckReply, error) {
 		return wire.CheckReply{Job: aJob}, nil
 	}}
 }
@@ -129,7 +131,7 @@ func (f *fake) Restore(_ context.Context, r io.Reader, force bool) (string, erro
 	if err != nil {
 		return "", err
 	}
-	state, err := ledger.Restore(data)
+	state, err := ledger.Read(bytes.NewReader(data), shelf.New(nil, nil))
 	if err != nil {
 		return "", fmt.Errorf("restore: %w", replica.ErrBackup)
 	}

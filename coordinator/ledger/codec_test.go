@@ -472,7 +472,7 @@ func TestRestoreRefusesWhatNoCommandLeadsTo(t *testing.T) {
 		"task state zero":         func(s *State) { s.Job("running").Score().Tasks[0].State = 0 },
 		"task state unknown":      func(s *State) { s.Job("running").Score().Tasks[0].State = 5 },
 		"done, no result":         func(s *State) { s.Job("running").Score().Tasks[0].result = packed{} },
-		"waiting, but a result":   func(s *State) { s.Job("running").Score().Tasks[1].result = s.shelf.put(packResult(job.Result{})) },
+		"waiting, but a result":   func(s *State) { s.Job("running").Score().Tasks[1].result = put(s.shelf, packResult(job.Result{})) },
 		"leased, no token":        func(s *State) { s.Job("running").Score().Tasks[2].Token = 0 },
 		"waiting, but a token":    func(s *State) { s.Job("running").Score().Tasks[1].Token = 1 },
 		"leased of half a plan":   func(s *State) { s.Job("running").Score().Planned = false },

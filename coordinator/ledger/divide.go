@@ -43,7 +43,7 @@ func (c Divide) apply(s *State, _ uint64) (Reply, []Event, error) {
 	// the attempts that were left, and dividing for ever does not help a poisoned task.
 	parts := make([]Task, len(c.Parts))
 	for i, p := range c.Parts {
-		n := s.shelf.task(p)
+		n := newTask(s.shelf, p)
 		n.Attempts, n.Failures, n.Silences, n.Worker, n.Reason = t.Attempts, t.Failures, t.Silences, t.Worker, t.Reason
 		parts[i] = n
 	}

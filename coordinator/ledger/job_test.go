@@ -339,7 +339,7 @@ func TestSealTrustsNothing(t *testing.T) {
 func spoilResult(j *Job, task int, spoil func(*job.Result)) {
 	r := *j.Score().Tasks[task].Result()
 	spoil(&r)
-	j.Score().Tasks[task].result = new(Shelf).put(packResult(r))
+	j.Score().Tasks[task].result = put(new(loose), packResult(r))
 }
 
 func TestApplyRefusesAnIndexTwiceAndNoCommand(t *testing.T) {

@@ -80,7 +80,7 @@ func (c Complete) apply(s *State, index uint64) (Reply, []Event, error) {
 			t.Worker, t.Second = t.Second.Worker, &Second{Token: t.Token, Worker: t.Worker}
 		})
 	}
-	st.finish(c.Task, c.Token, &c.Result, s.shelf.put(packResult(c.Result)))
+	st.finish(c.Task, c.Token, &c.Result, put(s.shelf, packResult(c.Result)))
 	events := []Event{{Kind: TaskDone, Job: j.ID, Stage: c.Stage, Task: c.Task, Token: c.Token, Worker: t.Worker}}
 	if st.Complete() {
 		events = append(events, Event{Kind: StageDone, Job: j.ID, Stage: c.Stage})

@@ -48,12 +48,12 @@ func TestNoFieldIsLostInPacking(t *testing.T) {
 	var result job.Result
 	fill(reflect.ValueOf(&plan).Elem(), &n)
 	fill(reflect.ValueOf(&result).Elem(), &n)
-	shelf := new(Shelf)
-	task := shelf.task(plan)
+	shelf := new(loose)
+	task := newTask(shelf, plan)
 	if got := task.Plan(); !reflect.DeepEqual(got, plan) {
 		t.Errorf("planned %+v\nbecame  %+v", plan, got)
 	}
-	task.result = shelf.put(packResult(result))
+	task.result = put(shelf, packResult(result))
 	if got := *task.Result(); !reflect.DeepEqual(got, result) {
 		t.Errorf("reported %+v\nbecame   %+v", result, got)
 	}

@@ -1,116 +1,50 @@
 package ledger
 
-import (
-	"encoding/binary"
-	"fmt"
-	"hash/crc32"
-	"io"
-	"sync"
-)
-
-// Shelf keeps packed plans and results: a gigabyte of them, seldom asked for, and never
-// changed. In lumps they cost the collector nothing; given a Spill, they cost no memory
-// either. Only the ledger's writer puts things on it; anybody may read beside that.
-type Shelf struct {
-	spill  Spill
-	spoilt func(error)
-
-	mu    sync.RWMutex
-	full  bool     // the spill takes no more
-	lumps [][]byte // nil = in the spill, where it begins at its index times lumpBytes
+// Shelf keeps the texts of plans and results, which are packed. There may be a gigabyte
+// of them, seldom asked for and never changed: package shelf has one that takes no
+// memory. Only Apply and Read put things on it; clones of a State share it, and may be
+// read beside that if the shelf allows it.
+type Shelf interface {
+	// Put keeps a text, and returns a place below 1<<44.
+	Put(text string) (place uint64)
+	// Get returns the text of n bytes that was put at a place, now or from another goroutine.
+	Get(place uint64, n int) string
 }
 
-// Spill is where a Shelf writes what it need not hold, such as a file that is gone when
-// its process is: what it has is in the log and in snapshots too. A write that fails costs
-// memory alone; a read that fails, or brings other bytes, ends the process.
-type Spill interface {
-	io.ReaderAt
-	io.WriterAt
+// loose is a Shelf in memory for one goroutine.
+type loose struct{ texts []string }
+
+func (l *loose) Put(text string) uint64 {
+	l.texts = append(l.texts, text)
+	return uint64(len(l.texts) - 1)
 }
 
-// NewShelf returns an empty shelf. Without a spill it is all in memory. The first write
-// to the spill that fails is the last, and told to spoilt.
-func NewShelf(spill Spill, spoilt func(error)) *Shelf { return &Shelf{spill: spill, spoilt: spoilt} }
+func (l *loose) Get(place uint64, _ int) string { return l.texts[place] }
 
-// A record is its sum (CRC-32C) and its bytes, inside one lump. A packed text is at most
-// as long as a log entry.
-const (
-	lumpBytes  = 1 << 20
-	recordSum  = crc32.Size
-	lengthBits = 20 // of packed.at; the rest is where the record begins
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// lengthBits of packed.at are the text's length: a text is at most as long as a log entry.
+const lengthBits = 20
 
 // packed is a text on a shelf; its zero value is no text.
 type packed struct {
-	shelf *Shelf
+	shelf Shelf
 	at    uint64
 }
 
-// put keeps a text.
-func (s *Shelf) put(text string) packed {
+// put keeps a text on a shelf.
+func put(s Shelf, text string) packed {
 	if text == "" {
 		return packed{}
 	}
-	size := recordSum + len(text)
-	if size > lumpBytes {
-		panic(fmt.Sprintf("ledger: a packed text of %d bytes", len(text))) // no log entry is as long
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	last := len(s.lumps) - 1
-	if last < 0 || len(s.lumps[last])+size > lumpBytes {
-		if last >= 0 {
-			s.spillLump(last)
-		}
-		s.lumps, last = append(s.lumps, nil), last+1
-	}
-	lump := s.lumps[last]
-	at := uint64(last)*lumpBytes + uint64(len(lump))
-	lump = binary.LittleEndian.AppendUint32(lump, crc32.Checksum([]byte(text), castagnoli))
-	s.lumps[last] = append(lump, text...)
-	return packed{s, at<<lengthBits | uint64(len(text))}
-}
-
-// spillLump writes a full lump, and forgets it.
-func (s *Shelf) spillLump(i int) {
-	if s.spill == nil || s.full {
-		return
-	}
-	if _, err := s.spill.WriteAt(s.lumps[i], int64(i)*lumpBytes); err != nil {
-		s.full = true
-		s.spoilt(err)
-		return
-	}
-	s.lumps[i] = nil
+	return packed{s, s.Put(text)<<lengthBits | uint64(len(text))}
 }
 
 // size is how many bytes the text has.
 func (p packed) size() int { return int(p.at & (1<<lengthBits - 1)) }
 
-// text returns the text. It panics when a spill does not bring back what it was given.
+// text returns the text.
 func (p packed) text() string {
 	if p.shelf == nil {
 		return ""
 	}
-	at, n := p.at>>lengthBits, p.size()
-	record := make([]byte, recordSum+n)
-	s := p.shelf
-	s.mu.RLock()
-	lump := s.lumps[at/lumpBytes]
-	if lump != nil {
-		copy(record, lump[at%lumpBytes:])
-	}
-	s.mu.RUnlock()
-	if lump == nil {
-		if _, err := s.spill.ReadAt(record, int64(at)); err != nil {
-			panic(fmt.Sprintf("ledger: read back %d bytes at %d: %v", len(record), at, err))
-		}
-	}
-	text := record[recordSum:]
-	if crc32.Checksum(text, castagnoli) != binary.LittleEndian.Uint32(record) {
-		panic(fmt.Sprintf("ledger: %d bytes at %d are not what was written there", n, at))
-	}
-	return string(text)
+	return p.shelf.Get(p.at>>lengthBits, p.size())
 }

@@ -150,12 +150,12 @@ func (r *recorder) job(j *Job) {
 	}
 }
 
-// Restore reads a snapshot whole. Anything but an undamaged snapshot of a known
+// Restore reads a snapshot whole, for one goroutine. Anything but an undamaged snapshot of a known
 // format is ErrSnapshot.
-func Restore(data []byte) (*State, error) { return Read(bytes.NewReader(data), new(Shelf)) }
+func Restore(data []byte) (*State, error) { return Read(bytes.NewReader(data), new(loose)) }
 
 // Read is Restore of a stream, which it reads to its end, onto a shelf.
-func Read(r io.Reader, shelf *Shelf) (*State, error) {
+func Read(r io.Reader, shelf Shelf) (*State, error) {
 	digest := sha256.New()
 	in := bufio.NewReaderSize(r, 64<<10)
 	start := make([]byte, len(magic)+1)
@@ -182,7 +182,7 @@ func Read(r io.Reader, shelf *Shelf) (*State, error) {
 var errDamaged = errors.New("damaged: its SHA-256 differs")
 
 // readWhole reads what stands behind the header in formats 1 and 2.
-func readWhole(in io.Reader, digest hash.Hash, shelf *Shelf) (*State, error) {
+func readWhole(in io.Reader, digest hash.Hash, shelf Shelf) (*State, error) {
 	data, err := io.ReadAll(io.LimitReader(in, snapshotMax+1))
 	if err != nil {
 		return nil, err
@@ -214,17 +214,17 @@ func readWhole(in io.Reader, digest hash.Hash, shelf *Shelf) (*State, error) {
 }
 
 // shelve takes the tasks' texts from their shelves to another.
-func (j *Job) shelve(s *Shelf) {
+func (j *Job) shelve(s Shelf) {
 	for i := range j.Stages {
 		for k := range j.Stages[i].Tasks {
 			t := &j.Stages[i].Tasks[k]
-			t.plan, t.result = s.put(t.plan.text()), s.put(t.result.text())
+			t.plan, t.result = put(s, t.plan.text()), put(s, t.result.text())
 		}
 	}
 }
 
 // readRecords reads what stands behind the header in formats 3 and 4.
-func readRecords(in *bufio.Reader, digest hash.Hash, shelf *Shelf, format byte) (*State, error) {
+func readRecords(in *bufio.Reader, digest hash.Hash, shelf Shelf, format byte) (*State, error) {
 	var s *State
 	var open *Job // whose tasks are being read
 	finish := func() error {

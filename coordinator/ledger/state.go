@@ -29,14 +29,14 @@ type State struct {
 	versions   []Version
 	rollings   []Rolling
 	markings   []Marking
-	shelf      *Shelf
+	shelf      Shelf
 }
 
-// New returns the empty ledger, all of it in memory.
-func New() *State { return NewOn(new(Shelf)) }
+// New returns the empty ledger, all of it in memory and for one goroutine.
+func New() *State { return NewOn(new(loose)) }
 
 // NewOn returns the empty ledger, whose plans and results are kept on a shelf.
-func NewOn(shelf *Shelf) *State { return &State{byID: map[job.ID]*Job{}, shelf: shelf} }
+func NewOn(shelf Shelf) *State { return &State{byID: map[job.ID]*Job{}, shelf: shelf} }
 
 // Index returns the highest log index applied.
 func (s *State) Index() uint64 { return s.index }

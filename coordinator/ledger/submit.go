@@ -133,7 +133,7 @@ func (c Plan) apply(s *State, _ uint64) (Reply, []Event, error) {
 		if t.Rows < 0 {
 			return nil, nil, fmt.Errorf("job %s stage %d task %d has %d rows: %w", c.Job, c.Stage, c.FirstTask+i, t.Rows, ErrCommand)
 		}
-		tasks = append(tasks, s.shelf.task(t))
+		tasks = append(tasks, newTask(s.shelf, t))
 	}
 	for _, k := range c.Kept {
 		if err := s.keep(j, st, tasks, k); err != nil {

@@ -66,9 +66,9 @@ type Second struct {
 	Worker string    `cbor:"2,keyasint"`
 }
 
-// task returns a waiting task.
-func (s *Shelf) task(t job.Task) Task {
-	return Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, State: Waiting, plan: s.put(packPlan(t))}
+// newTask returns a waiting task.
+func newTask(s Shelf, t job.Task) Task {
+	return Task{Range: t.Range, Rows: t.Rows, Keys: t.Keys, State: Waiting, plan: put(s, packPlan(t))}
 }
 
 // Plan returns what a worker is told of the task.
@@ -119,14 +119,14 @@ func (t *Task) onDisk() taskOnDisk {
 }
 
 // task is the inverse of onDisk, of bytes that nobody has checked.
-func (d *taskOnDisk) task(s *Shelf) (Task, error) {
+func (d *taskOnDisk) task(s Shelf) (Task, error) {
 	_, _, err := unpackPlan(string(d.Plan))
 	if err == nil && d.Result != "" {
 		_, err = unpackResult(string(d.Result))
 	}
 	return Task{
 		Range: d.Range, Rows: d.Rows, Keys: d.Keys, State: d.State, Token: d.Token, Worker: d.Worker, Attempts: d.Attempts, Failures: d.Failures,
-		Silences: d.Silences, Reason: d.Reason, Second: d.Second, From: d.From, plan: s.put(string(d.Plan)), result: s.put(string(d.Result)),
+		Silences: d.Silences, Reason: d.Reason, Second: d.Second, From: d.From, plan: put(s, string(d.Plan)), result: put(s, string(d.Result)),
 	}, err
 }
 
@@ -145,12 +145,12 @@ type task3 struct {
 	From     job.ID      `cbor:"11,keyasint,omitempty"`
 }
 
-func (d *task3) task(s *Shelf) Task {
-	t := s.task(d.Plan)
+func (d *task3) task(s Shelf) Task {
+	t := newTask(s, d.Plan)
 	t.State, t.Token, t.Worker, t.Attempts, t.Failures = d.State, d.Token, d.Worker, d.Attempts, d.Failures
 	t.Silences, t.Reason, t.Second, t.From = d.Silences, d.Reason, d.Second, d.From
 	if d.Result != nil {
-		t.result = s.put(packResult(*d.Result))
+		t.result = put(s, packResult(*d.Result))
 	}
 	return t
 }
@@ -162,6 +162,6 @@ func (t *Task) UnmarshalCBOR(data []byte) error {
 	if err := decoder.Unmarshal(data, &d); err != nil {
 		return err
 	}
-	*t = d.task(new(Shelf))
+	*t = d.task(new(loose))
 	return nil
 }

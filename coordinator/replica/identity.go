@@ -223,7 +223,7 @@ func checkHistory(store *disk, snaps raft.SnapshotStore, shelf newShelf, single 
 	return nil
 }
 
-func readable(snaps raft.SnapshotStore, meta *raft.SnapshotMeta, shelf *ledger.Shelf) (err error) {
+func readable(snaps raft.SnapshotStore, meta *raft.SnapshotMeta, shelf ledger.Shelf) (err error) {
 	_, r, err := snaps.Open(meta.ID)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"rescore/coordinator/ledger"
+	"rescore/coordinator/shelf"
 	"rescore/partition/job"
 )
 
@@ -567,4 +568,4 @@ func BenchmarkPropose(b *testing.B) {
 	}
 }
 
-func inMemory() *ledger.Shelf { return new(ledger.Shelf) }
+func inMemory() ledger.Shelf { return shelf.New(nil, nil) }

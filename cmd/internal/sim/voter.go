@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/replica"
+	"rescore/coordinator/shelf"
 )
 
 // entry is one entry of the replicated log; data is nil in the entry a leader opens
@@ -77,9 +79,9 @@ func (v *voter) start() {
 	s := v.c.s
 	v.up = true
 	v.process = &process{w: s.w, name: v.name, skew: s.skew()}
-	v.state = ledger.New()
+	v.state = ledger.NewOn(shelf.New(nil, nil))
 	if v.snap != nil {
-		st, err := ledger.Restore(v.snap)
+		st, err := restored(v.snap)
 		if err != nil {
 			s.w.fail("%s cannot restore its own snapshot: %w", v.name, err)
 			return
@@ -326,7 +328,7 @@ func (v *voter) bring(o *voter) {
 // install takes the leader's snapshot in place of everything.
 func (v *voter) install(leader *voter) bool {
 	s := v.c.s
-	st, err := ledger.Restore(leader.snap)
+	st, err := restored(leader.snap)
 	if err != nil {
 		s.w.fail("%s cannot restore the snapshot of %s: %w", v.name, leader.name, err)
 		return false
@@ -429,11 +431,16 @@ func (v *voter) snapshot() {
 	if !s.w.chance(0.5) {
 		return
 	}
-	st, err := ledger.Restore(data)
+	st, err := restored(data)
 	if err != nil {
 		s.w.fail("%s cannot restore its own snapshot: %w", v.name, err)
 		return
 	}
 	v.state = st
 	s.check.replicaAt(v.name, st)
+}
+
+// restored reads a snapshot as a replica does.
+func restored(data []byte) (*ledger.State, error) {
+	return ledger.Read(bytes.NewReader(data), shelf.New(nil, nil))
 }

@@ -1,4 +1,4 @@
-package ledger
+package shelf
 
 import (
 	"bytes"
@@ -46,20 +46,21 @@ func texts() (all []string) {
 func TestAShelfKeepsWhatItWasGivenAndHoldsOneLump(t *testing.T) {
 	t.Parallel()
 	spill := &memory{}
-	s := NewShelf(spill, func(err error) { t.Error(err) })
-	var kept []packed
+	s := New(spill, func(err error) { t.Error(err) })
+	var kept []uint64
 	all := texts()
 	var reading sync.WaitGroup
 	for i, text := range all {
-		kept = append(kept, s.put(text))
-		if p := kept[len(kept)/2]; i%3 == 0 { // while it is written
-			reading.Go(func() { _ = p.text() })
+		kept = append(kept, s.Put(text))
+		if half := len(kept) / 2; i%3 == 0 { // while it is written
+			at := kept[half]
+			reading.Go(func() { _ = s.Get(at, len(all[half])) })
 		}
 	}
 	reading.Wait()
-	for i, p := range kept {
-		if got := p.text(); got != all[i] || p.size() != len(all[i]) {
-			t.Fatalf("text %d of %d bytes came back as %d, size %d", i, len(all[i]), len(got), p.size())
+	for i, at := range kept {
+		if got := s.Get(at, len(all[i])); got != all[i] {
+			t.Fatalf("text %d of %d bytes came back as %d", i, len(all[i]), len(got))
 		}
 	}
 	held := 0
@@ -71,26 +72,23 @@ func TestAShelfKeepsWhatItWasGivenAndHoldsOneLump(t *testing.T) {
 	if held != 1 || len(s.lumps) < 5 {
 		t.Errorf("%d of %d lumps are in memory", held, len(s.lumps))
 	}
-	if s.put("") != (packed{}) || (packed{}).text() != "" {
-		t.Error("no text is some text")
-	}
 }
 
 func TestAShelfWhoseSpillIsFullGoesOnInMemoryAndSaysSoOnce(t *testing.T) {
 	t.Parallel()
 	spill := &memory{}
 	var said []error
-	s := NewShelf(spill, func(err error) { said = append(said, err) })
-	var kept []packed
+	s := New(spill, func(err error) { said = append(said, err) })
+	var kept []uint64
 	all := texts()
 	for i, text := range all {
 		if i == len(all)/2 {
 			spill.full = errors.New("no space left on device")
 		}
-		kept = append(kept, s.put(text))
+		kept = append(kept, s.Put(text))
 	}
-	for i, p := range kept {
-		if p.text() != all[i] {
+	for i, at := range kept {
+		if s.Get(at, len(all[i])) != all[i] {
 			t.Fatalf("text %d of %d is another", i, len(all))
 		}
 	}
@@ -102,15 +100,16 @@ func TestAShelfWhoseSpillIsFullGoesOnInMemoryAndSaysSoOnce(t *testing.T) {
 func TestWhatASpillDoesNotBringBackEndsTheProcess(t *testing.T) {
 	t.Parallel()
 	for name, harm := range map[string]func(*memory){
-		"a bit is flipped":      func(m *memory) { m.data[recordSum+1] ^= 4 },
+		"a bit is flipped":      func(m *memory) { m.data[sumBytes+1] ^= 4 },
 		"the sum is flipped":    func(m *memory) { m.data[0] ^= 1 },
-		"the file is cut short": func(m *memory) { m.data = m.data[:recordSum] },
+		"the file is cut short": func(m *memory) { m.data = m.data[:sumBytes] },
 	} {
 		spill := &memory{}
-		s := NewShelf(spill, func(err error) { t.Error(err) })
-		first := s.put("what a worker is told")
+		s := New(spill, func(err error) { t.Error(err) })
+		const told = "what a worker is told"
+		first := s.Put(told)
 		for _, text := range texts() {
-			s.put(text)
+			s.Put(text)
 		}
 		harm(spill)
 		func() {
@@ -119,7 +118,7 @@ func TestWhatASpillDoesNotBringBackEndsTheProcess(t *testing.T) {
 					t.Errorf("%s: nobody saw it", name)
 				}
 			}()
-			_ = first.text()
+			_ = s.Get(first, len(told))
 		}()
 	}
 }
