@@ -78,7 +78,7 @@ func (p Prepared) Write(w io.Writer, color bool) error {
 		}
 		fmt.Fprintf(&b, "  %-9s %8.2f s, %s rows/s\n", "in all", p.Seconds, group(int64(p.RowsPerSecond)))
 		if u := p.Used; u.MaxRSS > 0 {
-			fmt.Fprintf(&b, "  memory at most %s MB\n", group(int64(u.MaxRSS)>>20))
+			fmt.Fprintf(&b, "  memory at most %s MB\n", group(u.MaxRSS>>20))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
