@@ -275,6 +275,7 @@ func (w *workerModel) perform(a wire.Assignment, at *attempt) (job.Result, error
 		f, err := stage(job.FileScores, "part", m.content, m.counts.Scored)
 		r.Files = []job.File{f}
 		return w.lie(r), err
+	case job.StageExchange, job.StageMerge: // of preparations, which no operator here asks for
 	}
 	return job.Result{}, fmt.Errorf("stage %s is not simulated", a.Kind)
 }
