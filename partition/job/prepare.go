@@ -57,6 +57,9 @@ func (c *checker) prepare(s Spec) {
 	}
 	const none = "remove it: a preparation sorts, and judges nobody"
 	d := Default()
+	if len(s.Model.Features) == 0 { // as the canonical form has it
+		s.Model.Features = d.Model.Features
+	}
 	for _, part := range []struct {
 		path     string
 		is, want any
