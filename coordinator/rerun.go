@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func (t *Term) bar(ctx context.Context, j, base *ledger.Job, spec, was job.Spec,
 			files = append(files, p.Result().Files...)
 		}
 		for _, f := range files {
-			if size, ok := there[f.Path]; !ok || size != f.Bytes || gone[f.Path] {
+			if size, ok := there.size(f.Path); !ok || size != f.Bytes || gone[f.Path] {
 				return "its staged files were swept"
 			}
 		}
@@ -130,26 +131,38 @@ func sameBins(a, b psi.Bins) bool {
 	return a.Name == b.Name && slices.Equal(a.Edges, b.Edges) && slices.Equal(a.Shares, b.Shares) && a.Missing == b.Missing
 }
 
-// staged lists the sizes of what lies where the files of a job's results were staged:
-// by itself, and by the jobs it kept results of.
-func staged(ctx context.Context, st store.Store, j *ledger.Job) (map[string]int64, error) {
+// listing is what was listed, by name: hundreds of thousands of files, which would take
+// twice the memory as a map.
+type listing []store.Info
+
+// size returns a listed file's size.
+func (l listing) size(name string) (int64, bool) {
+	i, there := slices.BinarySearchFunc(l, name, func(a store.Info, name string) int { return cmp.Compare(a.Name, name) })
+	if !there {
+		return 0, false
+	}
+	return l[i].Size, true
+}
+
+// staged lists what lies where the files of a job's results were staged: by itself, and
+// by the jobs it kept results of.
+func staged(ctx context.Context, st store.Store, j *ledger.Job) (listing, error) {
 	folders := map[string]bool{}
 	eachResult(j, func(r *job.Result) {
 		for _, f := range r.Files {
 			folders[path.Dir(f.Path)+"/"] = true
 		}
 	})
-	sizes := map[string]int64{}
-	for _, folder := range slices.Sorted(maps.Keys(folders)) {
+	var list listing
+	for folder := range folders {
 		infos, err := st.List(ctx, folder)
 		if err != nil {
 			return nil, fmt.Errorf("list staged files: %w", err)
 		}
-		for _, info := range infos {
-			sizes[info.Name] = info.Size
-		}
+		list = append(list, infos...)
 	}
-	return sizes, nil
+	slices.SortFunc(list, func(a, b store.Info) int { return cmp.Compare(a.Name, b.Name) })
+	return list, nil
 }
 
 // checkStaged returns an error unless what a job's results name is there to be
@@ -166,7 +179,7 @@ func (t *Term) checkStaged(ctx context.Context, j *ledger.Job, spec job.Spec) er
 	var unlisted []job.File
 	eachResult(j, func(r *job.Result) {
 		for _, f := range r.Files {
-			if size, ok := there[f.Path]; !ok || size != f.Bytes {
+			if size, ok := there.size(f.Path); !ok || size != f.Bytes {
 				unlisted = append(unlisted, f)
 			}
 		}

@@ -342,7 +342,9 @@ func (j *Job) Clone() *Job {
 	c.Stages = append([]Stage(nil), j.Stages...)
 	for i := range c.Stages {
 		s := &c.Stages[i]
-		s.Tasks = append([]Task(nil), s.Tasks...)
+		if !s.Complete() { // a task that is done stays as it is (I6)
+			s.Tasks = append([]Task(nil), s.Tasks...)
+		}
 		s.waiting = append(taskSet(nil), s.waiting...)
 		s.leased = append(taskSet(nil), s.leased...)
 		s.failed = append(taskSet(nil), s.failed...)
