@@ -299,39 +299,61 @@ func (s *fileStore) List(ctx context.Context, prefix string) ([]Info, error) {
 		return nil, err
 	}
 	var list []Info
-	err = fs.WalkDir(s.root.FS(), folder, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
+	if err := s.walk(ctx, folder, prefix, &list); err != nil {
+		return nil, explain("list", prefix, err)
+	}
+	slices.SortFunc(list, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
+}
+
+// walk adds the objects below a folder, in any order. A folder may hold hundreds of
+// thousands: it is read a piece at a time.
+func (s *fileStore) walk(ctx context.Context, folder, prefix string, list *[]Info) (err error) {
+	vanished := func(err error) bool { // deleted while we looked, or never there
+		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+	}
+	dir, err := s.root.Open(folder)
+	if vanished(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	for {
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-			return nil // deleted while we looked, or never there
-		case err != nil:
-			return err
-		case d.IsDir():
-			// A folder is worth entering when its names can start with the prefix.
-			if name != "." && !strings.HasPrefix(name+"/", prefix) && !strings.HasPrefix(prefix, name+"/") {
-				return fs.SkipDir
-			}
-			return nil
-		case !d.Type().IsRegular(), !strings.HasPrefix(name, prefix), strings.HasPrefix(d.Name(), TempMark):
-			return nil
 		}
-		info, err := d.Info()
-		if errors.Is(err, fs.ErrNotExist) {
+		entries, err := dir.ReadDir(1024)
+		if errors.Is(err, io.EOF) || vanished(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		list = append(list, Info{Name: name, Size: info.Size()})
-		return nil
-	})
-	if err != nil {
-		return nil, explain("list", prefix, err)
+		for _, d := range entries {
+			name := path.Join(folder, d.Name())
+			switch {
+			case d.IsDir():
+				// A folder is worth entering when its names can start with the prefix.
+				if !strings.HasPrefix(name+"/", prefix) && !strings.HasPrefix(prefix, name+"/") {
+					continue
+				}
+				if err := s.walk(ctx, name, prefix, list); err != nil {
+					return err
+				}
+			case d.Type().IsRegular() && strings.HasPrefix(name, prefix) && !strings.HasPrefix(d.Name(), TempMark):
+				info, err := d.Info()
+				if vanished(err) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				*list = append(*list, Info{Name: name, Size: info.Size()})
+			}
+		}
 	}
-	// The walk sorts within folders; whole names sort differently around '/'.
-	slices.SortFunc(list, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
 }
 
 func (s *fileStore) Delete(ctx context.Context, name string) error {
