@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -301,7 +302,7 @@ func (u *unpacker) files() []job.File {
 		if own != "" && shared < uint64(len(last)) && last[shared] == own[0] {
 			u.tear() // it shares more
 		}
-		f.Path = last[:shared] + own
+		f.Path = strings.Clone(last[:shared] + own) // not a piece of all that was packed
 		f.Rows, f.Bytes = u.varint(), u.varint()
 		f.SHA256, f.Content = u.digest(), u.digest()
 		last = f.Path
