@@ -9,7 +9,7 @@ import (
 
 // coordinatorMemory is what a coordinator may use without being told: a ledger of
 // 100 000 partitions fits, with what it takes to copy it for a snapshot.
-const coordinatorMemory = "160MiB"
+const coordinatorMemory = "144MiB"
 
 func (a *app) coordinatorCommand() *cobra.Command {
 	var c cluster.Coordinator

@@ -94,7 +94,7 @@ func TestACoordinatorKeepsToItsMemoryUnlessToldOtherwise(t *testing.T) {
 		env, flag []string
 		want      int64
 	}{
-		{nil, nil, 160 << 20},
+		{nil, nil, 144 << 20},
 		{[]string{"GOMEMLIMIT=1GiB"}, nil, 3 << 30}, // as the runtime read it
 		{[]string{"GOMEMLIMIT=1GiB"}, []string{"--memory", "512MiB"}, 512 << 20},
 		{nil, []string{"--memory", "512MiB"}, 512 << 20},

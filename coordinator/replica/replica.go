@@ -237,7 +237,7 @@ func open(cfg Config) (_ *Replica, err error) {
 	// Many small commands: what waits while an append is synced goes together with the
 	// next. The log is cut often, so that it stays small beside what it leads to.
 	rc.MaxAppendEntries, rc.BatchApplyCh = 256, true
-	rc.SnapshotInterval = 5 * time.Second
+	rc.SnapshotInterval = 7 * time.Second
 	if cfg.tune != nil {
 		cfg.tune(rc)
 	}
