@@ -86,7 +86,7 @@ fault: ## break a real cluster RUNS (200) times while jobs run on it; RESCORE_SE
 	RESCORE_FAULTS=$(RUNS) $(GO) test -count=1 -timeout 120m -v ./cmd/internal/fault
 
 scale: ## measure what real coordinators cost under a thousand workers and a billion subscribers (10 min)
-	$(GO) test -count=1 -timeout 60m ./cmd/internal/scale -partitions 10000 -workers 1000 -kills 100 -subscribers 4000000 -v
+	$(GO) test -count=1 -timeout 60m ./cmd/internal/scale -partitions 10000 -workers 1000 -kills 60 -subscribers 4000000 -v
 	$(GO) test -count=1 -timeout 60m -run Billion ./cmd/internal/scale -partitions 100000 -workers 1000 -v
 
 bench: ## run the benchmarks matching BENCH (all)
