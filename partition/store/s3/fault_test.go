@@ -261,8 +261,11 @@ func TestOfManyWhoMakeOneNameOneWins(t *testing.T) {
 		}
 		all.Wait()
 		winner := -1
+		var unsure []int // were never answered: they may have made it
 		for i, err := range errs {
 			switch {
+			case errors.Is(err, store.ErrUnavailable):
+				unsure = append(unsure, i)
 			case err == nil && winner >= 0:
 				t.Errorf("%s: racers %d and %d were both told that they made it", name, winner, i)
 			case err == nil:
@@ -271,11 +274,16 @@ func TestOfManyWhoMakeOneNameOneWins(t *testing.T) {
 				t.Errorf("%s: racer %d: %v", name, i, err)
 			}
 		}
+		data, err := truth.Get(t.Context(), name, 1<<24)
+		check(t, err)
+		for _, i := range unsure {
+			if winner < 0 && bytes.HasSuffix(data, fmt.Appendf(nil, "racer %03d", i)) {
+				winner = i
+			}
+		}
 		if winner < 0 {
 			t.Fatalf("%s: nobody won", name)
 		}
-		data, err := truth.Get(t.Context(), name, 1<<24)
-		check(t, err)
 		if !bytes.HasSuffix(data, fmt.Appendf(nil, "racer %03d", winner)) {
 			t.Errorf("%s: the object is not the winner's", name)
 		}
