@@ -154,7 +154,7 @@ func staged(ctx context.Context, st store.Store, j *ledger.Job) (listing, error)
 		}
 	})
 	var list listing
-	for folder := range folders {
+	for _, folder := range slices.Sorted(maps.Keys(folders)) {
 		infos, err := st.List(ctx, folder)
 		if err != nil {
 			return nil, fmt.Errorf("list staged files: %w", err)
