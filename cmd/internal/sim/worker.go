@@ -85,7 +85,7 @@ func (w *workerModel) take() {
 		}
 		for _, a := range data.Assignments[:min(asked, len(data.Assignments))] {
 			w.free--
-			w.process.spawn(fmt.Sprintf("task %d", a.Index), func() {
+			w.process.spawn(fmt.Sprintf("task %s/%d/%d", a.Job, a.Stage, a.Index), func() {
 				w.do(a)
 				w.free++
 				if freed := w.freed; freed != nil {
