@@ -91,10 +91,10 @@ var Table = []Mutant{
 		{control, "case Leased, Done: // goes on; I6", "case Leased: // goes on"},
 	}},
 	{Name: "a snapshot forgets the second attempt", Edits: []Edit{{
-		tasks, "t.Silences, t.Reason, t.Second, t.From = d.Silences, d.Reason, d.Second, d.From", "t.Silences, t.Reason, t.From = d.Silences, d.Reason, d.From",
+		tasks, "Reason: d.Reason, Second: d.Second, From: d.From, plan:", "Reason: d.Reason, From: d.From, plan:",
 	}}},
 	{Name: "a snapshot forgets failures", Edits: []Edit{{
-		tasks, "t.State, t.Token, t.Worker, t.Attempts, t.Failures = d.State, d.Token, d.Worker, d.Attempts, d.Failures", "t.State, t.Token, t.Worker, t.Attempts = d.State, d.Token, d.Worker, d.Attempts",
+		tasks, "Attempts: d.Attempts, Failures: d.Failures,", "Attempts: d.Attempts,",
 	}}},
 	{Name: "a rerun keeps partitions of other rows", Edits: []Edit{
 		{keeping, "case t.Rows != made.Rows || t.Keys != made.Keys:", "case false:"},
