@@ -171,7 +171,9 @@ func (r *Replica) change(ctx context.Context, what string, decide func([]raft.Se
 
 // heed watches who the members are. One that joined keeps its name for good. One that
 // is no longer among them, and that no leader speaks to, was removed: an entry that
-// says so and is not committed might still be taken back, by a leader that speaks.
+// says so and is not committed might still be taken back, by a leader that speaks. The
+// leader sends that entry once and does not insist, so one that no leader speaks to
+// asks around as well.
 func (r *Replica) heed(folder string, joining bool) {
 	tick := time.NewTicker(heedEvery)
 	defer tick.Stop()
@@ -190,10 +192,45 @@ func (r *Replica) heed(folder string, joining bool) {
 				r.fail(fmt.Errorf("%w: %w", ErrBroken, err))
 			}
 			joining, member = false, true
-		case member && !in && r.raft.State() != raft.Leader && time.Since(r.raft.LastContact()) > 2*heedEvery:
+		case !member || r.raft.State() == raft.Leader || time.Since(r.raft.LastContact()) < 2*heedEvery:
+		case !in || r.removedUnheard():
 			r.fail(fmt.Errorf("%w: empty its folder to let it join again", ErrRemoved))
 		}
 	}
+}
+
+// removedUnheard reports whether another replica holds a committed entry, newer than
+// all this one has of the kind, by which this one is no member.
+func (r *Replica) removedUnheard() bool {
+	servers, newest, err := r.configured()
+	if err != nil {
+		return false // whoever needs the log says so
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), heedEvery)
+	defer cancel()
+	for _, s := range servers {
+		if string(s.ID) == r.id {
+			continue
+		}
+		if in, index, err := r.layer.knows(ctx, string(r.addressOf(s)), r.id); err == nil && !in && index > newest {
+			return true
+		}
+	}
+	return false
+}
+
+// counts reports whether the one of that name is a member by the newest entry that
+// says who is, and the entry's index: 0 while it is not committed, or not known.
+func (r *Replica) counts(id string) (in bool, index uint64) {
+	at := r.asked.Load()
+	if at == nil {
+		return false, 0 // not begun
+	}
+	servers, index, err := r.configured()
+	if err != nil || at.CommitIndex() < index {
+		return false, 0
+	}
+	return slices.ContainsFunc(servers, func(s raft.Server) bool { return string(s.ID) == id }), index
 }
 
 const heedEvery = time.Second

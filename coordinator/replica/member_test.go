@@ -101,6 +101,64 @@ func TestVotersAreNotBroughtDownToTwoUnlessForced(t *testing.T) {
 	c.same(2)
 }
 
+// The entry that removes a member is sent to it once; nobody speaks to it again.
+func TestAMemberFindsOutThatItWasRemovedWhileItWasAway(t *testing.T) {
+	t.Parallel()
+	net := newNetwork()
+	c := begin(t, net.through)
+	c.submit(0)
+	gone := c.followers(c.leader())[0]
+	net.isolate(gone.ID(), c.peers)
+	delete(c.at, gone.ID()) // it may not be asked who leads
+	eventually(t, func(ctx context.Context) error { return c.leads(ctx).Remove(ctx, gone.ID(), true) })
+	c.submit(1)
+	select {
+	case <-gone.Failed():
+		t.Error("it ended with nobody to tell it:", gone.Err())
+	default:
+	}
+	net.heal()
+	await(t, gone.Failed(), "the end of the one that was removed")
+	if err := gone.Err(); !errors.Is(err, ErrRemoved) {
+		t.Error(err)
+	}
+	c.same(2)
+}
+
+// One that is cut off, or behind, is no less a member for it.
+func TestAMemberThatWasAwayStaysOne(t *testing.T) {
+	t.Parallel()
+	net := newNetwork()
+	c := begin(t, net.through)
+	c.submit(0)
+	away := c.followers(c.leader())[0]
+	net.isolate(away.ID(), c.peers)
+	if away.removedUnheard() {
+		t.Error("nobody told it so")
+	}
+	net.heal()
+	eventually(t, func(context.Context) error { // those that hear it know no newer entry
+		for _, p := range c.peers {
+			if p.ID == away.ID() {
+				continue
+			}
+			in, index, err := away.layer.knows(patient(t), p.Address, away.ID())
+			if err != nil || !in || index == 0 {
+				return fmt.Errorf("%s says %v by entry %d: %w", p.ID, in, index, err)
+			}
+		}
+		return nil
+	})
+	if away.removedUnheard() {
+		t.Error("it took itself for removed")
+	}
+	if in, index := away.counts("stranger"); in || index == 0 {
+		t.Errorf("a stranger is a member: %v, by entry %d", in, index)
+	}
+	c.submit(1)
+	c.same(2)
+}
+
 func TestALeaderThatIsRemovedEnds(t *testing.T) {
 	t.Parallel()
 	c := begin(t, nil)

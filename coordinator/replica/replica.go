@@ -337,7 +337,7 @@ func (r *Replica) connect(cfg Config, log hclog.Logger) error {
 			return at.AppliedIndex()
 		}
 		return 0
-	})
+	}, r.counts)
 	if cfg.dial != nil {
 		r.layer.dial = cfg.dial
 	}

@@ -107,8 +107,8 @@ func ends(t *testing.T, caller, called *tls.Config) (call func() (uint64, error)
 		return c
 	}
 	at := loopback(t)
-	to := newLayer(at, at.Addr().String(), secure(called), func() uint64 { return 42 })
-	from := newLayer(loopback(t), "", secure(caller), func() uint64 { return 0 })
+	to := newLayer(at, at.Addr().String(), secure(called), func() uint64 { return 42 }, nil)
+	from := newLayer(loopback(t), "", secure(caller), func() uint64 { return 0 }, nil)
 	t.Cleanup(func() {
 		if err := to.Close(); err != nil {
 			t.Error(err)
@@ -176,7 +176,7 @@ func TestTLSThatKeepsNobodyOutIsRefused(t *testing.T) {
 func TestACallerWithoutAPurposeIsHungUpOn(t *testing.T) {
 	t.Parallel()
 	at := loopback(t)
-	l := newLayer(at, at.Addr().String(), nil, func() uint64 { return 0 })
+	l := newLayer(at, at.Addr().String(), nil, func() uint64 { return 0 }, nil)
 	defer func() { _ = l.Close() }() // below, too
 	silent, err := net.Dial("tcp", at.Addr().String())
 	if err != nil {

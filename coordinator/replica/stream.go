@@ -19,6 +19,7 @@ const (
 	forRaft     = 0x31 // raft's own messages follow
 	forProgress = 0x32 // eight bytes come back: the index this replica has applied
 	forVigil    = 0x33 // nothing is said, and the connection lasts as long as this replica
+	forMember   = 0x34 // a byte with the length of a name, and the name; nine bytes come back: 1 if it is a member, and the index of the entry that says so, 0 while that may be taken back
 )
 
 // handshake bounds what a connection may take to say what it is for, so that one
@@ -34,6 +35,7 @@ type layer struct {
 	tls      *tls.Config
 	dial     func(address string, timeout time.Duration) (net.Conn, error)
 	applied  func() uint64
+	member   func(id string) (in bool, index uint64)
 
 	accepted chan net.Conn
 	stop     chan struct{}
@@ -55,9 +57,9 @@ func (address) Network() string { return "tcp" }
 func (a address) String() string { return string(a) }
 
 // newLayer takes the listener over.
-func newLayer(listener net.Listener, advertise string, secure *tls.Config, applied func() uint64) *layer {
+func newLayer(listener net.Listener, advertise string, secure *tls.Config, applied func() uint64, member func(string) (bool, uint64)) *layer {
 	l := &layer{
-		listener: listener, address: address(advertise), tls: secure, applied: applied,
+		listener: listener, address: address(advertise), tls: secure, applied: applied, member: member,
 		dial: func(address string, timeout time.Duration) (net.Conn, error) {
 			return net.DialTimeout("tcp", address, timeout)
 		},
@@ -116,6 +118,21 @@ func (l *layer) greet(plain net.Conn) {
 		_, _ = io.Copy(io.Discard, conn) // until either end is gone
 	case forProgress:
 		_, _ = conn.Write(binary.BigEndian.AppendUint64(nil, l.applied())) // the caller notices
+	case forMember:
+		var name [256]byte
+		if _, err := io.ReadFull(conn, name[:1]); err != nil {
+			break
+		}
+		id := name[1 : 1+int(name[0])]
+		if _, err := io.ReadFull(conn, id); err != nil {
+			break
+		}
+		answer := make([]byte, 1, 9)
+		in, index := l.member(string(id))
+		if in {
+			answer[0] = 1
+		}
+		_, _ = conn.Write(binary.BigEndian.AppendUint64(answer, index))
 	}
 	_ = conn.Close()
 }
@@ -154,24 +171,43 @@ func (l *layer) call(address string, timeout time.Duration, purpose byte) (net.C
 
 // progress asks another replica how far it has applied the log.
 func (l *layer) progress(ctx context.Context, address string) (uint64, error) {
+	var index [8]byte
+	if err := l.ask(ctx, address, forProgress, nil, index[:]); err != nil {
+		return 0, fmt.Errorf("ask %s how far it is: %w", address, err)
+	}
+	return binary.BigEndian.Uint64(index[:]), nil
+}
+
+// knows asks another replica whether the one of that name is a member, and which
+// entry says so.
+func (l *layer) knows(ctx context.Context, address, id string) (in bool, index uint64, err error) {
+	var answer [9]byte
+	if err := l.ask(ctx, address, forMember, append([]byte{byte(len(id))}, id...), answer[:]); err != nil {
+		return false, 0, fmt.Errorf("ask %s who is a member: %w", address, err)
+	}
+	return answer[0] != 0, binary.BigEndian.Uint64(answer[1:]), nil
+}
+
+// ask opens a connection, says one thing and reads an answer of known length.
+func (l *layer) ask(ctx context.Context, address string, purpose byte, say, answer []byte) error {
 	timeout := handshake
 	if at, ok := ctx.Deadline(); ok {
 		timeout = min(timeout, time.Until(at))
 	}
-	conn, err := l.call(address, timeout, forProgress)
+	conn, err := l.call(address, timeout, purpose)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
-		return 0, err
+		return err
 	}
-	var index [8]byte
-	if _, err := io.ReadFull(conn, index[:]); err != nil {
-		return 0, fmt.Errorf("ask %s how far it is: %w", address, err)
+	if _, err := conn.Write(say); err != nil {
+		return err
 	}
-	return binary.BigEndian.Uint64(index[:]), nil
+	_, err = io.ReadFull(conn, answer)
+	return err
 }
 
 // Accept implements net.Listener.
