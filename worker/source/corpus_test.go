@@ -214,7 +214,7 @@ func devourBytes(b []byte) error {
 		}
 		// A file may claim more rows than the number space holds, or than there is
 		// time for; the count alone is no error.
-		if d.files[0].parquet.rows > 1<<20 {
+		if d.files[0].table.count() > 1<<20 {
 			return nil, errors.Join(ErrCorrupt, d.Close())
 		}
 		return Open(context.Background(), st, s)

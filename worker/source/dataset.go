@@ -33,12 +33,19 @@ type inputFile struct {
 	name    string
 	month   int // months back
 	obj     store.Object
-	parquet *parquetFile
+	table   table // nil for CSV
 	csv     *csvFile
 	fields  []field
 	byName  map[string]int
 	key     int      // index of the key's field, -1 when numbers are made
 	control *control // nil: the job asks for none
+}
+
+func (f *inputFile) format() string {
+	if f.csv != nil {
+		return "csv"
+	}
+	return f.table.format()
 }
 
 func (f *inputFile) close() error {
@@ -53,7 +60,7 @@ type File struct {
 	Path   string // relative to the input's root
 	Month  int    // months back; 0 = scoring month
 	Bytes  int64
-	Rows   int64 // by the Parquet footer; -1 for CSV, whose rows only a survey counts
+	Rows   int64 // by what the file says; -1 for CSV, whose rows only a survey counts
 	Format string
 }
 
@@ -96,9 +103,9 @@ func (d *Dataset) Columns() (present, absent []string) { return d.present, d.abs
 func (d *Dataset) Files() []File {
 	out := make([]File, len(d.files))
 	for i, f := range d.files {
-		out[i] = File{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: -1, Format: "csv"}
-		if f.parquet != nil {
-			out[i].Rows, out[i].Format = f.parquet.rows, "parquet"
+		out[i] = File{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: -1, Format: f.format()}
+		if f.table != nil {
+			out[i].Rows = f.table.count()
 		}
 	}
 	return out
@@ -180,8 +187,8 @@ func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 			return fmt.Errorf("input %s: %s belongs to two months: %w", d.spec.Input.Path, f.name, ErrMapping)
 		}
 		d.byPath[f.name] = f
-		if first := d.files[0]; (first.parquet == nil) != (f.parquet == nil) {
-			return fmt.Errorf("input holds both formats, %s and %s; set input.path to one of them: %w", first.name, f.name, ErrFormat)
+		if first := d.files[0]; first.format() != f.format() {
+			return fmt.Errorf("input holds two formats, %s and %s; set input.path to one of them: %w", first.name, f.name, ErrFormat)
 		}
 	}
 	return nil
@@ -195,8 +202,9 @@ func (d *Dataset) openFile(ctx context.Context, name, format string, month int) 
 	f := &inputFile{name: name, month: month, obj: obj, byName: map[string]int{}}
 	switch format {
 	case "parquet":
-		if f.parquet, err = openParquet(obj); err == nil {
-			f.fields = f.parquet.fields
+		var p *parquetFile
+		if p, err = openParquet(obj); err == nil {
+			f.table, f.fields = p, p.fields
 		}
 	case "csv":
 		if f.csv, err = openCSV(obj, d.spec.Input.CSV); err == nil {

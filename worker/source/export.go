@@ -249,23 +249,21 @@ func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFa
 	var mu sync.Mutex
 	var done int64
 	total := newCounts()
-	chunks := make([][][]job.Chunk, len(e.d.files)) // by file, then row group
+	chunks := make([][][]job.Chunk, len(e.d.files)) // by file, then piece
 	digests := make([]string, len(e.d.files))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(workers, 1))
 	for i, f := range e.d.files {
-		units := 1
-		if f.parquet != nil {
-			units = len(f.parquet.groups)
+		units := []int64{0} // rows; of CSV not known
+		if f.table != nil {
+			units = f.table.pieces()
 		}
-		chunks[i] = make([][]job.Chunk, units)
+		chunks[i] = make([][]job.Chunk, len(units))
 		first := int64(0)
-		for g := range units {
-			slice := job.Slice{File: i, First: first}
-			if f.parquet != nil {
-				slice.Rows = f.parquet.groups[g].rows
-				first += slice.Rows
-			} else {
+		for g, rows := range units {
+			slice := job.Slice{File: i, First: first, Rows: rows}
+			first += rows
+			if f.csv != nil {
 				slice.Offset = f.csv.first
 			}
 			group.Go(func() (err error) {
@@ -275,8 +273,8 @@ func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFa
 					done += rows
 					progress(done)
 				}}
-				if f.parquet != nil {
-					err = s.parquet(gctx, f, slice, e.numbers)
+				if f.table != nil {
+					err = s.table(gctx, f, slice, e.numbers)
 				} else {
 					err = s.csv(gctx, f, slice, e.numbers)
 				}
@@ -316,7 +314,7 @@ func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFa
 	return found, nil
 }
 
-// scanning is the survey of a CSV file or of a row group.
+// scanning is the survey of a CSV file or of a piece of a table.
 type scanning struct {
 	by     *counts
 	chunks []job.Chunk
@@ -375,11 +373,11 @@ func (s *scanning) csv(ctx context.Context, f *inputFile, start job.Slice, rule 
 	}
 }
 
-func (s *scanning) parquet(ctx context.Context, f *inputFile, slice job.Slice, rule intake.Numbers) (err error) {
+func (s *scanning) table(ctx context.Context, f *inputFile, slice job.Slice, rule intake.Numbers) (err error) {
 	defer guard(f.name, &err)
 	var c codecs
 	defer c.close()
-	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &c)
+	col := f.table.column(f.fields[f.key], nil, &c)
 	defer col.close()
 	col.seek(slice.First)
 	var v cells
@@ -389,7 +387,7 @@ func (s *scanning) parquet(ctx context.Context, f *inputFile, slice job.Slice, r
 			return err
 		}
 		for i := range n {
-			number, why := numberIn(f.parquet.fields[f.key].kind, &v, i, rule)
+			number, why := numberIn(f.fields[f.key].kind, &v, i, rule)
 			s.add(slice, 0, number, why)
 		}
 		if left -= int64(n); ctx.Err() != nil {
@@ -437,8 +435,8 @@ func (e *Export) Read(ctx context.Context, slices []job.Slice, files []job.Input
 			return r.Reading, &FileError{File: f.name, Row: -1, Err: fmt.Errorf("a slice lies outside the file: %w", ErrChanged)}
 		}
 		var err error
-		if f.parquet != nil {
-			err = r.parquet(ctx, f, s)
+		if f.table != nil {
+			err = r.table(ctx, f, s)
 		} else {
 			err = r.csv(ctx, f, s)
 		}
@@ -573,10 +571,10 @@ func (r *exportReader) number(cast string, value []byte) bool {
 	return err == nil && v-v == 0 && decimalText(text)
 }
 
-func (r *exportReader) parquet(ctx context.Context, f *inputFile, s job.Slice) (err error) {
+func (r *exportReader) table(ctx context.Context, f *inputFile, s job.Slice) (err error) {
 	defer guard(f.name, &err)
 	at := r.e.at[s.File]
-	columns := make([]*parquetColumn, len(at))
+	columns := make([]tableColumn, len(at))
 	defer func() {
 		for _, c := range columns {
 			if c != nil {
@@ -585,7 +583,7 @@ func (r *exportReader) parquet(ctx context.Context, f *inputFile, s job.Slice) (
 		}
 	}()
 	for k, i := range at {
-		columns[k] = newParquetColumn(f.parquet, f.parquet.fields[i], nil, &r.codecs)
+		columns[k] = f.table.column(f.fields[i], nil, &r.codecs)
 		columns[k].seek(s.First)
 	}
 	const batch = 512

@@ -28,28 +28,28 @@ func Prove(ctx context.Context, st store.Store, file job.File, fields []intake.F
 	}
 	defer func() { _ = obj.Close() }() // opened for reading only
 	defer guard(file.Path, &err)
-	f := inputFile{name: file.Path, obj: obj}
-	if f.parquet, err = openParquet(obj); err != nil {
+	f, err := openParquet(obj)
+	if err != nil {
 		return p, inFile(file.Path, err)
 	}
-	if len(f.parquet.fields) != len(fields) {
-		return p, inFile(file.Path, corrupt("%d columns where %d were written", len(f.parquet.fields), len(fields)))
+	if len(f.fields) != len(fields) {
+		return p, inFile(file.Path, corrupt("%d columns where %d were written", len(f.fields), len(fields)))
 	}
 	var c codecs
 	defer c.close()
 	columns := make([]*parquetColumn, len(fields))
-	for i, fd := range f.parquet.fields {
+	for i, fd := range f.fields {
 		if fd.name != fields[i].Name {
 			return p, inFile(file.Path, corrupt("column %s where %s was written", fd.name, fields[i].Name))
 		}
-		columns[i] = newParquetColumn(f.parquet, fd, nil, &c)
+		columns[i] = newParquetColumn(f, fd, nil, &c)
 		defer columns[i].close()
 		columns[i].seek(0)
 	}
 	const batch = 512
 	values := make([]cells, len(fields))
 	var row intake.Cells
-	for left := f.parquet.rows; left > 0; {
+	for left := f.rows; left > 0; {
 		n := int(min(left, batch))
 		for i, column := range columns {
 			if err := column.cells(n, &values[i]); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Check holds the input to the files of a survey made before: all of them are
-// there, none has joined, and each has its size and, in Parquet, its rows. It
+// there, none has joined, and each has its size and, but for CSV, its rows. It
 // returns ErrChanged, naming the file.
 func (d *Dataset) Check(files []job.InputFile) error {
 	known := make(map[string]bool, len(files))
@@ -44,8 +44,8 @@ func (d *Dataset) surveyed(want job.InputFile) (*inputFile, error) {
 		return changed("it is of month %d where the survey saw month %d", f.month, want.Month)
 	case f.obj.Size() != want.Bytes:
 		return changed("%d bytes where the survey saw %d", f.obj.Size(), want.Bytes)
-	case f.parquet != nil && f.parquet.rows != want.Rows:
-		return changed("%d rows where the survey saw %d", f.parquet.rows, want.Rows)
+	case f.table != nil && f.table.count() != want.Rows:
+		return changed("%d rows where the survey saw %d", f.table.count(), want.Rows)
 	}
 	return f, nil
 }
@@ -62,7 +62,7 @@ func (d *Dataset) Digest(ctx context.Context, file string) (string, error) {
 
 // Find returns the rows of one number as a task of their own, which Reader then
 // takes. files are those of the survey that was made of this input; nothing is
-// surveyed again. Every month is searched by halves, row group by row group or,
+// surveyed again. Every month is searched by halves, piece by piece or,
 // in CSV, block by block, so that what is read does not grow with the base. A
 // number without a row in the scoring month is a task of no rows.
 //
@@ -109,7 +109,7 @@ type search struct {
 type unit struct {
 	file  *inputFile
 	index int   // of the file in the survey
-	first int64 // Parquet: first row
+	first int64 // tables: first row
 	rows  int64
 	from  int64 // CSV: a row belongs to the unit in which it starts
 	past  int64
@@ -124,16 +124,16 @@ func (s *search) add(ctx context.Context, f *inputFile, index int) error {
 		return err
 	}
 	first := int64(0)
-	for _, g := range f.parquet.groups {
-		if g.rows > 0 {
-			s.units = append(s.units, unit{file: f, index: index, first: first, rows: g.rows})
+	for _, rows := range f.table.pieces() {
+		if rows > 0 {
+			s.units = append(s.units, unit{file: f, index: index, first: first, rows: rows})
 		}
-		first += g.rows
+		first += rows
 	}
 	return nil
 }
 
-// place is where a row is: a row number in Parquet, its bytes in CSV.
+// place is where a row is: a row number in a table, its bytes in CSV.
 type place struct {
 	unit      *unit
 	row       int64
@@ -185,7 +185,7 @@ func (s *search) firstFrom(i int) (partition.Number, error) {
 	return first, err
 }
 
-// probeRows is how many keys of a row group are asked for at a time.
+// probeRows is how many keys of a piece are asked for at a time.
 const probeRows = 4096
 
 // scan calls visit with the rows from unit i on until it says no.
@@ -229,7 +229,7 @@ func (s *search) scanUnit(u *unit, visit func(at place, number uint64, why verdi
 		}
 		return more, err
 	}
-	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &s.codecs)
+	col := f.table.column(f.fields[f.key], nil, &s.codecs)
 	defer col.close()
 	col.seek(u.first)
 	for row := u.first; row < u.first+u.rows && more; {

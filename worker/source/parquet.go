@@ -50,6 +50,23 @@ type parquetFile struct {
 	groups []rowGroup
 }
 
+func (f *parquetFile) format() string { return "parquet" }
+
+func (f *parquetFile) count() int64 { return f.rows }
+
+// pieces are the row groups.
+func (f *parquetFile) pieces() []int64 {
+	rows := make([]int64, len(f.groups))
+	for i, g := range f.groups {
+		rows[i] = g.rows
+	}
+	return rows
+}
+
+func (f *parquetFile) column(fd field, conv *conversion, c *codecs) tableColumn {
+	return newParquetColumn(f, fd, conv, c)
+}
+
 type rowGroup struct {
 	rows   int64
 	chunks []chunk

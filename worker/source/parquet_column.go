@@ -62,6 +62,9 @@ func (c *parquetColumn) close() {
 	columnPool.Put(c)
 }
 
+// slice says how many rows will be read.
+func (c *parquetColumn) slice(rows int64) { c.rows = rows }
+
 // seek makes row the next one that fill delivers.
 func (c *parquetColumn) seek(row int64) {
 	c.open, c.group, c.skip = false, 0, row

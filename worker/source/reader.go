@@ -168,7 +168,7 @@ func (r *Reader) sliceKeys(s job.Slice, out func(numbers []uint64, why []verdict
 		}
 		return nil
 	}
-	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &r.codecs)
+	col := f.table.column(f.fields[f.key], nil, &r.codecs)
 	defer col.close()
 	col.seek(s.First)
 	return inFile(f.name, col.keys(s.Rows, r.d.key, out))

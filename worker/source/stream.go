@@ -26,7 +26,7 @@ type stream struct {
 	slice int
 	left  int64 // rows of the slice not yet read
 	csv   *csvRows
-	parts []*parquetColumn
+	parts []tableColumn
 	first int64 // row in the file of the next row read
 	log   []issue
 }
@@ -104,11 +104,11 @@ func (s *stream) openSlice() error {
 		s.closeParts()
 		for _, c := range s.cols {
 			fd := f.fields[f.byName[c.field]]
-			s.parts = append(s.parts, newParquetColumn(f.parquet, fd, c.convs[f.name], &s.r.codecs))
+			s.parts = append(s.parts, f.table.column(fd, c.convs[f.name], &s.r.codecs))
 		}
 	}
 	for _, c := range s.parts {
-		c.rows = sl.Rows
+		c.slice(sl.Rows)
 		if !follows {
 			c.seek(sl.First)
 		}

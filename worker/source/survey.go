@@ -22,7 +22,7 @@ import (
 // remedy is what to do about unsorted input.
 const remedy = "sort the input by number, as rescore prepare does, and run again"
 
-// stretch is what the keys of a file, or of one row group of it, are made of.
+// stretch is what the keys of a file, or of one piece of it, are made of.
 // Runs of segment 0 are rows before the first valid number.
 type stretch struct {
 	rows        int64
@@ -144,27 +144,25 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 		done += rows
 		progress(done)
 	}
-	stretches := make([][]stretch, len(d.files)) // by file, then row group
+	stretches := make([][]stretch, len(d.files)) // by file, then piece
 	digests := make([]string, len(d.files))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(workers, 1))
 	for i, f := range d.files {
 		if d.spec.Input.MakeNumbers == 0 {
-			units := 1
-			if f.parquet != nil {
-				units = len(f.parquet.groups)
+			units := []int64{0} // rows; of CSV not known
+			if f.table != nil {
+				units = f.table.pieces()
 			}
-			stretches[i] = make([]stretch, units)
+			stretches[i] = make([]stretch, len(units))
 			first := int64(0)
-			for g := range units {
+			for g, rows := range units {
 				at := first
 				group.Go(func() (err error) {
-					stretches[i][g], err = d.scan(gctx, f, g, at, report)
+					stretches[i][g], err = d.scan(gctx, f, at, rows, report)
 					return inFile(f.name, err)
 				})
-				if f.parquet != nil {
-					first += f.parquet.groups[g].rows
-				}
+				first += rows
 			}
 		}
 		group.Go(func() (err error) {
@@ -184,15 +182,15 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 		if whole[i], err = concat(stretches[i]); err != nil {
 			return job.Survey{}, inFile(f.name, err)
 		}
-		if f.parquet != nil && whole[i].rows != f.parquet.rows {
-			return job.Survey{}, inFile(f.name, corrupt("%d rows were read, the footer states %d", whole[i].rows, f.parquet.rows))
+		if f.table != nil && whole[i].rows != f.table.count() {
+			return job.Survey{}, inFile(f.name, corrupt("%d rows were read, the file states %d", whole[i].rows, f.table.count()))
 		}
 	}
 	return d.assemble(whole, digests)
 }
 
-// scan reads the keys of one row group or CSV file.
-func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64, report func(int64)) (s stretch, err error) {
+// scan reads the keys of one piece of a table, rows from first on, or of a CSV file.
+func (d *Dataset) scan(ctx context.Context, f *inputFile, first, left int64, report func(int64)) (s stretch, err error) {
 	if f.csv != nil {
 		size, err := f.csv.size(ctx)
 		if err != nil {
@@ -219,11 +217,10 @@ func (d *Dataset) scan(ctx context.Context, f *inputFile, group int, first int64
 	defer guard(f.name, &err)
 	var c codecs
 	defer c.close()
-	col := newParquetColumn(f.parquet, f.parquet.fields[f.key], nil, &c)
+	col := f.table.column(f.fields[f.key], nil, &c)
 	defer col.close()
 	col.seek(first)
 	row := first
-	left := f.parquet.groups[group].rows
 	for left > 0 {
 		n := min(left, 65536)
 		var bad error
@@ -272,7 +269,7 @@ func (d *Dataset) numberRows(ctx context.Context, out [][]stretch, report func(i
 			s.end(size)
 			err = errors.Join(err, s.text.check(f.csv.dialect.text))
 		} else {
-			for range f.parquet.rows {
+			for range f.table.count() {
 				n, made := madeNumber(next, s.rows, goodKey)
 				if err = s.add(s.rows, 0, n, made); err != nil {
 					break

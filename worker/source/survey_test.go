@@ -208,7 +208,7 @@ func TestRowsBeyondTheFootersCountAreAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := d.files[0].parquet
+		f := d.files[0].table.(*parquetFile)
 		g := &f.groups[1]
 		g.rows, f.rows = g.rows-cutRows, f.rows-cutRows
 		for i := range g.chunks {
