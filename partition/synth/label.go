@@ -2,13 +2,6 @@ package synth
 
 import "math/bits"
 
-// Churned reports whether subscriber i leaves in m+1.
-func (b *Base) Churned(i int64) bool {
-	var p profile
-	b.describe(&p, i, clean)
-	return p.is(leaves)
-}
-
 // Labels appends the number and label (1 leaves in m+1, 0 stays) of every
 // subscriber of a range who is in the base at the end of m: the ones already
 // cancelled or ported out in m have no label. It panics where Fill does.

@@ -94,9 +94,6 @@ func New(p Province) (*Base, error) {
 	return b, nil
 }
 
-// Province returns what the base was made from, defaults filled in.
-func (b *Base) Province() Province { return b.province }
-
 // Segments returns how many segments the subscribers live in.
 func (b *Base) Segments() int { return len(b.segments) - 1 }
 

@@ -39,8 +39,6 @@ type xmlFault struct {
 	problem string
 }
 
-func (f *xmlFault) Error() string { return f.problem }
-
 // newDocument proves that a text is well-formed, and numbers its elements.
 func newDocument(text []byte) (*document, *xmlFault) {
 	d := &document{text: text}
