@@ -7,11 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"math/bits"
 	"strconv"
 
-	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/plain"
 	"github.com/parquet-go/parquet-go/encoding/rle"
@@ -47,7 +45,6 @@ type Base struct {
 	refusals
 	name    string
 	out     *output
-	codec   compress.Codec
 	fields  []intake.Field
 	schema  string
 	numbers []int64
@@ -75,14 +72,13 @@ func CreateBase(ctx context.Context, st store.Store, a Attempt, fields []intake.
 		return nil, fmt.Errorf("stage task %d of job %s: %w", a.Task, a.Job, err)
 	}
 	b := &Base{
-		refusals: refusals{attempt: a, store: st}, name: name, out: newOutput(w), codec: codec,
+		refusals: refusals{attempt: a, store: st}, name: name, out: newOutput(w),
 		fields: fields, schema: schema, columns: make([]baseColumn, len(fields)-1),
 	}
 	for i := range b.columns {
 		b.columns[i].typ = fields[i+1].Type
 	}
-	b.pages.out, b.pages.codec = b.out, codec
-	b.pages.encode.Reset(new(thrift.CompactProtocol).NewWriter(&b.pages.header))
+	b.pages.open(b.out, codec)
 	if _, err := b.out.Write(magic); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
@@ -126,7 +122,7 @@ func (b *Base) flush() error {
 		g.TotalByteSize += m.TotalUncompressedSize
 		g.TotalCompressedSize += m.TotalCompressedSize
 	}
-	b.pages.begin(b.fields[0].Name, format.Int64, rows)
+	b.pages.column(b.fields[0].Name, format.Int64, rows)
 	for from := 0; from < rows; from += basePageRows {
 		page := b.numbers[from:min(from+basePageRows, rows)]
 		var err error
@@ -140,8 +136,8 @@ func (b *Base) flush() error {
 	take()
 	for i := range b.columns {
 		c := &b.columns[i]
-		b.pages.begin(b.fields[i+1].Name, physical(c.typ), rows)
-		if err := b.pages.column(c); err != nil {
+		b.pages.column(b.fields[i+1].Name, physical(c.typ), rows)
+		if err := b.pages.add(c); err != nil {
 			return fmt.Errorf("write column %s: %w", b.fields[i+1].Name, err)
 		}
 		take()
@@ -273,28 +269,19 @@ func (c *baseColumn) value(i int) []byte {
 
 // basePages writes the pages of one column of one row group after another.
 type basePages struct {
-	out   *output
-	codec compress.Codec
-	meta  format.ColumnMetaData
+	pageWriter
 
 	table  [2 * baseDictionaryMax]int32 // by hash: one more than a code
 	firsts []int32                      // by code: the first value that has it
 	codes  []int32                      // by value
 	levels rle.Encoding
-	page   []byte
-	packed []byte
-	header bytes.Buffer
-	encode thrift.Encoder
+	runs   []byte // levels, or codes
 }
 
-func (p *basePages) begin(name string, typ format.Type, rows int) {
-	p.meta = format.ColumnMetaData{Type: typ, PathInSchema: []string{name}, Codec: p.codec.CompressionCodec(), NumValues: int64(rows)}
-}
-
-// column writes an optional column.
-func (p *basePages) column(c *baseColumn) error {
+// add writes an optional column.
+func (p *basePages) add(c *baseColumn) error {
 	p.meta.Statistics.NullCount = int64(len(c.set) - c.n)
-	coded := p.dictionary(c)
+	coded := p.coded(c)
 	if coded {
 		if err := p.writeDictionary(c); err != nil {
 			return err
@@ -334,10 +321,10 @@ func (p *basePages) column(c *baseColumn) error {
 // level begins a page with which rows have a value.
 func (p *basePages) level(set []uint8) (err error) {
 	p.levels.BitWidth = 1
-	if p.packed, err = p.levels.EncodeLevels(p.packed[:0], set); err != nil {
+	if p.runs, err = p.levels.EncodeLevels(p.runs[:0], set); err != nil {
 		return err
 	}
-	p.page = append(binary.LittleEndian.AppendUint32(p.page[:0], uint32(len(p.packed))), p.packed...)
+	p.page = append(binary.LittleEndian.AppendUint32(p.page[:0], uint32(len(p.runs))), p.runs...)
 	return nil
 }
 
@@ -346,13 +333,13 @@ func (p *basePages) codeBits() int { return max(1, bits.Len(uint(len(p.firsts)-1
 
 func (p *basePages) appendCodes(codes []int32) (err error) {
 	p.levels.BitWidth = p.codeBits()
-	p.packed = p.packed[:0]
+	p.runs = p.runs[:0]
 	if len(codes) > 0 {
-		if p.packed, err = p.levels.EncodeInt32(p.packed, codes); err != nil {
+		if p.runs, err = p.levels.EncodeInt32(p.runs, codes); err != nil {
 			return err
 		}
 	}
-	p.page = append(append(p.page, byte(p.levels.BitWidth)), p.packed...)
+	p.page = append(append(p.page, byte(p.levels.BitWidth)), p.runs...)
 	return nil
 }
 
@@ -376,9 +363,9 @@ func (p *basePages) appendPlain(c *baseColumn, from, n int) {
 	}
 }
 
-// dictionary gives every value a code, in the order in which they come first. It
+// coded gives every value a code, in the order in which they come first. It
 // reports whether the column is shorter that way.
-func (p *basePages) dictionary(c *baseColumn) bool {
+func (p *basePages) coded(c *baseColumn) bool {
 	if c.n == 0 || c.typ == intake.Boolean {
 		return false
 	}
@@ -413,7 +400,6 @@ func (p *basePages) dictionary(c *baseColumn) bool {
 }
 
 func (p *basePages) writeDictionary(c *baseColumn) error {
-	p.meta.DictionaryPageOffset = p.out.offset
 	p.page = p.page[:0]
 	for _, i := range p.firsts {
 		v := c.value(int(i))
@@ -422,54 +408,5 @@ func (p *basePages) writeDictionary(c *baseColumn) error {
 		}
 		p.page = append(p.page, v...)
 	}
-	return p.write(format.PageHeader{
-		Type:                 format.DictionaryPage,
-		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(len(p.firsts)), Encoding: format.Plain}),
-	}, format.Plain)
-}
-
-// data writes p.page as a data page of version 1, which every reader has.
-func (p *basePages) data(rows int, encoding format.Encoding) error {
-	if p.meta.DataPageOffset == 0 {
-		p.meta.DataPageOffset = p.out.offset
-	}
-	return p.write(format.PageHeader{
-		Type: format.DataPage,
-		DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
-		}),
-	}, encoding)
-}
-
-// write compresses p.page and writes it behind its header.
-func (p *basePages) write(h format.PageHeader, encoding format.Encoding) (err error) {
-	if p.packed, err = p.codec.Encode(p.packed[:0], p.page); err != nil {
-		return fmt.Errorf("compress a page: %w", err)
-	}
-	h.UncompressedPageSize, h.CompressedPageSize = int32(len(p.page)), int32(len(p.packed))
-	h.CRC = int32(crc32.ChecksumIEEE(p.packed))
-	p.header.Reset()
-	if err := p.encode.Encode(&h); err != nil {
-		return fmt.Errorf("encode a page header: %w", err)
-	}
-	p.meta.TotalUncompressedSize += int64(p.header.Len() + len(p.page))
-	p.meta.TotalCompressedSize += int64(p.header.Len() + len(p.packed))
-	p.count(h.Type, encoding)
-	if _, err := p.out.Write(p.header.Bytes()); err != nil {
-		return err
-	}
-	_, err = p.out.Write(p.packed)
-	return err
-}
-
-// count books a page in the column's metadata.
-func (p *basePages) count(page format.PageType, encoding format.Encoding) {
-	for i := range p.meta.EncodingStats {
-		if s := &p.meta.EncodingStats[i]; s.PageType == page && s.Encoding == encoding {
-			s.Count++
-			return
-		}
-	}
-	p.meta.EncodingStats = append(p.meta.EncodingStats, format.PageEncodingStats{PageType: page, Encoding: encoding, Count: 1})
-	p.meta.Encoding = append(p.meta.Encoding, encoding)
+	return p.dictionary(len(p.firsts), false)
 }

@@ -1,10 +1,8 @@
 package sink
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"math/bits"
 
 	"github.com/parquet-go/parquet-go"
@@ -13,7 +11,6 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/plain"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/job"
@@ -34,7 +31,6 @@ const (
 // of the key column into the footer.
 type encoder struct {
 	out    *output
-	codec  compress.Codec
 	groups []format.RowGroup
 	chunk  chunk
 }
@@ -65,11 +61,10 @@ func codecOf(number format.CompressionCodec) (compress.Codec, error) {
 }
 
 func newEncoder(out *output, codec compress.Codec) *encoder {
-	e := &encoder{out: out, codec: codec}
-	e.chunk.out, e.chunk.codec = out, codec
+	e := &encoder{out: out}
+	e.chunk.open(out, codec)
 	e.chunk.codes8 = make([]uint8, pageRows)
 	e.chunk.codes16 = make([]uint16, pageRows)
-	e.chunk.encode.Reset(new(thrift.CompactProtocol).NewWriter(&e.chunk.header))
 	return e
 }
 
@@ -122,11 +117,9 @@ func (e *encoder) writeColumns(meta *format.RowGroup, g *group, from int, t *job
 }
 
 // chunk writes one column of one row group: a dictionary page where there is
-// one, then data pages. Its buffers serve every column in turn.
+// one, then data pages.
 type chunk struct {
-	out   *output
-	codec compress.Codec
-	meta  format.ColumnMetaData
+	pageWriter
 
 	tallied  bool     // whether rows are to be counted by value
 	table    []uint32 // by value: first rows that hold it, then its code
@@ -134,17 +127,10 @@ type chunk struct {
 	dictRows []int64  // rows that hold each, where they were counted
 	codes8   []uint8
 	codes16  []uint16
-
-	page   []byte // encoded
-	packed []byte // compressed
-	header bytes.Buffer
-	encode thrift.Encoder
 }
 
 func (c *chunk) begin(name string, typ format.Type, rows int) {
-	c.meta = format.ColumnMetaData{
-		Type: typ, PathInSchema: []string{name}, Codec: c.codec.CompressionCodec(), NumValues: int64(rows),
-	}
+	c.column(name, typ, rows)
 	c.tallied = tallies[name] != nil
 	c.dict, c.dictRows = c.dict[:0], c.dictRows[:0]
 }
@@ -203,24 +189,13 @@ func (c *chunk) fillUp() bool {
 
 func (c *chunk) writeDictionary() error {
 	c.page, _ = new(plain.Encoding).EncodeInt32(c.page[:0], c.dict)
-	return c.dictionary(len(c.dict))
-}
-
-// dictionary writes c.page as the dictionary page.
-func (c *chunk) dictionary(entries int) error {
-	c.meta.DictionaryPageOffset = c.out.offset
-	return c.write(format.PageHeader{
-		Type: format.DictionaryPage,
-		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
-			NumValues: int32(entries), Encoding: format.Plain, IsSorted: true,
-		}),
-	}, format.Plain)
+	return c.dictionary(len(c.dict), true)
 }
 
 // writeOne64 writes a column of one value: a dictionary of it, and pages of one run.
 func (c *chunk) writeOne64(value int64, rows int) error {
 	c.page = binary.LittleEndian.AppendUint64(c.page[:0], uint64(value))
-	if err := c.dictionary(1); err != nil {
+	if err := c.dictionary(1, true); err != nil {
 		return err
 	}
 	for ; rows > 0; rows -= pageRows {
@@ -271,58 +246,6 @@ func (c *chunk) writeDelta64(values []int64) (err error) {
 		return err
 	}
 	return c.data(len(values), format.DeltaBinaryPacked)
-}
-
-// data writes c.page as a data page. Version 1 is what every reader has, and
-// without levels it differs from version 2 by its header alone.
-func (c *chunk) data(rows int, encoding format.Encoding) error {
-	if c.meta.DataPageOffset == 0 {
-		c.meta.DataPageOffset = c.out.offset
-	}
-	return c.write(format.PageHeader{
-		Type: format.DataPage,
-		DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
-		}),
-	}, encoding)
-}
-
-// write compresses c.page and writes it behind its header.
-func (c *chunk) write(h format.PageHeader, encoding format.Encoding) (err error) {
-	packed := c.page
-	if c.meta.Codec != format.Uncompressed {
-		if c.packed, err = c.codec.Encode(c.packed[:0], c.page); err != nil {
-			return fmt.Errorf("compress a page of %s: %w", c.meta.PathInSchema[0], err)
-		}
-		packed = c.packed
-	}
-	h.UncompressedPageSize = int32(len(c.page))
-	h.CompressedPageSize = int32(len(packed))
-	h.CRC = int32(crc32.ChecksumIEEE(packed))
-	c.header.Reset()
-	if err := c.encode.Encode(&h); err != nil {
-		return fmt.Errorf("encode a page header of %s: %w", c.meta.PathInSchema[0], err)
-	}
-	c.meta.TotalUncompressedSize += int64(c.header.Len() + len(c.page))
-	c.meta.TotalCompressedSize += int64(c.header.Len() + len(packed))
-	c.count(h.Type, encoding)
-	if _, err := c.out.Write(c.header.Bytes()); err != nil {
-		return err
-	}
-	_, err = c.out.Write(packed)
-	return err
-}
-
-// count books a page in the chunk's metadata.
-func (c *chunk) count(page format.PageType, encoding format.Encoding) {
-	for i := range c.meta.EncodingStats {
-		if s := &c.meta.EncodingStats[i]; s.PageType == page && s.Encoding == encoding {
-			s.Count++
-			return
-		}
-	}
-	c.meta.EncodingStats = append(c.meta.EncodingStats, format.PageEncodingStats{PageType: page, Encoding: encoding, Count: 1})
-	c.meta.Encoding = append(c.meta.Encoding, encoding)
 }
 
 // bounds puts the smallest and largest value into the footer. It is never
