@@ -3,6 +3,7 @@ package source
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // The decoders of Parquet's value encodings. They are our own for three reasons: the
@@ -238,8 +239,7 @@ func decodeLevels(bitmap []byte, n int, src []byte) (set int, err error) {
 		if count == 0 || len(src) < (count+7)/8 {
 			return 0, corrupt("packed levels end early")
 		}
-		copyBits(bitmap, at, src, 0, count)
-		set += countBits(src, 0, count)
+		set += takeBits(bitmap, at, src, count)
 		at += count
 		src = src[min(uint64(len(src)), h>>1):]
 	}
@@ -305,24 +305,11 @@ func (d *deltas) read(dst []int64) error {
 				return err
 			}
 		}
-		if k := min(len(dst)/d.part, len(d.widths)); k > 0 {
-			widths := d.widths[:k]
-			size := 0
-			for _, w := range widths {
-				if w > 64 {
-					return corrupt("deltas %d bits wide", w)
-				}
-				size += int(w)
-			}
-			if size *= d.part / 8; size <= len(d.src) {
-				var done int
-				d.last, done = sums(dst, d.src[:size], widths, d.part, d.least, d.last)
-				for _, w := range widths[:done] {
-					d.src = d.src[int(w)*(d.part/8):]
-				}
-				dst, d.total, d.widths = dst[done*d.part:], d.total-done*d.part, d.widths[done:]
-				continue
-			}
+		if last, done, size := sums(dst, d.src, d.widths, d.part, d.least, d.last); done > 0 {
+			d.last, d.src, d.widths = last, d.src[size:], d.widths[done:]
+			done *= d.part
+			dst, d.total = dst[done:], d.total-done
+			continue
 		}
 		width := int(d.widths[0])
 		if width > 64 {
@@ -332,14 +319,18 @@ func (d *deltas) read(dst []int64) error {
 		if need := (count*width + 7) / 8; len(d.src) < need {
 			return corrupt("deltas end early")
 		}
-		size := min(d.part*width/8, len(d.src))
-		part := grow(&d.spare, count)
-		if count == d.part && size == d.part*width/8 {
-			d.last, _ = sums(part, d.src[:size], d.widths[:1], d.part, d.least, d.last)
+		size, part := min(d.part*width/8, len(d.src)), dst
+		if len(dst) >= count {
+			part, dst, d.total = dst[:count], dst[count:], d.total-count
+		} else {
+			part, d.spared = grow(&d.spare, count), count
+		}
+		if last, done, _ := sums(part, d.src, d.widths[:1], d.part, d.least, d.last); done > 0 {
+			d.last = last
 		} else {
 			d.last = sumsPlain(part, d.src[:size], width, d.least, d.last)
 		}
-		d.src, d.widths, d.spared = d.src[size:], d.widths[1:], count
+		d.src, d.widths = d.src[size:], d.widths[1:]
 	}
 	return nil
 }
@@ -485,6 +476,35 @@ func grow[T any](s *[]T, n int) []T {
 	return *s
 }
 
+// takeBits copies n bits of src to bit at of bitmap, behind which there is slack, and
+// returns how many are set.
+func takeBits(bitmap []byte, at int, src []byte, n int) (set int) {
+	words := n >> 6
+	if at&7 != 0 || len(src) < 8*words {
+		words = 0
+	}
+	done := words << 6
+	if words > 0 {
+		set = moveWords(bitmap[at>>3:][:8*words], src, 0)
+	}
+	copyBits(bitmap, at+done, src, done, n-done)
+	return set + countBits(bitmap, at+done, n-done)
+}
+
+// moveWordsPlain is moveWords in Go.
+func moveWordsPlain(dst, src []byte, shift int) (set int) {
+	for len(dst) >= 8 {
+		w := binary.LittleEndian.Uint64(src) >> shift
+		if shift > 0 {
+			w |= uint64(src[8]) << (64 - shift)
+		}
+		binary.LittleEndian.PutUint64(dst, w)
+		set += bits.OnesCount64(w)
+		dst, src = dst[8:], src[8:]
+	}
+	return set
+}
+
 // setBits writes n bits of value v from bit at.
 func setBits(b []byte, at, n int, v bool) {
 	for ; n > 0 && at&7 != 0; at, n = at+1, n-1 {
@@ -540,24 +560,30 @@ func copyBits(dst []byte, at int, src []byte, from, n int) {
 	}
 }
 
-// wordSlack is how many bytes follow a bitmap that is read a word at a time.
+// wordSlack is how many bytes follow a bitmap that is read a word at a time, and the one
+// after it for what is shifted in.
 const wordSlack = 16
 
 // validity writes n bits from bit at of levels, behind which there is slack, as words,
 // the bits past the last one clear. It returns the words and how many bits are set.
 func validity(words *[]uint64, levels []byte, at, n int) (list []uint64, set int) {
 	list = grow(words, (n+63)>>6)
-	shift := at & 7
+	shift, whole := at&7, n>>6
 	levels = levels[at>>3:]
-	for i := range list {
-		w := binary.LittleEndian.Uint64(levels[8*i:])>>shift | uint64(levels[8*i+8])<<(64-shift)
-		if left := n - i<<6; left < 64 {
-			w &= 1<<left - 1
-		}
-		list[i] = w
+	set = moveWords(bytesOf(list[:whole]), levels, shift)
+	if whole < len(list) {
+		levels = levels[8*whole:]
+		w := binary.LittleEndian.Uint64(levels)>>shift | uint64(levels[8])<<(64-shift)
+		w &= 1<<(n&63) - 1
+		list[whole] = w
 		set += bits.OnesCount64(w)
 	}
 	return list, set
+}
+
+// bytesOf returns the memory of words.
+func bytesOf(words []uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), 8*len(words))
 }
 
 // countBits returns how many of n bits from bit at are set.

@@ -205,6 +205,14 @@ func (v *vector) lack(i, n int) {
 // values are the caller's.
 func (v *vector) invalidate(words []uint64, at, n int) {
 	b, shift := v.bitmap()[at>>3:], at&7
+	if shift == 0 { // rows that follow have not been written
+		copy(b, bytesOf(words))
+		if last := n & 63; last != 0 {
+			b := b[8*(n>>6):]
+			binary.LittleEndian.PutUint64(b, words[n>>6]|^uint64(0)<<last)
+		}
+		return
+	}
 	for i, w := range words {
 		rows := ^uint64(0)
 		if left := n - i<<6; left < 64 {

@@ -9,7 +9,7 @@ import (
 
 // vectors reports whether vector_amd64.s is used: it gives what Go gives.
 var vectors = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
-	cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 && cpu.X86.HasBMI2 && cpu.X86.HasPOPCNT
+	cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 && cpu.X86.HasAVX512VPOPCNTDQ && cpu.X86.HasBMI2 && cpu.X86.HasPOPCNT
 
 // widthTable says how values of one width are brought to lanes: the bytes of each, how
 // far to shift them down, and which bits are left. Its size is known to the assembly.
@@ -23,7 +23,7 @@ type widthTable struct {
 // span more bytes than a lane has.
 type widthTables struct {
 	table [65]widthTable
-	fits  [65]bool
+	fits  [256]bool // of any byte
 }
 
 var codeTables, sumTables = makeTables(16, 4), makeTables(8, 8)
@@ -60,6 +60,9 @@ func codes512(dst *uint32, src *byte, groups int, width int, w *widthTable) uint
 func sums512(dst *int64, src *byte, widths *byte, parts, groups int, tables *widthTable, least, last int64) int64
 
 //go:noescape
+func words512(dst, src *byte, words, shift int) (set int)
+
+//go:noescape
 func look8x512(dst *uint8, codes, table *uint32, turns, entries int)
 
 //go:noescape
@@ -94,25 +97,41 @@ func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
 	return codes512(&dst[0], &src[0], groups, width, &codeTables.table[width])
 }
 
-// sums reads parts of part differences each, a multiple of eight, which src has, of as
-// many bits as widths says, 0 to 64, and adds each, and least, to the value before it,
-// which is last for the first. It returns the last one, and how many parts it has done:
-// the first, and as many others as it could.
-func sums(dst []int64, src, widths []byte, part int, least, last int64) (int64, int) {
-	parts, size := 0, 0
-	for parts < len(widths) && sumTables.fits[widths[parts]] {
-		size += int(widths[parts]) * (part / 8)
-		parts++
+// sums reads parts of part differences each, a multiple of eight, from src, of as many
+// bits as widths says, and adds each, and least, to the value before it, which is last for
+// the first. It takes as many parts as it can of those that src has and dst has room for,
+// and returns the last value, how many parts they are, and their bytes.
+func sums(dst []int64, src, widths []byte, part int, least, last int64) (end int64, parts, size int) {
+	for room := len(dst); parts < len(widths); parts++ {
+		width := widths[parts]
+		bytes := int(width) * (part / 8)
+		if room -= part; room < 0 || !sumTables.fits[width] || bytes > len(src)-size {
+			break
+		}
+		size += bytes
 	}
 	if parts == 0 {
-		return sumsPlain(dst[:part], src, int(widths[0]), least, last), 1
+		return last, 0, 0
 	}
-	_ = dst[parts*part-1]
 	from := (*byte)(unsafe.Pointer(&dst[0])) // of no bytes, nothing is read
 	if size > 0 {
-		_, from = src[size-1], &src[0]
+		from = &src[0]
 	}
-	return sums512(&dst[0], from, &widths[0], parts, part/8, &sumTables.table[0], least, last), parts
+	return sums512(&dst[0], from, &widths[0], parts, part/8, &sumTables.table[0], least, last), parts, size
+}
+
+// moveWords copies len(dst) bytes of src, whole words, shifted down by up to seven bits
+// that come from the byte behind them, and returns how many bits are set. Where bits are
+// shifted, a word more of src is there.
+func moveWords(dst, src []byte, shift int) (set int) {
+	if !vectors || len(dst) == 0 {
+		return moveWordsPlain(dst, src, shift)
+	}
+	_ = src[len(dst)-1]
+	if shift > 0 {
+		_ = src[len(dst)+7]
+	}
+	return words512(&dst[0], &src[0], len(dst)/8, shift)
 }
 
 // look fetches the values of codes, all of them below the length of the dictionary, from

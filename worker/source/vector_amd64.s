@@ -203,6 +203,52 @@ sums:
 	VZEROUPPER
 	RET
 
+// func words512(dst, src *byte, words, shift int) (set int)
+//
+// Eight words a turn, the last turn under a mask; bits that are shifted in come from the
+// word behind each, of which no more is loaded than there is.
+TEXT ·words512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ words+16(FP), CX
+	MOVQ shift+24(FP), DX
+	VPBROADCASTQ DX, Z2
+	VPXORQ Z3, Z3, Z3 // counts
+	MOVQ $-1, AX
+	XORQ R8, R8
+	TESTQ DX, DX
+	CMOVQNE AX, R8    // whether there is a word behind
+
+eight:
+	CMPQ CX, $8
+	MOVQ $8, R9
+	CMOVQLT CX, R9
+	BZHIQ R9, AX, R10
+	KMOVB R10, K1
+	ANDQ R8, R10
+	KMOVB R10, K2
+	VMOVDQU64.Z 0(SI), K1, Z0
+	VMOVDQU64.Z 8(SI), K2, Z1
+	VPSHRDVQ Z2, Z1, Z0
+	VPOPCNTQ Z0, Z1
+	VPADDQ Z1, Z3, Z3
+	VMOVDQU64 Z0, K1, (DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
+	SUBQ $8, CX
+	JGT eight
+
+	VEXTRACTI64X4 $1, Z3, Y0
+	VPADDQ Y0, Y3, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPADDQ X1, X0, X0
+	VPSHUFD $0x4e, X0, X1
+	VPADDQ X1, X0, X0
+	VMOVQ X0, AX
+	MOVQ AX, set+32(FP)
+	VZEROUPPER
+	RET
+
 // func spread8x512(dst *uint8, words *uint64, count, set int, under uint8)
 TEXT ·spread8x512(SB), NOSPLIT, $0-33
 	SPREAD(1, VPBROADCASTB)

@@ -106,17 +106,47 @@ func TestVectorsAddUpWhatGoAddsUp(t *testing.T) {
 			from = from[int(w)*part/8:]
 		}
 		for dst, left := got, widths; len(left) > 0; {
-			var done int
-			if last, done = sums(dst, src, left, part, least, last); done < 1 {
-				t.Fatal("nothing was done")
+			next, done, size := sums(dst, src, left, part, least, last)
+			if done == 0 { // one whose values span nine bytes
+				done, size = 1, int(left[0])*part/8
+				next = sumsPlain(dst[:part], src[:size], int(left[0]), least, last)
 			}
-			for _, w := range left[:done] {
-				src = src[int(w)*part/8:]
-			}
-			dst, left = dst[done*part:], left[done:]
+			last, dst, src, left = next, dst[done*part:], src[size:], left[done:]
 		}
 		if !slices.Equal(got, want) || last != end {
 			t.Fatalf("%d parts of %d: sums differ", len(widths), part)
+		}
+	}
+}
+
+// Bits from any place of memory that ends where they do.
+func TestVectorsMoveTheBitsThatGoMoves(t *testing.T) {
+	if !vectors {
+		t.Skip("this processor has none of the instructions")
+	}
+	r := rand.New(rand.NewPCG(15, 1))
+	memory, room := guarded(t, 4096), guarded(t, 4096)
+	for range trials(2000) {
+		words, shift := r.IntN(40), r.IntN(8)
+		size := 8 * words
+		if shift > 0 {
+			size += 8
+		}
+		src, got := memory[len(memory)-size:], room[len(room)-8*words:]
+		for i := range src {
+			src[i] = byte(r.Uint32() & r.Uint32())
+		}
+		clear(room)
+		want := make([]byte, 8*words)
+		copyBits(want, 0, append(slices.Clone(src), 0), shift, 64*words)
+		plain := make([]byte, 8*words)
+		set := moveWords(got, src, shift)
+		inGo := moveWordsPlain(plain, src, shift)
+		if count := countBits(want, 0, 64*words); !slices.Equal(got, want) || !slices.Equal(plain, want) || set != count || inGo != count {
+			t.Fatalf("%d words from bit %d: %d set, in Go %d, want %d", words, shift, set, inGo, count)
+		}
+		if i := slices.IndexFunc(room[:len(room)-len(got)], func(b byte) bool { return b != 0 }); i >= 0 {
+			t.Fatalf("%d words: byte %d before them was written", words, i)
 		}
 	}
 }

@@ -9,9 +9,11 @@ func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
 	return unpackCodesPlain(dst, src, width)
 }
 
-func sums(dst []int64, src, widths []byte, part int, least, last int64) (int64, int) {
-	return sumsPlain(dst[:part], src, int(widths[0]), least, last), 1
+func sums(_ []int64, _, _ []byte, _ int, _, last int64) (end int64, parts, size int) {
+	return last, 0, 0 // none
 }
+
+func moveWords(dst, src []byte, shift int) (set int) { return moveWordsPlain(dst, src, shift) }
 
 func look[T lane](dst []T, codes []uint32, vals []T, _ []uint32) { lookPlain(dst, codes, vals) }
 
