@@ -186,13 +186,13 @@ func TestAnAttemptThatCameSecondLeavesNoFiles(t *testing.T) {
 	before := s.staged(t)
 	c := newCoordinator()
 	c.lose = func(wire.Report, int) (wire.ReportReply, error) { return wire.ReportReply{Status: wire.Lost}, nil }
-	cfg := s.config(c)
-	cfg.Slots = 1
-	start(t, cfg)
-	leases := c.give(s.scores(survey)[0], s.survey())
-	if r := c.await(t, leases)[0]; r.Result == nil || len(r.Result.Files) == 0 {
-		t.Fatalf("got %+v", r) // the second one needs the slot of the first, so that its files are gone
+	w := New(s.config(c))
+	done := run(t, w)
+	if r := c.await(t, c.give(s.scores(survey)[0]))[0]; r.Result == nil || len(r.Result.Files) == 0 {
+		t.Fatalf("got %+v", r)
 	}
+	w.Drain()
+	left(t, done)
 	for _, name := range s.staged(t) {
 		if !slices.Contains(before, name) && !strings.Contains(name, "/survey-") {
 			t.Errorf("%s is left", name)

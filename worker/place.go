@@ -24,7 +24,7 @@ import (
 // place puts a scored partition into the whole base: score file and the base's
 // ranks → program → published file → verified file. On the way the rows that the
 // ranks put on the shortlist get exact reasons.
-func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
+func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, turn *turn, rows *atomic.Int64) (result job.Result, err error) {
 	if len(a.Task.Staged) != 2 || a.Task.Staged[0].Kind != job.FileScores || a.Task.Staged[1].Kind != job.FileRanks {
 		return result, fatal(errors.New("a select task needs a score file and the ranks of the base"))
 	}
@@ -50,7 +50,7 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, rows
 	failpoint.Hit("worker.select")
 	written, err := sink.Select(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: turn.yield,
 	}, sink.Selection{
 		Scores: a.Task.Staged[0], Columns: plan.Columns(), BatchRows: batchRows, Explained: explained,
 		Eval: func(r arrow.Record) (arrow.Record, error) {

@@ -195,7 +195,7 @@ func stageSurvey(ctx context.Context, a wire.Assignment, p *prepared, data []byt
 }
 
 // score is the main road: number range → batches → program → file → verified file.
-func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
+func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn *turn, rows *atomic.Int64) (result job.Result, err error) {
 	prog, err := p.program(w.cfg.BatchRows)
 	if err != nil {
 		return result, err
@@ -214,7 +214,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 	reader.Code(plan.Coded())
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: turn.yield,
 	})
 	if err != nil {
 		return result, err
@@ -250,14 +250,14 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, rows
 		clock.lap(&result.Timing.Write)
 		rows.Add(int64(batch.Len))
 	}
+	result.Keys, result.Drift, result.Nulls = reader.Keys(), drift.Counts(), nulls.counts
+	p.idle.put(prog) // not of a task that failed: it may have stopped in the middle of a batch
 	failpoint.Hit("worker.score")
 	written, err := out.Finish(ctx)
 	clock.lap(&result.Timing.Write)
 	if err != nil {
 		return result, err
 	}
-	p.idle.put(prog) // not of a task that failed: it may have stopped in the middle of a batch
-	result.Keys, result.Drift, result.Nulls = reader.Keys(), drift.Counts(), nulls.counts
 	err = keep(ctx, p.output, written, &clock, &result)
 	return result, err
 }

@@ -13,8 +13,10 @@
 // failed attempt of anybody's. So does one that finds, with a lease in hand, that it
 // cannot open the job, or opens another one than was planned: it is unfit.
 //
-// Work in flight is bounded by Slots, memory by Slots times one partition's keys
-// and one batch, and by the few jobs it keeps open. Nothing a worker does is final: a
+// Work in flight is bounded by Slots: so many tasks are at work, and so many more at
+// the most wait for the store to keep what they wrote, and look at it again. Memory is
+// bounded by twice Slots times one partition's keys and one batch, and by the few jobs
+// it keeps open. Nothing a worker does is final: a
 // file becomes part of a version only when the ledger accepts the report that names it.
 package worker
 
@@ -73,6 +75,8 @@ type Config struct {
 type Worker struct {
 	cfg      Config
 	free     chan struct{} // one token per free slot
+	settling chan struct{} // one token per task that has given its slot back, see turn
+	ended    chan struct{} // has room for one: a task has ended since work was last asked for
 	draining chan struct{} // closed by Drain
 	drain    func()
 
@@ -99,7 +103,7 @@ func New(cfg Config) *Worker {
 		cfg.Drain = time.Minute
 	}
 	w := &Worker{
-		cfg: cfg, free: make(chan struct{}, cfg.Slots), draining: make(chan struct{}),
+		cfg: cfg, free: make(chan struct{}, cfg.Slots), settling: make(chan struct{}, cfg.Slots), ended: make(chan struct{}, 1), draining: make(chan struct{}),
 		tasks: make(map[wire.Lease]*atomic.Int64), jobs: make(map[job.ID]*prepared),
 	}
 	w.drain = sync.OnceFunc(func() { close(w.draining) })
@@ -225,8 +229,9 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		for _, a := range reply.Assignments[:min(asked, len(reply.Assignments))] {
 			slots--
 			group.Go(func() error {
-				defer func() { w.free <- struct{}{} }()
-				return w.do(ctx, doing, a)
+				turn := &turn{worker: w}
+				defer turn.end()
+				return w.do(ctx, doing, a, turn)
 			})
 		}
 		for range slots {
@@ -246,9 +251,42 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		} else {
 			pause, unheard = unheard, min(2*unheard, latest)
 		}
-		if err := sleep(ctx, pause, moved, w.draining); err != nil {
+		if err := sleep(ctx, pause, moved, w.draining, w.ended); err != nil {
 			return err
 		}
+	}
+}
+
+// turn is a task's turn at a slot.
+type turn struct {
+	worker *Worker
+	over   bool
+}
+
+// yield gives the slot back before the task has ended: what is left of it waits for the
+// store more than it works, and meanwhile the next task has the core. As many tasks as
+// there are slots may be so far; one more keeps its slot until one of them has ended.
+func (t *turn) yield(ctx context.Context) error {
+	select {
+	case t.worker.settling <- struct{}{}:
+		t.over = true
+		t.worker.free <- struct{}{}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// end ends the task, which may have been what others waited for.
+func (t *turn) end() {
+	if t.over {
+		<-t.worker.settling
+	} else {
+		t.worker.free <- struct{}{}
+	}
+	select {
+	case t.worker.ended <- struct{}{}:
+	default:
 	}
 }
 
@@ -331,7 +369,7 @@ func (w *Worker) freeSlots(ctx context.Context) (int, error) {
 // do runs one assignment and reports it; when doing ends before ctx does, it gives the
 // task back. It returns only ctx's error: whatever else goes wrong is the
 // coordinator's to decide on.
-func (w *Worker) do(ctx, doing context.Context, a wire.Assignment) error {
+func (w *Worker) do(ctx, doing context.Context, a wire.Assignment, turn *turn) error {
 	lease := a.Lease()
 	var rows atomic.Int64
 	w.mu.Lock()
@@ -350,7 +388,7 @@ func (w *Worker) do(ctx, doing context.Context, a wire.Assignment) error {
 	default:
 	}
 	failpoint.Hit("worker.assigned")
-	result, err := w.perform(doing, a, &rows)
+	result, err := w.perform(doing, a, turn, &rows)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -381,7 +419,7 @@ func failure(err error) *wire.Failure {
 
 // perform runs the work of an assignment. A panic is a failed attempt with its
 // place, not a dead worker.
-func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.Int64) (result job.Result, err error) {
+func (w *Worker) perform(ctx context.Context, a wire.Assignment, turn *turn, rows *atomic.Int64) (result job.Result, err error) {
 	defer caught(&err, "%s task %d", a.Kind, a.Index)
 	p, err := w.prepare(ctx, a)
 	switch {
@@ -406,9 +444,9 @@ func (w *Worker) perform(ctx context.Context, a wire.Assignment, rows *atomic.In
 		}
 		return w.survey(ctx, a, p, rows)
 	case job.StageScore:
-		return w.score(ctx, a, p, rows)
+		return w.score(ctx, a, p, turn, rows)
 	case job.StageSelect:
-		return w.place(ctx, a, p, rows)
+		return w.place(ctx, a, p, turn, rows)
 	case job.StageExchange:
 		return w.exchange(ctx, a, p, rows)
 	case job.StageMerge:
@@ -439,7 +477,7 @@ func (w *Worker) report(ctx context.Context, r wire.Report) error {
 			log.Warn("report not taken", "status", reply.Status, "message", reply.Message)
 			return nil
 		}
-		if err := sleep(ctx, pause, moved, nil); err != nil {
+		if err := sleep(ctx, pause, moved, nil, nil); err != nil {
 			return err
 		}
 	}
@@ -545,8 +583,8 @@ func isUnfit(err error) bool {
 	return errors.As(err, &u)
 }
 
-// sleep waits for a time, or until one of two channels is closed.
-func sleep(ctx context.Context, d time.Duration, moved, leaving <-chan struct{}) error {
+// sleep waits for a time, or until one of three channels says something.
+func sleep(ctx context.Context, d time.Duration, moved, leaving, ended <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -554,6 +592,7 @@ func sleep(ctx context.Context, d time.Duration, moved, leaving <-chan struct{})
 		return ctx.Err()
 	case <-moved:
 	case <-leaving:
+	case <-ended:
 	case <-timer.C:
 	}
 	return nil

@@ -479,6 +479,58 @@ func TestSlotsBoundTheWorkInFlight(t *testing.T) {
 	}
 }
 
+// slowDisk is a store that keeps a file once it is let go.
+type slowDisk struct {
+	store.Store
+	at   chan string // the file
+	open chan struct{}
+}
+
+type slowWriter struct {
+	store.Writer
+	disk slowDisk
+	name string
+}
+
+func (s slowDisk) Create(ctx context.Context, name string) (store.Writer, error) {
+	w, err := s.Store.Create(ctx, name)
+	return slowWriter{w, s, name}, err
+}
+
+func (w slowWriter) Commit() error {
+	w.disk.at <- w.name
+	<-w.disk.open
+	return w.Writer.Commit()
+}
+
+func TestATaskWaitsForTheDiskWhileTheNextHasItsSlot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newBase().text)
+	tasks := s.scores(s.surveyed(t))[:3]
+	disk := slowDisk{s.disk, make(chan string, 8), make(chan struct{})}
+	s.output = disk
+	c := newCoordinator()
+	cfg := s.config(c)
+	cfg.Slots = 1
+	leases := c.give(tasks...)
+	start(t, cfg)
+	<-disk.at // the first waits, and not for the second
+	for c.beating() < 2 {
+		<-c.heard
+	}
+	close(disk.open)
+	for _, r := range c.await(t, leases) {
+		if r.Result == nil {
+			t.Errorf("a task ended with %+v", r.Failure)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.most != 2 {
+		t.Errorf("%d tasks in flight at once, there may be one at work and one that waits", c.most)
+	}
+}
+
 func (c *coordinator) beating() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -556,7 +608,7 @@ func TestASurveyCountsEachRowOnce(t *testing.T) {
 	a := s.survey()
 	a.Token = 1
 	var rows atomic.Int64
-	if _, err := w.perform(t.Context(), a, &rows); err != nil {
+	if _, err := w.perform(t.Context(), a, &turn{worker: w}, &rows); err != nil {
 		t.Fatal(err)
 	}
 	var want int64

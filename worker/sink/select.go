@@ -137,6 +137,9 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := enc.writeFooter(a, layoutsOf(a.Challengers).published, f.meta.NumRows); err != nil {
 		return Output{}, err
 	}
+	if err := a.written(ctx); err != nil {
+		return Output{}, err
+	}
 	if err := to.commit(); err != nil {
 		return Output{}, err
 	}

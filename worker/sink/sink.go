@@ -78,26 +78,36 @@ var (
 // Attempt says whose files these are. Month, digests, job and range go into the
 // footer; task, epoch, token and nonce into the file's name; the token into both.
 type Attempt struct {
-	Job          job.ID
-	Task         int
-	Epoch        uint64 // of the coordinator that granted
-	Token        job.Token
-	Nonce        string          // fresh for every attempt: letters and digits
-	Prefix       string          // staging folder in the store; may be empty
-	Range        partition.Range // the task's numbers
-	Month        int32           // yyyymm
-	ModelDigest  string
-	RulesDigest  string
-	Policy       job.Policy // by whose priority the rows of a score file are ranked, and by whose bands challengers are compared
-	Challengers  []string   // whose columns stand beside the champion's
-	Features     []string   // of the model, in its order
-	Compression  string     // none (also ""), zstd or snappy
-	rowGroupRows int        // 0: RowGroupRows; tests take fewer
+	Job         job.ID
+	Task        int
+	Epoch       uint64 // of the coordinator that granted
+	Token       job.Token
+	Nonce       string          // fresh for every attempt: letters and digits
+	Prefix      string          // staging folder in the store; may be empty
+	Range       partition.Range // the task's numbers
+	Month       int32           // yyyymm
+	ModelDigest string
+	RulesDigest string
+	Policy      job.Policy // by whose priority the rows of a score file are ranked, and by whose bands challengers are compared
+	Challengers []string   // whose columns stand beside the champion's
+	Features    []string   // of the model, in its order
+	Compression string     // none (also ""), zstd or snappy
+	// Written is called when all is encoded, and what is left is to wait for the store and
+	// to read again what it keeps. An error ends the attempt. It may be nil.
+	Written      func(context.Context) error
+	rowGroupRows int // 0: RowGroupRows; tests take fewer
 }
 
 // name returns the name of the attempt's file of that kind.
 func (a Attempt) name(kind, extension string) string {
 	return path.Join(a.Prefix, fmt.Sprintf("%s-%05d-%04d-%020d-%s.%s", kind, a.Task, a.Epoch, a.Token, a.Nonce, extension))
+}
+
+func (a Attempt) written(ctx context.Context) error {
+	if a.Written == nil {
+		return nil
+	}
+	return a.Written(ctx)
 }
 
 func (a Attempt) check() error {
@@ -340,6 +350,9 @@ func (s *Sink) finish(ctx context.Context) error {
 	}
 	content := hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
 	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored); err != nil {
+		return err
+	}
+	if err := s.attempt.written(ctx); err != nil {
 		return err
 	}
 	// The scores last: when another file does not fit, they need no undoing.
