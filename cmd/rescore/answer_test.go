@@ -125,6 +125,41 @@ func TestExplainAndWhatifHaveTheirExitCodes(t *testing.T) {
 	}
 }
 
+func TestVerifySaysWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	dir := demo(t)
+	out := filepath.Join(dir, "out")
+	files, err := filepath.Glob(filepath.Join(out, "month=202610", "version=*", "part-*.parquet"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, c := range []struct {
+		want int
+		args string
+	}{
+		{boot.OK, "verify --path " + out}, {boot.Usage, "verify"}, {boot.Usage, "verify --path " + out + " --workers 0"},
+		{boot.NotFound, "verify v9 --path " + out}, {boot.NotFound, "verify --path " + filepath.Join(dir, "gone")},
+	} {
+		if got := call(t, ours(), nil, append(strings.Fields(c.args), "--quiet")...); got.code != c.want {
+			t.Errorf("%s: exit code %d, want %d\n%s", c.args, got.code, c.want, got.errors)
+		}
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := call(t, ours(), nil, "verify", "--path", out, "--quiet"); got.code != boot.Failure || !strings.Contains(got.out, "damaged: "+filepath.Base(files[0])) || !strings.Contains(got.errors, "damaged files: 1") {
+		t.Errorf("%+v", got)
+	}
+	var v struct {
+		Files  int
+		Damage []struct{ File, Problem string }
+	}
+	got := call(t, ours(), nil, "verify", "--path", out, "--quiet", "--output", "json")
+	if err := json.Unmarshal([]byte(got.out), &v); err != nil || got.code != boot.Failure || len(v.Damage) != 1 || v.Damage[0].File != filepath.Base(files[0]) || v.Damage[0].Problem == "" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestWhatifSaysWhatItFoundAndHow(t *testing.T) {
 	t.Parallel()
 	dir := demo(t)

@@ -54,7 +54,7 @@ defaults, the first that has one; rescore config view JOB --origin says which.`,
 	root.AddCommand(a.coordinatorCommand(), a.workerCommand())
 	root.AddCommand(a.submitCommand(), a.jobsCommand(), a.statusCommand(), a.watchCommand(), a.cancelCommand(), a.pauseCommand(), a.resumeCommand(), a.retryCommand(), a.publishCommand(),
 		a.rerunCommand(), a.rollbackCommand(), a.diffCommand(), a.gcCommand(), a.workersCommand(), a.drainCommand(), a.membersCommand(), a.backupCommand(), a.restoreCommand())
-	root.AddCommand(a.prepareCommand(), a.runCommand(), a.planCommand(), a.synthCommand(), a.versionsCommand(), a.explainCommand(), a.whatifCommand(), a.configCommand(),
+	root.AddCommand(a.prepareCommand(), a.runCommand(), a.planCommand(), a.synthCommand(), a.versionsCommand(), a.verifyCommand(), a.explainCommand(), a.whatifCommand(), a.configCommand(),
 		a.featuresCommand(), a.rulesCommand(), a.modelCommand(), a.benchCommand(), a.capacityCommand(), a.versionCommand(), a.completionCommand(), exitCodes())
 	root.SetHelpCommand(helpCommand(root))
 	return root
