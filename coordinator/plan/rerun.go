@@ -84,7 +84,9 @@ func moved(is job.Task, files []job.InputFile, was job.Task, before []job.InputF
 		switch {
 		case f.Path != g.Path || f.Month != g.Month:
 			return fmt.Sprintf("it lies in input %s, and lay in %s", f.Path, g.Path)
-		case f.SHA256 != g.SHA256:
+		case (f.BLAKE3 == "") != (g.BLAKE3 == ""):
+			return fmt.Sprintf("input %s has a digest of another kind (input.digest), which tells nothing of its bytes", f.Path)
+		case f.SHA256 != g.SHA256 || f.BLAKE3 != g.BLAKE3:
 			return fmt.Sprintf("input %s has other bytes", f.Path)
 		case a != b:
 			return fmt.Sprintf("input %s has its rows elsewhere", f.Path)

@@ -127,7 +127,10 @@ type InputFile struct {
 	Month  int    `cbor:"2,keyasint" json:"months_back"`
 	Bytes  int64  `cbor:"3,keyasint" json:"bytes"`
 	Rows   int64  `cbor:"4,keyasint" json:"rows"`
-	SHA256 string `cbor:"5,keyasint" json:"sha256"` // of the whole file; of names, sizes and tail under digest: footer
+	// One of two, as input.digest asks: SHA-256 of the whole file, or of its name, size and
+	// tail under digest: footer; BLAKE3 of the whole file.
+	SHA256 string `cbor:"5,keyasint" json:"sha256,omitempty"`
+	BLAKE3 string `cbor:"7,keyasint,omitempty" json:"blake3,omitempty"`
 
 	Broken int64 `cbor:"6,keyasint,omitempty" json:"broken_bytes,omitempty"` // of CSV, that are no text in the declared encoding
 }

@@ -89,9 +89,10 @@ type Input struct {
 	// MissingMonths is refuse (default) or null: what a month without files means
 	// under layout months. The scoring month itself is always required.
 	MissingMonths string `yaml:"missing_months" json:"missing_months" jsonschema:"enum=refuse,enum=null"`
-	// Digest is full (default: SHA-256 of every input file) or footer (names,
-	// sizes, last 64 KiB and the key column only; faster on a very large base).
-	Digest string `yaml:"digest" json:"digest" jsonschema:"enum=full,enum=footer"`
+	// Digest is full (default: BLAKE3 of every input file), sha256 (SHA-256 of every
+	// input file, which one core works out for each) or footer (names, sizes, last
+	// 64 KiB and the key column only; faster on a very large base).
+	Digest string `yaml:"digest" json:"digest" jsonschema:"enum=full,enum=sha256,enum=footer"`
 	// MakeNumbers, when not 0, numbers the rows of an input that has no numbers:
 	// row i becomes MakeNumbers+i. For data sets without MSISDNs only.
 	MakeNumbers uint64 `yaml:"make_numbers" json:"make_numbers" jsonschema:"minimum=0,maximum=19999999999"`

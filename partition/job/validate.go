@@ -80,7 +80,7 @@ func (c *checker) input(s Spec) {
 	for _, key := range []struct{ path, value, remedy string }{
 		{"input.layout", in.Layout, "write wide or months, or leave the key out"},
 		{"input.missing_months", in.MissingMonths, "write refuse or null, or leave the key out"},
-		{"input.digest", in.Digest, "write full or footer, or leave the key out"},
+		{"input.digest", in.Digest, "write full, sha256 or footer, or leave the key out"},
 	} {
 		if key.value == "" {
 			c.add(key.path, "the value is empty", key.remedy)

@@ -250,7 +250,7 @@ func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFa
 	var done int64
 	total := newCounts()
 	chunks := make([][][]job.Chunk, len(e.d.files)) // by file, then piece
-	digests := make([]string, len(e.d.files))
+	files := make([]job.InputFile, len(e.d.files))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(workers, 1))
 	for i, f := range e.d.files {
@@ -287,17 +287,17 @@ func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFa
 				return inFile(f.name, err)
 			})
 		}
-		group.Go(func() (err error) {
-			digests[i], err = e.d.digest(gctx, f)
-			return inFile(f.name, err)
-		})
+	}
+	for i, f := range e.d.files {
+		e.d.digest(gctx, group, f, e.d.spec.Input.Digest, &files[i])
 	}
 	if err := group.Wait(); err != nil {
 		return job.Intake{}, err
 	}
 	found := job.Intake{Columns: e.Columns()}
 	for i, f := range e.d.files {
-		in := job.InputFile{Path: f.name, Bytes: f.obj.Size(), SHA256: digests[i]}
+		in := files[i]
+		in.Path, in.Bytes = f.name, f.obj.Size()
 		for _, list := range chunks[i] {
 			for _, c := range list {
 				in.Rows += c.Rows

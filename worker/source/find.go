@@ -50,16 +50,6 @@ func (d *Dataset) surveyed(want job.InputFile) (*inputFile, error) {
 	return f, nil
 }
 
-// Digest returns the digest a survey would give a file of the input, by its path.
-func (d *Dataset) Digest(ctx context.Context, file string) (string, error) {
-	f := d.byPath[file]
-	if f == nil {
-		return "", &FileError{File: file, Row: -1, Err: fmt.Errorf("the file is gone: %w", ErrChanged)}
-	}
-	sum, err := d.digest(ctx, f)
-	return sum, inFile(file, err)
-}
-
 // Find returns the rows of one number as a task of their own, which Reader then
 // takes. files are those of the survey that was made of this input; nothing is
 // surveyed again. Every month is searched by halves, piece by piece or,

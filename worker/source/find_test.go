@@ -271,7 +271,7 @@ func TestARecountIsTheSurveyWithTheDigestsThatAreKnown(t *testing.T) {
 		d := open(t, dir, s)
 		want := survey(t, d)
 		for i := range want.Files {
-			want.Files[i].SHA256 = fmt.Sprint("known ", i)
+			want.Files[i].SHA256, want.Files[i].BLAKE3 = fmt.Sprint("known ", i), fmt.Sprint("of ", i)
 		}
 		got, err := d.Recount(t.Context(), want.Files, 2, nil)
 		if err != nil || !reflect.DeepEqual(got, want) {

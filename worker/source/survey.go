@@ -3,11 +3,8 @@ package source
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -105,7 +102,9 @@ func (s *stretch) end(off int64) {
 // ErrUnsorted, naming file and row, ErrCorrupt, ErrChanged, ErrTooLarge, ErrFormat for
 // text of another encoding, or ErrControl. Survey.Model is left to the caller.
 func (d *Dataset) Survey(ctx context.Context, workers int, progress func(rowsSoFar int64)) (job.Survey, error) {
-	s, err := d.survey(ctx, workers, progress, d.digest)
+	s, err := d.survey(ctx, workers, progress, func(ctx context.Context, group *errgroup.Group, f *inputFile, to *job.InputFile) {
+		d.digest(ctx, group, f, d.spec.Input.Digest, to)
+	})
 	if err == nil {
 		err = d.controlled(ctx, s.Files, workers)
 	}
@@ -119,11 +118,13 @@ func (d *Dataset) Recount(ctx context.Context, files []job.InputFile, workers in
 	if err := d.Check(files); err != nil {
 		return job.Survey{}, err
 	}
-	known := make(map[string]string, len(files))
+	known := make(map[string]job.InputFile, len(files))
 	for _, f := range files {
-		known[f.Path] = f.SHA256
+		known[f.Path] = f
 	}
-	s, err := d.survey(ctx, workers, progress, func(_ context.Context, f *inputFile) (string, error) { return known[f.name], nil })
+	s, err := d.survey(ctx, workers, progress, func(_ context.Context, _ *errgroup.Group, f *inputFile, to *job.InputFile) {
+		to.SHA256, to.BLAKE3 = known[f.name].SHA256, known[f.name].BLAKE3
+	})
 	for i, f := range s.Files {
 		if err == nil && f.Path == files[i].Path && f.Rows != files[i].Rows {
 			err = inFile(f.Path, fmt.Errorf("%d rows where the survey saw %d: %w", f.Rows, files[i].Rows, ErrChanged))
@@ -132,7 +133,7 @@ func (d *Dataset) Recount(ctx context.Context, files []job.InputFile, workers in
 	return s, err
 }
 
-func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoFar int64), digest func(context.Context, *inputFile) (string, error)) (job.Survey, error) {
+func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoFar int64), digest func(context.Context, *errgroup.Group, *inputFile, *job.InputFile)) (job.Survey, error) {
 	if progress == nil {
 		progress = func(int64) {}
 	}
@@ -145,7 +146,7 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 		progress(done)
 	}
 	stretches := make([][]stretch, len(d.files)) // by file, then piece
-	digests := make([]string, len(d.files))
+	files := make([]job.InputFile, len(d.files))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(workers, 1))
 	for i, f := range d.files {
@@ -165,10 +166,9 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 				first += rows
 			}
 		}
-		group.Go(func() (err error) {
-			digests[i], err = digest(gctx, f)
-			return inFile(f.name, err)
-		})
+	}
+	for i, f := range d.files { // behind the numbers of all, whose pieces are larger
+		digest(gctx, group, f, &files[i])
 	}
 	err := group.Wait()
 	if err == nil && d.spec.Input.MakeNumbers != 0 {
@@ -186,7 +186,7 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 			return job.Survey{}, inFile(f.name, corrupt("%d rows were read, the file states %d", whole[i].rows, f.table.count()))
 		}
 	}
-	return d.assemble(whole, digests)
+	return d.assemble(whole, files)
 }
 
 // scan reads the keys of one piece of a table, rows from first on, or of a CSV file.
@@ -340,7 +340,7 @@ func appendRuns(to, runs []job.SegmentRows) []job.SegmentRows {
 
 // assemble orders the files of each month by their first number and gives rows
 // without a number their segment.
-func (d *Dataset) assemble(whole []stretch, digests []string) (job.Survey, error) {
+func (d *Dataset) assemble(whole []stretch, files []job.InputFile) (job.Survey, error) {
 	order := make([]int, len(d.files))
 	for i := range order {
 		order[i] = i
@@ -372,7 +372,9 @@ func (d *Dataset) assemble(whole []stretch, digests []string) (job.Survey, error
 			before = f
 		}
 		index := len(s.Files)
-		s.Files = append(s.Files, job.InputFile{Path: f.name, Month: f.month, Bytes: f.obj.Size(), Rows: w.rows, SHA256: digests[i], Broken: w.text.bytes})
+		file := files[i]
+		file.Path, file.Month, file.Bytes, file.Rows, file.Broken = f.name, f.month, f.obj.Size(), w.rows, w.text.bytes
+		s.Files = append(s.Files, file)
 		segments := s.Segments[f.month]
 		for _, r := range w.runs {
 			r.File = index
@@ -397,30 +399,4 @@ func orLast(n partition.Number) partition.Number {
 		return partition.PastNumber
 	}
 	return n
-}
-
-// digest returns the SHA-256 of a file, of all of it or, under digest: footer,
-// of its name, size and last 64 KiB.
-func (d *Dataset) digest(ctx context.Context, f *inputFile) (string, error) {
-	h := sha256.New()
-	if d.spec.Input.Digest == "footer" {
-		tail, err := fileTail(f)
-		fmt.Fprintf(h, "%d %d %s\n", f.obj.Size(), len(f.name), f.name)
-		h.Write(tail)
-		return hex.EncodeToString(h.Sum(nil)), err
-	}
-	r := io.NewSectionReader(f.obj, 0, f.obj.Size())
-	buf := make([]byte, 1<<20)
-	for {
-		if err := ctx.Err(); err != nil {
-			return "", err
-		}
-		n, err := io.CopyBuffer(h, io.LimitReader(r, 64<<20), buf)
-		if err != nil {
-			return "", err
-		}
-		if n == 0 {
-			return hex.EncodeToString(h.Sum(nil)), nil
-		}
-	}
 }

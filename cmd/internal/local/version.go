@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -142,11 +143,11 @@ func (v *Version) Input(ctx context.Context) (_ *source.Dataset, err error) {
 		return dataset, nil
 	}
 	for _, f := range v.Manifest.Input { // which one it is takes reading them all
-		sum, err := dataset.Digest(ctx, f.Path)
+		same, err := dataset.Same(ctx, f, runtime.GOMAXPROCS(0))
 		if err != nil {
 			return nil, err
 		}
-		if sum != f.SHA256 {
+		if !same {
 			return nil, fmt.Errorf("input of version %s: %s has other bytes: %w", v.Manifest.Version, f.Path, ErrChanged)
 		}
 	}

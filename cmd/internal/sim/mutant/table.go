@@ -99,7 +99,7 @@ var Table = []Mutant{
 	{Name: "a rerun keeps partitions of other rows", Edits: []Edit{
 		{keeping, "case t.Rows != made.Rows || t.Keys != made.Keys:", "case false:"},
 		{keeping, "if err := checkResult(st.Kind, t, *r); err != nil {", "if err := error(nil); r == nil && err != nil {"},
-		{rerunning, "case f.SHA256 != g.SHA256:", "case false:"},
+		{rerunning, "case f.SHA256 != g.SHA256 || f.BLAKE3 != g.BLAKE3:", "case false:"},
 		{rerunning, "if is.Rows != was.Rows || is.Keys != was.Keys {", "if false {"},
 	}},
 	{Name: "a division loses a range", Edits: []Edit{
