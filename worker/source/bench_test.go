@@ -155,8 +155,8 @@ func BenchmarkCSVWide100(b *testing.B) {
 	benchRead(b, "in.csv", []byte(text.String()), names, rows)
 }
 
-// recordText is the whole canonical record as an export writes it: brand, sex and city
-// in words.
+// recordText is the whole canonical record as an export writes it: brand, sex and city in
+// words, money in yuan with two places, and a cell in twenty left empty.
 func recordText(b *testing.B, rows int) (text string, s job.Spec, columns []string) {
 	s = spec("in.csv")
 	s.Input.Columns = map[string]job.Mapping{
@@ -185,6 +185,10 @@ func recordText(b *testing.B, rows int) (text string, s job.Spec, columns []stri
 				f = number(40_000_000)
 			case c.Unit == schema.Count, c.Type.ID() == arrow.UINT8, c.Type.ID() == arrow.INT16:
 				f = number(30)
+			}
+			if c.Unit == schema.Fen {
+				s.Input.Columns[c.Name] = job.Mapping{Unit: schema.Yuan}
+				f = func() string { return fmt.Sprintf("%d.%02d", r.IntN(200), r.IntN(100)) }
 			}
 			kinds, columns = append(kinds, f), append(columns, name)
 		}

@@ -51,6 +51,7 @@ type conversion struct {
 	nulls    []string         // texts that are null
 	tags     *tag.Tagger      // of words in text; nil when the field has none
 	digits   bool             // text of digits only, times num, is the result, and never null
+	table    cellTable        // if so
 	blank    bool             // empty text is null
 }
 

@@ -3,10 +3,10 @@ package source
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -86,7 +86,7 @@ func openCSV(obj store.Object, spec job.CSV) (*csvFile, error) {
 		return nil, fmt.Errorf("the first row is longer than %d KiB: %w", packedHeadBytes>>10, ErrFormat)
 	case s.bad != "":
 		return nil, fmt.Errorf("the first row cannot be split: %s: %w", s.bad, ErrFormat)
-	case d.text.broken(s.line) > 0 || bytes.IndexByte(s.line, 0) >= 0:
+	case d.text.broken(s.line) > 0 || containsZero(s.line):
 		return nil, fmt.Errorf("the first row is not %s text; %s: %w", d.text, d.text.remedy(s.line), ErrFormat)
 	}
 	for i, cell := range s.cells() {
@@ -127,10 +127,10 @@ func (f *csvFile) close() error {
 // splitter returns a new splitter of the file's text.
 func (f *csvFile) splitter() *splitter { return newSplitter(f.text, f.dialect) }
 
-// A chunk is so many rows that their cells are in the cache when the columns are read
-// one after another.
+// A chunk is so many rows, at most 64, that what is touched of their cells is in the cache
+// when the columns are read one after another.
 const (
-	chunkRows  = 32
+	chunkRows  = 64
 	chunkBytes = 128 << 10
 )
 
@@ -143,31 +143,29 @@ type csvRows struct {
 	split *splitter
 	cols  []csvColumn
 
-	rows   []csvRow
-	starts []uint32 // of cells, in bytes of the row: stride for each row
-	stride int      // one more than cells, where the last one ends
-	apart  []byte   // text of rows that were cut by the slow path, and slack
-	utf8   []byte   // of one cell
+	// The chunk. Rows are kept apart that the slow path cut, whose cells' text is not in
+	// one piece; dropped ones read as nulls.
+	n      int
+	text   []byte            // with slack bytes behind it
+	plain  uint64            // a bit for each row that is neither dropped nor kept apart
+	drop   uint64            // a bit for each dropped row
+	at     [chunkRows]uint32 // where in text, or in apart, rows are
+	starts []uint32          // of cells, in bytes of the row: stride for each row
+	stride int               // one more than cells, where the last one ends
+	apart  []byte            // text of rows kept apart, and slack
+	utf8   []byte            // of one cell
 }
 
 type csvColumn struct {
 	index int // in the row
 	out   int // in the vectors given to fill
 	conv  *conversion
-}
-
-// csvRow is one row of a chunk. A dropped one reads as nulls.
-type csvRow struct {
-	text  []byte // with slack bytes behind it
-	at    int    // of it in the splitter's held bytes, or in apart
-	bytes int
-	apart bool
-	drop  bool
+	known *knownTexts // of a column of text
 }
 
 func newCSVRows(f *csvFile) *csvRows {
-	r := &csvRows{file: f, split: f.splitter(), rows: make([]csvRow, 0, chunkRows), stride: len(f.fields) + 1}
-	r.starts = make([]uint32, chunkRows*r.stride+slack+8)
+	r := &csvRows{file: f, split: f.splitter(), stride: len(f.fields) + 1}
+	r.starts = make([]uint32, chunkRows*r.stride)
 	return r
 }
 
@@ -177,7 +175,7 @@ func (r *csvRows) fill(out []*vector, at, n int, log []issue) ([]issue, error) {
 		var err error
 		if log, err = r.chunk(at, min(n, chunkRows), log); err != nil {
 			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("%d rows are missing: %w", n-len(r.rows), ErrChanged)
+				err = fmt.Errorf("%d rows are missing: %w", n-r.n, ErrChanged)
 			}
 			return log, err
 		}
@@ -197,7 +195,7 @@ func (r *csvRows) fill(out []*vector, at, n int, log []issue) ([]issue, error) {
 				log = readInts[uint64](r, c, v, at, log)
 			}
 		}
-		at, n = at+len(r.rows), n-len(r.rows)
+		at, n = at+r.n, n-r.n
 	}
 	return log, nil
 }
@@ -205,95 +203,70 @@ func (r *csvRows) fill(out []*vector, at, n int, log []issue) ([]issue, error) {
 // chunk cuts the next rows, at most n, into cells; the first is row at of the batch.
 func (r *csvRows) chunk(at, n int, log []issue) ([]issue, error) {
 	s := r.split
-	r.rows, r.apart = r.rows[:0], r.apart[:0]
+	r.n, r.plain, r.drop, r.apart = 0, 0, 0, r.apart[:0]
 	s.hold = s.pos
 	defer func() { s.hold = -1 }()
-	for i := 0; i < n && s.pos-s.hold < chunkBytes; i++ {
+	for ; r.n < n && s.pos-s.hold < chunkBytes; r.n++ {
 		if err := s.next(); err != nil {
 			return log, err
 		}
-		row := csvRow{apart: s.apart, bytes: len(s.line)}
-		starts := r.starts[i*r.stride:]
+		starts := r.starts[r.n*r.stride:][:r.stride]
+		row := uint64(1) << r.n
 		switch {
-		case s.bad != "":
-			row.drop = true
+		case s.width() != r.stride-1: // which the key pass dropped
+			r.drop |= row
+		case s.zero || s.apart && containsZero(s.line):
+			r.drop |= row
+			log = append(log, issue{at: int32(at + r.n), reject: true, field: r.nulField()})
 		case s.apart:
-			row.drop = len(s.ends) != r.stride-1
-			row.at, row.bytes = len(r.apart), len(s.plain)
+			r.at[r.n] = uint32(len(r.apart))
 			r.apart = append(r.apart, s.plain...)
 			starts[0] = 0
-			for k, end := range s.ends[:min(len(s.ends), r.stride-1)] {
+			for k, end := range s.past {
 				starts[k+1] = uint32(end)
 			}
 		default:
-			row.at = int(s.start-s.base) - s.hold
-			row.drop = s.starts(r.stride-1, starts) != r.stride-1
+			r.plain |= row
+			r.at[r.n] = uint32(int(s.start-s.base) - s.hold)
+			copy(starts, s.starts())
 		}
-		if !row.drop && bytes.IndexByte(s.line, 0) >= 0 { // one of another width the key pass dropped
-			row.drop = true
-			log = append(log, issue{at: int32(at + i), reject: true, field: r.nulField()})
-		}
-		r.rows = append(r.rows, row)
 	}
 	r.apart = slices.Grow(r.apart, slack)
-	for i := range r.rows {
-		row := &r.rows[i]
-		from := s.buf[s.hold:]
-		if row.apart {
-			from = r.apart
-		}
-		if !row.drop {
-			row.text = from[row.at : row.at+row.bytes+slack]
-		}
-	}
+	r.text = s.buf[s.hold : len(s.buf) : len(s.buf)+slack]
 	return log, nil
 }
 
-// cell returns where the cell of a column in row i, which is not dropped, starts and
-// how long it is.
-func (r *csvRows) cell(i, index int) (from, n int) {
-	at := r.starts[i*r.stride+index : i*r.stride+index+2 : i*r.stride+index+2]
-	from, n = int(at[0]), int(at[1]-at[0])
-	if !r.rows[i].apart {
-		n -= len(r.file.dialect.delim)
+// cell returns the text of column index in row i, which is not dropped, with slack bytes
+// behind its n.
+func (r *csvRows) cell(i, index int) (text []byte, n int) {
+	at := r.starts[i*r.stride+index:][:2]
+	from, end := int(at[0])+int(r.at[i]), int(at[1])+int(r.at[i])
+	if r.plain>>i&1 == 0 {
+		return r.apart[from : end+slack], end - from
 	}
-	return from, n
+	end -= len(r.file.dialect.delim)
+	return r.text[from : end+slack], end - from
 }
 
 // readInts reads a column of integers into rows at and on.
 func readInts[T uint8 | int16 | uint32 | uint64](r *csvRows, c *csvColumn, v *vector, at int, log []issue) []issue {
-	out := lanes[T](v)[at : at+len(r.rows)]
-	conv := c.conv
-	delim := len(r.file.dialect.delim)
-	starts := r.starts[c.index:]
-	for i := range out {
-		row := &r.rows[i]
-		if row.drop {
+	out := lanes[T](v)[at : at+r.n]
+	rest := ^uint64(0) >> (64 - r.n)
+	if c.conv.digits {
+		got := cellsOf(out, r, c.index, &c.conv.table)
+		rest &^= got.done
+		if got.empty &= rest; got.empty != 0 && c.conv.blank {
+			rest &^= got.empty
+			v.invalidate([]uint64{^got.empty}, at, r.n)
+		}
+	}
+	for ; rest != 0; rest &= rest - 1 {
+		i := bits.TrailingZeros64(rest)
+		if r.drop>>i&1 != 0 {
 			v.setNull(at + i)
 			continue
 		}
-		cell := starts[i*r.stride:]
-		from, n := int(cell[0]), int(cell[1]-cell[0])
-		if !row.apart {
-			n -= delim
-		}
-		if conv.digits && uint(n-1) < 8 { // digits, in line
-			x := (binary.LittleEndian.Uint64(row.text[from:]) ^ zeros) << (64 - 8*n)
-			if y := int64(eight(x)) * conv.num; digitBytes(x) && y >= conv.lo && y <= conv.hi {
-				out[i] = T(y)
-				continue
-			}
-		} else if conv.digits && uint(n-1) < 16 {
-			x, ok := digits(row.text[from:], n)
-			if y := int64(x) * conv.num; ok && int64(x) <= conv.inHi && y >= conv.lo && y <= conv.hi {
-				out[i] = T(y)
-				continue
-			}
-		} else if n == 0 && conv.blank {
-			v.setNull(at + i)
-			continue
-		}
-		x, o := r.text(conv, row.text[from:from+n])
+		x, o := r.integer(c, i)
 		out[i] = T(x)
 		if o != valueOK {
 			v.setNull(at + i)
@@ -305,25 +278,48 @@ func readInts[T uint8 | int16 | uint32 | uint64](r *csvRows, c *csvColumn, v *ve
 	return log
 }
 
+// integer converts a cell to an integer.
+func (r *csvRows) integer(c *csvColumn, i int) (int64, outcome) {
+	text, n := r.cell(i, c.index)
+	conv := c.conv
+	switch {
+	case n == 0 && conv.blank:
+		return 0, valueNull
+	case conv.digits && n <= 16 && n > 0:
+		x, ok := digits(text, n)
+		if y := int64(x) * conv.num; ok && int64(x) <= conv.inHi && y >= conv.lo && y <= conv.hi {
+			return y, valueOK
+		}
+	case (conv.codes != nil || conv.tags != nil) && n <= knownBytesMax:
+		if c.known == nil {
+			c.known = new(knownTexts)
+		}
+		x, o, known := c.known.find(text, n)
+		if !known {
+			*x, *o = r.convert(conv, text[:n])
+		}
+		return *x, *o
+	}
+	return r.convert(conv, text[:n])
+}
+
 // floats reads an extra column into rows at and on.
 func (r *csvRows) floats(c *csvColumn, v *vector, at int, log []issue) []issue {
-	out := lanes[float64](v)[at : at+len(r.rows)]
+	out := lanes[float64](v)[at : at+r.n]
 	for i := range out {
-		row := &r.rows[i]
-		if row.drop {
+		if r.drop>>i&1 != 0 {
 			out[i] = nan
 			continue
 		}
-		from, n := r.cell(i, c.index)
-		cell := row.text[from : from+n]
 		var x float64
 		var o outcome
 		if c.conv.codes != nil {
 			var code int64
-			code, o = r.text(c.conv, cell)
+			code, o = r.integer(c, i)
 			x = float64(code)
 		} else {
-			x, o = c.conv.number(cell)
+			text, n := r.cell(i, c.index)
+			x, o = c.conv.number(text[:n])
 		}
 		if o != valueOK {
 			x = nan
@@ -336,9 +332,9 @@ func (r *csvRows) floats(c *csvColumn, v *vector, at int, log []issue) []issue {
 	return log
 }
 
-// text converts a cell to an integer. What is broken is none of the texts that the job
+// convert converts text to an integer. What is broken is none of the texts that the job
 // lists, and is not searched for words.
-func (r *csvRows) text(conv *conversion, cell []byte) (int64, outcome) {
+func (r *csvRows) convert(conv *conversion, cell []byte) (int64, outcome) {
 	if ascii(cell) < len(cell) {
 		text := r.file.dialect.text
 		if text == charsetUTF8 {
@@ -359,7 +355,7 @@ func (r *csvRows) text(conv *conversion, cell []byte) (int64, outcome) {
 // nulField returns the first field of the current row in which a zero byte is.
 func (r *csvRows) nulField() string {
 	for i := range r.file.fields {
-		if bytes.IndexByte(r.split.cell(i), 0) >= 0 {
+		if containsZero(r.split.cell(i)) {
 			return r.file.fields[i].name
 		}
 	}

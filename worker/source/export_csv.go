@@ -25,8 +25,7 @@ func containsZero(b []byte) bool { return bytes.IndexByte(b, 0) >= 0 }
 
 // cutter cuts rows of a CSV file into cells. It serves one goroutine.
 type cutter struct {
-	starts []uint32 // of cells, in bytes of the row
-	cells  [][]byte
+	cells [][]byte
 }
 
 // cut returns the cells of the current row of s, which has as many as the file.
@@ -35,14 +34,13 @@ func (c *cutter) cut(s *splitter, f *inputFile) [][]byte {
 	c.cells = c.cells[:0]
 	if s.apart {
 		from := 0
-		for _, end := range s.ends {
+		for _, end := range s.past {
 			c.cells, from = append(c.cells, s.plain[from:end]), end
 		}
 		return c.cells
 	}
-	s.starts(n, grow(&c.starts, n+1+slack+8))
 	for k := range n {
-		c.cells = append(c.cells, s.line[c.starts[k]:int(c.starts[k+1])-len(f.csv.dialect.delim)])
+		c.cells = append(c.cells, s.cell(k))
 	}
 	return c.cells
 }

@@ -348,7 +348,15 @@ func adapt(c conversion, fd field) (*conversion, string) {
 	_, listed := c.codes[""]
 	c.blank = slices.Contains(c.nulls, "") && !listed
 	for _, null := range c.nulls {
-		c.digits = c.digits && (null == "" || null[0] < '0' || null[0] > '9')
+		c.digits = c.digits && (null == "" || (null[0] < '0' || null[0] > '9') && null[0] != '.')
+	}
+	if c.digits {
+		c.table.lo, c.table.hi = c.lo, c.hi
+		for places := range c.table.scale {
+			if c.num%tens[places] == 0 {
+				c.table.scale[places] = uint64(c.num / tens[places])
+			}
+		}
 	}
 	c.inLo, c.inHi = math.MinInt64/c.num, math.MaxInt64/c.num
 	return &c, ""

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"math/bits"
+	"unicode/utf8"
 
 	"rescore/partition/store"
 )
@@ -28,8 +28,8 @@ type dialect struct {
 func (d *dialect) lurks() bool { return d.text.trails(d.delim[0]) }
 
 // splitter cuts a range of a CSV file into rows and rows into cells. Rows that are
-// nothing but cells and delimiters, nearly all, are cut 64 bytes at a time; rows with a
-// quote or a backslash that escapes take a slow path. Empty lines are no rows, as in
+// nothing but cells and delimiters, nearly all, are cut 64 bytes at a time in one go over
+// their bytes; rows with a quote or a backslash that escapes take a slow path. Empty lines are no rows, as in
 // encoding/csv.
 //
 // A row whose quotes do not close, or that is too long, is one line and bad:
@@ -39,6 +39,9 @@ type splitter struct {
 	dialect
 	src  store.Object
 	lurk bool
+	ends lineMarks
+	word uint64 // the delimiter, or what it begins with, under mask
+	mask uint64
 	buf  []byte // slack bytes of its capacity are never used
 	pos  int    // of the next unread byte in buf
 	hold int    // read bytes from here on stay in buf, -1: none do
@@ -49,18 +52,32 @@ type splitter struct {
 	start int64  // file offset of its first byte
 	line  []byte // as it is in the file, without its end
 	bad   string // why it cannot be split, "" when it can
+	high  bool   // not all of the line is ASCII
+	zero  bool   // there is a zero byte in the line
+	count int    // of cells, when they were not set apart
+	cuts  []uint32
+	room  int    // of cuts, for delimiters
 	apart bool   // cells were made by the slow path
-	count int    // of cells, when the row was cut with care; 0 when it was not
-	cut   []uint32
 	plain []byte // text of its cells
-	ends  []int  // in plain, by cell
+	past  []int  // where each ends in plain
 }
 
 // slack is how many bytes behind a row may be looked at.
 const slack = 64
 
 func newSplitter(src store.Object, d dialect) *splitter {
-	return &splitter{src: src, dialect: d, lurk: d.lurks(), hold: -1}
+	s := &splitter{src: src, dialect: d, lurk: d.lurks(), hold: -1, buf: make([]byte, 0, slack), ends: lineMarks{delim: d.delim[0]}}
+	if d.quotes {
+		s.ends.quote = '"'
+	}
+	if d.escape {
+		s.ends.escape = '\\'
+	}
+	var word [8]byte
+	n := copy(word[:], d.delim)
+	s.word, s.mask = binary.LittleEndian.Uint64(word[:]), ^uint64(0)>>(64-8*n)
+	s.makeRoom(64)
+	return s
 }
 
 // seek makes the row at byte first the next one and ends the range at end.
@@ -98,57 +115,64 @@ func (s *splitter) more() (bool, error) {
 	return true, nil
 }
 
+// makeRoom makes room for n delimiters of a row.
+func (s *splitter) makeRoom(n int) {
+	s.room = n
+	s.cuts = make([]uint32, 1+n+slack)
+}
+
 // next makes the next row the current one, or returns io.EOF.
 func (s *splitter) next() error {
-	s.apart, s.bad, s.count = false, "", 0
-	seen := 0 // bytes without a line end
 	for {
 		rest := s.buf[s.pos:]
-		i := bytes.IndexByte(rest[seen:], '\n')
-		if i < 0 {
-			seen = len(rest)
+		n, delims, seen := cutLine(rest, &s.ends, s.cuts[1:], s.room)
+		if delims > s.room {
+			s.makeRoom(delims)
+			continue
+		}
+		next := n + 1
+		if n < 0 {
 			if len(rest) > rowBytesMax {
 				return s.skipLine()
 			}
-			ok, err := s.more()
-			if err != nil {
+			switch ok, err := s.more(); {
+			case err != nil:
 				return err
-			}
-			if ok {
+			case ok:
 				continue
-			}
-			if len(rest) == 0 {
+			case len(rest) == 0:
 				return io.EOF
 			}
-			i = len(rest) // the last line has no end
-		} else {
-			i += seen
+			n, next = len(rest), len(rest) // the last line has no end
 		}
-		s.start = s.off()
-		s.line = rest[:i]
-		if s.hard() {
-			done, err := s.slow()
-			if err != nil || done {
-				return err
+		s.start, s.line = s.off(), rest[:n]
+		s.apart, s.bad, s.zero, s.high = false, "", false, seen&seenHigh != 0
+		if seen&seenCare != 0 {
+			s.zero = bytes.IndexByte(s.line, 0) >= 0
+			if s.hard() {
+				if done, err := s.slow(); err != nil || done {
+					return err
+				}
+				s.line = s.buf[s.pos : s.pos+n] // slow may have moved it
 			}
-			rest = s.buf[s.pos:] // slow may have moved it
-			s.line = rest[:i]
 		}
-		s.pos += min(i+1, len(rest))
-		if n := len(s.line); n > 0 && s.line[n-1] == '\r' {
-			s.line = s.line[:n-1]
+		s.pos += next
+		if n > 0 && s.line[n-1] == '\r' {
+			n--
+			s.line = s.line[:n]
 		}
-		if s.bad == "" && (len(s.delim) > 1 || s.lurk && ascii(s.line) < len(s.line)) {
+		if n == 0 {
+			continue
+		}
+		s.count = delims + 1
+		if len(s.delim) > 1 || s.lurk && s.high {
 			s.care()
 		}
-		if len(s.line) > fieldBytesMax && s.bad == "" && s.longCell() {
+		s.cuts[s.count] = uint32(n + len(s.delim))
+		if n > fieldBytesMax && s.bad == "" && s.longCell() {
 			s.bad = "a field is too long"
 		}
-		if len(s.line) > 0 {
-			return nil
-		}
-		seen = 0
-		s.bad = ""
+		return nil
 	}
 }
 
@@ -159,30 +183,18 @@ func (s *splitter) hard() bool {
 
 // longCell reports whether a cell of the line, which is not hard, is too long.
 func (s *splitter) longCell() bool {
-	if s.count > 0 {
-		for i := range s.count {
-			if len(s.cell(i)) > fieldBytesMax {
-				return true
-			}
-		}
-		return false
-	}
-	for b := s.line; ; {
-		i := bytes.IndexByte(b, s.delim[0])
-		if i < 0 {
-			return len(b) > fieldBytesMax
-		}
-		if i > fieldBytesMax {
+	for i := range s.count {
+		if len(s.cell(i)) > fieldBytesMax {
 			return true
 		}
-		b = b[i+1:]
 	}
+	return false
 }
 
 // skipLine passes over a line longer than rowBytesMax.
 func (s *splitter) skipLine() error {
 	s.start, s.bad, s.line, s.apart = s.off(), "the row is too long", nil, true
-	s.ends = s.ends[:0]
+	s.high, s.zero, s.past = false, false, s.past[:0]
 	for {
 		if i := bytes.IndexByte(s.buf[s.pos:], '\n'); i >= 0 {
 			s.pos += i + 1
@@ -231,7 +243,7 @@ const (
 // parse splits the row at the front of b and returns its length, line end
 // included; last says that nothing follows b.
 func (s *splitter) parse(b []byte, last bool) (n, verdict int) {
-	s.plain, s.ends = s.plain[:0], s.ends[:0]
+	s.plain, s.past = s.plain[:0], s.past[:0]
 	i := 0
 	for { // one cell a turn
 		var verdict int
@@ -243,7 +255,7 @@ func (s *splitter) parse(b []byte, last bool) (n, verdict int) {
 		if verdict != parsedRow {
 			return 0, verdict
 		}
-		s.ends = append(s.ends, len(s.plain))
+		s.past = append(s.past, len(s.plain))
 		switch {
 		case i == len(b):
 			return i, parsedRow
@@ -413,11 +425,9 @@ func (s *splitter) width() int {
 	case s.bad != "":
 		return 0
 	case s.apart:
-		return len(s.ends)
-	case s.count > 0:
-		return s.count
+		return len(s.past)
 	}
-	return bytes.Count(s.line, s.delim) + 1
+	return s.count
 }
 
 // cell returns cell i of the current row, which has it.
@@ -425,21 +435,11 @@ func (s *splitter) cell(i int) []byte {
 	if s.apart {
 		from := 0
 		if i > 0 {
-			from = s.ends[i-1]
+			from = s.past[i-1]
 		}
-		return s.plain[from:s.ends[i]]
+		return s.plain[from:s.past[i]]
 	}
-	if s.count > 0 {
-		return s.line[s.cut[i] : int(s.cut[i+1])-len(s.delim)]
-	}
-	b := s.line
-	for ; i > 0; i-- {
-		b = b[bytes.IndexByte(b, s.delim[0])+1:]
-	}
-	if j := bytes.IndexByte(b, s.delim[0]); j >= 0 {
-		b = b[:j]
-	}
-	return b
+	return s.line[s.cuts[i] : int(s.cuts[i+1])-len(s.delim)]
 }
 
 // cells returns the cells of the current row, none of a bad one.
@@ -451,96 +451,43 @@ func (s *splitter) cells() [][]byte {
 	return out
 }
 
-const (
-	lowBits = 0x0101010101010101
-	lowest7 = 0x7f7f7f7f7f7f7f7f
-	gather  = 0x0102040810204080 // brings the lowest bits of eight bytes to the highest byte
-)
+// starts returns where each cell of the current row, which was not set apart, starts in
+// bytes of line, and behind the last where one more would.
+func (s *splitter) starts() []uint32 { return s.cuts[:s.count+1] }
 
-// starts writes where each cell of the current row, which was not set apart, starts to
-// out, in bytes of line, and behind the last where one more would. It returns how many
-// cells there are, or n+1 when there are more than n. out has n+1+slack+8 elements.
-func (s *splitter) starts(n int, out []uint32) int {
-	if s.count == 0 {
-		return s.marks(n, out)
-	}
-	if s.count > n {
-		return n + 1
-	}
-	copy(out, s.cut[:s.count+1])
-	return s.count
-}
-
-// care cuts the line where the first byte of a delimiter need not be one: the others are
-// missing, or it is in a character.
+// care goes over the line's cuts where the first byte of a delimiter need not be one: the
+// others are missing, or it is in a character.
 func (s *splitter) care() {
-	n := bytes.Count(s.line, s.delim[:1]) + 1
-	out := grow(&s.cut, n+1+slack+8)
-	n = s.marks(n, out)
-	s.count = 1
-	from := 0
-	for _, past := range out[1:n] {
+	delims, high := s.cuts[1:s.count], s.lurk && s.high
+	line := s.line[: len(s.line)+slack : len(s.line)+slack]
+	from, n := 0, 1
+	for _, past := range delims {
 		at := int(past) - 1
-		if at < from || len(s.delim) > 1 && !bytes.HasPrefix(s.line[at:], s.delim) || s.lurk && !s.between(from, at) {
+		end := at + len(s.delim)
+		if binary.LittleEndian.Uint64(line[at:])&s.mask != s.word || at < from || end > len(s.line) {
 			continue
 		}
-		from = at + len(s.delim)
-		out[s.count] = uint32(from)
-		s.count++
+		if len(s.delim) > 8 && !bytes.HasPrefix(s.line[at:], s.delim) {
+			continue
+		}
+		if high && at > from && (line[at-1] >= utf8.RuneSelf || line[at]-'0' <= 9) && !s.between(from, at) {
+			continue
+		}
+		from = end
+		s.cuts[n] = uint32(from)
+		n++
 	}
-	out[s.count] = uint32(len(s.line) + len(s.delim))
+	s.count = n
 }
 
 // between reports whether a character of line begins at at; one begins at from.
 func (s *splitter) between(from, at int) bool {
-	b := s.line
-	if at == from || b[at-1] < 0x80 && (b[at] < '0' || b[at] > '9') {
-		return true // ASCII, or the end of a character
-	}
-	for from < at {
-		if b[from] < 0x80 {
+	for b := s.line; from < at; {
+		if b[from] < utf8.RuneSelf {
 			from++
 		} else {
 			from += s.text.step(b[from:])
 		}
 	}
 	return from == at
-}
-
-// marks is starts for delimiters that are wherever their first byte is.
-//
-// Sixty-four bytes at a time become a word with a bit for each that is a delimiter. The
-// bits' places are written eight at a time, more than there are, so that hardly a branch
-// depends on the data.
-func (s *splitter) marks(n int, out []uint32) int {
-	line := s.line
-	block := line[: len(line)+slack : len(line)+slack] // what lies behind the line is cut off below
-	pattern := uint64(s.delim[0]) * lowBits
-	out[0] = 0
-	k := 1
-	for i := 0; i < len(line); i += 64 {
-		b := block[i : i+64 : i+64]
-		var mask uint64
-		for j := range 8 {
-			x := binary.LittleEndian.Uint64(b[8*j:]) ^ pattern
-			zero := ^(x&lowest7 + lowest7 | x | lowest7) >> 7 // lowest bit of each byte that is zero
-			mask |= zero * gather >> 56 << (8 * j)
-		}
-		if past := len(line) - i; past < 64 {
-			mask &= 1<<past - 1
-		}
-		count := bits.OnesCount64(mask)
-		for w := k; w < k+count; w += 8 {
-			o := out[w : w+8 : w+8]
-			for j := range o {
-				o[j] = uint32(i+bits.TrailingZeros64(mask)) + 1
-				mask &= mask - 1
-			}
-		}
-		if k += count; k > n {
-			return n + 1
-		}
-	}
-	out[k] = uint32(len(line)) + 1
-	return k
 }

@@ -1,0 +1,51 @@
+package source
+
+import "unsafe"
+
+//go:noescape
+func line512(text *byte, size int, marks *lineMarks, out *uint32, room int) (length, count int, seen uint64)
+
+//go:noescape
+func cells8x512(dst *uint8, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
+
+//go:noescape
+func cells16x512(dst *uint16, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
+
+//go:noescape
+func cells32x512(dst *uint32, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
+
+//go:noescape
+func cells64x512(dst *uint64, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
+
+// cutLine looks for the end of the line at the front of text, and for what is in the line.
+// Behind text are slack bytes; out has room and slack places.
+func cutLine(text []byte, m *lineMarks, out []uint32, room int) (length, count int, seen uint64) {
+	if !vectors {
+		return cutLinePlain(text, m, out, room)
+	}
+	_ = text[:len(text)+slack]
+	_ = out[:room+slack]
+	return line512(unsafe.SliceData(text), len(text), m, &out[0], room)
+}
+
+// cellsOf reads cells of a chunk that are digits into dst, one a row, as their
+// conversion's table says, and tells what became of each; what it did not read is zero.
+func cellsOf[T uint8 | int16 | uint32 | uint64](dst []T, r *csvRows, index int, table *cellTable) (out outcomes) {
+	if !vectors || len(dst) == 0 || r.plain == 0 {
+		return out
+	}
+	at, text, rows := unsafe.Pointer(&dst[0]), &r.text[0], &r.at[0]
+	starts := &r.starts[index : len(dst)*r.stride][0]
+	delim := len(r.file.dialect.delim)
+	switch unsafe.Sizeof(dst[0]) {
+	case 1:
+		cells8x512((*uint8)(at), text, rows, starts, r.stride, len(dst), r.plain, delim, table, &out)
+	case 2:
+		cells16x512((*uint16)(at), text, rows, starts, r.stride, len(dst), r.plain, delim, table, &out)
+	case 4:
+		cells32x512((*uint32)(at), text, rows, starts, r.stride, len(dst), r.plain, delim, table, &out)
+	default:
+		cells64x512((*uint64)(at), text, rows, starts, r.stride, len(dst), r.plain, delim, table, &out)
+	}
+	return out
+}
