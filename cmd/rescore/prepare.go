@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"rescore/cmd/internal/local"
@@ -44,24 +42,11 @@ rows_per_second, and more.`,
 	return cmd
 }
 
-// printPrepared writes what came of a preparation: to stdout for people, to stderr when
-// stdout is for a program.
+// printPrepared writes what came of a preparation.
 func (a *app) printPrepared(o local.Outcome, used progress.Used) error {
-	p := progress.Prepared{
-		Job: o.Job, Name: o.Name, Version: o.Version, Path: o.Path, Digest: o.Digest, Rows: o.Rows, Tally: o.Tally,
-		Seconds: o.Seconds, RowsPerSecond: o.RowsPerSecond, Resumed: o.Resumed, Already: o.Already, Used: used,
-	}
-	for _, stage := range o.Stages {
-		p.Stages = append(p.Stages, progress.Stage(stage))
-	}
-	if !a.json() {
-		if err := p.Write(a.out, a.colored(a.out)); err != nil {
-			return fmt.Errorf("write to stdout: %w", err)
-		}
-		return nil
-	}
-	if !a.quiet {
-		_ = p.Write(a.err, a.colored(a.err)) // stdout has the result; a lost summary is no failure
+	s := summary(o, used, nil)
+	if err := a.printSummary(s.WritePrepared); err != nil || !a.json() {
+		return err
 	}
 	return a.printJSON(struct {
 		versionJSON
@@ -72,6 +57,6 @@ func (a *app) printPrepared(o local.Outcome, used progress.Used) error {
 		Stages  []progress.Stage `json:"stages"`
 	}{
 		versionJSON{o.Job, o.Version, o.Path, o.Rows, o.Digest, o.Seconds, o.RowsPerSecond, o.Name, o.Current},
-		o.Already, o.Resumed, p.Reasons(), o.Tally.BadValues, p.Stages,
+		o.Already, o.Resumed, s.Reasons(), o.Tally.BadValues, s.Stages,
 	})
 }

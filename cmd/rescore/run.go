@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -132,9 +133,8 @@ func (a *app) expected(o local.Outcome, used progress.Used, workers int) *progre
 // anything is foretold of.
 const smallestExpected = 4
 
-// printOutcome writes the summary: to stdout for people, to stderr when stdout
-// is for a program.
-func (a *app) printOutcome(o local.Outcome, used progress.Used, expected *progress.Expected) error {
+// summary is what came of a job, for people.
+func summary(o local.Outcome, used progress.Used, expected *progress.Expected) progress.Summary {
 	s := progress.Summary{
 		Job: o.Job, Name: o.Name, Version: o.Version, Path: o.Path, Digest: o.Digest, Rows: o.Rows, Tally: o.Tally, Timing: o.Timing,
 		Seconds: o.Seconds, RowsPerSecond: o.RowsPerSecond, Resumed: o.Resumed, Already: o.Already,
@@ -144,14 +144,28 @@ func (a *app) printOutcome(o local.Outcome, used progress.Used, expected *progre
 	for _, stage := range o.Stages {
 		s.Stages = append(s.Stages, progress.Stage(stage))
 	}
-	if !a.json() {
-		if err := s.Write(a.out, a.colored(a.out)); err != nil {
+	return s
+}
+
+// printSummary writes one where it is to be read: on stdout, or on stderr when stdout is
+// for a program.
+func (a *app) printSummary(write func(w io.Writer, color bool) error) error {
+	switch {
+	case !a.json():
+		if err := write(a.out, a.colored(a.out)); err != nil {
 			return fmt.Errorf("write to stdout: %w", err)
 		}
-		return nil
+	case !a.quiet:
+		_ = write(a.err, a.colored(a.err)) // stdout has the result; a lost summary is no failure
 	}
-	if !a.quiet {
-		_ = s.Write(a.err, a.colored(a.err)) // stdout has the result; a lost summary is no failure
+	return nil
+}
+
+// printOutcome writes what came of a job.
+func (a *app) printOutcome(o local.Outcome, used progress.Used, expected *progress.Expected) error {
+	s := summary(o, used, expected)
+	if err := a.printSummary(s.Write); err != nil || !a.json() {
+		return err
 	}
 	return a.printJSON(struct {
 		versionJSON

@@ -337,6 +337,33 @@ func TestSummaryShowsEveryFigure(t *testing.T) {
 	}
 }
 
+func TestASummaryOfAPreparationShowsWhatBecameOfTheRows(t *testing.T) {
+	t.Parallel()
+	s := outcome()
+	s.Used.MaxRSS = 123_456_789
+	var out bytes.Buffer
+	if err := s.WritePrepared(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for _, want := range []string{"published version v1", "202610-0123456789ab", "out/v1", "d1", "3 partitions were done before", "kept         990   99.00%", "rejected       5    0.50%", "duplicate      1    0.10%",
+		"not kept: NULL_KEY 5", "replaced: 88", "survey        0.50 s", "in all        2.50 s, 400 000 rows/s", "memory at most 123 MB"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	for _, not := range []string{"warnings", "RETAIN", "scored", "\x1b"} {
+		if strings.Contains(text, not) {
+			t.Errorf("%q in\n%s", not, text)
+		}
+	}
+	s.Already = true
+	out.Reset()
+	if err := s.WritePrepared(&out, true); err != nil || !strings.Contains(out.String(), "nothing was done") || strings.Contains(out.String(), "time") || !strings.Contains(out.String(), "\x1b[1mrows\x1b[0m") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestReportNamesWhatTheTablesNumber(t *testing.T) {
 	t.Parallel()
 	r := outcome().Report()

@@ -3,7 +3,6 @@ package progress
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
 	"rescore/cmd/internal/machine"
@@ -74,49 +73,15 @@ var Priorities = [6]string{"NO_VALUE", "P1", "P2", "P3", "P4", "X"}
 // Write renders the summary for people: rows by outcome, warnings by trigger,
 // risk bands, decisions, action priorities, challengers, stability, time by stage. color adds bold headings.
 func (s Summary) Write(w io.Writer, color bool) error {
-	var b strings.Builder
-	title := func(text string) {
-		if color {
-			text = "\x1b[1m" + text + "\x1b[0m"
-		}
-		fmt.Fprintf(&b, "\n%s\n", text)
-	}
-	table := func(fill func(t *tabwriter.Writer)) {
-		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fill(t)
-		_ = t.Flush() // a strings.Builder takes everything
-	}
-	if s.Already {
-		fmt.Fprintf(&b, "%s: already published as version %s; nothing was done\n", s.Name, s.Version)
-		if s.Superseded {
-			b.WriteString("  a newer version is the current one: rescore versions lists them\n")
-		}
-	} else {
-		fmt.Fprintf(&b, "%s: published version %s\n", s.Name, s.Version)
-	}
-	fmt.Fprintf(&b, "  job     %s\n  path    %s\n  digest  %s\n", s.Job, s.Path, s.Digest)
-	if s.Resumed > 0 {
-		fmt.Fprintf(&b, "  resumed: %d partitions were done before\n", s.Resumed)
-	}
-
-	title("rows")
-	table(func(t *tabwriter.Writer) {
-		for _, r := range []struct {
-			name string
-			n    int64
-		}{{"in", s.Rows.In}, {"scored", s.Rows.Scored}, {"excluded", s.Rows.Excluded}, {"rejected", s.Rows.Rejected}, {"duplicate", s.Rows.Duplicate}} {
-			_, _ = fmt.Fprintf(t, "  %-9s\t%s\t%s\t\n", r.name, group(r.n), percent(r.n, s.Rows.In))
-		}
-	})
-	if reasons := s.reasons(); len(reasons) > 0 {
-		fmt.Fprintf(&b, "  not scored: %s\n", strings.Join(reasons, ", "))
-	}
+	p := page{color: color}
+	p.head(s)
+	p.rows(s, "scored")
 	if s.Tally.BadValues > 0 {
-		fmt.Fprintf(&b, "  values read as missing: %s\n", group(s.Tally.BadValues))
+		p.line("  values read as missing: %s", group(s.Tally.BadValues))
 	}
 
-	title("warnings")
-	table(func(t *tabwriter.Writer) {
+	p.title("warnings")
+	p.table(func(t *tabwriter.Writer) {
 		_, _ = fmt.Fprintf(t, "  %-40s\tfired\t\tunknown\t\t\n", "trigger")
 		for i, name := range Triggers {
 			_, _ = fmt.Fprintf(t, "  %-40s\t%s\t%s\t%s\t%s\t\n", fmt.Sprintf("T%-2d %s", i+1, name),
@@ -125,15 +90,15 @@ func (s Summary) Write(w io.Writer, color bool) error {
 		_, _ = fmt.Fprintf(t, "  %-40s\t%s\t%s\t\t\t\n", "any", group(s.Tally.Warn), percent(s.Tally.Warn, s.Rows.Scored))
 	})
 
-	title("risk bands")
-	table(func(t *tabwriter.Writer) {
+	p.title("risk bands")
+	p.table(func(t *tabwriter.Writer) {
 		for band := 1; band < len(s.Tally.Risk); band++ {
 			_, _ = fmt.Fprintf(t, "  %d\t%s\t%s\t\n", band, group(s.Tally.Risk[band]), percent(s.Tally.Risk[band], s.Rows.Scored))
 		}
 	})
 
-	title("decisions")
-	table(func(t *tabwriter.Writer) {
+	p.title("decisions")
+	p.table(func(t *tabwriter.Writer) {
 		for code, n := range s.Tally.Decision {
 			if n > 0 && code > 0 && code < len(Decisions) {
 				_, _ = fmt.Fprintf(t, "  %-17s\t%s\t%s\t\n", Decisions[code], group(n), percent(n, s.Rows.Scored))
@@ -142,16 +107,16 @@ func (s Summary) Write(w io.Writer, color bool) error {
 	})
 
 	if priorities := s.Tally.Priority; priorities != ([6]int64{}) {
-		title("action priorities")
-		table(func(t *tabwriter.Writer) {
+		p.title("action priorities")
+		p.table(func(t *tabwriter.Writer) {
 			for _, class := range []int{1, 2, 3, 4, 5, 0} {
 				_, _ = fmt.Fprintf(t, "  %-8s\t%s\t%s\t\n", Priorities[class], group(priorities[class]), percent(priorities[class], s.Rows.Scored))
 			}
 		})
 	}
 
-	title("reasons, rows by method")
-	table(func(t *tabwriter.Writer) {
+	p.title("reasons, rows by method")
+	p.table(func(t *tabwriter.Writer) {
 		for _, m := range []struct {
 			name string
 			n    int64
@@ -161,8 +126,8 @@ func (s Summary) Write(w io.Writer, color bool) error {
 	})
 
 	if len(s.Challengers) > 0 {
-		title("challengers, against the champion")
-		table(func(t *tabwriter.Writer) {
+		p.title("challengers, against the champion")
+		p.table(func(t *tabwriter.Writer) {
 			_, _ = fmt.Fprintf(t, "  %-16s\tsame band\ttop tenth\trank corr.\tPSI\t\tmean p\tdifference\t\n", "model")
 			for _, c := range s.Challengers {
 				ranks := "-"
@@ -176,8 +141,8 @@ func (s Summary) Write(w io.Writer, color bool) error {
 	}
 
 	if len(s.Stability) > 0 {
-		title("stability, against what the model was trained on")
-		table(func(t *tabwriter.Writer) {
+		p.title("stability, against what the model was trained on")
+		p.table(func(t *tabwriter.Writer) {
 			still := 0
 			for _, c := range s.Stability {
 				if c.Column != "propensity" && c.PSI < psi.NoticeableFrom {
@@ -192,39 +157,28 @@ func (s Summary) Write(w io.Writer, color bool) error {
 		})
 	}
 
-	title("time")
-	table(func(t *tabwriter.Writer) {
+	p.title("time")
+	p.table(func(t *tabwriter.Writer) {
 		for _, stage := range s.Stages {
 			_, _ = fmt.Fprintf(t, "  %-10s\t%.2f s\t\n", stage.Stage, stage.Seconds)
 		}
 		_, _ = fmt.Fprintf(t, "  %-10s\t%.2f s\t\n", "total", s.Seconds)
 	})
 	if total := s.Timing.Read + s.Timing.Score + s.Timing.Write + s.Timing.Verify; total > 0 {
-		fmt.Fprintf(&b, "  of the work: read %s, compute %s, write %s, verify %s\n",
+		p.line("  of the work: read %s, compute %s, write %s, verify %s",
 			percent(s.Timing.Read, total), percent(s.Timing.Score, total), percent(s.Timing.Write, total), percent(s.Timing.Verify, total))
 	}
 	if s.RowsPerSecond > 0 {
-		fmt.Fprintf(&b, "  %s rows/s\n", group(int64(s.RowsPerSecond)))
+		p.line("  %s rows/s", group(int64(s.RowsPerSecond)))
 	}
 	if u := s.Used; u.MaxRSS > 0 && u.Seconds > 0 {
-		fmt.Fprintf(&b, "  used: %.2f s of one core (%.1f cores), %s MB of memory at most, read %s MB, written %s MB\n",
+		p.line("  used: %.2f s of one core (%.1f cores), %s MB of memory at most, read %s MB, written %s MB",
 			u.CPUSeconds, u.CPUSeconds/u.Seconds, group(u.MaxRSS/1e6), group(u.BytesRead/1e6), group(u.BytesWritten/1e6))
 	}
 	if e := s.Expected; e != nil {
-		fmt.Fprintf(&b, "  predicted %.2f s by rescore bench job of %s; the job took %.2f s, %+.0f%%\n", e.Seconds, e.Measured, s.Used.Seconds, 100*(e.Share-1))
+		p.line("  predicted %.2f s by rescore bench job of %s; the job took %.2f s, %+.0f%%", e.Seconds, e.Measured, s.Used.Seconds, 100*(e.Share-1))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func (s Summary) reasons() []string {
-	var list []string
-	for r, n := range s.Tally.Reason {
-		if n > 0 && r > 0 {
-			list = append(list, fmt.Sprintf("%s %s", job.Reason(r), group(n)))
-		}
-	}
-	return list
+	return p.to(w)
 }
 
 // Report is the summary's tables as a program reads them.
@@ -251,7 +205,7 @@ type Report struct {
 // Report returns the tables.
 func (s Summary) Report() Report {
 	r := Report{Warn: s.Tally.Warn, Fired: s.Tally.Fired, Unknown: s.Tally.Unknown, BadValues: s.Tally.BadValues, Timing: s.Timing,
-		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: map[string]int64{}, Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Explained: s.Tally.Explained, Used: s.Used, Expected: s.Expected}
+		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: s.Reasons(), Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Explained: s.Tally.Explained, Used: s.Used, Expected: s.Expected}
 	copy(r.Risk[:], s.Tally.Risk[1:])
 	for code := 1; code < len(Decisions); code++ {
 		if n := s.Tally.Decision[code]; n > 0 {
@@ -263,34 +217,16 @@ func (s Summary) Report() Report {
 			r.Priority[Priorities[class]] = n
 		}
 	}
-	for reason, n := range s.Tally.Reason {
-		if n > 0 && reason > 0 {
-			r.Reasons[job.Reason(reason).String()] = n
-		}
-	}
 	return r
 }
 
-// group writes 1234567 as 1 234 567.
-func group(n int64) string {
-	digits := fmt.Sprint(n)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(' ')
+// Reasons are the rows that are not in the version, by reason.
+func (s Summary) Reasons() map[string]int64 {
+	reasons := map[string]int64{}
+	for r, n := range s.Tally.Reason {
+		if n > 0 && r > 0 {
+			reasons[job.Reason(r).String()] = n
 		}
-		b.WriteRune(d)
 	}
-	return sign + b.String()
-}
-
-func percent(n, of int64) string {
-	if of == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f%%", 100*float64(n)/float64(of))
+	return reasons
 }
