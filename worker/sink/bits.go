@@ -119,3 +119,34 @@ func unpack[C uint8 | uint16](codes []C, page []byte, width int) int {
 	unpack512(unsafe.Pointer(&codes[0]), &page[0], &spreadings[size-1][width], n)
 	return n * 64 / size
 }
+
+// bounds returns the smallest and largest of at least one value.
+func bounds[T uint16 | uint32 | int32 | int64](values []T) (low, high T) {
+	low, high = values[0], values[0]
+	size := int(unsafe.Sizeof(low))
+	if n := len(values) * size / 64; chosen == avx512 && n > 0 {
+		var lows, highs [32]T
+		bounds512(kindOf[T](), unsafe.Pointer(&lows), unsafe.Pointer(&highs), unsafe.Pointer(&values[0]), n)
+		for i := range 64 / size {
+			low, high = min(low, lows[i]), max(high, highs[i])
+		}
+		values = values[n*64/size:]
+	}
+	for _, v := range values {
+		low, high = min(low, v), max(high, v)
+	}
+	return low, high
+}
+
+// shorten makes bytes of values that are below 256.
+func shorten[T uint16 | int32](dst []uint8, values []T) {
+	dst = dst[:len(values)]
+	if short, is := any(values).([]uint16); is && chosen == avx512 && len(values) >= 64 {
+		n := len(values) / 64
+		shorten512(&dst[0], &short[0], n)
+		dst, values = dst[64*n:], values[64*n:]
+	}
+	for i, v := range values {
+		dst[i] = uint8(v)
+	}
+}

@@ -2,6 +2,27 @@
 
 // Bytes and codes, 64 at a time, with AVX-512.
 
+// BOUNDS is the smallest and the largest of each lane of blocks of 64 bytes, of which
+// there is one at least.
+#define BOUNDS(MIN, MAX) \
+	MOVQ      low+0(FP), DI     \
+	MOVQ      high+8(FP), DX    \
+	MOVQ      values+16(FP), SI \
+	MOVQ      times+24(FP), CX  \
+	VMOVDQU64 (SI), Z0          \
+	VMOVDQA64 Z0, Z1            \
+block:                              \
+	VMOVDQU64 (SI), Z2          \
+	MIN       Z2, Z0, Z0        \
+	MAX       Z2, Z1, Z1        \
+	ADDQ      $64, SI           \
+	DECQ      CX                \
+	JNZ       block             \
+	VMOVDQU64 Z0, (DI)          \
+	VMOVDQU64 Z1, (DX)          \
+	VZEROUPPER                  \
+	RET
+
 // func uniform512(masks *uint64, codes *uint8, times int)
 //
 // For each of times words of masks: of 64 groups of eight codes, which hold one code.
@@ -197,3 +218,60 @@ DATA lift<>+16(SB)/8, $0x1010101010101010
 DATA lift<>+24(SB)/8, $0x1818181818181818
 DATA lift<>+32(SB)/8, $0x1f1f1f1f1f1f1f1f
 GLOBL lift<>(SB), RODATA|NOPTR, $40
+
+// func count512(values *uint8, value uint8, times int) int
+//
+// How often a byte occurs.
+TEXT ·count512(SB), NOSPLIT, $0-32
+	MOVQ         values+0(FP), SI
+	VPBROADCASTB value+8(FP), Z0
+	MOVQ         times+16(FP), CX
+	XORQ         AX, AX
+
+block:
+	VPCMPEQB (SI), Z0, K1
+	KMOVQ    K1, BX
+	POPCNTQ  BX, BX
+	ADDQ     BX, AX
+	ADDQ     $64, SI
+	DECQ     CX
+	JNZ      block
+	MOVQ     AX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func shorten512(dst *uint8, values *uint16, times int)
+//
+// The low bytes of 64 values.
+TEXT ·shorten512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ values+8(FP), SI
+	MOVQ times+16(FP), CX
+
+block:
+	VMOVDQU64 (SI), Z0
+	VMOVDQU64 64(SI), Z1
+	VPMOVWB   Z0, (DI)
+	VPMOVWB   Z1, 32(DI)
+	ADDQ      $128, SI
+	ADDQ      $64, DI
+	DECQ      CX
+	JNZ       block
+	VZEROUPPER
+	RET
+
+// func boundsUint16x512(low, high, values unsafe.Pointer, times int)
+TEXT ·boundsUint16x512(SB), NOSPLIT, $0-32
+	BOUNDS(VPMINUW, VPMAXUW)
+
+// func boundsUint32x512(low, high, values unsafe.Pointer, times int)
+TEXT ·boundsUint32x512(SB), NOSPLIT, $0-32
+	BOUNDS(VPMINUD, VPMAXUD)
+
+// func boundsInt32x512(low, high, values unsafe.Pointer, times int)
+TEXT ·boundsInt32x512(SB), NOSPLIT, $0-32
+	BOUNDS(VPMINSD, VPMAXSD)
+
+// func boundsInt64x512(low, high, values unsafe.Pointer, times int)
+TEXT ·boundsInt64x512(SB), NOSPLIT, $0-32
+	BOUNDS(VPMINSQ, VPMAXSQ)

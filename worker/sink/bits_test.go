@@ -2,9 +2,11 @@ package sink
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"unsafe"
 )
 
 // TestEveryPathPacksTheSame holds what each processor does with bytes and codes to a
@@ -65,6 +67,88 @@ func TestEveryPathPacksTheSame(t *testing.T) {
 			if !bytes.Equal(page, pages[n]) {
 				t.Fatalf("%s: %d codes of %d bits are written otherwise", chosen, n, width)
 			}
+		}
+	}
+}
+
+// TestEveryPathBoundsAndCountsTheSame holds bounds, counts and shortened values to loops
+// over all values.
+func TestEveryPathBoundsAndCountsTheSame(t *testing.T) {
+	best := chosen
+	defer func() { chosen = best }()
+	for _, way := range processors() {
+		chosen = way
+		t.Run(way.String(), func(t *testing.T) {
+			boundsAsDefined[uint16](t)
+			boundsAsDefined[uint32](t)
+			boundsAsDefined[int32](t)
+			boundsAsDefined[int64](t)
+			r := rand.New(rand.NewPCG(21, 1))
+			for n := range 700 {
+				values, bytes := make([]uint16, n), make([]uint8, n)
+				entries := 1 + r.IntN(40)
+				dict, want := make([]int32, entries), make([]int64, entries)
+				for i := range dict {
+					dict[i] = int32(i - 3) // as of a column of signed bytes
+				}
+				for i := range values {
+					code := r.IntN(entries)
+					if i > 0 && r.IntN(3) > 0 {
+						code = int(int8(bytes[i-1])) + 3
+					}
+					want[code]++
+					bytes[i] = uint8(dict[code])
+					values[i] = uint16(bytes[i])
+				}
+				if got := count8(nil, dict, bytes); !slices.Equal(got, want) {
+					t.Fatalf("%d bytes are counted %v, not %v", n, got, want)
+				}
+				short := make([]uint8, n)
+				shorten(short, values)
+				if !slices.Equal(short, bytes) {
+					t.Fatalf("%d values are shortened otherwise", n)
+				}
+			}
+		})
+	}
+}
+
+func boundsAsDefined[T uint16 | uint32 | int32 | int64](t *testing.T) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(20, uint64(unsafe.Sizeof(T(0)))))
+	for n := 1; n < 300; n++ {
+		values := make([]T, n)
+		for i := range values {
+			values[i] = T(r.Uint64() >> r.UintN(64))
+			if r.IntN(2) == 0 {
+				values[i] = -values[i]
+			}
+		}
+		low, high := bounds(values)
+		if low != slices.Min(values) || high != slices.Max(values) {
+			t.Fatalf("%d values of %T lie between %v and %v otherwise", n, low, low, high)
+		}
+	}
+}
+
+// TestBoundsOfFloatsAreTheirOrder and not that of their bits.
+func TestBoundsOfFloatsAreTheirOrder(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	for _, c := range []struct {
+		values    []float32
+		low, high float32
+		ordered   bool
+	}{
+		{[]float32{0.5}, 0.5, 0.5, true},
+		{[]float32{0.25, 1e-6, 0.999}, 1e-6, 0.999, true},
+		{[]float32{3, inf, 0}, 0, inf, true},
+		{[]float32{3, -2, 1}, -2, 3, true},
+		{[]float32{-inf, -2}, -inf, -2, true},
+		{[]float32{0.1, nan, 0.2}, 0, 0, false},
+	} {
+		low, high, ordered := floatBounds(c.values)
+		if ordered != c.ordered || ordered && (low != c.low || high != c.high) {
+			t.Errorf("%v lie between %v and %v, ordered %t", c.values, low, high, ordered)
 		}
 	}
 }

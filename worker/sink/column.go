@@ -35,15 +35,6 @@ type column interface {
 	array() arrow.Array
 }
 
-// bounds returns the smallest and largest of at least one value.
-func bounds[T uint16 | int32 | int64](values []T) (low, high T) {
-	low, high = values[0], values[0]
-	for _, v := range values {
-		low, high = min(low, v), max(high, v)
-	}
-	return low, high
-}
-
 // room appends n values, whatever they are, and returns them too.
 func room[T any](values []T, n int) (all, added []T) {
 	if cap(values)-len(values) < n {
@@ -149,7 +140,7 @@ func (c *real) len() int { return len(c.values) }
 
 func (c *real) weigh(h []uint64, k uint64, first int) {
 	// By bits: 0 and -0 are different bytes in the file.
-	weighInts(h, k, unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(c.values))), len(c.values))[first:])
+	weighInts(h, k, floatBits(c.values)[first:])
 }
 
 func (c *real) physical() format.Type { return format.Float }
@@ -157,17 +148,7 @@ func (c *real) physical() format.Type { return format.Float }
 func (c *real) array() arrow.Array { return arrayOf(c.typ, c.values) }
 
 func (c *real) encode(k *chunk) error {
-	low, high, ordered := c.values[0], c.values[0], true
-	for _, v := range c.values {
-		if v < low {
-			low = v
-		} else if v > high {
-			high = v
-		} else if v != v {
-			ordered = false
-		}
-	}
-	if ordered { // bounds mean nothing beside a NaN
+	if low, high, ordered := floatBounds(c.values); ordered { // they mean nothing beside a NaN
 		k.bounds(binary.LittleEndian.AppendUint32(nil, math.Float32bits(low)), binary.LittleEndian.AppendUint32(nil, math.Float32bits(high)))
 	}
 	for from := 0; from < len(c.values); from += pageRows {
@@ -176,6 +157,32 @@ func (c *real) encode(k *chunk) error {
 		}
 	}
 	return nil
+}
+
+// floatBits views floats as their bits.
+func floatBits(v []float32) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
+}
+
+// floatBounds returns the smallest and largest of at least one value, and whether there
+// is no NaN among them. Floats from 0 to infinity stand in the order of their bits, in
+// front of all others.
+func floatBounds(values []float32) (low, high float32, ordered bool) {
+	const infinity = 0x7f800000
+	if low, high := bounds(floatBits(values)); high <= infinity {
+		return math.Float32frombits(low), math.Float32frombits(high), true
+	}
+	low, high, ordered = values[0], values[0], true
+	for _, v := range values {
+		if v < low {
+			low = v
+		} else if v > high {
+			high = v
+		} else if v != v {
+			ordered = false
+		}
+	}
+	return low, high, ordered
 }
 
 func (c *real) dictionary(*pageReader, int) error { return errDictionary }

@@ -127,6 +127,7 @@ type chunk struct {
 	dictRows []int64  // rows that hold each, where they were counted
 	codes8   []uint8
 	codes16  []uint16
+	bytes    []uint8 // a column's values, where they are small
 }
 
 func (c *chunk) begin(name string, typ format.Type, rows int) {
@@ -145,14 +146,17 @@ func (c *chunk) counts(size int) []uint32 {
 	return c.table
 }
 
-// sorted makes the dictionary of values low, low+1, … from how often each occurs,
-// and puts each value's code in the place of its count.
+// sorted makes the dictionary of values low, low+1, … from how often each occurs, and
+// puts each value's code in the place of its count. Where rows are not counted by value,
+// a count need only be more than 0.
 func (c *chunk) sorted(low int, counts []uint32) {
 	for i, n := range counts {
 		if n > 0 {
 			counts[i] = uint32(len(c.dict))
 			c.dict = append(c.dict, int32(low+i))
-			c.dictRows = append(c.dictRows, int64(n))
+			if c.tallied {
+				c.dictRows = append(c.dictRows, int64(n))
+			}
 		}
 	}
 }

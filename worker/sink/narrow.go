@@ -33,21 +33,33 @@ func (c *narrow[T]) array() arrow.Array { return arrayOf(c.typ, c.values) }
 
 func (c *narrow[T]) encode(k *chunk) error {
 	low, high := bounds(c.values)
+	if low >= 0 && high < 1<<8 {
+		k.bytes, _ = room(k.bytes[:0], len(c.values))
+		shorten(k.bytes, c.values)
+		var found seen
+		found.note(k.bytes)
+		return k.writeBytes(k.bytes, &found, 0)
+	}
 	k.bounds32(int32(low), int32(high))
 	if int(high)-int(low) >= dictionaryDomainMax {
 		return c.encodePlain(k)
 	}
 	codes := k.counts(int(high) - int(low) + 1)
-	count(codes, low, c.values)
+	if k.tallied {
+		count(codes, low, c.values)
+	} else {
+		for _, v := range c.values {
+			codes[v-low] = 1
+		}
+	}
 	k.sorted(int(low), codes)
 	if len(k.dict) > 1<<codeBitsMax {
 		k.dict, k.dictRows = k.dict[:0], k.dictRows[:0]
 		return c.encodePlain(k)
 	}
-	k.fillUp()
-	for code, v := range k.dict {
-		if v >= int32(low) {
-			codes[int(v)-int(low)] = uint32(code)
+	if k.fillUp() {
+		for v := range codes {
+			codes[v] = uint32(int(low) + v)
 		}
 	}
 	if err := k.writeDictionary(); err != nil {
@@ -79,13 +91,19 @@ func (c *narrow[T]) encode(k *chunk) error {
 // count adds how often each value occurs to counts; low is at 0. Equal neighbours
 // are added at once.
 func count[T uint16 | int32](counts []uint32, low T, values []T) {
-	for i := 0; i < len(values); {
-		v, n := values[i], 1
-		for i+n < len(values) && values[i+n] == v {
-			n++
+	for ; len(values) >= 4; values = values[4:] {
+		a, b, c, d := values[0], values[1], values[2], values[3]
+		if a == b && b == c && c == d {
+			counts[a-low] += 4
+			continue
 		}
-		counts[v-low] += uint32(n)
-		i += n
+		counts[a-low]++
+		counts[b-low]++
+		counts[c-low]++
+		counts[d-low]++
+	}
+	for _, v := range values {
+		counts[v-low]++
 	}
 }
 

@@ -32,8 +32,11 @@ func repeatMin(width int) int {
 func appendCodes8(dst []byte, codes []uint8, width int) []byte {
 	whole := len(codes) / 8
 	least := repeatMin(width)
-	var masks [pageRows / 8 / 64]uint64
+	var masks [pageRows/8/64 + 1]uint64 // and none behind the last
 	uniform(masks[:], codes)
+	if least <= whole {
+		adjoin(masks[:], least)
+	}
 	from := 0 // groups from here on are not written yet
 	for i := 0; i < whole; {
 		if left := masks[i/64] >> (i % 64); left&1 == 0 {
@@ -45,7 +48,7 @@ func appendCodes8(dst []byte, codes []uint8, width int) []byte {
 			continue
 		}
 		code, n := codes[8*i], 1
-		for i+n < whole && masks[(i+n)/64]>>((i+n)%64)&1 != 0 && codes[8*(i+n)] == code {
+		for all := uint64(code) * ones8; i+n < whole && binary.LittleEndian.Uint64(codes[8*(i+n):]) == all; {
 			n++
 		}
 		rows := 8 * n
@@ -65,6 +68,15 @@ func appendCodes8(dst []byte, codes []uint8, width int) []byte {
 		}
 	}
 	return appendBits8(dst, codes[8*from:], width)
+}
+
+// adjoin leaves of the groups those behind which others follow: so many in all.
+func adjoin(masks []uint64, least int) {
+	for ; least > 1; least-- {
+		for i := range masks[:len(masks)-1] {
+			masks[i] &= masks[i]>>1 | masks[i+1]<<63
+		}
+	}
 }
 
 // uniformTail reports whether all of fewer than eight codes are one.

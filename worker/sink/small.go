@@ -59,21 +59,20 @@ func (c *small[T]) lowest() int {
 
 func (c *small[T]) encode(k *chunk) error {
 	c.note()
-	low, past := c.lowest(), c.lowest()+1<<8
-	for v := low; v < past; v++ {
-		if c.seen[uint8(v)] != 0 {
+	return k.writeBytes(bitsOf(c.values), &c.seen, c.lowest())
+}
+
+// writeBytes writes a column of bytes, which stand for the values from low on.
+func (k *chunk) writeBytes(values []uint8, found *seen, low int) error {
+	for v := low; v < low+1<<8; v++ {
+		if found[uint8(v)] != 0 {
 			k.dict = append(k.dict, int32(v))
 		}
 	}
 	k.bounds32(k.dict[0], k.dict[len(k.dict)-1])
 	dense := k.fillUp()
-	values := bitsOf(c.values)
 	if k.tallied {
-		var rows [1 << 8]int64
-		count8(&rows, values)
-		for _, v := range k.dict {
-			k.dictRows = append(k.dictRows, rows[uint8(v)])
-		}
+		k.dictRows = count8(k.dictRows, k.dict, values)
 	}
 	if err := k.writeDictionary(); err != nil {
 		return err
@@ -134,16 +133,26 @@ func (c *small[T]) decode(r *pageReader, encoding format.Encoding, n int) error 
 // errBits is said of a value that does not fit its column.
 var errBits = fmt.Errorf("%w: more bits than its type has", ErrValue)
 
-// count8 adds how often each byte occurs. A processor that adds to one counter
-// again and again waits for itself: equal neighbours are added at once, others go to
-// different places in turn.
-func count8(rows *[1 << 8]int64, values []uint8) {
+// count8 appends how many bytes stand for each entry of a dictionary.
+func count8(rows []int64, dict []int32, values []uint8) []int64 {
+	const scanned = 16 // so many entries are counted one by one
+	whole := 0
+	if n := len(values) / 64; chosen == avx512 && n > 0 && len(dict) <= scanned {
+		for _, v := range dict {
+			rows = append(rows, int64(count512(&values[0], uint8(v), n)))
+		}
+		whole = 64 * n
+	} else {
+		rows = append(rows, make([]int64, len(dict))...)
+	}
+	// A processor that adds to one counter again and again waits for itself: equal
+	// neighbours are added at once, others go to different places in turn.
 	var turns [4][1 << 8]uint32
-	i := 0
-	for ; i+4 <= len(values); i += 4 {
-		a, b, c, d := values[i], values[i+1], values[i+2], values[i+3]
+	rest := values[whole:]
+	for i := 0; len(rest) >= 4; i, rest = i+1, rest[4:] {
+		a, b, c, d := rest[0], rest[1], rest[2], rest[3]
 		if a == b && b == c && c == d {
-			turns[i>>2&3][a] += 4
+			turns[i&3][a] += 4
 			continue
 		}
 		turns[0][a]++
@@ -151,10 +160,12 @@ func count8(rows *[1 << 8]int64, values []uint8) {
 		turns[2][c]++
 		turns[3][d]++
 	}
-	for _, v := range values[i:] {
+	for _, v := range rest {
 		turns[0][v]++
 	}
-	for v := range rows {
-		rows[v] += int64(turns[0][v] + turns[1][v] + turns[2][v] + turns[3][v])
+	for i, v := range dict {
+		v := uint8(v)
+		rows[i] += int64(turns[0][v] + turns[1][v] + turns[2][v] + turns[3][v])
 	}
+	return rows
 }

@@ -21,3 +21,9 @@ func unpack512(unsafe.Pointer, *uint8, *spreading, int) {}
 func lookup512(_, _ *uint8, _ *[1 << 8]uint8, _ int) {}
 
 func note512(*[4][64]uint8, *uint8, int) uint64 { return 0 }
+
+func count512(*uint8, uint8, int) int { return 0 }
+
+func shorten512(*uint8, *uint16, int) {}
+
+func bounds512(int, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, int) {}
