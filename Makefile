@@ -8,6 +8,7 @@ GO          ?= go
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unversioned)
 SUBSCRIBERS ?= 1000000
 FUZZTIME    ?= 30s
+FUZZ        ?= .
 RUNS        ?= 200
 SEEDS       ?= 2000
 SEED        ?=
@@ -15,6 +16,8 @@ BENCH       ?= .
 BENCHTIME   ?= 1s
 PEERS       ?=
 MUTANTS     ?= .
+TAGS        ?=
+HADOOP      ?=
 
 # stdout belongs to data: make demo ends with one JSON object. (make -C DIR prints
 # "Leaving directory" after it unless told --no-print-directory.)
@@ -22,16 +25,16 @@ MUTANTS     ?= .
 include .ci/tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-cluster test vet race lint vuln fuzz e2e kill fault sim mutant scale bench bench-peers bench-job-peers golden clean
+.PHONY: help build demo demo-cluster test vet race lint vuln fuzz hdfs e2e kill fault sim mutant scale bench bench-peers bench-job-peers golden clean
 
 help: ## print this help
 	@echo 'Rescore: score a whole subscriber base, publish one complete version.'
 	@echo
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-build: ## build bin/rescore: one static binary (with git, it knows its version)
+build: ## build bin/rescore: one static binary (with git, it knows its version); TAGS=hdfs reads and writes hdfs:// too
 	@mkdir -p bin
-	@CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rescore ./cmd/rescore >&2
+	@CGO_ENABLED=0 $(GO) build -tags '$(TAGS)' -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/rescore ./cmd/rescore >&2
 
 demo: build ## synthesise SUBSCRIBERS (one million), score them, publish; ends with one JSON object
 	@rm -rf .demo
@@ -64,12 +67,11 @@ vuln: ## look for known vulnerabilities (needs the database on the network)
 	@command -v govulncheck >/dev/null || { echo 'govulncheck is not installed: $(GO) install $(GOVULNCHECK)' >&2; exit 1; }
 	govulncheck ./...
 
-fuzz: ## fuzz every decoder for FUZZTIME (30s) each
-	@listed=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
-	echo "$$listed" | awk '/^Fuzz/ {name[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, name[i]; n = 0}' | { \
-	count=0; while read -r pkg name; do count=$$((count + 1)); echo "fuzz $$pkg $$name for $(FUZZTIME)"; \
-	$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; done; \
-	test $$count -gt 0 || { echo 'no fuzz target was found' >&2; exit 1; }; }
+fuzz: ## fuzz every decoder for FUZZTIME (30s) each; FUZZ=worker/source only those
+	@.ci/fuzz '$(FUZZTIME)' '$(FUZZ)'
+
+hdfs: ## test hdfs:// against a real namenode and datanode (needs Java; Maven, or HADOOP=folder of Hadoop's client jars)
+	@.ci/hdfs '$(HADOOP)'
 
 e2e: ## run whole jobs through the real binary
 	RESCORE_LONG=1 $(GO) test -count=1 -timeout 20m ./cmd/internal/e2e

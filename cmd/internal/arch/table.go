@@ -22,6 +22,7 @@ const (
 	exprParser  = "github.com/expr-lang/expr/..." // its parser, ast and file packages
 	fileLock    = "github.com/gofrs/flock"
 	hclog       = "github.com/hashicorp/go-hclog"
+	hadoop      = "github.com/colinmarc/hdfs/v2/..."
 	minio       = "github.com/minio/minio-go/v7/pkg/..." // who signs and where secrets are; not its client: decisions/0043
 	ini         = "gopkg.in/ini.v1"
 	natsClient  = "github.com/nats-io/nats.go/..."
@@ -52,7 +53,8 @@ var table = []row{
 	{"partition/store", list("partition/failpoint"), nil},
 	{"partition/store/s3", list("partition/failpoint", "partition/store"), list(minio, ini, sync)},
 	{"partition/store/s3/s3test", nil, nil},
-	{"partition/store/address", list("partition/store", "partition/store/s3"), nil},
+	{"partition/store/hdfs", list("partition/failpoint", "partition/store"), list(hadoop)}, // with the tag hdfs: decisions/0053
+	{"partition/store/address", list("partition/store", "partition/store/hdfs", "partition/store/s3"), nil},
 	{"partition/store/storetest", list("partition/store"), nil},
 	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
 
@@ -85,7 +87,8 @@ var table = []row{
 	{"worker/program", list("worker/bundle", "worker/kernel", "worker/lane", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/psi", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/intake", list("partition", "partition/job"), list(compress)},
-	{"worker/source", list("worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese)},
+	{"worker/event", list("partition/job", "partition/schema"), nil},
+	{"worker/source", list("worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese)},
 	{"worker/sink", list("worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, sync)},
@@ -131,6 +134,7 @@ var doors = []door{
 	{natsClient, list("coordinator/bus", "worker/bus", "cmd/internal/local", "cmd/internal/cluster"), "NATS options, timeouts and unknown outcomes are handled by the two bus packages; local and cluster only carry connections"},
 	{parquet, list("worker/source", "worker/sink", "cmd/..."), "files are read by source, which checks rows against the footer, and written by sink"},
 	{"github.com/minio/minio-go/v7/...", list("partition/store/s3"), "one package speaks to object stores, and secrets stay in it"},
+	{hadoop, list("partition/store/hdfs"), "one package speaks to namenodes, behind a build tag"},
 	{exprParser, list("worker/formula"), "formulas are parsed in one place, and nothing of theirs is interpreted"},
 	{arrowFiles, nil, "arrow v15's Parquet reader loses rows without an error and crashes the process on malformed files (decisions/0008)"},
 	{arrowModule, list("partition/schema", "partition/synth", "worker/...", "cmd/..."), "the coordinator never touches a subscriber record"},
@@ -140,7 +144,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/formula", "worker/intake", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program",
 	"cmd/internal/capacity", "cmd/internal/chart",
 }
 

@@ -32,7 +32,7 @@ const Prefix = "RESCORE_"
 
 // notJob are variables with our prefix that are not keys of the job file: the
 // log, where a cluster and a bucket are, and what the tests of this repository listen to.
-var notJob = []string{"RESCORE_LOG_LEVEL", "RESCORE_LONG", "RESCORE_GOLDEN", "RESCORE_KILLS", "RESCORE_FAULTS", "RESCORE_FAILPOINT", "RESCORE_SEED", "RESCORE_COORDINATORS", "RESCORE_TOKEN_FILE", "RESCORE_S3_ADDRESSING"}
+var notJob = []string{"RESCORE_LOG_LEVEL", "RESCORE_LONG", "RESCORE_GOLDEN", "RESCORE_KILLS", "RESCORE_FAULTS", "RESCORE_FAILPOINT", "RESCORE_SEED", "RESCORE_COORDINATORS", "RESCORE_TOKEN_FILE", "RESCORE_S3_ADDRESSING", "RESCORE_HDFS"}
 
 const pathAnnotation = "rescore/path"
 

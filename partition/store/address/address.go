@@ -1,8 +1,9 @@
 // Package address is where a path of a job file or of a command leads: to a folder of
-// this machine, or to a bucket.
+// this machine, to a bucket, or to a Hadoop file system.
 //
 //	out, /data/out, ../out       a folder; a relative one is below the job file's
 //	s3://bucket/churn/out        a bucket, and what its keys begin with
+//	hdfs://namenode:8020/churn   a cluster, and a folder in it
 //
 // Everything that opens a dataset opens it here. The stores of one bucket share a
 // client for the life of the process, and with it connections, credentials, and what
@@ -21,18 +22,28 @@ import (
 	"sync"
 
 	"rescore/partition/store"
+	"rescore/partition/store/hdfs"
 	"rescore/partition/store/s3"
 )
 
-// Remote reports whether an address is a bucket's.
-func Remote(address string) bool { return strings.HasPrefix(address, s3.Scheme) }
+// Remote reports whether an address is none of this machine's.
+func Remote(address string) bool { return scheme(address) != "" }
 
-// Resolve returns the whole address of a path that is written relative to base, a
-// folder or a bucket.
+// scheme returns what an address begins with, or "" for a folder's path.
+func scheme(address string) string {
+	for _, s := range []string{s3.Scheme, hdfs.Scheme} {
+		if strings.HasPrefix(address, s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// Resolve returns the whole address of a path that is written relative to base.
 func Resolve(base, p string) string {
-	switch {
-	case Remote(p):
-		return s3.Scheme + path.Clean(strings.TrimPrefix(p, s3.Scheme))
+	switch s := scheme(p); {
+	case s != "":
+		return s + path.Clean(strings.TrimPrefix(p, s))
 	case filepath.IsAbs(p):
 		return filepath.Clean(p)
 	}
@@ -41,13 +52,13 @@ func Resolve(base, p string) string {
 
 // Join returns the address of what lies below another.
 func Join(address, below string) string {
-	if Remote(address) {
-		return s3.Scheme + path.Join(strings.TrimPrefix(address, s3.Scheme), filepath.ToSlash(below))
+	if s := scheme(address); s != "" {
+		return s + path.Join(strings.TrimPrefix(address, s), filepath.ToSlash(below))
 	}
 	return filepath.Join(address, filepath.FromSlash(below))
 }
 
-// Absolute makes a folder's path whole. A bucket's address is whole.
+// Absolute makes a folder's path whole. A remote address is whole.
 func Absolute(address string) (string, error) {
 	if Remote(address) {
 		return Resolve("", address), nil
@@ -55,9 +66,12 @@ func Absolute(address string) (string, error) {
 	return filepath.Abs(address)
 }
 
-// Open opens the store at an address. A folder that is not there is made; in a bucket
-// there is nothing to be made.
+// Open opens the store at an address. A folder that is not there is made on this
+// machine; elsewhere it is made with the first object.
 func Open(address string) (store.Store, error) {
+	if cluster, folder, ok := hdfs.Split(address); ok {
+		return hdfs.Open(cluster, folder)
+	}
 	bucket, prefix, remote := s3.Split(address)
 	if !remote {
 		return store.NewFile(address)
@@ -117,8 +131,8 @@ func cut(pattern string) (root, rest string) {
 	return pattern[:at], pattern[at+1:]
 }
 
-// isFile reports whether an address is an object's or a file's. In a bucket a folder
-// is what names begin with, which needs not be there.
+// isFile reports whether an address is an object's or a file's. Elsewhere a folder is
+// what names begin with, which needs not be there.
 func isFile(ctx context.Context, address string) (bool, error) {
 	if !Remote(address) {
 		info, err := os.Stat(address)
@@ -133,11 +147,12 @@ func isFile(ctx context.Context, address string) (bool, error) {
 
 // size returns the size of an object.
 func size(ctx context.Context, address string) (int64, error) {
-	bucket, key, _ := s3.Split(address)
+	s := scheme(address)
+	root, key, _ := strings.Cut(strings.TrimPrefix(address, s), "/")
 	if key == "" {
-		return 0, fs.ErrNotExist // the bucket itself
+		return 0, fs.ErrNotExist // the bucket or the cluster itself
 	}
-	st, err := Open(s3.Scheme + bucket)
+	st, err := Open(s + root)
 	if err != nil {
 		return 0, err
 	}
