@@ -157,7 +157,7 @@ func BenchmarkCSVWide100(b *testing.B) {
 
 // recordText is the whole canonical record as an export writes it: brand, sex and city in
 // words, money in yuan with two places, and a cell in twenty left empty.
-func recordText(b *testing.B, rows int) (text string, s job.Spec, columns []string) {
+func recordText(b testing.TB, rows int) (text string, s job.Spec, columns []string) {
 	s = spec("in.csv")
 	s.Input.Columns = map[string]job.Mapping{
 		"sex":   {Column: "sex", Values: map[string]int64{"男": 1, "女": 2}},

@@ -4,13 +4,28 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // lineMarks are the bytes that a line is cut at, and those that ask for care. Its layout
 // is known to the assembly.
 type lineMarks struct {
-	delim         byte // the first of a delimiter
 	quote, escape byte // zero, which always asks for care, where there is none
+	more          byte // bytes of the delimiter behind the first, of those that are here
+	_             [5]byte
+	delim         [8]byte // or what it begins with
+}
+
+func marksOf(d dialect) lineMarks {
+	var m lineMarks
+	if d.quotes {
+		m.quote = '"'
+	}
+	if d.escape {
+		m.escape = '\\'
+	}
+	m.more = byte(copy(m.delim[:], d.delim) - 1)
+	return m
 }
 
 // What was seen in a line.
@@ -19,10 +34,13 @@ const (
 	seenHigh             // a byte that is not ASCII
 )
 
-// cutLinePlain is cutLine in Go: it returns where the first line of text ends, -1 when it does
-// not; how many delimiters it has, or text has; and what was seen in it. Behind each of
-// the first room delimiters the next byte's place is written to out.
-func cutLinePlain(text []byte, m *lineMarks, out []uint32, room int) (length, count int, seen uint64) {
+// cutLinePlain is cutLine in Go: it returns where the first line of text ends, -1 when it
+// does not; how many places in it, or in text, are like a delimiter; and what was seen in
+// it. Where the first room of them end is written to out, and to doubtful, unless that is
+// nil, where those end, of which there are doubts, that follow a byte that is not ASCII.
+// Behind text are slack bytes, which make the last of a text without a line end no surer
+// than that, and behind the room there is room for slack more.
+func cutLinePlain(text []byte, m *lineMarks, out, doubtful []uint32, room int) (length, count, doubts int, seen uint64) {
 	length = bytes.IndexByte(text, '\n')
 	line := text
 	if length >= 0 {
@@ -34,11 +52,13 @@ func cutLinePlain(text []byte, m *lineMarks, out []uint32, room int) (length, co
 	if ascii(line) < len(line) {
 		seen |= seenHigh
 	}
-	block := line[: len(line)+slack : len(line)+slack] // what lies behind the line is cut off below
-	pattern := uint64(m.delim) * lowBits
+	block := line[: len(line)+slack : len(line)+slack]
+	pattern := uint64(m.delim[0]) * lowBits
+	word, size := binary.LittleEndian.Uint64(m.delim[:]), int(m.more)+1
+	under := ^uint64(0) >> (64 - 8*size)
 	for i := 0; i < len(line); i += 64 {
 		b := block[i : i+64 : i+64]
-		var mask uint64 // a bit for each byte that is a delimiter
+		var mask uint64 // a bit for each byte that a delimiter may begin with
 		for j := range 8 {
 			x := binary.LittleEndian.Uint64(b[8*j:]) ^ pattern
 			zero := ^(x&lowest7 + lowest7 | x | lowest7) >> 7 // lowest bit of each byte that is zero
@@ -47,19 +67,24 @@ func cutLinePlain(text []byte, m *lineMarks, out []uint32, room int) (length, co
 		if past := len(line) - i; past < 64 {
 			mask &= 1<<past - 1
 		}
-		// Places are written eight at a time, more than there are, so that hardly a branch
-		// depends on the data.
-		at := min(count, room)
-		count += bits.OnesCount64(mask)
-		for ; mask != 0; at += 8 {
-			o := out[at : at+8 : at+8]
-			for j := range o {
-				o[j] = uint32(i+bits.TrailingZeros64(mask)) + 1
-				mask &= mask - 1
+		for ; mask != 0; mask &= mask - 1 {
+			at := i + bits.TrailingZeros64(mask)
+			if size > 1 && binary.LittleEndian.Uint64(block[at:])&under != word {
+				continue
+			}
+			if count < room {
+				out[count] = uint32(at + size)
+			}
+			count++
+			if doubtful != nil && at > 0 && line[at-1] >= utf8.RuneSelf {
+				if doubts < room {
+					doubtful[doubts] = uint32(at + size)
+				}
+				doubts++
 			}
 		}
 	}
-	return length, count, seen
+	return length, count, doubts, seen
 }
 
 const (

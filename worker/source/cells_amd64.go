@@ -3,7 +3,7 @@ package source
 import "unsafe"
 
 //go:noescape
-func line512(text *byte, size int, marks *lineMarks, out *uint32, room int) (length, count int, seen uint64)
+func line512(text *byte, size int, marks *lineMarks, out, doubtful *uint32, room int) (length, count, doubts int, seen uint64)
 
 //go:noescape
 func cells8x512(dst *uint8, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
@@ -17,15 +17,18 @@ func cells32x512(dst *uint32, text *byte, rows, starts *uint32, stride, count in
 //go:noescape
 func cells64x512(dst *uint64, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
 
-// cutLine looks for the end of the line at the front of text, and for what is in the line.
-// Behind text are slack bytes; out has room and slack places.
-func cutLine(text []byte, m *lineMarks, out []uint32, room int) (length, count int, seen uint64) {
+// cutLine looks for the end of the line at the front of text, and for what is in the
+// line: see cutLinePlain.
+func cutLine(text []byte, m *lineMarks, out, doubtful []uint32, room int) (length, count, doubts int, seen uint64) {
 	if !vectors {
-		return cutLinePlain(text, m, out, room)
+		return cutLinePlain(text, m, out, doubtful, room)
 	}
 	_ = text[:len(text)+slack]
 	_ = out[:room+slack]
-	return line512(unsafe.SliceData(text), len(text), m, &out[0], room)
+	if doubtful != nil {
+		_ = doubtful[:room+slack]
+	}
+	return line512(unsafe.SliceData(text), len(text), m, &out[0], unsafe.SliceData(doubtful), room)
 }
 
 // cellsOf reads cells of a chunk that are digits into dst, one a row, as their

@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// What CSV text becomes, 64 bytes of it or eight cells at a time (AVX-512). Text has 64
-// bytes behind it that may be looked at.
+// What CSV text becomes, 64 bytes of it or eight cells at a time (AVX-512). Behind text is
+// slack that may be looked at.
 
 DATA places<>+0(SB)/8, $0x0706050403020100
 DATA places<>+8(SB)/8, $0x0f0e0d0c0b0a0908
@@ -142,19 +142,22 @@ turn:                             \
 	VZEROUPPER                    \
 	RET
 
-// func line512(text *byte, size int, marks *lineMarks, out *uint32, room int) (length, count int, seen uint64)
+// func line512(text *byte, size int, marks *lineMarks, out, doubtful *uint32, room int) (length, count, doubts int, seen uint64)
 //
 // R12 is where in the text, BX how many delimiters were found, R14 and R15 the bytes
-// that are not ASCII, and those that ask for care.
-TEXT ·line512(SB), NOSPLIT, $0-64
+// that are not ASCII, and those that ask for care. high is 1 when the block before ends
+// with a byte that is not ASCII.
+TEXT ·line512(SB), NOSPLIT, $24-80
 	MOVQ text+0(FP), SI
 	MOVQ size+8(FP), CX
 	MOVQ marks+16(FP), AX
 	MOVQ out+24(FP), DI
-	MOVQ room+32(FP), R13
-	VPBROADCASTB 0(AX), Z10
-	VPBROADCASTB 1(AX), Z11
-	VPBROADCASTB 2(AX), Z12
+	MOVQ room+40(FP), R13
+	VPBROADCASTB 0(AX), Z11
+	VPBROADCASTB 1(AX), Z12
+	MOVBQZX 2(AX), DX
+	MOVQ DX, more-24(SP)
+	VPBROADCASTB 8(AX), Z10
 	MOVL $10, AX
 	VPBROADCASTB AX, Z13
 	VMOVDQU8 places<>(SB), Z14
@@ -162,6 +165,8 @@ TEXT ·line512(SB), NOSPLIT, $0-64
 	XORQ R12, R12
 	XORQ R14, R14
 	XORQ R15, R15
+	MOVQ BX, high-8(SP)
+	MOVQ BX, found-16(SP)
 
 block:
 	VMOVDQU8 (SI)(R12*1), Z0
@@ -173,6 +178,10 @@ block:
 	VPMOVB2M Z0, K6
 	KORQ K3, K4, K3
 	KORQ K5, K3, K3
+	CMPQ more-24(SP), $0
+	JNE  several
+
+one:
 	KMOVQ K1, R8
 	KMOVQ K2, R9
 	KMOVQ K3, R10
@@ -189,14 +198,23 @@ whole:
 	ORQ R11, R14
 
 mark: // R8 is 0 in all blocks but the last
+	MOVQ high-8(SP), AX
+	LEAQ (AX)(R11*2), AX
+	SHRQ $63, R11
+	MOVQ R11, high-8(SP)
+	MOVQ more-24(SP), R10
+	LEAL 1(R12)(R10*1), R10
+	VPBROADCASTD R10, Z3
+	ANDQ R9, AX
+	JNZ  doubt
+
+write:
 	KMOVQ R9, K2
 	VPCOMPRESSB.Z Z14, K2, Z1
 	POPCNTQ R9, AX
 	MOVQ BX, R9
 	CMPQ R9, R13
 	CMOVQGT R13, R9
-	LEAL 1(R12), DX
-	VPBROADCASTD DX, Z3
 	MOVQ R8, DX
 	LEAQ (DI)(R9*4), R8
 	ADDQ AX, BX
@@ -209,12 +227,55 @@ mark: // R8 is 0 in all blocks but the last
 
 written:
 	TESTQ DX, DX
-	JNZ   found
+	JNZ   ended
 	ADDQ $64, R12
 	CMPQ R12, CX
 	JLT  block
 	MOVQ $-1, R12
 	JMP  done
+
+several: // bytes in a delimiter
+	MOVQ marks+16(FP), AX
+	MOVQ more-24(SP), DX
+	LEAQ (SI)(R12*1), R8
+
+each:
+	VMOVDQU8 (R8)(DX*1), Z1
+	VPBROADCASTB 8(AX)(DX*1), Z2
+	VPCMPEQB Z2, Z1, K2, K2
+	DECQ DX
+	JNZ  each
+	JMP  one
+
+doubt: // the byte before a delimiter is not ASCII
+	MOVQ doubtful+32(FP), R10
+	TESTQ R10, R10
+	JZ    write
+	KMOVQ AX, K3
+	VPCOMPRESSB.Z Z14, K3, Z1
+	POPCNTQ AX, AX
+	MOVQ found-16(SP), R11
+	ADDQ R11, AX
+	MOVQ AX, found-16(SP)
+	CMPQ R11, R13
+	CMOVQGT R13, R11
+	LEAQ (R10)(R11*4), R10
+	VPMOVZXBD X1, Z2
+	VPADDD Z3, Z2, Z2
+	VMOVDQU32 Z2, (R10)
+	VEXTRACTI32X4 $1, Z1, X2
+	VPMOVZXBD X2, Z2
+	VPADDD Z3, Z2, Z2
+	VMOVDQU32 Z2, 64(R10)
+	VEXTRACTI32X4 $2, Z1, X2
+	VPMOVZXBD X2, Z2
+	VPADDD Z3, Z2, Z2
+	VMOVDQU32 Z2, 128(R10)
+	VEXTRACTI32X4 $3, Z1, X2
+	VPMOVZXBD X2, Z2
+	VPADDD Z3, Z2, Z2
+	VMOVDQU32 Z2, 192(R10)
+	JMP write
 
 tail: // what is past the text is none of it
 	MOVQ $-1, DX
@@ -235,7 +296,7 @@ last: // what is past the line end is none of the line
 	ORQ R11, R14
 	JMP  mark
 
-found:
+ended:
 	TZCNTQ DX, DX
 	ADDQ DX, R12
 
@@ -247,9 +308,11 @@ done:
 	TESTQ R14, R14
 	SETNE DX
 	LEAQ (AX)(DX*2), AX
-	MOVQ R12, length+40(FP)
-	MOVQ BX, count+48(FP)
-	MOVQ AX, seen+56(FP)
+	MOVQ found-16(SP), DX
+	MOVQ R12, length+48(FP)
+	MOVQ BX, count+56(FP)
+	MOVQ DX, doubts+64(FP)
+	MOVQ AX, seen+72(FP)
 	VZEROUPPER
 	RET
 

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"unicode/utf8"
 
@@ -38,10 +37,8 @@ func (d *dialect) lurks() bool { return d.text.trails(d.delim[0]) }
 type splitter struct {
 	dialect
 	src  store.Object
-	lurk bool
 	ends lineMarks
-	word uint64 // the delimiter, or what it begins with, under mask
-	mask uint64
+	over bool   // what is like a delimiter may be none: it overlaps another, or is longer
 	buf  []byte // slack bytes of its capacity are never used
 	pos  int    // of the next unread byte in buf
 	hold int    // read bytes from here on stay in buf, -1: none do
@@ -56,26 +53,22 @@ type splitter struct {
 	zero  bool   // there is a zero byte in the line
 	count int    // of cells, when they were not set apart
 	cuts  []uint32
-	room  int    // of cuts, for delimiters
+	room  int // of cuts, for delimiters
+	doubt []uint32
 	apart bool   // cells were made by the slow path
 	plain []byte // text of its cells
 	past  []int  // where each ends in plain
 }
 
 // slack is how many bytes behind a row may be looked at.
-const slack = 64
+const slack = 64 + 8
 
 func newSplitter(src store.Object, d dialect) *splitter {
-	s := &splitter{src: src, dialect: d, lurk: d.lurks(), hold: -1, buf: make([]byte, 0, slack), ends: lineMarks{delim: d.delim[0]}}
-	if d.quotes {
-		s.ends.quote = '"'
+	s := &splitter{src: src, dialect: d, hold: -1, buf: make([]byte, 0, slack), ends: marksOf(d)}
+	s.over = len(d.delim) > len(s.ends.delim)
+	for n := 1; n < len(d.delim); n++ {
+		s.over = s.over || bytes.HasPrefix(d.delim, d.delim[n:])
 	}
-	if d.escape {
-		s.ends.escape = '\\'
-	}
-	var word [8]byte
-	n := copy(word[:], d.delim)
-	s.word, s.mask = binary.LittleEndian.Uint64(word[:]), ^uint64(0)>>(64-8*n)
 	s.makeRoom(64)
 	return s
 }
@@ -119,13 +112,16 @@ func (s *splitter) more() (bool, error) {
 func (s *splitter) makeRoom(n int) {
 	s.room = n
 	s.cuts = make([]uint32, 1+n+slack)
+	if s.lurks() {
+		s.doubt = make([]uint32, n+slack)
+	}
 }
 
 // next makes the next row the current one, or returns io.EOF.
 func (s *splitter) next() error {
 	for {
 		rest := s.buf[s.pos:]
-		n, delims, seen := cutLine(rest, &s.ends, s.cuts[1:], s.room)
+		n, delims, doubts, seen := cutLine(rest, &s.ends, s.cuts[1:], s.doubt, s.room)
 		if delims > s.room {
 			s.makeRoom(delims)
 			continue
@@ -164,9 +160,12 @@ func (s *splitter) next() error {
 		if n == 0 {
 			continue
 		}
+		for delims > 0 && int(s.cuts[delims]) > n { // what lies behind the text goes on with it
+			delims--
+		}
 		s.count = delims + 1
-		if len(s.delim) > 1 || s.lurk && s.high {
-			s.care()
+		if doubts > 0 || s.over {
+			s.resolve(s.doubt[:doubts])
 		}
 		s.cuts[s.count] = uint32(n + len(s.delim))
 		if n > fieldBytesMax && s.bad == "" && s.longCell() {
@@ -455,29 +454,28 @@ func (s *splitter) cells() [][]byte {
 // bytes of line, and behind the last where one more would.
 func (s *splitter) starts() []uint32 { return s.cuts[:s.count+1] }
 
-// care goes over the line's cuts where the first byte of a delimiter need not be one: the
-// others are missing, or it is in a character.
-func (s *splitter) care() {
-	delims, high := s.cuts[1:s.count], s.lurk && s.high
-	line := s.line[: len(s.line)+slack : len(s.line)+slack]
-	from, n := 0, 1
-	for _, past := range delims {
-		at := int(past) - 1
-		end := at + len(s.delim)
-		if binary.LittleEndian.Uint64(line[at:])&s.mask != s.word || at < from || end > len(s.line) {
+// resolve goes over the line's cuts where what is like a delimiter need not be one: it
+// overlaps one before, or only begins like one, or is in a character: of doubt that is to
+// be found out.
+func (s *splitter) resolve(doubt []uint32) {
+	cuts := s.cuts[1:s.count]
+	from, n := uint32(0), 0
+	size := uint32(len(s.delim))
+	extra := uint32(len(s.delim)) - uint32(s.ends.more) - 1 // bytes that were not compared
+	for _, end := range cuts {
+		unsure := len(doubt) > 0 && doubt[0] == end
+		if unsure {
+			doubt = doubt[1:]
+		}
+		end += extra
+		at := end - size
+		if at < from || extra > 0 && !bytes.HasPrefix(s.line[at:], s.delim) || unsure && !s.between(int(from), int(at)) {
 			continue
 		}
-		if len(s.delim) > 8 && !bytes.HasPrefix(s.line[at:], s.delim) {
-			continue
-		}
-		if high && at > from && (line[at-1] >= utf8.RuneSelf || line[at]-'0' <= 9) && !s.between(from, at) {
-			continue
-		}
-		from = end
-		s.cuts[n] = uint32(from)
+		from, cuts[n] = end, end
 		n++
 	}
-	s.count = n
+	s.count = n + 1
 }
 
 // between reports whether a character of line begins at at; one begins at from.
