@@ -37,7 +37,7 @@ const (
 // cutLinePlain is cutLine in Go: it returns where the first line of text ends, -1 when it
 // does not; how many places in it, or in text, are like a delimiter; and what was seen in
 // it. Where the first room of them end is written to out, and to doubtful, unless that is
-// nil, where those end, of which there are doubts, that follow a byte that is not ASCII.
+// nil, which of them, as many as doubts, follow a byte that is not ASCII.
 // Behind text are slack bytes, which make the last of a text without a line end no surer
 // than that, and behind the room there is room for slack more.
 func cutLinePlain(text []byte, m *lineMarks, out, doubtful []uint32, room int) (length, count, doubts int, seen uint64) {
@@ -72,16 +72,16 @@ func cutLinePlain(text []byte, m *lineMarks, out, doubtful []uint32, room int) (
 			if size > 1 && binary.LittleEndian.Uint64(block[at:])&under != word {
 				continue
 			}
+			if doubtful != nil && at > 0 && line[at-1] >= utf8.RuneSelf {
+				if doubts < room {
+					doubtful[doubts] = uint32(count)
+				}
+				doubts++
+			}
 			if count < room {
 				out[count] = uint32(at + size)
 			}
 			count++
-			if doubtful != nil && at > 0 && line[at-1] >= utf8.RuneSelf {
-				if doubts < room {
-					doubtful[doubts] = uint32(at + size)
-				}
-				doubts++
-			}
 		}
 	}
 	return length, count, doubts, seen

@@ -31,12 +31,12 @@ func lineByByte(text []byte, d dialect, room int) (length, count, doubts int, se
 			seen |= seenHigh
 		}
 		if bytes.HasPrefix(line[i:], delim) {
-			out = append(out, uint32(i+len(delim)))
-			count++
 			if i > 0 && line[i-1] >= 0x80 {
-				doubtful = append(doubtful, uint32(i+len(delim)))
+				doubtful = append(doubtful, uint32(count))
 				doubts++
 			}
+			out = append(out, uint32(i+len(delim)))
+			count++
 		}
 	}
 	return length, count, doubts, seen, out[:min(len(out), room)], doubtful[:min(len(doubtful), room)]
@@ -72,7 +72,7 @@ func TestLinesAreCutAsByteByByte(t *testing.T) {
 	buf := make([]byte, 400+slack)
 	for trial := range n {
 		d := dialects[trial%len(dialects)]
-		text := buf[: r.IntN(1+trial%300) : len(buf)]
+		text := buf[:r.IntN(1+trial%300):len(buf)]
 		for i := range buf {
 			switch k := r.IntN(16); {
 			case k < 6:

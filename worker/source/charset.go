@@ -159,9 +159,6 @@ func (c charset) appendText(dst, b []byte) (text []byte, broken int) {
 
 // broken returns how many bytes of b are no text.
 func (c charset) broken(b []byte) int {
-	if c == charsetUTF8 && utf8.Valid(b) {
-		return 0
-	}
 	broken := 0
 	for {
 		b = b[ascii(b):]

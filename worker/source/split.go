@@ -163,6 +163,9 @@ func (s *splitter) next() error {
 		for delims > 0 && int(s.cuts[delims]) > n { // what lies behind the text goes on with it
 			delims--
 		}
+		for doubts > 0 && int(s.doubt[doubts-1]) >= delims {
+			doubts--
+		}
 		s.count = delims + 1
 		if doubts > 0 || s.over {
 			s.resolve(s.doubt[:doubts])
@@ -455,24 +458,45 @@ func (s *splitter) cells() [][]byte {
 func (s *splitter) starts() []uint32 { return s.cuts[:s.count+1] }
 
 // resolve goes over the line's cuts where what is like a delimiter need not be one: it
-// overlaps one before, or only begins like one, or is in a character: of doubt that is to
-// be found out.
+// overlaps one before, or only begins like one, or may be in a character, as those of
+// doubt. Nearly always all of them are.
 func (s *splitter) resolve(doubt []uint32) {
-	cuts := s.cuts[1:s.count]
-	from, n := uint32(0), 0
 	size := uint32(len(s.delim))
-	extra := uint32(len(s.delim)) - uint32(s.ends.more) - 1 // bytes that were not compared
-	for _, end := range cuts {
-		unsure := len(doubt) > 0 && doubt[0] == end
+	good := len(s.delim) <= len(s.ends.delim)
+	if s.over {
+		apart := uint32(0) // its sign is set where two are too near
+		last := s.cuts[0]
+		for _, end := range s.cuts[1:s.count] {
+			apart |= end - last - size
+			last = end
+		}
+		good = good && int32(apart) >= 0
+	}
+	for i := 0; i < len(doubt) && good; i++ {
+		before := s.cuts[doubt[i]:][:2]
+		good = s.between(int(before[0]), int(before[1]-size))
+	}
+	if !good {
+		s.choose(doubt)
+	}
+}
+
+// choose leaves only true delimiters in the line's cuts.
+func (s *splitter) choose(doubt []uint32) {
+	cuts := s.cuts[1:s.count]
+	from, n := 0, 0
+	compared := int(s.ends.more) + 1
+	for i, end := range cuts {
+		unsure := len(doubt) > 0 && int(doubt[0]) == i
 		if unsure {
 			doubt = doubt[1:]
 		}
-		end += extra
-		at := end - size
-		if at < from || extra > 0 && !bytes.HasPrefix(s.line[at:], s.delim) || unsure && !s.between(int(from), int(at)) {
+		at := int(end) - compared
+		if at < from || !bytes.HasPrefix(s.line[at:], s.delim) || unsure && !s.between(from, at) {
 			continue
 		}
-		from, cuts[n] = end, end
+		from = at + len(s.delim)
+		cuts[n] = uint32(from)
 		n++
 	}
 	s.count = n + 1
