@@ -66,7 +66,7 @@ func (t *Term) worker(id string, now time.Time) *Worker {
 // may be about to be planned. Of many workers each waits a millisecond for every
 // worker there is, so that idle ones ask a thousand times a second together and no
 // more, and idleMost at the most.
-const idleLeast, idleMost = 25 * time.Millisecond, time.Second
+const idleLeast, idleMost = 5 * time.Millisecond, time.Second
 
 // meet notes who asks for work, and for how much. Nobody asks (a Request without a
 // Worker) where a worker is told to leave, or asks again later on, having given up

@@ -426,7 +426,7 @@ func TestIdleWorkersTogetherAskNoMoreThanAThousandTimesASecond(t *testing.T) {
 	for i := range 500 {
 		all = append(all, d.wants(fmt.Sprint("w", i), 1))
 	}
-	if r := d.ask(all[0])[0]; r.RetryMillis != 25 {
+	if r := d.ask(all[0])[0]; r.RetryMillis != 5 {
 		t.Errorf("alone it waits %d ms", r.RetryMillis)
 	}
 	if r := d.ask(all...)[0]; r.RetryMillis != 500 {

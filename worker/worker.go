@@ -210,7 +210,7 @@ func (w *Worker) close() error {
 // worker is told to leave. An assignment beyond what was asked for is left to expire.
 // Tasks are done under doing, and reported under ctx.
 func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
-	const soonest, latest = 10 * time.Millisecond, time.Second // while nobody answers
+	const soonest, latest = 5 * time.Millisecond, time.Second // while nobody answers
 	unheard := soonest
 	for {
 		slots, err := w.freeSlots(ctx)

@@ -208,10 +208,11 @@ func open(cfg Config) (_ *Replica, err error) {
 	rc := raft.DefaultConfig()
 	rc.Logger = log
 	if cfg.alone() {
-		// One voter hears from itself: no network to be patient with.
-		rc.HeartbeatTimeout = 50 * time.Millisecond
-		rc.ElectionTimeout = 50 * time.Millisecond
-		rc.LeaderLeaseTimeout = 50 * time.Millisecond
+		// One voter hears from itself: no network to be patient with, and every job waits
+		// for the first of these times to be over. It is the least raft takes.
+		rc.HeartbeatTimeout = 5 * time.Millisecond
+		rc.ElectionTimeout = 5 * time.Millisecond
+		rc.LeaderLeaseTimeout = 5 * time.Millisecond
 		_, r.trans = raft.NewInmemTransport("self")
 	} else {
 		// A leader that hangs is missed after one to three heartbeat timeouts; one that is
