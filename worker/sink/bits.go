@@ -65,6 +65,19 @@ func lookup(dst, src []uint8, table *[1 << 8]uint8) {
 	}
 }
 
+// lookup16 makes of each byte its entry of a table, of which one has the low bytes and
+// one the high ones.
+func lookup16(dst []uint16, src []uint8, halves *[2][1 << 8]uint8) {
+	dst = dst[:len(src)]
+	if n := len(src) / 64; chosen == avx512 && n > 0 {
+		lookup16x512(&dst[0], &src[0], halves, n)
+		dst, src = dst[64*n:], src[64*n:]
+	}
+	for i, v := range src {
+		dst[i] = uint16(halves[0][v]) | uint16(halves[1][v])<<8
+	}
+}
+
 // seen says of every byte whether it occurs.
 type seen [1 << 8]uint8
 
@@ -109,23 +122,30 @@ func (s *seen) note(values []uint8) {
 }
 
 // unpack takes codes of a byte, or two, apart: as many as make up whole blocks of 64
-// bytes. It returns how many.
+// bytes, and the rest too where there is room behind it for a block. It returns how
+// many.
 func unpack[C uint8 | uint16](codes []C, page []byte, width int) int {
-	size := int(unsafe.Sizeof(C(0)))
-	n := len(codes) * size / 64
-	if chosen != avx512 || n == 0 {
+	block := 64 / int(unsafe.Sizeof(C(0)))
+	n := len(codes) / block
+	if chosen != avx512 {
 		return 0
 	}
-	unpack512(unsafe.Pointer(&codes[0]), &page[0], &spreadings[size-1][width], n)
-	return n * 64 / size
+	if rest := len(codes) - n*block; rest > 0 && cap(codes)-n*block >= block {
+		n++
+	}
+	if n == 0 {
+		return 0
+	}
+	unpack512(unsafe.Pointer(&codes[0]), &page[0], &spreadings[64/block-1][width], n)
+	return min(n*block, len(codes))
 }
 
 // bounds returns the smallest and largest of at least one value.
-func bounds[T uint16 | uint32 | int32 | int64](values []T) (low, high T) {
+func bounds[T uint8 | uint16 | uint32 | int32 | int64](values []T) (low, high T) {
 	low, high = values[0], values[0]
 	size := int(unsafe.Sizeof(low))
 	if n := len(values) * size / 64; chosen == avx512 && n > 0 {
-		var lows, highs [32]T
+		var lows, highs [64]T
 		bounds512(kindOf[T](), unsafe.Pointer(&lows), unsafe.Pointer(&highs), unsafe.Pointer(&values[0]), n)
 		for i := range 64 / size {
 			low, high = min(low, lows[i]), max(high, highs[i])

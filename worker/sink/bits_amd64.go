@@ -17,6 +17,9 @@ func unpack512(dst unsafe.Pointer, src *uint8, by *spreading, times int)
 func lookup512(dst, src *uint8, table *[1 << 8]uint8, times int)
 
 //go:noescape
+func lookup16x512(dst *uint16, src *uint8, halves *[2][1 << 8]uint8, times int)
+
+//go:noescape
 func note512(found *[4][64]uint8, values *uint8, times int) (others uint64)
 
 //go:noescape
@@ -24,6 +27,9 @@ func count512(values *uint8, value uint8, times int) int
 
 //go:noescape
 func shorten512(dst *uint8, values *uint16, times int)
+
+//go:noescape
+func boundsUint8x512(low, high, values unsafe.Pointer, times int)
 
 //go:noescape
 func boundsUint16x512(low, high, values unsafe.Pointer, times int)
@@ -41,6 +47,8 @@ func boundsInt64x512(low, high, values unsafe.Pointer, times int)
 // together, of which there are times.
 func bounds512(kind int, low, high, values unsafe.Pointer, times int) {
 	switch kind {
+	case kindUint8:
+		boundsUint8x512(low, high, values, times)
 	case kindUint16:
 		boundsUint16x512(low, high, values, times)
 	case kindUint32:

@@ -141,6 +141,60 @@ block:
 	VZEROUPPER
 	RET
 
+// func lookup16x512(dst *uint16, src *uint8, halves *[2][256]uint8, times int)
+//
+// Each byte becomes its entries of both tables: the first's is the low byte. VPERMQ
+// parts the bytes as VPUNPCK brings them together, within 128 bits.
+TEXT ·lookup16x512(SB), NOSPLIT, $0-32
+	MOVQ      dst+0(FP), DI
+	MOVQ      src+8(FP), SI
+	MOVQ      halves+16(FP), DX
+	MOVQ      times+24(FP), CX
+	VMOVDQU64 0(DX), Z0
+	VMOVDQU64 64(DX), Z1
+	VMOVDQU64 128(DX), Z2
+	VMOVDQU64 192(DX), Z3
+	VMOVDQU64 256(DX), Z16
+	VMOVDQU64 320(DX), Z17
+	VMOVDQU64 384(DX), Z18
+	VMOVDQU64 448(DX), Z19
+	VMOVDQU64 parts<>(SB), Z20
+
+block:
+	VPERMQ     (SI), Z20, Z4
+	VMOVDQA64  Z4, Z5
+	VMOVDQA64  Z4, Z6
+	VMOVDQA64  Z4, Z7
+	VPMOVB2M   Z4, K1
+	VPERMI2B   Z1, Z0, Z4
+	VPERMI2B   Z3, Z2, Z5
+	VMOVDQU8   Z5, K1, Z4
+	VPERMI2B   Z17, Z16, Z6
+	VPERMI2B   Z19, Z18, Z7
+	VMOVDQU8   Z7, K1, Z6
+	VPUNPCKLBW Z6, Z4, Z8
+	VPUNPCKHBW Z6, Z4, Z9
+	VMOVDQU64  Z8, (DI)
+	VMOVDQU64  Z9, 64(DI)
+	ADDQ       $64, SI
+	ADDQ       $128, DI
+	DECQ       CX
+	JNZ        block
+	VZEROUPPER
+	RET
+
+// parts are the eights of bytes whose pairs VPUNPCK writes in order: low ones to the
+// first 64 bytes, high ones to the second.
+DATA parts<>+0(SB)/8, $0
+DATA parts<>+8(SB)/8, $4
+DATA parts<>+16(SB)/8, $1
+DATA parts<>+24(SB)/8, $5
+DATA parts<>+32(SB)/8, $2
+DATA parts<>+40(SB)/8, $6
+DATA parts<>+48(SB)/8, $3
+DATA parts<>+56(SB)/8, $7
+GLOBL parts<>(SB), RODATA|NOPTR, $64
+
 // func note512(found *[4][64]uint8, values *uint8, times int) (others uint64)
 //
 // Of bytes below 32, each adds the bit of its lowest three bits to some byte of one of
@@ -259,6 +313,10 @@ block:
 	JNZ       block
 	VZEROUPPER
 	RET
+
+// func boundsUint8x512(low, high, values unsafe.Pointer, times int)
+TEXT ·boundsUint8x512(SB), NOSPLIT, $0-32
+	BOUNDS(VPMINUB, VPMAXUB)
 
 // func boundsUint16x512(low, high, values unsafe.Pointer, times int)
 TEXT ·boundsUint16x512(SB), NOSPLIT, $0-32

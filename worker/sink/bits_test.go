@@ -39,6 +39,18 @@ func TestEveryPathPacksTheSame(t *testing.T) {
 			got.note(values)
 			same(t, "values that occur", got, want)
 			lookup(values, values, &table)
+			var halves [2][1 << 8]uint8
+			wide, wider := make([]uint16, n), make([]uint16, n)
+			for i := range table {
+				halves[0][i], halves[1][i] = uint8(r.Uint32()), uint8(r.Uint32())
+			}
+			for i, v := range looked {
+				wider[i] = uint16(halves[0][v]) + uint16(halves[1][v])<<8
+			}
+			lookup16(wide, looked, &halves)
+			if !slices.Equal(wide, wider) {
+				t.Fatalf("%s: %d pairs of bytes are looked up otherwise", chosen, n)
+			}
 			if !bytes.Equal(values, looked) {
 				t.Fatalf("%s: %d bytes are looked up otherwise", chosen, n)
 			}
@@ -49,7 +61,7 @@ func TestEveryPathPacksTheSame(t *testing.T) {
 			back := make([]uint16, n)
 			if width <= 8 {
 				page = appendCodes8(nil, low[uint8](codes), width)
-				small := make([]uint8, n)
+				small := make([]uint8, n, n+r.IntN(2*slack)) // with room for a block more, or without
 				check(t, readCodes(small, slices.Grow(page, slack), width))
 				if !bytes.Equal(small, low[uint8](codes)) {
 					t.Fatalf("%s: %d codes of %d bits are read as bytes otherwise", chosen, n, width)
@@ -79,6 +91,7 @@ func TestEveryPathBoundsAndCountsTheSame(t *testing.T) {
 	for _, way := range processors() {
 		chosen = way
 		t.Run(way.String(), func(t *testing.T) {
+			boundsAsDefined[uint8](t)
 			boundsAsDefined[uint16](t)
 			boundsAsDefined[uint32](t)
 			boundsAsDefined[int32](t)
@@ -113,7 +126,7 @@ func TestEveryPathBoundsAndCountsTheSame(t *testing.T) {
 	}
 }
 
-func boundsAsDefined[T uint16 | uint32 | int32 | int64](t *testing.T) {
+func boundsAsDefined[T uint8 | uint16 | uint32 | int32 | int64](t *testing.T) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(20, uint64(unsafe.Sizeof(T(0)))))
 	for n := 1; n < 300; n++ {

@@ -101,12 +101,12 @@ func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
 	var added []T
 	switch encoding {
 	case format.DeltaBinaryPacked:
-		values, err := r.delta64(n)
+		c.values, added = room(c.values, n)
+		values, err := r.delta64(signed(added), n)
 		if err != nil {
 			return err
 		}
-		c.values, added = room(c.values, n)
-		copy(signed(added), values)
+		copy(signed(added), values) // as a rule onto themselves
 		return nil
 	case format.RLEDictionary:
 		codes, err := r.codes16(n, len(c.table))
@@ -191,8 +191,10 @@ func (c *real) decode(r *pageReader, encoding format.Encoding, n int) error {
 	if encoding != format.Plain {
 		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 	}
-	values, err := r.plainFloat(n)
-	c.values = append(c.values, values...)
+	var added []float32
+	c.values, added = room(c.values, n)
+	values, err := r.plainFloat(added, n)
+	copy(added, values) // as a rule onto themselves
 	return err
 }
 

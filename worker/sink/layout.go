@@ -92,7 +92,7 @@ func newLayout(columns []schema.Column, sums ...[]weight) *layout {
 		l.sums = append(l.sums, terms)
 	}
 	l.full.New = func() any { return newGroup(l, RowGroupRows, &l.full) }
-	l.slab.New = func() any { return newGroup(l, pageRows, &l.slab) }
+	l.slab.New = func() any { return newGroup(l, pageRows+slack, &l.slab) }
 	return l
 }
 

@@ -12,7 +12,8 @@ import (
 type narrow[T uint16 | int32] struct {
 	values []T
 	typ    arrow.DataType
-	table  []T // of a chunk that is read: its dictionary
+	table  []T              // of a chunk that is read: its dictionary
+	halves [2][1 << 8]uint8 // of its entries, where there are so few: low and high bytes
 }
 
 func (c *narrow[T]) take(data arrow.ArrayData, from, to int) {
@@ -127,6 +128,9 @@ func (c *narrow[T]) dictionary(r *pageReader, n int) error {
 	if err == nil {
 		c.table, err = narrowAll(c.table[:0], dict)
 	}
+	for i, v := range c.table[:min(len(c.table), 1<<8)] {
+		c.halves[0][i], c.halves[1][i] = uint8(v), uint8(v>>8)
+	}
 	return err
 }
 
@@ -139,12 +143,17 @@ func (c *narrow[T]) decode(r *pageReader, encoding format.Encoding, n int) error
 		}
 		return err
 	case format.RLEDictionary:
+		var added []T
+		c.values, added = room(c.values, n)
+		if short, is := any(added).([]uint16); is && len(c.table) <= 1<<8 {
+			codes, err := r.bytes(n, len(c.table))
+			lookup16(short, codes, &c.halves)
+			return err
+		}
 		codes, err := r.codes16(n, len(c.table))
 		if err != nil {
 			return err
 		}
-		var added []T
-		c.values, added = room(c.values, n)
 		for i, code := range codes {
 			added[i] = c.table[code]
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"slices"
 
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/encoding/delta"
@@ -66,8 +65,8 @@ type pageReader struct {
 	unpacked []byte
 	ints     []int32
 	codes    []uint16
+	small    []uint8
 	amounts  []int64
-	reals    []float32
 }
 
 // read appends one column of one row group to a column.
@@ -171,8 +170,9 @@ func (r *pageReader) codes8(codes []uint8, known int) error {
 
 // anyFrom reports whether any code, below 1<<width, is not below known, which is.
 func anyFrom(codes []uint8, known, width int) bool {
-	if width == 8 {
-		return int(slices.Max(codes)) >= known
+	if width == 8 || chosen == avx512 {
+		_, most := bounds(codes)
+		return int(most) >= known
 	}
 	var all uint64
 	over := uint64(1<<7-known) * ones8 // lifts those that are not below known to 1<<7
@@ -185,6 +185,14 @@ func anyFrom(codes []uint8, known, width int) bool {
 	return all&(ones8<<7) != 0
 }
 
+// bytes decodes n dictionary codes of a byte at most, which are to be below known.
+func (r *pageReader) bytes(n, known int) ([]uint8, error) {
+	if cap(r.small) < n {
+		r.small = make([]uint8, pageRows+slack)
+	}
+	return r.small[:n], r.codes8(r.small[:n], known)
+}
+
 // codes16 decodes n dictionary codes, which are to be below known.
 func (r *pageReader) codes16(n, known int) ([]uint16, error) {
 	width, err := r.width(codeBitsMax)
@@ -192,14 +200,16 @@ func (r *pageReader) codes16(n, known int) ([]uint16, error) {
 		return nil, err
 	}
 	if cap(r.codes) < n {
-		r.codes = make([]uint16, pageRows)
+		r.codes = make([]uint16, pageRows+slack)
 	}
 	codes := r.codes[:n]
 	if err := readCodes(codes, r.page, width); err != nil {
 		return nil, err
 	}
-	if 1<<width > known && int(slices.Max(codes)) >= known {
-		return nil, errCode
+	if 1<<width > known {
+		if _, most := bounds(codes); int(most) >= known {
+			return nil, errCode
+		}
 	}
 	return codes, nil
 }
@@ -218,16 +228,16 @@ func (r *pageReader) plain64(n int) (values []int64, err error) {
 	return exactly(r.amounts, n, 0, err)
 }
 
-// delta64 decodes n delta-coded values.
-func (r *pageReader) delta64(n int) (values []int64, err error) {
-	r.amounts, err = new(delta.BinaryPackedEncoding).DecodeInt64(r.amounts[:0], r.page)
-	return exactly(r.amounts, n, 0, err)
+// delta64 decodes n delta-coded values, into the room there is where that is enough.
+func (r *pageReader) delta64(room []int64, n int) (values []int64, err error) {
+	values, err = new(delta.BinaryPackedEncoding).DecodeInt64(room[:0], r.page)
+	return exactly(values, n, 0, err)
 }
 
-// plainFloat decodes n plain values.
-func (r *pageReader) plainFloat(n int) (values []float32, err error) {
-	r.reals, err = new(plain.Encoding).DecodeFloat(r.reals[:0], r.page)
-	return exactly(r.reals, n, 0, err)
+// plainFloat decodes n plain values, into the room there is where that is enough.
+func (r *pageReader) plainFloat(room []float32, n int) (values []float32, err error) {
+	values, err = new(plain.Encoding).DecodeFloat(room[:0], r.page)
+	return exactly(values, n, 0, err)
 }
 
 // exactly returns n values, or ErrDamaged when there are fewer, or more than

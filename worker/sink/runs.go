@@ -193,7 +193,8 @@ const slack = 64
 
 // readCodes takes runs of codes of a page apart: exactly len(codes) of them, which
 // are to be all there is. Codes are below 1<<width and, of 8 bits at most when C is
-// uint8. Page has slack bytes more in its capacity.
+// uint8. Page has slack bytes more in its capacity, which are read; what codes have is
+// written.
 func readCodes[C uint8 | uint16](codes []C, page []byte, width int) error {
 	value := (width + 7) / 8
 	for at := 0; at < len(codes); {
@@ -215,10 +216,7 @@ func readCodes[C uint8 | uint16](codes []C, page []byte, width int) error {
 				return fmt.Errorf("%w: a code of too many bits", ErrDamaged)
 			}
 			page = page[value:]
-			run := codes[at : at+int(rows)]
-			for i := range run {
-				run[i] = C(code)
-			}
+			repeat(codes[at:at+int(rows)], C(code))
 			at += int(rows)
 			continue
 		}
@@ -240,6 +238,29 @@ func readCodes[C uint8 | uint16](codes []C, page []byte, width int) error {
 		return fmt.Errorf("%w: bytes behind the codes of a page", ErrDamaged)
 	}
 	return nil
+}
+
+// repeat fills a run with a code.
+func repeat[C uint8 | uint16](run []C, code C) {
+	const short = 64 // most runs are, and not worth a call
+	if bytes, is := any(run).([]uint8); is {
+		for all := uint64(code) * ones8; len(bytes) >= 8 && len(run)-len(bytes) < short; bytes = bytes[8:] {
+			binary.LittleEndian.PutUint64(bytes, all)
+		}
+		if len(bytes) < 8 {
+			for i := range bytes {
+				bytes[i] = uint8(code)
+			}
+			return
+		}
+	} else {
+		for i := range run[:min(short, len(run))] {
+			run[i] = code
+		}
+	}
+	for done := short; done < len(run); done *= 2 {
+		copy(run[done:], run[:done])
+	}
 }
 
 // bits8 takes codes of 8 bits at most apart.

@@ -27,3 +27,5 @@ func count512(*uint8, uint8, int) int { return 0 }
 func shorten512(*uint8, *uint16, int) {}
 
 func bounds512(int, unsafe.Pointer, unsafe.Pointer, unsafe.Pointer, int) {}
+
+func lookup16x512(*uint16, *uint8, *[2][1 << 8]uint8, int) {}
