@@ -34,6 +34,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"rescore/coordinator"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/replica"
@@ -65,6 +67,9 @@ type Cluster interface {
 	ID() string
 	// Leader names the coordinator that leads, as far as this one knows.
 	Leader() (id string, ok bool)
+	Progress() replica.Progress
+	// Err says why this coordinator's replica is of no more use, or nil.
+	Err() error
 	// Verify returns an error unless this coordinator leads, has seen everything that
 	// was committed before the call, and was still the leader after it.
 	Verify(ctx context.Context) error
@@ -92,7 +97,10 @@ type Config struct {
 	Compare func(ctx context.Context, r wire.CompareRequest) (wire.CompareReply, error)
 	// Output opens a dataset's folder, as coordinator.Config has it.
 	Output func(base, path string) (store.Store, error)
-	Log    *slog.Logger
+	// Metrics is what GET /metrics shows; the figures of this package are added to it.
+	// Defaults to a registry of their own.
+	Metrics *prometheus.Registry
+	Log     *slog.Logger
 }
 
 // Handler serves one coordinator's requests.
@@ -113,6 +121,10 @@ func New(cfg Config) *Handler {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	h := &Handler{cfg: cfg, token: sha256.Sum256([]byte(cfg.Token)), mux: http.NewServeMux()}
+	if h.cfg.Metrics == nil {
+		h.cfg.Metrics = prometheus.NewRegistry()
+	}
+	h.cfg.Metrics.MustRegister(collector{h}) // panics when a registry is given twice
 	h.leader = &http.Transport{
 		DialContext:     (&net.Dialer{Timeout: 3 * time.Second}).DialContext,
 		TLSClientConfig: cfg.TLS, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 5 * time.Second,
@@ -148,7 +160,7 @@ func Server(h http.Handler) *http.Server {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if strings.HasPrefix(r.URL.Path, "/v1/") && !h.admits(r) {
+	if (strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/metrics") && !h.admits(r) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		refuse(w, Error{Code: Denied, Message: "the request does not bear the cluster's token", Hint: "give the token file of this cluster: --token-file or RESCORE_TOKEN_FILE"})
 		return

@@ -35,6 +35,7 @@ type route struct {
 var routes = []route{
 	{pattern: "GET /healthz", here: true, answer: (*Handler).health},
 	{pattern: "GET /readyz", here: true, answer: (*Handler).ready},
+	{pattern: "GET /metrics", here: true, stream: (*Handler).metrics},
 	{pattern: "POST /v1/jobs", answer: (*Handler).submit, long: true},
 	{pattern: "GET /v1/jobs", answer: (*Handler).jobs},
 	{pattern: "GET /v1/jobs/{id}", answer: (*Handler).status},

@@ -23,6 +23,8 @@ const (
 	fileLock    = "github.com/gofrs/flock"
 	hclog       = "github.com/hashicorp/go-hclog"
 	hadoop      = "github.com/colinmarc/hdfs/v2/..."
+	metrics     = "github.com/hashicorp/go-metrics/..."
+	prometheus  = "github.com/prometheus/client_golang/..."
 	minio       = "github.com/minio/minio-go/v7/pkg/..." // who signs and where secrets are; not its client: decisions/0043
 	ini         = "gopkg.in/ini.v1"
 	natsClient  = "github.com/nats-io/nats.go/..."
@@ -63,9 +65,9 @@ var table = []row{
 	{"coordinator/plan", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/shelf", nil, nil},
-	{"coordinator/replica", list("coordinator/ledger", "coordinator/shelf", "partition/failpoint", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock)},
+	{"coordinator/replica", list("coordinator/ledger", "coordinator/shelf", "partition/failpoint", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock, metrics, prometheus)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/store/address", "partition/wire"), nil},
+	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/store/address", "partition/wire"), list(prometheus)},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 

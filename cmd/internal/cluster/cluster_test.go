@@ -9,13 +9,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	mathrand "math/rand/v2"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -294,6 +297,41 @@ func TestAJobOutlivesTheLeaderAndAWorkerThatLeaves(t *testing.T) {
 	if len(status.Quarantined) > 0 || len(status.Incidents) > 0 {
 		t.Errorf("%+v", status)
 	}
+	// Of the two that are left, whichever leads by now. Raft's own figures go to whichever of
+	// this process began last.
+	want := []string{"rescore_coordinator_leads 1", "rescore_coordinator_leads 0", `rescore_jobs{state="published"} 1`, `rescore_workers{state="ready"} 1`, "process_resident_memory_bytes ", "go_goroutines "}
+	for deadline := time.Now().Add(patience); len(want) > 0; {
+		shown := ""
+		for _, p := range c.peers {
+			if p.ID != killed {
+				shown += "\n" + metrics(t, p)
+			}
+		}
+		want = slices.DeleteFunc(want, func(line string) bool { return strings.Contains(shown, "\n"+line) })
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in%s", want, shown)
+		}
+	}
+}
+
+// metrics is what a coordinator tells Prometheus.
+func metrics(t testing.TB, p Peer) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+p.Base.at(apiPort)+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%d %v %s", answer.StatusCode, err, text)
+	}
+	return string(text)
 }
 
 // authority issues certificates of roles, for this machine.

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"rescore/cmd/internal/boot"
@@ -101,8 +103,14 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 	node := coordinator.New(coordinator.Config{
 		Replica: ledger, Bus: mail, Output: local.Places.Output, Now: failpoint.Now, Lease: lease.Config{TTL: c.LeaseTTL, PartRows: partRows}, Log: c.Log,
 	})
+	shown := prometheus.NewRegistry()
+	shown.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // panics when given twice
+	if err := replica.Measure(shown); err != nil {
+		return err
+	}
 	handler := api.New(api.Config{
-		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Log: c.Log,
+		Metrics: shown,
+		Node:    node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Log: c.Log,
 		Address: func(id string) (string, bool) { return c.apiOf(ctx, ledger, id) },
 	})
 	defer handler.Close()
