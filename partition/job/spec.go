@@ -78,8 +78,8 @@ type Prepare struct {
 
 // Input is where the base is and how its columns map to the canonical record.
 type Input struct {
-	// Format is parquet or csv. Defaults to the extension of the files found.
-	Format string `yaml:"format" json:"format" jsonschema:"enum=parquet,enum=csv"`
+	// Format is parquet, arrow or csv. Defaults to the extension of the files found.
+	Format string `yaml:"format" json:"format" jsonschema:"enum=parquet,enum=arrow,enum=csv"`
 	// Path is a file, a folder or a glob. With layout months it holds {month}
 	// (yyyymm), as in usage/month={month}.
 	Path string `yaml:"path" json:"path" jsonschema:"required"`

@@ -90,6 +90,9 @@ func (s *fileStore) open(name string) (*fileObject, error) {
 type fileObject struct {
 	*os.File
 	size int64
+
+	mapping sync.Mutex
+	mapped  []byte // nil before Map
 }
 
 func (o *fileObject) Size() int64 { return o.size }

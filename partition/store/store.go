@@ -24,6 +24,18 @@ type Object interface {
 	Size() int64
 }
 
+// Mapper is an Object whose bytes can be had without being copied, as those of a local
+// file can where the system maps files.
+type Mapper interface {
+	Object
+	// Map returns all of the object's bytes, until Close. They are what the object has
+	// now: they change with it, and touching those that were cut off since is a fault.
+	Map() ([]byte, error)
+	// Forget lets the system take back the memory of bytes from to past, which are as
+	// they were when they are touched again.
+	Forget(from, past int64)
+}
+
 // Writer writes one new object. Until Commit returns nil the object may be
 // absent or partial; after it the bytes are durable. Commit returns ErrExist where
 // two may create one name and the other was first. Close without Commit abandons

@@ -206,12 +206,17 @@ func (d *Dataset) openFile(ctx context.Context, name, format string, month int) 
 		if p, err = openParquet(obj); err == nil {
 			f.table, f.fields = p, p.fields
 		}
+	case "arrow":
+		var a *arrowFile
+		if a, err = openArrow(obj); err == nil {
+			f.table, f.fields = a, a.fields
+		}
 	case "csv":
 		if f.csv, err = openCSV(obj, d.spec.Input.CSV); err == nil {
 			f.fields = f.csv.fields
 		}
 	default:
-		err = fmt.Errorf("input.format %q is neither parquet nor csv: %w", format, ErrFormat)
+		err = fmt.Errorf("input.format %q is neither parquet, arrow nor csv: %w", format, ErrFormat)
 	}
 	if err != nil {
 		return nil, errors.Join(err, obj.Close())

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -186,14 +185,16 @@ func (f *inputFile) kept() ([]intake.Field, error) {
 		}
 		return list, nil
 	}
-	elements, err := elementsOf(f)
+	for _, fd := range f.fields {
+		if fd.refused != "" {
+			return nil, fmt.Errorf("column %q cannot be kept: %s: %w", fd.name, fd.refused, ErrMapping)
+		}
+	}
+	elements, err := f.table.elements()
 	if err != nil {
 		return nil, err
 	}
 	for i, fd := range f.fields {
-		if fd.refused != "" {
-			return nil, fmt.Errorf("column %q cannot be kept: %s: %w", fd.name, fd.refused, ErrMapping)
-		}
 		element := elements[i] // no column is nested: a refused one is the first that is
 		types := map[format.Type]intake.Type{
 			format.Boolean: intake.Boolean, format.Int32: intake.Int32, format.Int64: intake.Int64, format.Float: intake.Float,
@@ -206,17 +207,6 @@ func (f *inputFile) kept() ([]intake.Field, error) {
 		list[i] = intake.Field{Name: fd.name, Type: t, Meaning: meaning(element)}
 	}
 	return list, nil
-}
-
-// elementsOf returns the schema of a Parquet file that openParquet has read, without
-// its root.
-func elementsOf(f *inputFile) (list []format.SchemaElement, err error) {
-	defer guard(f.name, &err)
-	pf, err := parquet.OpenFile(f.obj, f.obj.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.FileReadMode(parquet.ReadModeSync))
-	if err != nil {
-		return nil, corrupt("footer: %v", err)
-	}
-	return pf.Metadata().Schema[1:], nil
 }
 
 // meaning encodes what a schema element says but its name and place.

@@ -2,7 +2,9 @@ package source
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 
@@ -209,6 +211,9 @@ func readFull(obj store.Object, p []byte, off int64) error {
 	}
 	if err == nil || n < len(p) && off+int64(len(p)) > obj.Size() {
 		return corrupt("the file ends at byte %d", off+int64(n))
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("read %d bytes at %d: %w: the file was cut: %w", len(p), off, err, ErrChanged)
 	}
 	return fmt.Errorf("read %d bytes at %d: %w", len(p), off, err)
 }

@@ -594,6 +594,7 @@ type codecs struct {
 	words    []uint64 // validity
 	keys     []uint64
 	verdicts []verdict
+	arrow    arrowScratch
 }
 
 // decompress returns src decompressed to exactly size bytes, in *buf; or src

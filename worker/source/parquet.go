@@ -54,6 +54,16 @@ func (f *parquetFile) format() string { return "parquet" }
 
 func (f *parquetFile) count() int64 { return f.rows }
 
+// elements is the schema in the footer, without its root.
+func (f *parquetFile) elements() (list []format.SchemaElement, err error) {
+	defer guard("", &err)
+	pf, err := parquet.OpenFile(f.obj, f.obj.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.FileReadMode(parquet.ReadModeSync))
+	if err != nil {
+		return nil, corrupt("footer: %v", err)
+	}
+	return pf.Metadata().Schema[1:], nil
+}
+
 // pieces are the row groups.
 func (f *parquetFile) pieces() []int64 {
 	rows := make([]int64, len(f.groups))

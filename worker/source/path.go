@@ -109,10 +109,15 @@ func formatOf(name string) (string, error) {
 			return "parquet", nil
 		}
 		return "", fmt.Errorf("a compressed Parquet file cannot be read, decompress it first: %w", ErrFormat)
+	case ".arrow", ".arrows", ".feather", ".ipc":
+		if !packed {
+			return "arrow", nil
+		}
+		return "", fmt.Errorf("a compressed Arrow file cannot be read, decompress it first, or compress its record batches: %w", ErrFormat)
 	case ".csv", ".tsv", ".txt":
 		return "csv", nil
 	case ".zip", ".bz2", ".xz":
 		return "", fmt.Errorf("of compressed files those of gzip and zstd are read, decompress it first: %w", ErrFormat)
 	}
-	return "", fmt.Errorf("neither .parquet nor .csv; set input.format, or move it out of the input: %w", ErrFormat)
+	return "", fmt.Errorf("neither .parquet, .arrow nor .csv; set input.format, or move it out of the input: %w", ErrFormat)
 }

@@ -1,10 +1,14 @@
 package source
 
+import "github.com/parquet-go/parquet-go/format"
+
 // table is an open file whose columns lie apart, Parquet or Arrow. It is read-only and
 // safe for concurrent use.
 type table interface {
 	format() string
 	count() int64 // rows
+	// elements are the columns as a preparation writes them, or why one cannot be.
+	elements() ([]format.SchemaElement, error)
 	// pieces returns the rows of each stretch that can be read without what is before it,
 	// in order: what a survey shares out, and a search halves.
 	pieces() []int64

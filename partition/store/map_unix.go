@@ -1,0 +1,50 @@
+//go:build unix
+
+package store
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Map returns the file's bytes as they are in the system's memory, and not a copy of
+// them.
+func (o *fileObject) Map() ([]byte, error) {
+	o.mapping.Lock()
+	defer o.mapping.Unlock()
+	if o.mapped != nil || o.size == 0 {
+		return o.mapped, nil
+	}
+	b, err := unix.Mmap(int(o.Fd()), 0, int(o.size), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", o.Name(), err)
+	}
+	o.mapped = b
+	return b, nil
+}
+
+// Forget lets the system take back the memory of bytes from to past.
+func (o *fileObject) Forget(from, past int64) {
+	page := int64(os.Getpagesize())
+	from, past = (from+page-1)/page*page, past/page*page
+	if from < past {
+		_ = unix.Madvise(o.mapped[from:past], unix.MADV_DONTNEED) // advice
+	}
+}
+
+// Close ends what Map returned, too.
+func (o *fileObject) Close() error {
+	o.mapping.Lock()
+	defer o.mapping.Unlock()
+	var err error
+	if o.mapped != nil {
+		err = unix.Munmap(o.mapped)
+		o.mapped = nil
+	}
+	if closing := o.File.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
