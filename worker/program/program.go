@@ -159,21 +159,18 @@ type Program struct {
 	plan  *Plan
 	steps []step
 	slots []slot
-	read  []int  // slot of the i-th column of the record
-	takes []bool // whether it may come by dictionary
-	key   int    // slot of schema.Key, -1 when nothing reads it
-	bad   int    // slot of BadValues, -1 when nothing reads it
-	bound arrow.Record
+	read  []column
+	key   int          // slot of schema.Key, -1 when nothing reads it
+	bad   int          // slot of BadValues, -1 when nothing reads it
 	out   arrow.Record // batchRows rows, all of them slots' memory
 	short arrow.Record // the last answer, when it was shorter
 	rows  int
 }
 
-// step is one kernel and the slots it reads and writes.
+// step is one kernel, and what it reads and writes.
 type step struct {
-	kernel          kernel.Kernel
-	in, out         []kernel.Vector
-	inSlot, outSlot []int
+	kernel  kernel.Kernel
+	in, out []kernel.Vector
 }
 
 // slot is one column of the batch being scored. Slots a kernel writes, and the
@@ -182,13 +179,24 @@ type slot struct {
 	field  kernel.Field
 	vector kernel.Vector
 	array  arrow.Array // nil for a column of the record
+	uses   []use       // by steps
+}
+
+// use is a place among a step's inputs.
+type use struct{ step, at int }
+
+// column is one of the record's.
+type column struct {
+	slot  int
+	takes bool        // whether it may come by dictionary
+	bound arrow.Array // that the slot looks at; nil for none, or a dictionary
 }
 
 // Program gives the plan memory for batches of at most batchRows rows. The
 // plan's kernels keep scratch, so a plan makes one program. Release returns the
 // memory to mem.
 func (p *Plan) Program(batchRows int, mem memory.Allocator) *Program {
-	g := &Program{plan: p, key: -1, bad: -1, rows: batchRows, takes: p.Coded()}
+	g := &Program{plan: p, key: -1, bad: -1, rows: batchRows}
 	index := make(map[string]int)
 	slotOf := func(f kernel.Field, owned bool) int {
 		if i, ok := index[f.Name]; ok {
@@ -211,19 +219,20 @@ func (p *Plan) Program(batchRows int, mem memory.Allocator) *Program {
 			g.bad = i
 		}
 	}
-	for _, f := range p.read {
-		g.read = append(g.read, slotOf(f, false))
+	takes := p.Coded()
+	for c, f := range p.read {
+		g.read = append(g.read, column{slot: slotOf(f, false), takes: takes[c]})
 	}
-	for _, k := range p.kernels {
+	for i, k := range p.kernels {
 		spec := k.Spec()
 		s := step{kernel: k, in: make([]kernel.Vector, len(spec.In)), out: make([]kernel.Vector, len(spec.Out))}
-		for _, f := range spec.In {
-			s.inSlot = append(s.inSlot, slotOf(f, false))
+		for j, f := range spec.In {
+			from := &g.slots[slotOf(f, false)]
+			from.uses = append(from.uses, use{i, j})
+			s.in[j] = from.vector
 		}
 		for j, f := range spec.Out {
-			i := slotOf(f, true)
-			s.outSlot = append(s.outSlot, i)
-			s.out[j] = g.slots[i].vector
+			s.out[j] = g.slots[slotOf(f, true)].vector
 		}
 		g.steps = append(g.steps, s)
 	}
@@ -264,7 +273,7 @@ func (g *Program) EvalCoded(rec arrow.Record, coded []*kernel.Coded, key []uint6
 			n, rec.NumCols(), len(key), g.rows, len(g.read))
 	}
 	for c, by := range coded {
-		if by != nil && !g.takes[c] {
+		if by != nil && !g.read[c].takes {
 			return nil, fmt.Errorf("evaluate program: column %s comes by dictionary, and not every kernel takes it so", rec.ColumnName(c))
 		}
 	}
@@ -296,35 +305,35 @@ func (g *Program) EvalCoded(rec arrow.Record, coded []*kernel.Coded, key []uint6
 	return g.short, nil
 }
 
-// bind points the slots at a record's columns. Readers hand over the same record
-// for every full batch, so this happens once or twice a partition, and where a
-// column's dictionary comes or goes.
+// bind points the inputs at a record's columns. Readers hand the arrays of a batch out
+// again with the next, which has written their memory anew, so that few change: where
+// nulls, or a dictionary, come or go.
 func (g *Program) bind(rec arrow.Record, coded []*kernel.Coded) {
-	same := rec == g.bound
-	for c, i := range g.read {
-		v := &g.slots[i].vector
-		var by *kernel.Coded
-		if coded != nil {
-			by = coded[c]
-		}
-		if rec == g.bound && v.Coded == by {
-			continue
-		}
-		same = false
-		if *v = kernel.AsVector(rec.Column(c)); by != nil {
-			*v = kernel.Vector{Coded: by}
-		}
-	}
-	if same {
-		return
-	}
-	for i := range g.steps {
-		s := &g.steps[i]
-		for j, k := range s.inSlot {
-			s.in[j] = g.slots[k].vector
+	for c := range g.read {
+		r, a := &g.read[c], rec.Column(c)
+		if coded != nil && coded[c] != nil {
+			r.bound = nil
+			if g.slots[r.slot].vector.Coded != coded[c] {
+				g.point(r.slot, kernel.Vector{Coded: coded[c]})
+			}
+		} else if a != r.bound {
+			r.bound = a
+			v := kernel.AsVector(a)
+			if bits := a.NullBitmapBytes(); len(bits) > 0 { // the next batch may have nulls, if this has none
+				v.Valid = kernel.Bitmap{Bits: bits, Offset: a.Data().Offset()}
+			}
+			g.point(r.slot, v)
 		}
 	}
-	g.bound = rec
+}
+
+// point gives a slot, and who reads it, another vector.
+func (g *Program) point(slot int, v kernel.Vector) {
+	s := &g.slots[slot]
+	s.vector = v
+	for _, in := range s.uses {
+		g.steps[in.step].in[in.at] = v
+	}
 }
 
 // Plan returns what the program was made of.
@@ -333,15 +342,9 @@ func (g *Program) Plan() *Plan { return g.plan }
 // Forget lets go of the record that was evaluated last, so that its memory may become
 // another's. The program can be used again.
 func (g *Program) Forget() {
-	g.bound = nil
-	for _, i := range g.read {
-		g.slots[i].vector = kernel.Vector{}
-	}
-	for i := range g.steps {
-		s := &g.steps[i]
-		for j, k := range s.inSlot {
-			s.in[j] = g.slots[k].vector
-		}
+	for c := range g.read {
+		g.read[c].bound = nil
+		g.point(g.read[c].slot, kernel.Vector{})
 	}
 }
 

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"rescore/partition/schema"
@@ -277,9 +279,61 @@ func TestAProgramThatForgotAnswersForAnotherRecordInTheSamePlace(t *testing.T) {
 			t.Errorf("rows from %d are answered otherwise by a program that forgot", from)
 		}
 		g.Forget()
-		if g.bound != nil || slices.ContainsFunc(g.read, func(i int) bool { return g.slots[i].vector.I64 != nil || g.slots[i].vector.Valid.Bits != nil }) {
+		if slices.ContainsFunc(g.read, func(c column) bool {
+			v := &g.slots[c.slot].vector
+			return c.bound != nil || v.I64 != nil || v.Valid.Bits != nil
+		}) {
 			t.Error("it remembers the record")
 		}
 		rec.Release()
+	}
+}
+
+// Readers write a batch over the one before, and hand its arrays out again.
+func TestArraysOfTheBatchBeforeAreReadAnew(t *testing.T) {
+	t.Parallel()
+	spec, m := standard(t)
+	plan := planned(t, spec, m)
+	g := plan.Program(64, memory.DefaultAllocator)
+	defer g.Release()
+	other := planned(t, spec, m).Program(64, memory.DefaultAllocator)
+	defer other.Release()
+	r := draw(rand.New(rand.NewPCG(9, 5)), plan, 64)
+	for c := range r.null {
+		clear(r.null[c])
+		r.null[c][63] = plan.read[c].Type.ID() != arrow.FLOAT64 // so that there is a bitmap
+	}
+	const before = 5
+	rec := r.recordAt(memory.DefaultAllocator, 0, 64, before)
+	defer rec.Release()
+	for batch := range 4 {
+		for c, column := range rec.Columns() {
+			if column.DataType().ID() == arrow.FLOAT64 { // NaN is its null
+				continue
+			}
+			buffers := column.Data().Buffers()
+			width := column.DataType().(arrow.FixedWidthDataType).Bytes()
+			copy(buffers[1].Bytes()[(before+63)*width:][:width], binary.LittleEndian.AppendUint64(nil, r.columns[c][63]))
+			for i := range 64 {
+				r.null[c][i] = batch > 0 && (i+c+batch)%3 == 0 // in the first, none
+				at, bits := before+i, buffers[0].Bytes()
+				if bits[at>>3] |= 1 << (at & 7); r.null[c][i] {
+					bits[at>>3] &^= 1 << (at & 7)
+				}
+			}
+			column.Data().(*array.Data).SetNullN(array.UnknownNullCount)
+		}
+		given := rec
+		if batch == 2 { // another record of them
+			given = array.NewRecord(rec.Schema(), rec.Columns(), 64)
+			defer given.Release()
+		}
+		out, err := g.Eval(given, r.key, r.bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := cells(nil, out), r.eval(t, other, 0, 64); !slices.Equal(got, want) {
+			t.Errorf("batch %d is answered as one before", batch)
+		}
 	}
 }
