@@ -318,7 +318,7 @@ func (t *Term) seal(ctx context.Context, j *ledger.Job) error {
 		}
 	}
 	if j.Released == nil {
-		if refused := publish.Gate(j.Totals().Counts, publish.Stabilities(survey.Bins, j.Drift()), nulls(j, spec.Gates), spec.Gates); len(refused) > 0 {
+		if refused := publish.Gate(j.Totals().Counts, publish.Stabilities(survey.Bins, j.Drift()), nulls(j, spec.Gates), publish.Tables(j, spec), spec.Gates); len(refused) > 0 {
 			var figures []ledger.Figure
 			var lines []string
 			for _, r := range refused {

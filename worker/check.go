@@ -52,19 +52,37 @@ func (p Places) Open(ctx context.Context, spec job.Spec, base string) (o Opened,
 			return Opened{}, err
 		}
 	}
+	if !spec.Prepares() {
+		o.Dataset, err = p.OpenInput(ctx, spec, base)
+		return o, err
+	}
 	root, rest, err := p.Input(ctx, base, spec.Input.Path)
 	if err != nil {
 		return Opened{}, fmt.Errorf("open input.path: %w", err)
 	}
 	spec.Input.Path = rest
-	if spec.Prepares() {
-		o.Export, err = source.OpenExport(ctx, root, spec)
-		return o, err
+	o.Export, err = source.OpenExport(ctx, root, spec)
+	return o, err
+}
+
+// OpenInput opens the base of a job that scores, and its tables.
+func (p Places) OpenInput(ctx context.Context, spec job.Spec, base string) (*source.Dataset, error) {
+	root, rest, err := p.Input(ctx, base, spec.Input.Path)
+	if err != nil {
+		return nil, fmt.Errorf("open input.path: %w", err)
 	}
-	if o.Dataset, err = source.Open(ctx, root, spec); err != nil {
-		return Opened{}, err
+	spec.Input.Path = rest
+	spec.Input.Tables = slices.Clone(spec.Input.Tables)
+	var tables []store.Store
+	for i := range spec.Input.Tables {
+		t := &spec.Input.Tables[i]
+		table, rest, err := p.Input(ctx, base, t.Path)
+		if err != nil {
+			return nil, fmt.Errorf("open the path of table %s: %w", t.Name, err)
+		}
+		tables, t.Path = append(tables, table), rest
 	}
-	return o, nil
+	return source.Open(ctx, root, spec, tables...)
 }
 
 // Check opens everything a job names and compiles its program, so that what is wrong

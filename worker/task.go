@@ -220,6 +220,8 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 		return result, err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	reject := func(r source.Reject) error { return out.Reject(ctx, r.File, r.Row, r.Field, r.Reason) }
+	reader.Tell(reject)
 	clock := stopwatch(time.Now())
 	for {
 		batch, err := reader.Next(ctx)
@@ -243,14 +245,14 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 			return result, err
 		}
 		for _, r := range batch.Rejects {
-			if err := out.Reject(ctx, r.File, r.Row, r.Field, r.Reason); err != nil {
+			if err := reject(r); err != nil {
 				return result, err
 			}
 		}
 		clock.lap(&result.Timing.Write)
 		rows.Add(int64(batch.Len))
 	}
-	result.Keys, result.Drift, result.Nulls = reader.Keys(), drift.Counts(), nulls.counts
+	result.Keys, result.Drift, result.Nulls, result.Tables = reader.Keys(), drift.Counts(), nulls.counts, reader.Tables()
 	p.idle.put(prog) // not of a task that failed: it may have stopped in the middle of a batch
 	failpoint.Hit("worker.score")
 	written, err := out.Finish(ctx)

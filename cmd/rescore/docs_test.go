@@ -101,7 +101,7 @@ func TestJobFilePageHasEveryKeyWithItsDefaultAndItsWords(t *testing.T) {
 				}
 			}
 		}
-		for _, part := range []reflect.Type{reflect.TypeFor[job.Mapping](), reflect.TypeFor[job.Extra]()} {
+		for _, part := range []reflect.Type{reflect.TypeFor[job.Mapping](), reflect.TypeFor[job.Extra](), reflect.TypeFor[job.Table](), reflect.TypeFor[job.Aggregate]()} {
 			for i := range part.NumField() {
 				if key := part.Field(i).Tag.Get("yaml"); !strings.Contains(page, "\n| `"+key+"` |") {
 					t.Errorf("%s has no row for %s of %s", file, key, part.Name())

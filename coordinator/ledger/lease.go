@@ -118,6 +118,8 @@ func difference(a, b job.Result) string {
 		return fmt.Sprintf("other numbers were read, %s and %s", a.Keys, b.Keys)
 	case a.Rows != b.Rows:
 		return fmt.Sprintf("rows differ, %s and %s", a.Rows, b.Rows)
+	case !slices.Equal(a.Tables, b.Tables):
+		return fmt.Sprintf("events of tables differ, %+v and %+v", a.Tables, b.Tables)
 	case a.Tally != b.Tally || !slices.EqualFunc(a.Drift, b.Drift, slices.Equal[[]int64]) || !slices.Equal(a.Nulls, b.Nulls):
 		return "tallies differ"
 	case !sameContent(a.Files, b.Files):
@@ -147,6 +149,11 @@ func checkResult(kind job.StageKind, t *Task, r job.Result) error {
 	if err := checkMade(kind, r); err != nil {
 		return err
 	}
+	if kind == job.StageScore {
+		if err := checkTables(t.Plan().Slices, r.Tables); err != nil {
+			return err
+		}
+	}
 	if r.Counts.In != t.Rows || kind == job.StageSelect && r.Counts.Scored != t.Rows {
 		return fmt.Errorf("%w: read %d rows, planned %d", ErrCounts, r.Counts.In, t.Rows)
 	}
@@ -167,6 +174,26 @@ func checkResult(kind job.StageKind, t *Task, r job.Result) error {
 		}
 		if rows != r.Counts.Scored {
 			return fmt.Errorf("%w: column %d watched for drift has %d rows in its bins, %d were scored", ErrCounts, c, rows, r.Counts.Scored)
+		}
+	}
+	return nil
+}
+
+// checkTables checks that every event of the slices is accounted for (I2).
+func checkTables(slices []job.Slice, tables []job.TableCounts) error {
+	planned := make([]int64, len(tables))
+	for _, s := range slices {
+		switch at := s.Table(); {
+		case at < 0:
+		case at >= len(tables):
+			return fmt.Errorf("%w: nothing is said of the events of table %d", ErrCounts, at)
+		default:
+			planned[at] += s.Rows
+		}
+	}
+	for i, c := range tables {
+		if c.In != planned[i] || !c.Conserved() {
+			return fmt.Errorf("%w: table %d has %d events, planned %d: %+v", ErrCounts, i, c.In, planned[i], c)
 		}
 	}
 	return nil

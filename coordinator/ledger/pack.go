@@ -48,7 +48,7 @@ func unpackPlan(packed string) (slices []job.Slice, staged []job.File, err error
 
 // packResult packs a result.
 func packResult(r job.Result) string {
-	b := packFiles(make([]byte, 0, 512), r.Files)
+	b := packFiles(packTables(make([]byte, 0, 512), r.Tables), r.Files)
 	for _, s := range [...]partition.Sum{r.Keys, r.Rows} {
 		b = packSum(b, s)
 	}
@@ -63,6 +63,7 @@ func packResult(r job.Result) string {
 // unpackResult is the inverse of packResult.
 func unpackResult(packed string) (r job.Result, err error) {
 	u := unpacker{rest: packed}
+	r.Tables = u.tables()
 	r.Files = u.files()
 	r.Keys, r.Rows = u.sum(), u.sum()
 	numbers(&r, func(n *int64) { *n = u.varint() })
@@ -74,6 +75,45 @@ func unpackResult(packed string) (r job.Result, err error) {
 	}
 	r.Nulls = u.numbers()
 	return r, u.end()
+}
+
+// withTables begins a result with tables. As a result without any it would have no files,
+// and a sum that is neither of nothing nor of something.
+const withTables = "\x00\x02"
+
+// packTables packs what became of the events of tables, nothing where there are none: as
+// results were before jobs had tables.
+func packTables(b []byte, tables []job.TableCounts) []byte {
+	if len(tables) == 0 {
+		return b
+	}
+	b = binary.AppendUvarint(append(b, withTables...), uint64(len(tables)))
+	for i := range tables {
+		events(&tables[i], func(n *int64) { b = binary.AppendVarint(b, *n) })
+	}
+	return b
+}
+
+func (u *unpacker) tables() []job.TableCounts {
+	if !strings.HasPrefix(u.rest, withTables) {
+		return nil
+	}
+	u.take(uint64(len(withTables)))
+	tables := make([]job.TableCounts, u.count())
+	if len(tables) == 0 {
+		u.tear()
+	}
+	for i := range tables {
+		events(&tables[i], func(n *int64) { *n = u.varint() })
+	}
+	return tables
+}
+
+// events calls do with every number of what became of a table's events.
+func events(c *job.TableCounts, do func(*int64)) {
+	for _, n := range [...]*int64{&c.In, &c.Within, &c.Outside, &c.Orphan, &c.Rejected, &c.BadValues} {
+		do(n)
+	}
 }
 
 // numbers calls do with every number of a result that stands in no list, in the order

@@ -25,9 +25,13 @@ func (r Refusal) String() string {
 // Gate returns the gates that rows do not pass; stability is of what was watched for
 // drift, nulls are the scored rows without a value by column.
 //
+// Of each table that events are read of, the share of those that are rejected is held to
+// gates.reject_share_max too: a job that reads no time as it is written would find nobody
+// to have complained.
+//
 // That rows are conserved and partitions cover the number space is no gate: a version
 // where they are not cannot be sealed, and nobody can release it.
-func Gate(rows job.Counts, stability []Stability, nulls map[string]int64, gates job.Gates) []Refusal {
+func Gate(rows job.Counts, stability []Stability, nulls map[string]int64, tables []Table, gates job.Gates) []Refusal {
 	var refused []Refusal
 	share := func(gate string, n int64, limit float64) {
 		if s := float64(n) / float64(max(rows.In, 1)); s > limit {
@@ -36,6 +40,11 @@ func Gate(rows job.Counts, stability []Stability, nulls map[string]int64, gates 
 	}
 	share("gates.reject_share_max", rows.Rejected, gates.RejectShareMax)
 	share("gates.duplicate_share_max", rows.Duplicate, gates.DuplicateShareMax)
+	for _, t := range tables {
+		if s := float64(t.Rejected) / float64(max(t.In, 1)); s > gates.RejectShareMax {
+			refused = append(refused, Refusal{"gates.reject_share_max of table " + t.Name, t.Rejected, t.In, s, gates.RejectShareMax})
+		}
+	}
 	within := rows.In - rows.Excluded
 	if s := float64(rows.Scored) / float64(max(within, 1)); s < gates.ScoredShareMin {
 		refused = append(refused, Refusal{"gates.scored_share_min", rows.Scored, max(within, 1), s, gates.ScoredShareMin})

@@ -31,7 +31,7 @@ func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
 		"excluded rows pass every gate":     {job.Counts{In: 9, Excluded: 9}, job.Gates{}, nil},
 	} {
 		var got []string
-		for _, r := range Gate(c.rows, nil, nil, c.gates) {
+		for _, r := range Gate(c.rows, nil, nil, nil, c.gates) {
 			got = append(got, r.Gate)
 		}
 		if !slices.Equal(got, c.want) {
@@ -42,7 +42,7 @@ func TestAGateRefusesWhatIsOverItsLimitAndNothingElse(t *testing.T) {
 
 func TestARefusalShowsItsFigures(t *testing.T) {
 	t.Parallel()
-	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, nil, nil, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
+	refused := Gate(job.Counts{In: 1000, Scored: 700, Rejected: 300}, nil, nil, nil, job.Gates{RejectShareMax: 0.25, DuplicateShareMax: 1})
 	if len(refused) != 1 || refused[0] != (Refusal{Gate: "gates.reject_share_max", Rows: 300, In: 1000, Value: 0.3, Limit: 0.25}) {
 		t.Fatalf("got %+v", refused)
 	}
@@ -73,14 +73,14 @@ func TestCoverageAndMissingValuesHoldAVersion(t *testing.T) {
 	} {
 		c.gates.RejectShareMax, c.gates.DuplicateShareMax = 1, 1
 		var got []string
-		for _, r := range Gate(rows, nil, nulls, c.gates) {
+		for _, r := range Gate(rows, nil, nulls, nil, c.gates) {
 			got = append(got, r.String())
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: refused by %q, want %q", name, got, c.want)
 		}
 	}
-	if got := Gate(job.Counts{In: 9, Excluded: 9}, nil, nil, job.Gates{ScoredShareMin: 0.5}); len(got) != 1 {
+	if got := Gate(job.Counts{In: 9, Excluded: 9}, nil, nil, nil, job.Gates{ScoredShareMin: 0.5}); len(got) != 1 {
 		t.Errorf("a base of which nothing is left covers %v", got)
 	}
 }

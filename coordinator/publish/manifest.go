@@ -34,6 +34,7 @@ type Manifest struct {
 	Stability   []Stability     `json:"stability,omitempty"` // of the propensity and of features, where the model's package has bins
 	Spec        json.RawMessage `json:"spec"`                // effective configuration
 	Input       []job.InputFile `json:"input"`
+	Tables      []Table         `json:"tables,omitempty"`   // what became of the events of the job's tables
 	Released    *Released       `json:"released,omitempty"` // nil: every gate passed
 	Rerun       *Rerun          `json:"rerun,omitempty"`    // nil: it stands on no other version
 	Origins     []Origin        `json:"origins,omitempty"`  // of the partitions that other jobs scored
@@ -75,6 +76,30 @@ type Challenger struct {
 	contest.Figures
 }
 
+// Table is a table of the job and what became of its events.
+type Table struct {
+	Name string `json:"name"`
+	job.TableCounts
+}
+
+// Tables adds up what became of the events of the job's tables.
+func Tables(j *ledger.Job, spec job.Spec) []Table {
+	if len(spec.Input.Tables) == 0 {
+		return nil
+	}
+	tables := make([]Table, len(spec.Input.Tables))
+	for i, t := range spec.Input.Tables {
+		tables[i].Name = t.Name
+	}
+	score := j.Score()
+	for i := range score.Tasks {
+		for k, c := range score.Tasks[i].Result().Tables {
+			tables[k].TableCounts = tables[k].Add(c)
+		}
+	}
+	return tables
+}
+
 // Partition is one partition of a version.
 type Partition struct {
 	Range  string        `json:"segments"`      // 1380013-1380096
@@ -109,6 +134,7 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Su
 		Rows:   v.Counts, Tally: j.Totals().Tally, Schema: fingerprint,
 		Model: j.Facts.Model, Features: append([]string{}, survey.Features...), Stability: Stabilities(survey.Bins, j.Drift()), Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
 	}
+	m.Tables = Tables(j, spec)
 	for i, one := range spec.Model.Challengers {
 		m.Challengers = append(m.Challengers, Challenger{Name: one.Name, Model: j.Facts.Challengers[i], Figures: figures[i]})
 	}

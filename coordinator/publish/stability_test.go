@@ -21,7 +21,7 @@ func TestAVersionSaysHowFarItHasMovedAndTheGateHoldsIt(t *testing.T) {
 	}
 	rows := job.Counts{In: 100, Scored: 100}
 	for limit, refused := range map[float64]bool{0: false, 0.054284: false, 0.05: true} {
-		got := Gate(rows, list, nil, job.Gates{RejectShareMax: 1, DuplicateShareMax: 1, PSIMax: limit})
+		got := Gate(rows, list, nil, nil, job.Gates{RejectShareMax: 1, DuplicateShareMax: 1, PSIMax: limit})
 		if (len(got) == 1) != refused {
 			t.Errorf("limit %v: %+v", limit, got)
 		}
@@ -30,7 +30,7 @@ func TestAVersionSaysHowFarItHasMovedAndTheGateHoldsIt(t *testing.T) {
 		}
 	}
 	// A feature that moved refuses nothing.
-	if got := Gate(rows, Stabilities(bins, [][]int64{still, moved}), nil, job.Gates{RejectShareMax: 1, DuplicateShareMax: 1, PSIMax: 0.01}); len(got) != 0 {
+	if got := Gate(rows, Stabilities(bins, [][]int64{still, moved}), nil, nil, job.Gates{RejectShareMax: 1, DuplicateShareMax: 1, PSIMax: 0.01}); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
 	if got := Stabilities(bins, nil); got != nil {

@@ -77,6 +77,10 @@ func (s Spec) RulesDigest() string {
 // version's bytes must not depend on the folder it is published in (I5).
 func NewID(spec Spec, models []string, inputFingerprint string) ID {
 	spec.Input.Path, spec.Model.Path, spec.Output.Path = "", "", ""
+	spec.Input.Tables = slices.Clone(spec.Input.Tables)
+	for i := range spec.Input.Tables {
+		spec.Input.Tables[i].Path = ""
+	}
 	spec.Model.Challengers = slices.Clone(spec.Model.Challengers)
 	for i := range spec.Model.Challengers {
 		spec.Model.Challengers[i].Path = ""

@@ -17,8 +17,11 @@ const (
 
 // element is what an element of a list is before the file says anything of it.
 func element(t reflect.Type) reflect.Value {
-	if t == reflect.TypeFor[Challenger]() {
+	switch t {
+	case reflect.TypeFor[Challenger]():
 		return reflect.ValueOf(Challenger{UndersamplingBeta: 1})
+	case reflect.TypeFor[Table]():
+		return reflect.ValueOf(Table{CSV: Default().Input.CSV, Number: schema.Key, Months: schema.Months})
 	}
 	return reflect.Zero(t)
 }

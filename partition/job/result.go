@@ -121,12 +121,13 @@ type Task struct {
 	Staged []File `cbor:"5,keyasint,omitempty"`
 }
 
-// InputFile is one file of the input as surveyed.
+// InputFile is one file of the input as surveyed. The files of the job's table i are those
+// of month 6 + i, behind the window's, and are called TABLE:path.
 type InputFile struct {
-	Path   string `cbor:"1,keyasint" json:"path"` // relative to the input's root
-	Month  int    `cbor:"2,keyasint" json:"months_back"`
-	Bytes  int64  `cbor:"3,keyasint" json:"bytes"`
-	Rows   int64  `cbor:"4,keyasint" json:"rows"`
+	Path  string `cbor:"1,keyasint" json:"path"` // relative to the input's root
+	Month int    `cbor:"2,keyasint" json:"months_back"`
+	Bytes int64  `cbor:"3,keyasint" json:"bytes"`
+	Rows  int64  `cbor:"4,keyasint" json:"rows"`
 	// One of two, as input.digest asks: SHA-256 of the whole file, or of its name, size and
 	// tail under digest: footer; BLAKE3 of the whole file.
 	SHA256 string `cbor:"5,keyasint" json:"sha256,omitempty"`
@@ -179,6 +180,29 @@ func (c Counts) Add(o Counts) Counts {
 func (c Counts) Conserved() bool {
 	return c.In == c.Scored+c.Excluded+c.Rejected+c.Duplicate &&
 		c.Scored >= 0 && c.Excluded >= 0 && c.Rejected >= 0 && c.Duplicate >= 0
+}
+
+// TableCounts are the outcomes of a table's events. In = Within + Outside + Orphan +
+// Rejected (I2 of events).
+type TableCounts struct {
+	In       int64 `cbor:"1,keyasint" json:"in"`
+	Within   int64 `cbor:"2,keyasint" json:"within"`   // of the base, in the window of some column
+	Outside  int64 `cbor:"3,keyasint" json:"outside"`  // of the base, before every window or after the scoring month
+	Orphan   int64 `cbor:"4,keyasint" json:"orphan"`   // of a number that the base does not have
+	Rejected int64 `cbor:"5,keyasint" json:"rejected"` // without a number or a time, or with a value that cannot be read
+
+	BadValues int64 `cbor:"6,keyasint" json:"bad_values"` // out of range, or not listed: read as missing
+}
+
+// Add returns c + o.
+func (c TableCounts) Add(o TableCounts) TableCounts {
+	return TableCounts{c.In + o.In, c.Within + o.Within, c.Outside + o.Outside, c.Orphan + o.Orphan, c.Rejected + o.Rejected, c.BadValues + o.BadValues}
+}
+
+// Conserved reports whether every event is accounted for.
+func (c TableCounts) Conserved() bool {
+	return c.In == c.Within+c.Outside+c.Orphan+c.Rejected &&
+		c.Within >= 0 && c.Outside >= 0 && c.Orphan >= 0 && c.Rejected >= 0 && c.BadValues >= 0
 }
 
 // Reason says why a row was not scored, or why a value was. Written to reject
@@ -327,4 +351,6 @@ type Result struct {
 
 	Drift [][]int64 `cbor:"7,keyasint,omitempty"` // scored rows by bin, of each of Survey.Bins; of a score task
 	Nulls []int64   `cbor:"8,keyasint,omitempty"` // scored rows without a value, of each of Gates.Nulls; of a score task
+
+	Tables []TableCounts `cbor:"9,keyasint,omitempty"` // of the job's tables, in its order; of a score task
 }

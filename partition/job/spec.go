@@ -104,8 +104,58 @@ type Input struct {
 	Columns map[string]Mapping `yaml:"columns" json:"columns"`
 	// Extra columns pass straight through to the model under their own name.
 	Extra []Extra `yaml:"extra" json:"extra"`
+	// Tables of events, many of a number, that columns are aggregated from: at most 16.
+	Tables []Table `yaml:"tables" json:"tables,omitempty" jsonschema:"maxItems=16"`
 	// Exclude keeps rows out of the version by declared policy; they are counted.
 	Exclude Exclude `yaml:"exclude" json:"exclude"`
+}
+
+// Table is a long table: events of subscribers, any number of each, such as complaints,
+// payments or campaign contacts. Its rows are in the order of their numbers, as rescore
+// prepare makes them with prepare.keep: all; in what order a number's events are does
+// not matter.
+type Table struct {
+	Name   string `yaml:"name" json:"name" jsonschema:"required,maxLength=32,pattern=^[A-Za-z][A-Za-z0-9_]*$"` // it stands before its files' names: letters, digits and _
+	Path   string `yaml:"path" json:"path" jsonschema:"required"`                                              // a file, a folder or a glob
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=parquet,enum=csv"`                   // as input.format
+	CSV    CSV    `yaml:"csv" json:"csv"`                                                                      // as input.csv, and not the same unless it says so
+	Number string `yaml:"number" json:"number"`                                                                // column of the subscriber's number; default msisdn
+	Time   string `yaml:"time" json:"time" jsonschema:"required"`                                              // column that says when the event was
+	// TimeFormat of a time that is text: a Go layout; without one 2006-01-02, 20060102,
+	// 2006/1/2 and 20060102150405 are read, the first with a time of day behind it. Of a
+	// time that is a whole number: unix (seconds) or unix_ms; without one it is written
+	// as 20060102 or 20060102150405.
+	TimeFormat string `yaml:"time_format" json:"time_format,omitempty"`
+	// Zone is what the calendar is read in, such as +08:00, where the time is an instant:
+	// of type timestamp, unix, or text that names its own zone. Default: as it stands.
+	Zone string `yaml:"zone" json:"zone,omitempty"`
+	// Months that the table holds, the scoring month and those before it. In earlier
+	// ones its monthly columns are null: a feed that is not there is no feed without
+	// events. Default 6.
+	Months int `yaml:"months" json:"months" jsonschema:"minimum=1,maximum=6"`
+	// Columns that the table fills: canonical ones, or extra ones by a name of their own.
+	Columns map[string]Aggregate `yaml:"columns" json:"columns" jsonschema:"required"`
+}
+
+// Aggregate is how events become one value: of a monthly column one of each month's, of
+// another one of all within the last months or days. Nulls are left out, as in SQL.
+type Aggregate struct {
+	// Function is count (of events), count_distinct (of values), sum, avg, min, max, first
+	// or last by time (of the same time, by the order of the rows), or bit_or.
+	Function string           `yaml:"function" json:"function" jsonschema:"required,enum=count,enum=count_distinct,enum=sum,enum=avg,enum=min,enum=max,enum=first,enum=last,enum=bit_or"`
+	Column   string           `yaml:"column" json:"column,omitempty"`     // of the table; count has none
+	Unit     schema.Unit      `yaml:"unit" json:"unit,omitempty"`         // of the column's values, as in input.columns; each is converted before it is added up
+	Values   map[string]int64 `yaml:"values" json:"values,omitempty"`     // text of the column to codes, as in input.columns
+	Format   string           `yaml:"format" json:"format,omitempty"`     // of a column of dates, as in input.columns
+	Keywords bool             `yaml:"keywords" json:"keywords,omitempty"` // as in input.columns, of complaint_tags
+	// Where keeps the events whose columns hold one of the texts listed of each.
+	Where map[string][]string `yaml:"where" json:"where,omitempty"`
+	// Months up to the scoring month, of a column that is not monthly. Default: the table's.
+	Months int `yaml:"months" json:"months,omitempty" jsonschema:"minimum=0,maximum=6"`
+	// Days up to the last of the scoring month, instead of months.
+	Days int `yaml:"days" json:"days,omitempty" jsonschema:"minimum=0,maximum=3660"`
+	// Empty is the value where there is no event: 0 of counts, and null of others.
+	Empty *int64 `yaml:"empty" json:"empty,omitempty"`
 }
 
 // The encodings of delimited text.

@@ -25,6 +25,7 @@ func Validate(s Spec) []Problem {
 	c.columns(s.Input)
 	c.tagging(s.Input.Columns)
 	c.extra(s.Input.Extra)
+	c.tables(s)
 	c.prepare(s)
 	if !s.Prepares() {
 		c.model(s.Model)
@@ -106,21 +107,8 @@ func (c *checker) input(s Spec) {
 			c.add("input.path", "the glob cannot be read", "close the bracket [, or write \\[ for the character itself")
 		}
 	}
-	c.delimiter("input.csv.delimiter", in.CSV.Delimiter)
-	for _, key := range []struct{ path, value, remedy string }{
-		{"input.csv.encoding", in.CSV.Encoding, "write utf-8, gbk or gb18030, or leave the key out"},
-		{"input.csv.quote", in.CSV.Quote, "write double or none, or leave the key out"},
-		{"input.csv.escape", in.CSV.Escape, "write backslash or none, or leave the key out"},
-	} {
-		if key.value == "" {
-			c.add(key.path, "the value is empty", key.remedy)
-		}
-	}
-	if in.CSV.Escape == "backslash" && strings.Contains(in.CSV.Delimiter, `\`) {
-		c.add("input.csv.escape", "a backslash cannot separate fields and escape them", "write escape: none, or another delimiter")
-	}
+	c.csv("input.csv", in.CSV)
 	c.control(in.Control)
-	c.twice("input.csv.null", in.CSV.Null, "keep one of the two")
 	if in.MakeNumbers != 0 && !c.bad("input.make_numbers") {
 		if !partition.Number(in.MakeNumbers).Valid() {
 			c.add("input.make_numbers", "the first number is outside 13000000000 to 19999999999", "write an 11-digit number starting 13 to 19, or 0 to read numbers from the input")
@@ -129,6 +117,24 @@ func (c *checker) input(s Spec) {
 			c.add("input.make_numbers", "numbers cannot be made and read at once", "remove make_numbers, or input.columns."+schema.Key)
 		}
 	}
+}
+
+// csv checks how delimited text is read.
+func (c *checker) csv(at string, csv CSV) {
+	c.delimiter(at+".delimiter", csv.Delimiter)
+	for _, key := range []struct{ name, value, remedy string }{
+		{"encoding", csv.Encoding, "write utf-8, gbk or gb18030, or leave the key out"},
+		{"quote", csv.Quote, "write double or none, or leave the key out"},
+		{"escape", csv.Escape, "write backslash or none, or leave the key out"},
+	} {
+		if key.value == "" {
+			c.add(join(at, key.name), "the value is empty", key.remedy)
+		}
+	}
+	if csv.Escape == "backslash" && strings.Contains(csv.Delimiter, `\`) {
+		c.add(at+".escape", "a backslash cannot separate fields and escape them", "write escape: none, or another delimiter")
+	}
+	c.twice(at+".null", csv.Null, "keep one of the two")
 }
 
 func (c *checker) delimiter(at, d string) {

@@ -128,6 +128,9 @@ func vocabulary(spec job.Spec, rules bool) names {
 		}
 		add(c)
 	}
+	for _, name := range spec.Input.Extras()[len(spec.Input.Extra):] {
+		add(&column{name: name, origin: ofExtra, typ: arrow.PrimitiveTypes.Float64, kind: numeric, unit: bare, says: "no event"})
+	}
 	for _, e := range feature.Dictionary {
 		u := unitOf(e.Unit)
 		u.bare = e.Unit == schema.None

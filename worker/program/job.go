@@ -107,8 +107,8 @@ func columns(spec job.Spec) (known map[string]string, names []string) {
 			names = append(names, name)
 		}
 	}
-	for _, x := range spec.Input.Extra {
-		add(x.Name, formula.Extra(x.Name))
+	for _, name := range spec.Input.Extras() {
+		add(name, formula.Extra(name))
 	}
 	for _, d := range feature.Dictionary {
 		add(d.Name, d.Name)
@@ -301,7 +301,7 @@ func input(spec job.Spec) func(string) (arrow.DataType, bool) {
 }
 
 func isExtra(spec job.Spec, name string) bool {
-	return slices.ContainsFunc(spec.Input.Extra, func(x job.Extra) bool { return x.Name == name })
+	return slices.Contains(spec.Input.Extras(), name)
 }
 
 // catalogue lists the kernels of a job, with those of more features than the

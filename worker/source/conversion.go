@@ -26,6 +26,8 @@ const (
 	goalInt   goal = iota + 1 // a canonical integer
 	goalDate                  // days since 1970
 	goalFloat                 // an extra column
+	goalKey                   // a table's number, or 1 for an IoT number
+	goalTime                  // when an event was, in microseconds since 1970
 )
 
 // conversion turns the values of one field of one file into those of one
@@ -53,6 +55,9 @@ type conversion struct {
 	digits   bool             // text of digits only, times num, is the result, and never null
 	table    cellTable        // if so
 	blank    bool             // empty text is null
+	filter   bool             // what codes does not list is 0, and nothing is wrong with it
+	key      keyRule          // of a table's number
+	clock    *clock           // of an event's time
 }
 
 // plain reports whether every integer input is its own result.
@@ -62,10 +67,16 @@ func (c *conversion) plain() bool { return c.num == 1 && c.den == 1 && c.intCode
 func (c *conversion) integer(v int64) (int64, bool) {
 	if c.intCodes != nil {
 		code, ok := c.intCodes[v]
-		return code, ok
+		return code, ok || c.filter
 	}
-	if c.goal == goalDate {
+	switch c.goal {
+	case goalDate:
 		return c.date(v)
+	case goalKey:
+		return tableNumber(c.key.integer(v))
+	case goalTime:
+		return c.clock.integer(c.from, c.perDay, v)
+	case goalInt, goalFloat:
 	}
 	if v < c.inLo || v > c.inHi {
 		return 0, false
@@ -98,9 +109,9 @@ func (c *conversion) date(v int64) (int64, bool) {
 
 // float converts one floating-point number to an integer.
 func (c *conversion) float(v float64) (int64, bool) {
-	if c.intCodes != nil || c.goal == goalDate {
+	if c.intCodes != nil || c.goal != goalInt {
 		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
-			return 0, false
+			return 0, c.filter
 		}
 		return c.integer(int64(v))
 	}
@@ -139,7 +150,13 @@ func (c *conversion) text(b []byte) (int64, outcome) {
 		if c.null(b) {
 			return 0, valueNull
 		}
+		if c.filter {
+			return 0, valueOK
+		}
 		return 0, valueBad
+	}
+	if c.goal == goalKey {
+		return textNumber(c.key.text(b))
 	}
 	b = trim(b)
 	if c.null(b) {
@@ -151,6 +168,9 @@ func (c *conversion) text(b []byte) (int64, outcome) {
 			return 0, valueNull // blank
 		}
 		return int64(v), valueOK
+	}
+	if c.goal == goalTime {
+		return c.clock.text(b)
 	}
 	if c.goal == goalDate {
 		d, ok := parseDate(b, c.layouts)

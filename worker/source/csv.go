@@ -264,6 +264,9 @@ func readInts[T uint8 | int16 | uint32 | uint64](r *csvRows, c *csvColumn, v *ve
 		i := bits.TrailingZeros64(rest)
 		if r.drop>>i&1 != 0 {
 			v.setNull(at + i)
+			if c.conv.goal == goalKey { // the columns of a table have no pass of their own for keys
+				log = append(log, issue{at: int32(at + i), reject: true})
+			}
 			continue
 		}
 		x, o := r.integer(c, i)

@@ -26,6 +26,7 @@ type Dataset struct {
 	columns map[string]*column // by flat or extra name; absent ones too
 	key     keyRule
 	keyName string // the input's name of the key column; "" when numbers are made
+	tables  []*longTable
 }
 
 // inputFile is one open file of one month.
@@ -66,11 +67,12 @@ type File struct {
 
 // Open finds the input of a job in st, which is rooted at the folder that Root
 // returns for spec.Input.Path, and checks that it can be read as the job says.
-// All mapping problems are reported at once.
+// All mapping problems are reported at once. tables are rooted likewise for each of
+// spec.Input.Tables.
 //
 // It returns ErrNoInput, ErrMissingMonth, ErrFormat, ErrCorrupt or ErrMapping,
 // wrapped with what was found.
-func Open(ctx context.Context, st store.Store, spec job.Spec) (d *Dataset, err error) {
+func Open(ctx context.Context, st store.Store, spec job.Spec, tables ...store.Store) (d *Dataset, err error) {
 	d = &Dataset{spec: spec, st: st, byPath: map[string]*inputFile{}}
 	defer func() {
 		if err != nil {
@@ -82,6 +84,9 @@ func Open(ctx context.Context, st store.Store, spec job.Spec) (d *Dataset, err e
 	if err := d.findFiles(ctx); err != nil {
 		return d, err
 	}
+	if err := d.openTables(ctx, tables); err != nil {
+		return d, err
+	}
 	return d, d.resolve()
 }
 
@@ -91,7 +96,10 @@ func (d *Dataset) Close() error {
 	for _, f := range d.files {
 		all = append(all, f.close())
 	}
-	d.files = nil
+	for _, l := range d.tables {
+		all = append(all, l.Close())
+	}
+	d.files, d.tables = nil, nil
 	return errors.Join(all...)
 }
 
@@ -257,6 +265,13 @@ func (d *Dataset) Fingerprint(ctx context.Context) (string, error) {
 		}
 		fmt.Fprintf(h, "%d %d %d %s\n", f.month, f.obj.Size(), len(f.name), f.name)
 		h.Write(tail)
+	}
+	for _, l := range d.tables {
+		sum, err := l.Fingerprint(ctx)
+		if err != nil {
+			return "", l.named(err)
+		}
+		fmt.Fprintf(h, "table %s %s\n", l.asked.Name, sum)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -16,8 +16,13 @@ import (
 // there, none has joined, and each has its size and, but for CSV, its rows. It
 // returns ErrChanged, naming the file.
 func (d *Dataset) Check(files []job.InputFile) error {
+	for _, l := range d.tables {
+		if err := l.Check(l.own(files)); err != nil {
+			return l.named(err)
+		}
+	}
 	known := make(map[string]bool, len(files))
-	for _, want := range files {
+	for _, want := range ofBase(files) {
 		known[want.Path] = true
 		if _, err := d.surveyed(want); err != nil {
 			return err
@@ -61,7 +66,10 @@ func (d *Dataset) surveyed(want job.InputFile) (*inputFile, error) {
 func (d *Dataset) Find(ctx context.Context, files []job.InputFile, n partition.Number) (job.Task, error) {
 	task := job.Task{Range: partition.Range{First: n, Past: n + 1}}
 	if d.spec.Input.MakeNumbers != 0 {
-		return task, d.findMade(ctx, files, n, &task)
+		if err := d.findMade(ctx, ofBase(files), n, &task); err != nil {
+			return task, err
+		}
+		return task, d.findEvents(ctx, files, n, &task)
 	}
 	for month := range schema.Months {
 		if err := ctx.Err(); err != nil {
@@ -84,7 +92,7 @@ func (d *Dataset) Find(ctx context.Context, files []job.InputFile, n partition.N
 			return task, err
 		}
 	}
-	return task, nil
+	return task, d.findEvents(ctx, files, n, &task)
 }
 
 // search looks for a number in the files of one month.

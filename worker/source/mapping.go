@@ -21,6 +21,8 @@ type column struct {
 	field    string // the input's name; "" when the input lacks it or it is constant
 	constant *int64
 	convs    map[string]*conversion // by path of the file
+	long     *longTable             // whose aggregate it is, nil of the base's columns
+	k        int                    // month of the aggregate
 }
 
 func (c *column) present() bool { return c.field != "" || c.constant != nil }
@@ -67,6 +69,9 @@ func (d *Dataset) resolve() error {
 			r.key(m, mapped)
 			continue
 		}
+		if r.filled(c) {
+			continue
+		}
 		num, den := r.unit(c, m)
 		switch {
 		case c.Monthly:
@@ -97,6 +102,7 @@ func (d *Dataset) resolve() error {
 		}
 	}
 	r.extras()
+	r.aggregates()
 	if c := d.columns[serviceType]; len(d.spec.Input.Exclude.ServiceTypes) > 0 && !c.present() {
 		r.problem("exclude.service_types: the input has no column %s; map it, or exclude nothing by it", serviceType)
 	}

@@ -50,6 +50,8 @@ type Reader struct {
 	counts  job.Counts
 	err     error
 	codecs  codecs
+	events  []*events          // by table of the job
+	tell    func(Reject) error // of events that are rejected; nil: nobody asks
 }
 
 // output is one column of the record.
@@ -87,7 +89,10 @@ func (d *Dataset) Reader(task job.Task, files []job.InputFile, columns []string,
 	if err := r.bindColumns(columns); err != nil {
 		return r, err
 	}
-	return r, r.joinMonths()
+	if err := r.joinMonths(); err != nil {
+		return r, err
+	}
+	return r, r.bindEvents()
 }
 
 // taskRowsMax bounds the rows of one month of a task, of which nine bytes each
@@ -99,6 +104,9 @@ func (r *Reader) bindFiles() error {
 	r.files = make([]*inputFile, len(r.index))
 	var rows [schema.Months]int64
 	for _, s := range r.task.Slices {
+		if s.Month >= schema.Months && s.Month-schema.Months < len(r.d.tables) {
+			continue // its events check it
+		}
 		if s.File < 0 || s.File >= len(r.index) || s.Month < 0 || s.Month >= schema.Months || s.First < 0 || s.Rows < 0 || s.Offset < 0 || s.Bytes < 0 {
 			return fmt.Errorf("slice of file %d, month %d is outside the survey: %w", s.File, s.Month, ErrChanged)
 		}
@@ -283,7 +291,7 @@ func (r *Reader) bindColumns(names []string) error {
 	r.schema = arrow.NewSchema(fields, nil)
 	r.months = make([]*stream, schema.Months)
 	for _, o := range r.out {
-		if o.vec == nil || o.key {
+		if o.vec == nil || o.key || o.col.long != nil {
 			continue
 		}
 		s := r.months[o.col.month]
@@ -414,6 +422,11 @@ func (r *Reader) read(ctx context.Context) (*Batch, error) {
 				return nil, err
 			}
 		}
+		for _, e := range r.events {
+			if err := e.finish(ctx); err != nil {
+				return nil, err
+			}
+		}
 		if r.counts.In != r.task.Rows || !r.counts.Conserved() {
 			return nil, corrupt("%d rows were delivered, the task has %d", r.counts.In, r.task.Rows)
 		}
@@ -428,6 +441,11 @@ func (r *Reader) read(ctx context.Context) (*Batch, error) {
 			return nil, err
 		}
 		if err := s.fill(r.next, n, drop, b); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range r.events {
+		if err := e.fill(ctx, r.next, n, b); err != nil {
 			return nil, err
 		}
 	}
@@ -613,7 +631,10 @@ func (r *Reader) Close() error {
 		}
 		s.closeParts()
 	}
-	r.arrays, r.out, r.months = nil, nil, nil
+	for _, e := range r.events {
+		e.close()
+	}
+	r.arrays, r.out, r.months, r.events = nil, nil, nil, nil
 	r.codecs.close()
 	if r.err == nil {
 		r.err = errors.New("the reader is closed")

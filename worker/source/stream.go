@@ -251,6 +251,11 @@ func (r *Reader) fault(e issue, i int, file string, row int64, drop []job.Reason
 		}
 		return
 	}
+	r.spoil(i, b)
+}
+
+// spoil counts a bad value of row i of the batch.
+func (r *Reader) spoil(i int, b *Batch) {
 	if b.Bad == nil {
 		b.Bad = grow(&r.bad, b.Len)
 		clear(b.Bad)

@@ -108,6 +108,11 @@ func (d *Dataset) Survey(ctx context.Context, workers int, progress func(rowsSoF
 	if err == nil {
 		err = d.controlled(ctx, s.Files, workers)
 	}
+	for _, l := range d.tables {
+		if err == nil {
+			err = l.join(&s, func() (job.Survey, error) { return l.Survey(ctx, workers, onward(s, progress)) })
+		}
+	}
 	return s, err
 }
 
@@ -128,6 +133,11 @@ func (d *Dataset) Recount(ctx context.Context, files []job.InputFile, workers in
 	for i, f := range s.Files {
 		if err == nil && f.Path == files[i].Path && f.Rows != files[i].Rows {
 			err = inFile(f.Path, fmt.Errorf("%d rows where the survey saw %d: %w", f.Rows, files[i].Rows, ErrChanged))
+		}
+	}
+	for _, l := range d.tables {
+		if err == nil {
+			err = l.join(&s, func() (job.Survey, error) { return l.Recount(ctx, l.own(files), workers, onward(s, progress)) })
 		}
 	}
 	return s, err

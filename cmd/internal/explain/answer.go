@@ -28,9 +28,10 @@ type Answer struct {
 	Job       job.ID     `json:"job"`
 	Month     int32      `json:"month"`
 	Number    string     `json:"number"`
-	Outcome   string     `json:"outcome"` // scored, excluded, rejected
-	Reason    string     `json:"reason"`  // why it is not scored: a job.Reason
-	Rows      int64      `json:"rows"`    // of the number in the scoring month; all but one are duplicates
+	Outcome   string     `json:"outcome"`          // scored, excluded, rejected
+	Reason    string     `json:"reason"`           // why it is not scored: a job.Reason
+	Rows      int64      `json:"rows"`             // of the number in the scoring month; all but one are duplicates
+	Events    int64      `json:"events,omitempty"` // of the number, in the job's tables
 	Where     []place    `json:"where"`
 	Record    []Column   `json:"record"`
 	Features  []Feature  `json:"features"`
@@ -113,7 +114,7 @@ type Score struct {
 func answer(v *local.Version, r *row, o Options) *Answer {
 	a := &Answer{
 		Version: v.Manifest.Version, Job: v.Manifest.Job, Month: v.Spec.Month, Number: r.number.String(),
-		Outcome: "scored", Rows: r.rows, Where: r.places, Features: []Feature{}, Triggers: []Trigger{}, UserRules: []UserRule{}, Reasons: []Reasons{}, Scores: []Score{},
+		Outcome: "scored", Rows: r.rows, Events: r.events, Where: r.places, Features: []Feature{}, Triggers: []Trigger{}, UserRules: []UserRule{}, Reasons: []Reasons{}, Scores: []Score{},
 		lang: o.Lang,
 	}
 	if o.Unmask {
@@ -162,13 +163,13 @@ func (r *row) columns(w words, unmask bool) []Column {
 		}
 		list = append(list, one)
 	}
-	for _, x := range r.spec.Input.Extra {
-		c := r.record[x.Name]
+	for _, name := range r.spec.Input.Extras() {
+		c := r.record[name]
 		value := Value{Value: c.value(schema.Column{}), Text: w.plain(c)}
 		if masked, ok := c.maskNumber(); ok && !unmask {
 			value = Value{Value: masked, Text: masked}
 		}
-		list = append(list, Column{Column: x.Name, Title: x.Name, Values: []Value{value}})
+		list = append(list, Column{Column: name, Title: name, Values: []Value{value}})
 	}
 	return list
 }

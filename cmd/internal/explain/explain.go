@@ -51,6 +51,7 @@ type row struct {
 	number   partition.Number
 	reason   job.Reason // 0: scored
 	rows     int64      // of the number, in the scoring month
+	events   int64      // of the number, in the job's tables
 	places   []place
 	present  map[string]bool // canonical columns the input has
 	record   map[string]cell // canonical and extra columns
@@ -114,6 +115,10 @@ func Ask(ctx context.Context, v *local.Version, n partition.Number, o Options) (
 	}
 	r.rows = task.Rows
 	for _, s := range task.Slices {
+		if s.Month >= schema.Months {
+			r.events += s.Rows
+			continue
+		}
 		at := s.First
 		if s.Bytes > 0 {
 			at = s.Offset
@@ -218,10 +223,7 @@ func columns(spec job.Spec) []string {
 			names = append(names, c.Names()...)
 		}
 	}
-	for _, x := range spec.Input.Extra {
-		names = append(names, x.Name)
-	}
-	return names
+	return append(names, spec.Input.Extras()...)
 }
 
 // rows are what a reader delivers of a task, copied.

@@ -25,6 +25,9 @@ func (a *Answer) Text() string {
 	for _, p := range a.Where {
 		line("  %06d  %s", p.Month, p.File)
 	}
+	if a.Events > 0 {
+		line("  %s", w.say("events", a.Events))
+	}
 	title("record")
 	a.writeRecord(w, line)
 	if a.Outcome != "scored" {

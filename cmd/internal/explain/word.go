@@ -150,6 +150,7 @@ var table = map[string][2]string{
 	"scored":  {"scored", "已评分"},
 	"outcome": {"%s: %s", "%s：%s"},
 	"rows":    {"%d rows of this number; the others are duplicates", "该号码有 %d 行，其余为重复行"},
+	"events":  {"%d events of the job's tables", "作业长表中的 %d 条事件"},
 	"where":   {"read from", "取自"}, "record": {"record used", "所用记录"}, "features": {"features  (* the model reads it)", "特征（* 为模型所用）"}, "triggers": {"triggers", "预警规则"},
 	"challenger":   {"churn propensity by %s", "流失倾向（挑战模型 %s）"},
 	"reasons":      {"why the score is high  (contribution, its share of all that raises the score, value)", "评分偏高的原因（贡献、占全部正贡献的比例、取值）"},

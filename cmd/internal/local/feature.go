@@ -39,9 +39,7 @@ func ExportFeatures(ctx context.Context, o Options, path string, features []stri
 		for _, f := range o.Spec.Features {
 			features = append(features, f.Name)
 		}
-		for _, x := range o.Spec.Input.Extra {
-			features = append(features, x.Name)
-		}
+		features = append(features, o.Spec.Input.Extras()...)
 	}
 	steps, names, err := program.ForFeatures(o.Spec, features)
 	if err != nil {

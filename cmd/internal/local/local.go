@@ -154,13 +154,7 @@ func carded(err error) error {
 }
 
 func openInput(ctx context.Context, o Options) (*source.Dataset, error) {
-	st, rest, err := inputStore(ctx, o.Base, o.Spec.Input.Path)
-	if err != nil {
-		return nil, inputError(fmt.Errorf("open input.path: %w", err))
-	}
-	spec := o.Spec
-	spec.Input.Path = rest
-	dataset, err := source.Open(ctx, st, spec)
+	dataset, err := Places.OpenInput(ctx, o.Spec, o.Base)
 	if err != nil {
 		return nil, inputError(err)
 	}
