@@ -25,12 +25,13 @@ const (
 	keyPartition   = "rescore.partition"
 	keyRulesDigest = "rescore.rules_digest"
 	keySchema      = "rescore.schema"
+	keySeal        = "rescore.seal" // of a staged score file alone, see seal
 	keyToken       = "rescore.token"
 )
 
-// writeFooter ends the file. The token takes 20 digits whatever it is, so
-// footers of two attempts have the same length.
-func (e *encoder) writeFooter(a Attempt, l *layout, rows int64) error {
+// writeFooter ends the file; more is what its metadata also says. The token takes 20
+// digits whatever it is, so footers of two attempts have the same length.
+func (e *encoder) writeFooter(a Attempt, l *layout, rows int64, more ...format.KeyValue) error {
 	features, err := json.Marshal(append([]string{}, a.Features...))
 	if err != nil {
 		return fmt.Errorf("encode the names of the model's features: %w", err)
@@ -40,7 +41,7 @@ func (e *encoder) writeFooter(a Attempt, l *layout, rows int64) error {
 		Schema:    l.elements(),
 		NumRows:   rows,
 		RowGroups: e.groups,
-		KeyValueMetadata: []format.KeyValue{
+		KeyValueMetadata: append([]format.KeyValue{
 			{Key: keyFeatures, Value: string(features)},
 			{Key: keyJob, Value: string(a.Job)},
 			{Key: keyModelDigest, Value: a.ModelDigest},
@@ -49,7 +50,7 @@ func (e *encoder) writeFooter(a Attempt, l *layout, rows int64) error {
 			{Key: keyRulesDigest, Value: a.RulesDigest},
 			{Key: keySchema, Value: l.fingerprint},
 			{Key: keyToken, Value: fmt.Sprintf("%020d", a.Token)},
-		},
+		}, more...),
 		CreatedBy: createdBy,
 	}
 	if meta.RowGroups == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"path"
 	"reflect"
 	"slices"
@@ -41,7 +40,7 @@ type Explained struct {
 
 // Scan reads columns of a staged score file: visit is given the numbers and a record
 // of the columns, at most RowGroupRows rows each, valid until it returns. The bytes
-// are held to their digest when Select copies them.
+// are held to those that were verified when Select copies them.
 func Scan(ctx context.Context, st store.Store, name string, columns []string, visit func(keys []uint64, rows arrow.Record) error) error {
 	o, err := st.Open(ctx, name)
 	if err != nil {
@@ -77,7 +76,7 @@ func (g *group) withoutKey() arrow.Record {
 //
 // Parquet finds a column chunk by the footer, wherever in the file it is. So no row
 // is scored again and no page is encoded again; and the bytes that are copied are
-// held to the SHA-256 of those that the score stage verified. A row group with rows
+// held to those that the score stage verified, by the score file's seal. A row group with rows
 // that are explained anew has its pages of schema.Reasons written again, and its
 // footer no longer names the old ones. What is reported as Rows is the select
 // stage's part of the row sum alone: with new reasons, less the old ones. So is
@@ -96,6 +95,7 @@ type copied struct {
 	columns [][]format.ColumnChunk // by row group: of the score file, and those in their place
 	layout  *layout                // of the published file
 	taken   partition.Sum          // of the reasons that were written anew, as they were
+	keys    []uint64               // of every row, as they were read beside what the added columns are made of
 }
 
 func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (Output, error) {
@@ -128,7 +128,9 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := f.copyTo(ctx, to, s.Scores); err != nil {
 		return Output{}, err
 	}
-	result := Output{within: a.Range, copied: &copied{end: f.end, layout: layoutsOf(a.Challengers).published}}
+	result := Output{within: a.Range, copied: &copied{
+		end: f.end, layout: layoutsOf(a.Challengers).published, keys: make([]uint64, 0, f.meta.NumRows),
+	}}
 	enc := newEncoder(to, codec)
 	if err := f.extend(ctx, enc, s, &result); err != nil {
 		return Output{}, err
@@ -171,24 +173,21 @@ func (f *scoreFile) judged(a Attempt, name string) (Attempt, error) {
 	return a, nil
 }
 
-// copyTo copies the pages and checks every byte of the file, the footer too,
-// against what the score stage verified.
+// copyTo copies the pages of a score file, which are to be those that the score stage
+// verified: the footer is held to what was reported, and they to its seal.
 func (f *scoreFile) copyTo(ctx context.Context, to *output, want job.File) error {
-	if err := pieces(ctx, f.object, 0, f.end, to.Write); err != nil {
-		return err
-	}
-	content := hex.EncodeToString(to.hash.Sum(nil))
-	whole, err := to.hash.(hash.Cloner).Clone()
+	seal, err := f.sealed(ctx, want)
 	if err != nil {
 		return err
 	}
-	if err := pieces(ctx, f.object, f.end, f.object.Size(), whole.Write); err != nil {
+	if err := pieces(ctx, f.object, 0, f.end, to.copy); err != nil {
 		return err
 	}
-	if f.object.Size() != want.Bytes || content != want.Content || hex.EncodeToString(whole.Sum(nil)) != want.SHA256 {
-		return fmt.Errorf("%w: SHA-256 or length differs from what the score stage verified; delete run.work and run the job again", ErrDamaged)
+	if to.checks != seal.checks {
+		return errAltered
 	}
-	return nil
+	to.hash, err = seal.resume()
+	return err
 }
 
 // extend makes and writes the columns of the select stage, a row group at a time.
@@ -207,6 +206,7 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 		next++
 		meta.Columns = append([]format.ColumnChunk(nil), meta.Columns...)
 		keys := g.keys()
+		result.copied.keys = append(result.copied.keys, keys...)
 		n := 0
 		for n < len(left) && left[n].Number <= keys[len(keys)-1] {
 			n++
@@ -302,8 +302,9 @@ func (g *group) eval(scores *group, s Selection) error {
 }
 
 // verifySelected reads a published file again: its bytes, those that were copied
-// too, which came from the bytes that the score stage verified; its footer, which must place the copied columns where the score file did;
-// and every value the select stage added, beside its key.
+// too, which came from the bytes that the score stage verified; its footer, which must
+// place the copied columns where the score file did; and every value the select stage
+// added, beside the key it was made for.
 func (o Output) verifySelected(ctx context.Context, st store.Store, file job.File) error {
 	object, err := st.Open(ctx, file.Path)
 	if err != nil {
@@ -325,27 +326,52 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 			return fmt.Errorf("%w: the columns of row group %d are not where the score file had them", ErrLayout, i)
 		}
 	}
-	var rows int64
+	if f.meta.NumRows != o.Counts.Scored || f.meta.NumRows != file.Rows || f.meta.NumRows != int64(len(o.copied.keys)) {
+		return fmt.Errorf("%w: %d rows where others were selected", ErrContent, f.meta.NumRows)
+	}
 	var sum partition.Sum // the keys are part of it
-	next := 0
-	reasons := f.layout.find(schema.Reasons[0].Name)
-	err = f.groups(ctx, selected, func(g *group) error {
-		rows, sum = rows+int64(g.rows), sum.Add(g.rowSum(0))
-		meta := &f.meta.RowGroups[next]
-		next++
-		if meta.Columns[reasons].MetaData.DataPageOffset < o.copied.end {
-			return nil // as the score stage verified it
-		}
-		anew := explained.full.Get().(*group)
-		defer anew.release()
-		if err := f.decode(new(reader), anew, meta); err != nil {
+	keys := o.copied.keys
+	for i := range f.meta.RowGroups {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		sum = sum.Add(anew.rowSum(0))
-		return nil
-	})
-	if err == nil && (rows != o.Counts.Scored || rows != file.Rows || sum.Sub(o.copied.taken) != o.Rows) {
-		err = fmt.Errorf("%w: rows or sums differ from what was selected", ErrContent)
+		rg := &f.meta.RowGroups[i]
+		of, err := f.added(rg, keys[:rg.NumRows], o.copied.end)
+		if err != nil {
+			return fmt.Errorf("row group %d: %w", i, err)
+		}
+		sum, keys = sum.Add(of), keys[rg.NumRows:]
 	}
-	return err
+	if sum.Sub(o.copied.taken) != o.Rows {
+		return fmt.Errorf("%w: sums differ from what was selected", ErrContent)
+	}
+	return nil
+}
+
+// added sums up what the select stage wrote of a row group, its pages behind those that
+// it copied: its columns beside the keys, and the reasons that it wrote anew.
+func (f *scoreFile) added(rg *format.RowGroup, keys []uint64, end int64) (sum partition.Sum, err error) {
+	defer recovered(&err)
+	g := selected.full.Get().(*group)
+	defer g.release()
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	key := g.columns[0].(*wide[uint64])
+	key.values = append(key.values[:0], keys...)
+	for i, c := range selected.columns[1:] {
+		if err := f.column(r, &rg.Columns[f.layout.find(c.Name)].MetaData, g.columns[1+i], len(keys)); err != nil {
+			return sum, fmt.Errorf("column %s: %w", c.Name, err)
+		}
+	}
+	g.rows = len(keys)
+	sum = g.rowSum(0)
+	if rg.Columns[f.layout.find(schema.Reasons[0].Name)].MetaData.DataPageOffset < end {
+		return sum, nil // the reasons are as the score stage verified them
+	}
+	anew := explained.full.Get().(*group)
+	defer anew.release()
+	if err := f.decode(r, anew, rg); err != nil {
+		return sum, err
+	}
+	return sum.Add(anew.rowSum(0)), nil
 }

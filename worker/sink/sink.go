@@ -43,6 +43,7 @@ import (
 	"path"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition"
 	"rescore/partition/contest"
@@ -349,7 +350,11 @@ func (s *Sink) finish(ctx context.Context) error {
 		return err
 	}
 	content := hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
-	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored); err != nil {
+	sealed, err := s.out.seal()
+	if err != nil {
+		return err
+	}
+	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored, format.KeyValue{Key: keySeal, Value: sealed.text()}); err != nil {
 		return err
 	}
 	if err := s.attempt.written(ctx); err != nil {
