@@ -32,11 +32,14 @@ const plainDictionary = format.PlainDictionary //nolint:staticcheck // deprecate
 const lz4Hadoop = format.Lz4
 
 // A column chunk is read a page at a time, or several small ones: what is read is in the
-// cache when it is decoded. Stores that are far read ahead of that themselves.
+// cache when it is decoded. Stores that are far read ahead of that themselves; of a local
+// file the system is asked for the bytes that follow, so that a disk is at work while rows
+// are scored. Those wait in the system's cache, which gives them up before memory is short.
 const (
 	windowMin  = 16 << 10
 	windowMax  = 1 << 20
 	headerSize = 128 // and few headers have more
+	askAhead   = 256 << 10
 )
 
 // window is a piece of a file, read ahead.
@@ -45,6 +48,44 @@ type window struct {
 	off   int64
 	buf   []byte
 	ahead int // how much to read
+
+	ask   func(from, size int64) // nil: nobody is to be asked
+	begun int64                  // the chunk whose front was asked for
+	asked int64                  // to where of the current one it was
+	next  *chunk                 // where the column goes on after it; nil when it does not
+}
+
+// begin asks for the front of a chunk.
+func (w *window) begin(c *chunk) {
+	if w.ask != nil && w.begun != c.first {
+		w.begun = c.first
+		w.ask(c.first, min(c.end-c.first, askAhead))
+	}
+}
+
+// open begins with a chunk, after which the column goes on with next.
+func (w *window) open(c *chunk, next *chunk) {
+	w.asked, w.next = c.first, next
+	if w.begun == c.first {
+		w.asked += askAhead
+	}
+	w.expect(0)
+}
+
+// follow asks for what follows up to past, half as much at a time, unless pages are being
+// passed over.
+func (w *window) follow(past, end int64) {
+	if w.ask == nil || w.ahead == headerSize || past+askAhead/2 <= w.asked {
+		return
+	}
+	from, to := max(past, w.asked), past+askAhead
+	w.asked = to
+	if from < end {
+		w.ask(from, min(to, end)-from)
+	}
+	if to >= end && w.next != nil {
+		w.begin(w.next)
+	}
 }
 
 // expect says how large a page was: the next one should fit in what is read.
@@ -69,6 +110,7 @@ func (w *window) at(off int64, n int, end int64) ([]byte, error) {
 		}
 		grow(&w.buf, size)
 		w.off = off
+		w.follow(off+int64(size), end)
 		if err := readFull(w.obj, w.buf, off); err != nil {
 			w.buf = w.buf[:0]
 			return nil, err
@@ -138,11 +180,9 @@ const (
 	shapeText // in txt
 )
 
-func (p *pages) open(obj store.Object, c chunk) {
-	if p.win.obj != obj {
-		p.win.obj, p.win.buf = obj, p.win.buf[:0]
-	}
-	p.win.expect(0)
+// open begins with a chunk, after which the column goes on with next.
+func (p *pages) open(c chunk, next *chunk) {
+	p.win.open(&c, next)
 	p.chunk, p.off, p.left = c, c.first, c.rows
 	p.hasDict = false
 	p.rows, p.set, p.pos, p.dense, p.levels = 0, 0, 0, 0, nil

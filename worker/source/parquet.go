@@ -48,6 +48,7 @@ type parquetFile struct {
 	fields []field
 	rows   int64
 	groups []rowGroup
+	ask    func(from, size int64) // has bytes fetched in the background; nil where nobody can be asked
 }
 
 func (f *parquetFile) format() string { return "parquet" }
@@ -100,7 +101,7 @@ func openParquet(obj store.Object) (f *parquetFile, err error) {
 	if err != nil {
 		return nil, corrupt("footer: %v", err)
 	}
-	f = &parquetFile{obj: obj}
+	f = &parquetFile{obj: obj, ask: asker(obj)}
 	leaf := 0
 	for _, c := range pf.Root().Columns() {
 		f.fields = append(f.fields, leafField(c, &leaf))

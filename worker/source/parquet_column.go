@@ -53,12 +53,12 @@ func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *pa
 	p := columnPool.Get().(*parquetColumn)
 	p.file, p.field, p.conv, p.open = f, fd, conv, false
 	p.pages.codecs = c
-	p.pages.win.obj = nil // whatever it holds is of another file
+	p.pages.win = window{obj: f.obj, ask: f.ask, buf: p.pages.win.buf[:0]}
 	return p
 }
 
 func (c *parquetColumn) close() {
-	c.file, c.conv, c.pages.codecs, c.pages.win.obj = nil, nil, nil, nil
+	c.file, c.conv, c.pages.codecs, c.pages.win.obj, c.pages.win.ask = nil, nil, nil, nil, nil
 	columnPool.Put(c)
 }
 
@@ -72,7 +72,12 @@ func (c *parquetColumn) seek(row int64) {
 		c.skip -= c.file.groups[c.group].rows
 		c.group++
 	}
+	if c.skip == 0 && c.group < len(c.file.groups) {
+		c.pages.win.begin(c.chunk(c.group)) // of all columns, before the first is waited for
+	}
 }
+
+func (c *parquetColumn) chunk(group int) *chunk { return &c.file.groups[group].chunks[c.field.index] }
 
 // advance makes the page that holds the next row the current one, positioned
 // at that row.
@@ -82,7 +87,11 @@ func (c *parquetColumn) advance() error {
 			if c.group >= len(c.file.groups) {
 				return corrupt("column %s ends before its last row", c.field.name)
 			}
-			c.pages.open(c.file.obj, c.file.groups[c.group].chunks[c.field.index])
+			var next *chunk
+			if c.group+1 < len(c.file.groups) {
+				next = c.chunk(c.group + 1)
+			}
+			c.pages.open(*c.chunk(c.group), next)
 			c.open, c.dictReady, c.dictShared, c.shared = true, false, false, nil
 		}
 		switch err := c.pages.next(&c.skip); {
