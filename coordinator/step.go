@@ -378,7 +378,7 @@ func (t *Term) publish(ctx context.Context, j *ledger.Job) error {
 	if err != nil {
 		return err
 	}
-	digest, err := publish.Write(ctx, st, m)
+	digest, err := publish.Write(ctx, st, m, t.cfg.each)
 	if err != nil {
 		return err
 	}

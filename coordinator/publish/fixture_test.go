@@ -115,7 +115,7 @@ func (f sealed) manifest() Manifest {
 // publish does what a leader does.
 func (f sealed) publish(ctx context.Context, st store.Store) (Pointer, error) {
 	m := f.manifest()
-	digest, err := Write(ctx, st, m)
+	digest, err := Write(ctx, st, m, inTurn)
 	if err != nil {
 		return Pointer{}, err
 	}
@@ -175,4 +175,14 @@ func wantError(t *testing.T, err, want error, says ...string) {
 			t.Errorf("%q does not say %q", err, s)
 		}
 	}
+}
+
+// inTurn does one thing after another.
+func inTurn(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	for i := range n {
+		if err := do(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -27,25 +27,40 @@ func VersionPath(month int32, version string) string {
 // Write makes the version readable under its own folder: files adopted, manifest,
 // _SUCCESS, in that order. It returns the manifest's SHA-256. Writing it again,
 // here or on another leader, finds every object in place and checks it: one that
-// is another is ErrDamaged, and nothing after it is written.
-func Write(ctx context.Context, st store.Store, m Manifest) (string, error) {
+// is another is ErrDamaged, and nothing after it is written. each does so many things,
+// together where the store is to be asked for more than one at once: to have a name
+// synced, or an object copied, is to wait.
+func Write(ctx context.Context, st store.Store, m Manifest, each func(ctx context.Context, n int, do func(ctx context.Context, i int) error) error) (string, error) {
 	dir := VersionPath(m.Month, m.Version)
+	type file struct {
+		job.File
+		staged string
+		kept   bool // from the base
+	}
+	var files []file
 	names := map[string]bool{}
 	for _, p := range slices.Concat(m.Partitions, m.Intake) {
 		for i, f := range p.Files {
 			if names[f.Path] {
 				return "", fmt.Errorf("adopt %s: two partitions have a file of that name", f.Path)
 			}
-			failpoint.Hit("publish.adopt")
 			names[f.Path] = true
-			err := adopt(ctx, st, p.staged[i], dir+"/"+f.Path, f)
-			if p.Job != "" && errors.Is(err, store.ErrNotExist) { // swept since; the version it was kept from has it
-				err = adopt(ctx, st, m.base+"/"+f.Path, dir+"/"+f.Path, f)
-			}
-			if err != nil {
-				return "", fmt.Errorf("adopt %s: %w", f.Path, err)
-			}
+			files = append(files, file{f, p.staged[i], p.Job != ""})
 		}
+	}
+	if err := each(ctx, len(files), func(ctx context.Context, i int) error {
+		failpoint.Hit("publish.adopt")
+		f := files[i]
+		err := adopt(ctx, st, f.staged, dir+"/"+f.Path, f.File)
+		if f.kept && errors.Is(err, store.ErrNotExist) { // swept since; the version it was kept from has it
+			err = adopt(ctx, st, m.base+"/"+f.Path, dir+"/"+f.Path, f.File)
+		}
+		if err != nil {
+			return fmt.Errorf("adopt %s: %w", f.Path, err)
+		}
+		return nil
+	}); err != nil {
+		return "", err
 	}
 	failpoint.Hit("publish.manifest")
 	digest, err := m.put(ctx, st, dir+"/_MANIFEST.json")

@@ -199,7 +199,7 @@ func TestTwoPartitionsCannotShareAFile(t *testing.T) {
 	st, _ := f.output(t)
 	m := f.manifest()
 	m.Partitions[1].Files, m.Partitions[1].staged = m.Partitions[0].Files, m.Partitions[0].staged
-	if _, err := Write(t.Context(), st, m); err == nil {
+	if _, err := Write(t.Context(), st, m, inTurn); err == nil {
 		t.Error("a file stands for two partitions")
 	}
 }

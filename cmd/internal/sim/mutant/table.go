@@ -142,8 +142,8 @@ var Table = []Mutant{
 		terms, "errors.Is(err, replica.ErrUnknownOutcome), errors.Is(err, replica.ErrNotLeader):\n\t\treturn wire.Retry", "errors.Is(err, replica.ErrUnknownOutcome):\n\t\treturn wire.Lost\n\tcase errors.Is(err, replica.ErrNotLeader):\n\t\treturn wire.Retry",
 	}}},
 	{Name: "the pointer is written before the version", Edits: []Edit{
-		{steps, "\tdigest, err := publish.Write(ctx, st, m)\n\tif err != nil {\n\t\treturn err\n\t}\n", "\tdigest := j.Version.ID\n"},
-		{steps, "\t_, err = t.ledger.Propose(ctx, ledger.Publish{", "\tif digest, err = publish.Write(ctx, st, m); err != nil {\n\t\treturn err\n\t}\n\t_, err = t.ledger.Propose(ctx, ledger.Publish{"},
+		{steps, "\tdigest, err := publish.Write(ctx, st, m, t.cfg.each)\n\tif err != nil {\n\t\treturn err\n\t}\n", "\tdigest := j.Version.ID\n"},
+		{steps, "\t_, err = t.ledger.Propose(ctx, ledger.Publish{", "\tif digest, err = publish.Write(ctx, st, m, t.cfg.each); err != nil {\n\t\treturn err\n\t}\n\t_, err = t.ledger.Propose(ctx, ledger.Publish{"},
 	}},
 	{Name: "a version is published before it is sealed", Edits: []Edit{{
 		steps, "\t_, err = t.ledger.Propose(ctx, ledger.Seal{", `	early := j.Clone()
