@@ -18,6 +18,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"rescore/partition/job"
+	"rescore/partition/schema"
 	"rescore/partition/store"
 )
 
@@ -483,6 +484,66 @@ func TestArrowColumnsThatCannotBeReadSaySo(t *testing.T) {
 		s.Input.Extra = []job.Extra{{Name: name}}
 		if _, err := Open(context.Background(), rooted(t, dir), s); !errors.Is(err, ErrMapping) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Files that C++ wrote (testdata/arrow/write.py): columns of every type between those that
+// are read, batches that are slices, dictionaries that grow, and the framing of 2019.
+func TestArrowOfAnotherWriterIsReadWhole(t *testing.T) {
+	s := spec("")
+	s.Input.Columns = map[string]job.Mapping{
+		"sex": {Column: "small"}, "brand": {Months: []string{"brand"}, Values: map[string]int64{"北京": 1, "上海": 2}},
+		"activation_date": {Column: "day"}, "contract_end": {Column: "stamp"}, "vip_class": {Column: "truth"},
+		"fee": {Months: []string{"fee", "wide"}, Unit: schema.Yuan},
+	}
+	s.Input.Extra = []job.Extra{{Name: "score"}, {Name: "half"}, {Name: "null"}, {Name: "large"}, {Name: "city", Values: []string{"北京", "上海", "广州"}}}
+	columns := []string{"msisdn", "sex", "fee_m0", "fee_m1", "brand_m0", "vip_class", "activation_date", "contract_end", "score", "half", "null", "large", "city"}
+	var want [][]any
+	for i := range int64(20) {
+		row := make([]any, len(columns))
+		row[0], row[11] = 13800000001+7*i, float64(i)
+		if i%5 != 3 {
+			if i >= 10 { // of a column of uint8
+				row[1] = i - 10
+			}
+			row[2], row[3] = 25*i-200, 25*i-200
+			row[4], row[5] = 1+i%2, 1-i%2
+			row[6], row[7] = 18262+i, 18262+i
+			row[8], row[9], row[12] = float64(i)/8, float64(i)/8, float64(i%3)
+		}
+		want = append(want, row)
+	}
+	for _, name := range []string{"file.arrow", "file-lz4.arrow", "stream-zstd.arrow", "legacy.arrow"} {
+		s.Input.Path = name
+		got := readAll(t, "testdata/arrow", s, columns)
+		if len(got.rows) != len(want) {
+			t.Fatalf("%s: %d rows", name, len(got.rows))
+		}
+		for i, r := range got.rows {
+			if fmt.Sprint(r.values) != fmt.Sprint(want[i]) {
+				t.Errorf("%s, row %d:\n got  %v\n want %v", name, i, r.values, want[i])
+			}
+		}
+	}
+	for _, name := range []string{"list", "view", "list_view", "dense", "sparse", "map", "fixed_list", "group", "runs"} {
+		s := spec("file.arrow")
+		s.Input.Extra = []job.Extra{{Name: name}}
+		if _, err := Open(context.Background(), rooted(t, "testdata/arrow"), s); !errors.Is(err, ErrMapping) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"grown-file.arrow", "grown-stream.arrow"} {
+		s := spec(name)
+		s.Input.Columns = map[string]job.Mapping{"brand": {Months: []string{"brand"}, Values: map[string]int64{"a": 0, "v0": 1, "v1": 2, "v2": 3, "v3": 4}}}
+		got := readAll(t, "testdata/arrow", s, []string{"msisdn", "brand_m0"})
+		if len(got.rows) != 20 {
+			t.Fatalf("%s: %d rows", name, len(got.rows))
+		}
+		for i, r := range got.rows {
+			if want := []any{int64(13800000001 + i), int64(i % 5 % (i/5 + 2))}; fmt.Sprint(r.values) != fmt.Sprint(want) {
+				t.Errorf("%s, row %d: %v, want %v", name, i, r.values, want)
+			}
 		}
 	}
 }
