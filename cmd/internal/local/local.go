@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -295,7 +296,38 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 	if out.Version == "" { // every service stopped because ctx did
 		return Outcome{}, context.Cause(ctx)
 	}
+	h.sweep(ctx, q)
 	return out, nil
+}
+
+// sweptAfter is how many versions a dataset has, the newest included, whose staged files
+// are kept: as many as a cluster keeps for reruns.
+const sweptAfter = 3
+
+// sweep deletes what jobs of older versions staged: published files are links, or copies,
+// of their own. What failed jobs staged stays, for they may be run again. Nobody else is
+// at work, so it is one step, where a cluster takes two; what it does not get at, the next
+// job does.
+func (h *house) sweep(ctx context.Context, q question) {
+	var live publish.Live
+	over := map[string]bool{}
+	h.node.View(func(s *ledger.State) {
+		live = publish.NewLive(s, q.spec.Name, sweptAfter)
+		for j := range s.Jobs() {
+			over[j.ID.StagingPrefix()] = j.State == job.Published && j.ID != q.id
+		}
+	})
+	list, _, err := publish.Litter(ctx, q.output, live)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16) // requests to an object store at a time
+	for _, info := range list {
+		if over[path.Dir(info.Name)+"/"] {
+			group.Go(func() error { return q.output.Delete(ctx, info.Name) })
+		}
+	}
+	if err = errors.Join(err, group.Wait()); err != nil {
+		h.log.Warn("delete what earlier jobs staged; the next job will", "err", err)
+	}
 }
 
 // submit brings the job into the ledger, and back to work when an earlier run

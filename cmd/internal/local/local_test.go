@@ -227,7 +227,7 @@ func TestAGateHoldsTheJobUntilItIsReleased(t *testing.T) {
 	if _, err := Run(t.Context(), other); !errors.Is(err, ErrHeld) {
 		t.Fatal(err)
 	}
-	staged *= 2 // its files stand beside
+	staged *= 2 // its files stand beside, and stay: it may be released yet
 	o.Release = "they are last month's test numbers"
 	out := run(t, o)
 	manifest, err := os.ReadFile(filepath.Join(out.Path, "_MANIFEST.json"))
@@ -242,6 +242,38 @@ func TestAGateHoldsTheJobUntilItIsReleased(t *testing.T) {
 	}
 	if got := count(t, filepath.Join(o.Spec.Output.Path, "_staging")); got != staged+1 { // the manifest
 		t.Errorf("%d files staged before, %d after: partitions were scored again", staged, got)
+	}
+}
+
+func TestWhatJobsOfOldVersionsStagedIsSwept(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(3000)})
+	o := options(t, dir, func(s *job.Spec) { s.Run.PartitionRows = 1000 })
+	staging := filepath.Join(o.Spec.Output.Path, "_staging")
+	stranger := filepath.Join(staging, "202610-00000000abcd", "part")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(stranger), 0o755), os.WriteFile(stranger, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	var runs []Outcome
+	for range sweptAfter + 2 {
+		runs = append(runs, run(t, o))
+		o.Spec.Rules.T2DropPct++
+	}
+	for i, out := range runs {
+		left, err := os.ReadDir(filepath.Join(staging, string(out.Job)))
+		if kept := i >= len(runs)-sweptAfter; kept && (err != nil || len(left) == 0) || !kept && len(left) > 0 {
+			t.Errorf("of version %d of %d there are %d staged files: %v", i+1, len(runs), len(left), err)
+		}
+		if v, err := Verify(t.Context(), o.Spec.Output.Path, out.Version, 1, func(Progress) {}); err != nil || len(v.Damage) > 0 || v.Rows != 3000 {
+			t.Errorf("%+v, %v", v, err)
+		}
+	}
+	if _, err := os.Stat(stranger); err != nil {
+		t.Errorf("a file of a job that nobody here knows: %v", err)
+	}
+	o.Spec.Rules.T2DropPct -= sweptAfter + 2
+	if again := run(t, o); !again.Already || again.Digest != runs[0].Digest {
+		t.Errorf("%+v", again)
 	}
 }
 
