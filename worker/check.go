@@ -36,8 +36,8 @@ type Opened struct {
 	Model   program.Model
 }
 
-// close closes the input.
-func (o Opened) close() error {
+// Close closes the input.
+func (o Opened) Close() error {
 	if o.Export != nil {
 		return o.Export.Close()
 	}
@@ -85,30 +85,46 @@ func (p Places) OpenInput(ctx context.Context, spec job.Spec, base string) (*sou
 	return source.Open(ctx, root, spec, tables...)
 }
 
-// Check opens everything a job names and compiles its program, so that what is wrong
+// Sound is a job that was found to be sound: what it names, and its program. Close it.
+type Sound struct {
+	Job job.ID
+	Opened
+	plan *program.Plan // nil of a preparation
+}
+
+// Sound opens everything a job names and compiles its program, so that what is wrong
 // is said before any work, and works out the job's ID. It writes nothing. An error is
 // the job's fault, or its input's.
-func (p Places) Check(ctx context.Context, spec job.Spec, base string) (_ job.ID, err error) {
-	o, err := p.Open(ctx, spec, base)
-	if err != nil {
-		return "", err
+func (p Places) Sound(ctx context.Context, spec job.Spec, base string) (s *Sound, err error) {
+	s = &Sound{}
+	if s.Opened, err = p.Open(ctx, spec, base); err != nil {
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, o.close()) }()
-	if o.Export != nil {
-		fingerprint, err := o.Export.Fingerprint(ctx)
+	defer func() {
 		if err != nil {
-			return "", err
+			err = errors.Join(err, s.Close())
 		}
-		return job.NewID(spec, nil, fingerprint), nil
+	}()
+	if s.Export != nil {
+		fingerprint, err := s.Export.Fingerprint(ctx)
+		s.Job = job.NewID(spec, nil, fingerprint)
+		return s, err
 	}
-	if _, err := program.ForJob(spec, o.Model); err != nil {
-		return "", err
+	if s.plan, err = program.ForJob(spec, s.Model); err != nil {
+		return s, err
 	}
-	fingerprint, err := o.Dataset.Fingerprint(ctx)
+	fingerprint, err := s.Dataset.Fingerprint(ctx)
+	s.Job = job.NewID(spec, s.Model.Digests(), fingerprint)
+	return s, err
+}
+
+// Check works out the ID of a job that is sound.
+func (p Places) Check(ctx context.Context, spec job.Spec, base string) (job.ID, error) {
+	s, err := p.Sound(ctx, spec, base)
 	if err != nil {
 		return "", err
 	}
-	return job.NewID(spec, o.Model.Digests(), fingerprint), nil
+	return s.Job, s.Close()
 }
 
 // Check answers a coordinator: is the job sound, what is it called, and in which

@@ -21,9 +21,12 @@ func (p *prepared) program(batchRows int) (*program.Program, error) {
 	if g := p.idle.take(); g != nil {
 		return g, nil
 	}
-	plan, err := program.ForJob(p.spec, p.model)
-	if err != nil {
-		return nil, fatal(err)
+	plan := p.plan.Swap(nil)
+	if plan == nil {
+		var err error
+		if plan, err = program.ForJob(p.spec, p.model); err != nil {
+			return nil, fatal(err)
+		}
 	}
 	return plan.Program(batchRows, memory.NewGoAllocator()), nil
 }

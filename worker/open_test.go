@@ -157,3 +157,50 @@ func TestAWorkerWhoseMountGoesAwayFailsOneAttemptAndIsUnfitThen(t *testing.T) {
 		t.Errorf("with the mount back: %+v", r)
 	}
 }
+
+// TestAJobThatWasFoundSoundIsNotOpenedAgain: nor is its program made again; once only,
+// and no other job's.
+func TestAJobThatWasFoundSoundIsNotOpenedAgain(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newBase().text)
+	cfg := s.config(newCoordinator())
+	sound, err := cfg.Sound(t.Context(), s.spec, "base")
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, opened := cfg.Model, 0
+	cfg.Model = func(ctx context.Context, base, path string) ([]byte, error) {
+		opened++
+		return model(ctx, base, path)
+	}
+	cfg.Checked = sound
+	w := New(cfg)
+	prepare := func(id job.ID) *prepared {
+		t.Helper()
+		p, err := w.prepare(t.Context(), wire.Assignment{Job: id, Spec: s.spec.Canonical(), SpecBase: "base"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.release(p)
+		return p
+	}
+	if p := prepare("201011-000000000000"); opened != 1 || p.dataset == sound.Dataset {
+		t.Errorf("another job: %d opened", opened)
+	}
+	p := prepare(sound.Job)
+	if opened != 1 || p.dataset != sound.Dataset || p.plan.Load() == nil {
+		t.Errorf("the job itself: %d opened", opened)
+	}
+	for range 2 {
+		if _, err := p.program(64); err != nil || p.plan.Load() != nil {
+			t.Errorf("its programs: %v", err)
+		}
+	}
+	w.reopen(sound.Job, p)
+	if p := prepare(sound.Job); opened != 2 || p.dataset == sound.Dataset {
+		t.Errorf("after a failure: %d opened", opened)
+	}
+	if err := errors.Join(w.close(), sound.Close()); err != nil {
+		t.Errorf("closed by the worker, and by its owner: %v", err)
+	}
+}

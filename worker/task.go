@@ -36,7 +36,8 @@ type prepared struct {
 	export  *source.Export  // of a preparation alone
 	model   program.Model
 	ranks   ranking
-	idle    idle // programs of the score stage
+	plan    atomic.Pointer[program.Plan] // made when the job was found to be sound, until it is a program
+	idle    idle                         // programs of the score stage
 
 	users int // tasks under way with it; guarded by Worker.mu
 }
@@ -57,7 +58,7 @@ func (w *Worker) prepare(ctx context.Context, a wire.Assignment) (*prepared, err
 	p.users++
 	w.mu.Unlock()
 	p.once.Do(func() {
-		if p.err = p.open(ctx, w.cfg, a); p.err == nil {
+		if p.err = p.open(ctx, w, a); p.err == nil {
 			w.mu.Lock()
 			w.open = append(w.open, p)
 			w.mu.Unlock()
@@ -131,7 +132,7 @@ func (p *prepared) pinned(plan []string) error {
 	return nil
 }
 
-func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err error) {
+func (p *prepared) open(ctx context.Context, w *Worker, a wire.Assignment) (err error) {
 	defer func() {
 		if err != nil && (p.dataset != nil || p.export != nil) {
 			err = errors.Join(err, p.close())
@@ -141,10 +142,15 @@ func (p *prepared) open(ctx context.Context, cfg Config, a wire.Assignment) (err
 	if p.spec, err = job.ParseCanonical(a.Spec); err != nil {
 		return fatal(fmt.Errorf("read the job's spec: %w", err))
 	}
-	if p.output, err = cfg.Output(a.SpecBase, p.spec.Output.Path); err != nil {
+	if p.output, err = w.cfg.Output(a.SpecBase, p.spec.Output.Path); err != nil {
 		return fmt.Errorf("open output %s: %w", p.spec.Output.Path, err)
 	}
-	opened, err := cfg.Open(ctx, p.spec, a.SpecBase)
+	if s := w.sound.Load(); s != nil && s.Job == a.Job && w.sound.CompareAndSwap(s, nil) {
+		p.dataset, p.export, p.model = s.Dataset, s.Export, s.Model
+		p.plan.Store(s.plan)
+		return nil
+	}
+	opened, err := w.cfg.Open(ctx, p.spec, a.SpecBase)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			err = fatal(err)

@@ -68,16 +68,20 @@ type Config struct {
 	Version string // of the build
 	Bus     Bus
 	Places
-	Log *slog.Logger
+	// Checked, unless nil, is a job that was found to be sound in this process: it need not
+	// be opened again. Run closes it when it was used.
+	Checked *Sound
+	Log     *slog.Logger
 }
 
 // Worker runs tasks.
 type Worker struct {
 	cfg      Config
-	free     chan struct{} // one token per free slot
-	settling chan struct{} // one token per task that has given its slot back, see turn
-	ended    chan struct{} // has room for one: a task has ended since work was last asked for
-	draining chan struct{} // closed by Drain
+	sound    atomic.Pointer[Sound] // until it is used
+	free     chan struct{}         // one token per free slot
+	settling chan struct{}         // one token per task that has given its slot back, see turn
+	ended    chan struct{}         // has room for one: a task has ended since work was last asked for
+	draining chan struct{}         // closed by Drain
 	drain    func()
 
 	mu    sync.Mutex
@@ -106,6 +110,7 @@ func New(cfg Config) *Worker {
 		cfg: cfg, free: make(chan struct{}, cfg.Slots), settling: make(chan struct{}, cfg.Slots), ended: make(chan struct{}, 1), draining: make(chan struct{}),
 		tasks: make(map[wire.Lease]*atomic.Int64), jobs: make(map[job.ID]*prepared),
 	}
+	w.sound.Store(cfg.Checked)
 	w.drain = sync.OnceFunc(func() { close(w.draining) })
 	for range cfg.Slots {
 		w.free <- struct{}{}

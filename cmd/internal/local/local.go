@@ -99,6 +99,7 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	defer func() { err = errors.Join(err, q.sound.Close()) }()
 	work, err := workFolder(o)
 	if err != nil {
 		return Outcome{}, err
@@ -114,7 +115,7 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if done, ok, err := q.published(ctx); ok || err != nil {
 		return done, err
 	}
-	h, err := open(o, work)
+	h, err := open(o, work, q.sound)
 	defer h.close()
 	if err != nil {
 		return Outcome{}, err
@@ -125,6 +126,7 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 // question is a job before the ledger knows it: what is asked, of which bytes.
 type question struct {
 	id     job.ID
+	sound  *worker.Sound // closing it twice is closing it once
 	spec   job.Spec
 	output store.Store // nil until it is opened, which makes it
 	dir    string      // of the output store
@@ -133,11 +135,11 @@ type question struct {
 // ask reads everything the job names, so that what is wrong is said before any
 // work, and works out the job's ID. It writes nothing.
 func ask(ctx context.Context, o Options) (question, error) {
-	id, err := Places.Check(ctx, o.Spec, o.Base)
+	sound, err := Places.Sound(ctx, o.Spec, o.Base)
 	if err != nil {
 		return question{}, inputError(carded(err))
 	}
-	return question{id: id, spec: o.Spec, dir: address.Resolve(o.Base, o.Spec.Output.Path)}, nil
+	return question{id: sound.Job, sound: sound, spec: o.Spec, dir: address.Resolve(o.Base, o.Spec.Output.Path)}, nil
 }
 
 // models loads the champion and its challengers.
@@ -224,7 +226,7 @@ type house struct {
 }
 
 // open starts the services. What it returns is to be closed, with an error too.
-func open(o Options, work string) (h *house, err error) {
+func open(o Options, work string, sound *worker.Sound) (h *house, err error) {
 	h = &house{log: o.Log}
 	if h.replica, err = replica.Open(replica.Config{Dir: filepath.Join(work, "raft"), Log: o.Log}); err != nil {
 		return h, err
@@ -249,7 +251,7 @@ func open(o Options, work string) (h *house, err error) {
 	h.worker = worker.New(worker.Config{
 		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
 		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
-		Bus:       h.client, Places: Places, Log: o.Log,
+		Bus:       h.client, Places: Places, Checked: sound, Log: o.Log,
 	})
 	return h, nil
 }

@@ -82,10 +82,8 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, err
 	}
-	model, err := o.models(ctx)
-	if err != nil {
-		return PlanReport{}, inputError(err)
-	}
+	model, dataset := q.sound.Model, q.sound.Dataset
+	defer func() { err = errors.Join(err, q.sound.Close()) }()
 	steps, err := program.ForJob(o.Spec, model)
 	if err != nil {
 		return PlanReport{}, inputError(err)
@@ -98,11 +96,6 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 	if err != nil {
 		return PlanReport{}, inputError(err)
 	}
-	dataset, err := openInput(ctx, o)
-	if err != nil {
-		return PlanReport{}, err
-	}
-	defer func() { err = errors.Join(err, dataset.Close()) }()
 	survey, err := dataset.Survey(ctx, o.Spec.Run.Workers, func(int64) {})
 	if err != nil {
 		return PlanReport{}, inputError(err)
