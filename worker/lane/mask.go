@@ -3,9 +3,13 @@ package lane
 import (
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 
 	"rescore/worker/kernel"
 )
+
+// littleEndian says that a word is laid out as a bitmap is.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // Valid writes which of the n rows from lo on hold a value. It reads no byte past
 // the one that holds the last of them.
@@ -16,14 +20,12 @@ func (m *Mask) Valid(b kernel.Bitmap, lo, n int) {
 	}
 	lo += b.Offset
 	held, shift := b.Bits[lo>>3:(lo+n+7)>>3], lo&7
-	i := uint(0)
-	if shift == 0 {
-		for ; 8*i+8 <= uint(len(held)); i++ {
-			m[i] = binary.LittleEndian.Uint64(held[8*i:])
-		}
-	} else { // the rows of a word are in nine bytes
-		i = vector(stepValid, n>>3, at(m[:]), at(held), nil, nil, uint64(shift), uint64(8-shift)) >> 3
+	if shift == 0 && littleEndian {
+		copy(unsafe.Slice((*byte)(at(m[:])), unsafe.Sizeof(*m)), held)
+		return
 	}
+	// The rows of a word are in nine bytes.
+	i := vector(stepValid, n>>3, at(m[:]), at(held), nil, nil, uint64(shift), uint64(8-shift)) >> 3
 	for ; 8*i+8 < uint(len(held)); i++ {
 		nine := (*[9]byte)(held[8*i:])
 		m[i] = binary.LittleEndian.Uint64(nine[:])>>shift | binary.LittleEndian.Uint64(nine[1:])<<(8-shift)
