@@ -455,8 +455,8 @@ func (t *text) decodeDeltaText(n int, src []byte, prefixes, sizes *[]int64) erro
 		}
 		p, s := int(prefix[i]), int(size[i])
 		// A long prefix repeated by every value expands without bound.
-		if len(t.data)+p+s > pageBytesMax {
-			return corrupt("strings of more than %d bytes in a page", pageBytesMax)
+		if len(t.data)+p+s > prefixedMax {
+			return corrupt("strings of more than %d bytes in a page", prefixedMax)
 		}
 		start := len(t.data)
 		t.data = append(t.data, t.data[last:last+p]...)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -65,8 +66,70 @@ func checkFooter(obj store.Object) error {
 		return err
 	}
 	w := thriftWalk{b: b, structs: footerStructsMax}
-	if err := w.fields(0); err != nil {
+	err := w.fields(0)
+	if err == nil {
+		err = checkOutline(b)
+	}
+	if err != nil {
 		return fmt.Errorf("footer: %w", err)
+	}
+	return nil
+}
+
+// outline is the part of a footer that decides how much is made of it: the path of
+// every column has as many names as it is deep, and every column has a place in every
+// row group.
+type outline struct {
+	Schema []struct {
+		Children thrift.Null[int32] `thrift:"5,optional"`
+	} `thrift:"2,required"`
+	RowGroups []struct {
+		Columns []struct{} `thrift:"1,required"`
+	} `thrift:"4,required"`
+}
+
+// checkOutline refuses a schema that is no tree, or a deep one, and row groups that
+// lack columns. checkFooter has walked the footer, so its lists are as long as they say.
+func checkOutline(footer []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = corrupt("decoder panicked: %v", p)
+		}
+	}()
+	var o outline
+	if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(bytes.NewReader(footer))).Decode(&o); err != nil {
+		return corrupt("%v", err)
+	}
+	leaves := 0
+	open := []int32{1} // children to come of each element above
+	for _, e := range o.Schema {
+		for len(open) > 0 && open[len(open)-1] == 0 {
+			open = open[:len(open)-1]
+		}
+		if len(open) == 0 {
+			return corrupt("the schema has elements that belong to none")
+		}
+		open[len(open)-1]--
+		switch {
+		case e.Children.V < 0 || int(e.Children.V) >= len(o.Schema):
+			return corrupt("the schema states %d children in %d elements", e.Children.V, len(o.Schema))
+		case e.Children.V == 0:
+			leaves++
+		case len(open) > thriftDepthMax:
+			return corrupt("the schema nests deeper than %d", thriftDepthMax)
+		default:
+			open = append(open, e.Children.V)
+		}
+	}
+	for _, n := range open {
+		if n > 0 {
+			return corrupt("the schema lacks elements")
+		}
+	}
+	for i, g := range o.RowGroups {
+		if len(g.Columns) != leaves {
+			return corrupt("row group %d has %d columns where the schema has %d", i, len(g.Columns), leaves)
+		}
 	}
 	return nil
 }

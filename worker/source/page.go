@@ -24,6 +24,16 @@ import (
 // values.
 const pageRowsMax = 1 << 25
 
+// Pages from largeFrom bytes are counted, and all columns of a reader hold no more of them
+// than largeBytesMax: each page is within its bounds, and there may be hundreds of columns.
+// A text, or an entry of a dictionary, takes spreadBytes beside its bytes.
+const (
+	largeFrom     = 4 << 20
+	largeBytesMax = 320 << 20
+	prefixedMax   = 64 << 20 // texts of a page that share prefixes
+	spreadBytes   = 24
+)
+
 // plainDictionary is the name of dictionary encoding in files of format 1.0, for
 // data pages and dictionary pages alike.
 const plainDictionary = format.PlainDictionary //nolint:staticcheck // deprecated for those who write
@@ -163,6 +173,7 @@ type pages struct {
 	plain  []byte // values as they are, not yet consumed
 	txt    text   // all strings
 
+	claimed      int64 // bytes that large pages take
 	bitmap       []byte
 	body         []byte // decompressed page
 	whole        []byte // values put together from BYTE_STREAM_SPLIT
@@ -231,7 +242,10 @@ func (p *pages) next(skip *int64) error {
 			if p.hasDict {
 				return corrupt("page at byte %d: a second dictionary", page)
 			}
-			err := p.readDictionary(h, body)
+			err := p.claim(p.weigh(h, h.dict.values, true))
+			if err == nil {
+				err = p.readDictionary(h, body)
+			}
 			if err != nil {
 				return fmt.Errorf("dictionary at byte %d: %w", page, err)
 			}
@@ -261,7 +275,11 @@ func (p *pages) next(skip *int64) error {
 			p.win.pass(p.off - page)
 			continue
 		}
-		if err := p.readData(h, shape, body, int(rows)); err != nil {
+		err = p.claim(p.weigh(h, rows, p.chunk.kind == format.ByteArray))
+		if err == nil {
+			err = p.readData(h, shape, body, int(rows))
+		}
+		if err != nil {
 			return fmt.Errorf("page at byte %d: %w", page, err)
 		}
 		return nil
@@ -297,6 +315,43 @@ func (p *pages) checkSizes(h *pageHeader, body int64) error {
 		return corrupt("%d bytes claim to expand to %d", h.packed, h.plain)
 	}
 	return nil
+}
+
+// weigh is what reading a page takes. spread says that every value takes room of its own.
+func (p *pages) weigh(h *pageHeader, values int32, spread bool) int64 {
+	bytes := int64(h.packed)
+	if p.chunk.codec != format.Uncompressed {
+		bytes += int64(h.plain)
+	}
+	if spread {
+		bytes += spreadBytes * int64(values)
+	}
+	return bytes
+}
+
+// claim counts what a large page takes, and refuses it when all columns of the reader
+// would hold too much: buffers are kept, and of hundreds of columns each has its own.
+func (p *pages) claim(bytes int64) error {
+	more := bytes - p.claimed
+	switch {
+	case bytes < largeFrom || more <= 0:
+		return nil
+	case p.codecs.claimed+more > largeBytesMax:
+		return fmt.Errorf("%d MB, beside the large pages of other columns, are more than %d; write the file with smaller pages and dictionaries: %w",
+			bytes>>20, largeBytesMax>>20, ErrTooLarge)
+	}
+	p.claimed += more
+	p.codecs.claimed += more
+	return nil
+}
+
+// release gives back what large pages took.
+func (p *pages) release() {
+	if p.claimed == 0 {
+		return
+	}
+	p.codecs.claimed -= p.claimed
+	*p = pages{codecs: p.codecs}
 }
 
 // bytes returns the page's bytes as they are in the file, checksum verified.
@@ -466,7 +521,10 @@ func (p *pages) lay(b []byte, enc format.Encoding) error {
 		case format.DeltaLengthByteArray:
 			return p.txt.decodeDeltaLength(p.set, b, &p.intsA)
 		case format.DeltaByteArray:
-			return p.txt.decodeDeltaText(p.set, b, &p.intsA, &p.intsB)
+			if err := p.txt.decodeDeltaText(p.set, b, &p.intsA, &p.intsB); err != nil {
+				return err
+			}
+			return p.claim(int64(len(b)) + int64(len(p.txt.data)) + spreadBytes*int64(p.set)) // prefixes expand
 		}
 	}
 	return fmt.Errorf("%v values in encoding %v are not read: %w", kind, enc, ErrFormat)
@@ -629,6 +687,7 @@ type codecs struct {
 	gzip   *gzip.Reader
 	brotli *brotli.Reader
 
+	claimed  int64 // bytes that large pages of all columns take
 	codes    []uint32
 	values   values   // but for text
 	words    []uint64 // validity

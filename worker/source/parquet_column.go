@@ -58,6 +58,7 @@ func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *pa
 }
 
 func (c *parquetColumn) close() {
+	c.pages.release()
 	c.file, c.conv, c.pages.codecs, c.pages.win.obj, c.pages.win.ask = nil, nil, nil, nil, nil
 	columnPool.Put(c)
 }
