@@ -153,45 +153,56 @@ func (r *runs) begin() error {
 	return nil
 }
 
-// read reads the next values, of which there are as many, and returns the greatest.
-func (r *runs) read(dst []uint32) (top uint32, err error) {
-	r.total -= len(dst)
-	for len(dst) > 0 {
-		if r.left == 0 {
-			r.total += len(dst)
-			err := r.begin()
-			r.total -= len(dst)
-			if err != nil {
-				return 0, err
-			}
+// piece takes the next values, as many of n as lie alike: few of them, unpacked; or groups
+// of eight, packed; or, when it returns neither, r.value as many times.
+func (r *runs) piece(n int) (k int, few []uint32, packed []byte, err error) {
+	if r.left == 0 {
+		if err := r.begin(); err != nil {
+			return 0, nil, nil, err
 		}
-		n := min(len(dst), r.left)
-		switch {
-		case r.same:
-			run, v := dst[:n], r.value
-			for i := range run {
-				run[i] = v
-			}
-			top = max(top, v)
-		case r.spared > 0:
-			n = copy(dst[:n], r.spare[len(r.spare)-r.spared:])
-			for _, v := range dst[:n] {
-				top = max(top, v)
-			}
-			r.spared -= n
-		case n < len(r.spare): // a part of a group: the others are for later
+	}
+	k = min(n, r.left)
+	switch {
+	case r.same:
+	case r.spared > 0 || k < len(r.spare):
+		if r.spared == 0 { // a part of a group: the others are for later
 			var group [32]byte
 			size := copy(group[:r.width], r.bits)
 			unpack(r.spare[:], group[:], r.width)
 			r.spared, r.bits = len(r.spare), r.bits[size:]
-			continue
-		default:
-			n &^= 7
-			size := n / 8 * r.width
-			top = max(top, unpackCodes(dst[:n], r.bits[:size], r.width))
-			r.bits = r.bits[size:]
 		}
-		dst, r.left = dst[n:], r.left-n
+		k = min(k, r.spared)
+		few = r.spare[len(r.spare)-r.spared:][:k]
+		r.spared -= k
+	default:
+		k &^= 7
+		size := k / 8 * r.width
+		packed, r.bits = r.bits[:size], r.bits[size:]
+	}
+	r.left, r.total = r.left-k, r.total-k
+	return k, few, packed, nil
+}
+
+// read reads the next values, of which there are as many, and returns the greatest.
+func (r *runs) read(dst []uint32) (top uint32, err error) {
+	for len(dst) > 0 {
+		k, few, packed, err := r.piece(len(dst))
+		if err != nil {
+			return 0, err
+		}
+		switch piece := dst[:k]; {
+		case packed != nil:
+			top = max(top, unpackCodes(piece, packed, r.width))
+		case few != nil:
+			for i, v := range few {
+				piece[i] = v
+				top = max(top, v)
+			}
+		default:
+			flood(piece, r.value)
+			top = max(top, r.value)
+		}
+		dst = dst[k:]
 	}
 	return top, nil
 }

@@ -632,10 +632,45 @@ func (p *pages) codes(out []uint32) error {
 	if err != nil {
 		return err
 	}
-	if len(out) > 0 && int64(top) >= int64(p.dictLen()) {
+	p.dense += len(out)
+	if len(out) == 0 {
+		return nil
+	}
+	return p.known(top)
+}
+
+// handed reads the next values of the current page, which is coded, run by run, where they
+// are fetched from a few entries.
+func handed[T lane](p *pages, dst []T, from *handful) error {
+	top, r := uint32(0), &p.runs
+	p.dense += len(dst)
+	for len(dst) > 0 {
+		k, unpacked, packed, err := r.piece(len(dst))
+		if err != nil {
+			return err
+		}
+		switch {
+		case packed != nil:
+			top = max(top, fetch(dst[:k], packed, r.width, from))
+		case unpacked != nil:
+			for i, v := range unpacked {
+				dst[i] = entry[T](from, v)
+				top = max(top, v)
+			}
+		default:
+			flood(dst[:k], entry[T](from, r.value))
+			top = max(top, r.value)
+		}
+		dst = dst[k:]
+	}
+	return p.known(top)
+}
+
+// known checks an index into the dictionary.
+func (p *pages) known(top uint32) error {
+	if int64(top) >= int64(p.dictLen()) {
 		return corrupt("index %d into a dictionary of %d", top, p.dictLen())
 	}
-	p.dense += len(out)
 	return nil
 }
 

@@ -37,6 +37,7 @@ type parquetColumn struct {
 	dictI64   []int64
 	dictF64   []float64
 	dictWide  []uint32 // values of up to 32 bits, as these, and at least 32 of them
+	dictFew   handful  // of those that are few, or none
 
 	dictShared bool               // share was asked
 	shared     *kernel.Dictionary // dictF64 as batches carry it; nil when it is not worth it
@@ -291,6 +292,11 @@ func convertDict[T lane](c *parquetColumn, dict *[]T) {
 		c.log = c.log[:0]
 	}
 	widen(&c.dictWide, vals)
+	few := vals
+	if c.dictBad || len(vals) > handfulMax {
+		few = nil
+	}
+	keepHandful(&c.dictFew, few)
 	c.dictReady = true
 }
 
@@ -313,17 +319,6 @@ func lookPlain[T lane](dst []T, codes []uint32, vals []T) {
 	}
 }
 
-// flood writes v to all of dst.
-func flood[T lane](dst []T, v T) {
-	if len(dst) == 0 {
-		return
-	}
-	dst[0] = v
-	for n := 1; n < len(dst); n *= 2 {
-		copy(dst[n:], dst[:n])
-	}
-}
-
 // gatherDict converts the next len(dst) values of the current page, which is coded.
 func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T) error {
 	p := &c.pages
@@ -335,11 +330,14 @@ func gatherDict[T lane](c *parquetColumn, dst []T, dict *[]T) error {
 			return nil
 		}
 	}
+	convertDict(c, dict)
+	if c.dictFew.serve(p.runs.width) {
+		return handed(p, dst, &c.dictFew)
+	}
 	index := grow(&p.codecs.codes, len(dst))
 	if err := p.codes(index); err != nil {
 		return err
 	}
-	convertDict(c, dict)
 	look(dst, index, (*dict)[:p.dictLen()], c.dictWide)
 	if c.dictBad {
 		for i, k := range index {

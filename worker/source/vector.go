@@ -257,3 +257,50 @@ func spreadPlain[T lane | uint16 | verdict](dst []T, set int, words []uint64, un
 		}
 	}
 }
+
+// flood writes v to all of dst.
+func flood[T lane](dst []T, v T) {
+	if len(dst) < 16 {
+		for i := range dst {
+			dst[i] = v
+		}
+		return
+	}
+	floodMany(dst, v)
+}
+
+// floodPlain is floodMany in Go.
+func floodPlain[T lane](dst []T, v T) {
+	dst[0] = v
+	for n := 1; n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
+	}
+}
+
+// handfulMax is how many entries of a dictionary two registers hold.
+const handfulMax = 64
+
+// handful are the values of a dictionary that has few, of one or two bytes each: they are
+// fetched where they are unpacked. An index beyond them is some other entry until it was
+// looked at.
+type handful struct {
+	value [2 * handfulMax]byte
+	ready bool
+}
+
+// keepHandful makes a handful of the values of a dictionary, or of none.
+func keepHandful[T lane](e *handful, vals []T) {
+	size := int(unsafe.Sizeof(T(0)))
+	if e.ready = vectors && len(vals) > 0 && size <= 2; e.ready {
+		*e = handful{ready: true}
+		copy(e.value[:], unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vals))), size*len(vals)))
+	}
+}
+
+// serve reports whether there are entries for indexes of width bits.
+func (e *handful) serve(width int) bool { return e.ready && width >= 1 && width <= 8 }
+
+// entry returns an entry.
+func entry[T lane](e *handful, i uint32) T {
+	return unsafe.Slice((*T)(unsafe.Pointer(&e.value)), handfulMax)[i%handfulMax]
+}

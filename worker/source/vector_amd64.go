@@ -53,11 +53,34 @@ func makeTables(lanes, size int) *widthTables {
 	return tables
 }
 
+// byteTables are the tables of lanes of a byte: eight values of up to eight bits lie in
+// eight bytes, and shift says where each begins.
+var byteTables = func() (tables [9]widthTable) {
+	for width := range tables {
+		t := &tables[width]
+		t.mask = (1<<width - 1) * 0x0101010101010101
+		for i := range t.bytes {
+			t.bytes[i] = byte(i/8*width + i%8)
+			t.shift[i] = byte(i % 8 * width)
+		}
+	}
+	return tables
+}()
+
 //go:noescape
 func codes512(dst *uint32, src *byte, groups int, width int, w *widthTable) uint32
 
 //go:noescape
 func sums512(dst *int64, src *byte, widths *byte, parts, groups int, tables *widthTable, least, last int64) int64
+
+//go:noescape
+func fetch8x512(dst *uint8, src *byte, groups, width int, w *widthTable, value *byte) uint8
+
+//go:noescape
+func fetch16x512(dst *uint16, src *byte, groups, width int, w *widthTable, value *byte) uint8
+
+//go:noescape
+func flood512(dst *byte, size int, pattern uint64)
 
 //go:noescape
 func words512(dst, src *byte, words, shift int) (set int)
@@ -132,6 +155,32 @@ func moveWords(dst, src []byte, shift int) (set int) {
 		_ = src[len(dst)+7]
 	}
 	return words512(&dst[0], &src[0], len(dst)/8, shift)
+}
+
+// fetch reads len(dst) indexes of width bits, 1 to 8, from src, which they fill: they are
+// whole groups of eight. It writes the entry of each, and returns the greatest.
+func fetch[T lane](dst []T, src []byte, width int, e *handful) (top uint32) {
+	groups := len(dst) / 8
+	_ = src[groups*width-1]
+	at, table := unsafe.Pointer(unsafe.SliceData(dst)), &byteTables[width]
+	if unsafe.Sizeof(dst[0]) == 1 {
+		return uint32(fetch8x512((*uint8)(at), &src[0], groups, width, table, &e.value[0]))
+	}
+	return uint32(fetch16x512((*uint16)(at), &src[0], groups, width, table, &e.value[0]))
+}
+
+// floodMany writes v to all of dst, which is not empty.
+func floodMany[T lane](dst []T, v T) {
+	if !vectors {
+		floodPlain(dst, v)
+		return
+	}
+	size := int(unsafe.Sizeof(v))
+	var pattern uint64
+	for i := range 8 / size {
+		*(*T)(unsafe.Add(unsafe.Pointer(&pattern), i*size)) = v
+	}
+	flood512((*byte)(unsafe.Pointer(&dst[0])), size*len(dst), pattern)
 }
 
 // look fetches the values of codes, all of them below the length of the dictionary, from

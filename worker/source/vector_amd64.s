@@ -86,6 +86,55 @@ long:                     \
 	SUBQ $8, BX      \
 	MOVQ (BX), R8
 
+// The fetches unpack indexes of up to eight bits, 64 of them a turn, the last turn under a
+// mask: eight bytes that hold eight of them are brought to each lane, and each index to a
+// byte. It is what picks an entry of up to 64 from one register of bytes or two of words.
+//
+//	R10 bytes of a turn  K1 of them  R9 groups of the turn  Z13 greatest
+#define FETCH \
+	MOVQ dst+0(FP), DI     \
+	MOVQ src+8(FP), SI     \
+	MOVQ groups+16(FP), CX \
+	MOVQ width+24(FP), DX  \
+	MOVQ w+32(FP), R8      \
+	MOVQ value+40(FP), R11 \
+	MOVQ $-1, AX           \
+	VMOVDQU64 0(R8), Z8    \
+	VMOVDQU64 64(R8), Z9   \
+	VPBROADCASTQ 128(R8), Z12 \
+	VPXORQ Z13, Z13, Z13
+
+#define TURN \
+	CMPQ CX, $8       \
+	MOVQ $8, R9       \
+	CMOVQLT CX, R9    \
+	MOVQ R9, R10      \
+	IMULQ DX, R10     \
+	BZHIQ R10, AX, BX \
+	KMOVQ BX, K1      \
+	VMOVDQU8.Z (SI), K1, Z0      \
+	VPERMB Z0, Z8, Z0            \
+	VPMULTISHIFTQB Z0, Z9, Z0    \
+	VPANDQ Z12, Z0, Z0           \
+	VPMAXUB Z0, Z13, Z13         \
+	ADDQ R10, SI
+
+#define GREATEST \
+	VEXTRACTI64X4 $1, Z13, Y0 \
+	VPMAXUB Y0, Y13, Y0       \
+	VEXTRACTI128 $1, Y0, X1   \
+	VPMAXUB X1, X0, X0        \
+	VPSRLDQ $8, X0, X1        \
+	VPMAXUB X1, X0, X0        \
+	VPSRLDQ $4, X0, X1        \
+	VPMAXUB X1, X0, X0        \
+	VPSRLDQ $2, X0, X1        \
+	VPMAXUB X1, X0, X0        \
+	VPSRLDQ $1, X0, X1        \
+	VPMAXUB X1, X0, X0        \
+	VMOVD X0, AX              \
+	VZEROUPPER
+
 // func codes512(dst *uint32, src *byte, groups int, width int, w *widthTable) uint32
 //
 // A group is eight values: width bytes. Two are done at a time: loaded under a mask, so
@@ -200,6 +249,75 @@ sums:
 
 	VMOVQ X15, AX
 	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func fetch8x512(dst *uint8, src *byte, groups, width int, w *widthTable, value *byte) uint8
+TEXT ·fetch8x512(SB), NOSPLIT, $0-49
+	FETCH
+	VMOVDQU64 0(R11), Z10
+
+turn:
+	TURN
+	SHLQ $3, R9
+	BZHIQ R9, AX, BX
+	KMOVQ BX, K1
+	VPERMB Z10, Z0, Z0
+	VMOVDQU8 Z0, K1, (DI)
+	ADDQ $64, DI
+	SUBQ $8, CX
+	JGT turn
+	GREATEST
+	MOVB AX, ret+48(FP)
+	RET
+
+// func fetch16x512(dst *uint16, src *byte, groups, width int, w *widthTable, value *byte) uint8
+TEXT ·fetch16x512(SB), NOSPLIT, $0-49
+	FETCH
+	VMOVDQU64 0(R11), Z10
+	VMOVDQU64 64(R11), Z11
+
+turn:
+	TURN
+	SHLQ $3, R9
+	BZHIQ R9, AX, BX
+	KMOVD BX, K1
+	SHRQ $32, BX
+	KMOVD BX, K2
+	VEXTRACTI64X4 $1, Z0, Y1
+	VPMOVZXBW Y0, Z0
+	VPMOVZXBW Y1, Z1
+	VPERMI2W Z11, Z10, Z0
+	VPERMI2W Z11, Z10, Z1
+	VMOVDQU16 Z0, K1, 0(DI)
+	VMOVDQU16 Z1, K2, 64(DI)
+	SUBQ $-128, DI
+	SUBQ $8, CX
+	JGT turn
+	GREATEST
+	MOVB AX, ret+48(FP)
+	RET
+
+// func flood512(dst *byte, size int, pattern uint64)
+TEXT ·flood512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ size+8(FP), CX
+	VPBROADCASTQ pattern+16(FP), Z0
+	SUBQ $64, CX
+	JLT last
+
+flood:
+	VMOVDQU64 Z0, (DI)
+	ADDQ $64, DI
+	SUBQ $64, CX
+	JGE flood
+
+last:
+	ADDQ $64, CX
+	MOVQ $-1, AX
+	BZHIQ CX, AX, BX
+	KMOVQ BX, K1
+	VMOVDQU8 Z0, K1, (DI)
 	VZEROUPPER
 	RET
 

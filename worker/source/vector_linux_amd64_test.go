@@ -6,6 +6,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"unsafe"
 )
 
 // guarded returns size bytes behind which nobody may touch memory: what reads or writes
@@ -149,6 +150,91 @@ func TestVectorsMoveTheBitsThatGoMoves(t *testing.T) {
 			t.Fatalf("%d words: byte %d before them was written", words, i)
 		}
 	}
+}
+
+func testHandful[T uint8 | int16](t *testing.T) {
+	r := rand.New(rand.NewPCG(16, 1))
+	memory := guarded(t, 4096)
+	for range trials(2000) {
+		vals := make([]T, 1+r.IntN(handfulMax))
+		for i := range vals {
+			vals[i] = T(r.Uint32())
+		}
+		var e handful
+		keepHandful(&e, vals)
+		width := 1 + r.IntN(8)
+		if !e.serve(width) {
+			t.Fatalf("%d entries do not serve indexes of %d bits", len(vals), width)
+		}
+		groups := 1 + r.IntN(40)
+		src := memory[len(memory)-groups*width:]
+		for i := range src {
+			src[i] = byte(r.Uint32())
+		}
+		index := make([]uint32, 8*groups)
+		top := unpackCodesPlain(index, src, width)
+		got := make([]T, len(index)+1)
+		got[len(index)] = 77
+		if greatest := fetch(got[:len(index)], src, width, &e); greatest != top {
+			t.Fatalf("width %d: the greatest of %d indexes is %d, want %d", width, len(index), greatest, top)
+		}
+		for i, k := range index {
+			if int(k) < len(vals) && (got[i] != vals[k] || entry[T](&e, k) != vals[k]) {
+				t.Fatalf("width %d: index %d gives %d, want %d", width, k, got[i], vals[k])
+			}
+		}
+		if got[len(index)] != 77 {
+			t.Fatal("a value was written behind the last")
+		}
+	}
+}
+
+func TestVectorsFetchOfAHandfulWhatIsThere(t *testing.T) {
+	if !vectors {
+		t.Skip("this processor has none of the instructions")
+	}
+	testHandful[uint8](t)
+	testHandful[int16](t)
+	var e handful
+	if keepHandful(&e, []int32{1}); e.serve(3) {
+		t.Error("values of four bytes are kept")
+	}
+	if keepHandful(&e, []uint8(nil)); e.serve(3) {
+		t.Error("an empty dictionary serves")
+	}
+}
+
+func testFlood[T lane](t *testing.T, r *rand.Rand) {
+	memory := guarded(t, 4096)
+	for range trials(200) {
+		var v T
+		size := int(unsafe.Sizeof(v))
+		n := 1 + r.IntN(3000/size)
+		v = T(r.Uint64() >> 11)
+		dst := unsafe.Slice((*T)(unsafe.Pointer(&memory[len(memory)-n*size])), n)
+		before := T(5)
+		*(*T)(unsafe.Pointer(&memory[len(memory)-(n+1)*size])) = before
+		floodMany(dst, v)
+		plain := make([]T, n)
+		floodPlain(plain, v)
+		if i := slices.IndexFunc(dst, func(x T) bool { return x != v }); i >= 0 || !slices.Equal(plain, dst) {
+			t.Fatalf("value %d of %d, %d bytes each, is not written", i, n, size)
+		}
+		if *(*T)(unsafe.Pointer(&memory[len(memory)-(n+1)*size])) != before {
+			t.Fatal("a value was written before the first")
+		}
+	}
+}
+
+func TestVectorsFloodAllAndNoMore(t *testing.T) {
+	if !vectors {
+		t.Skip("this processor has none of the instructions")
+	}
+	r := rand.New(rand.NewPCG(17, 1))
+	testFlood[uint8](t, r)
+	testFlood[int16](t, r)
+	testFlood[int32](t, r)
+	testFlood[float64](t, r)
 }
 
 func testLook[T lane](t *testing.T) {

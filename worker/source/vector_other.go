@@ -20,3 +20,7 @@ func look[T lane](dst []T, codes []uint32, vals []T, _ []uint32) { lookPlain(dst
 func spreadWords[T lane | uint16 | verdict](dst []T, set int, words []uint64, under T) {
 	spreadPlain(dst, set, words, under)
 }
+
+func fetch[T lane]([]T, []byte, int, *handful) uint32 { panic("source: entries without vectors") }
+
+func floodMany[T lane](dst []T, v T) { floodPlain(dst, v) }
