@@ -17,17 +17,17 @@ const diamond = 3
 // that is missing, or before activation, does not count, and without any month
 // there is no grade.
 type vip struct {
-	spec               kernel.Spec
-	cut                [3]int64
-	known, x           lane.Mask
-	any                lane.Mask
-	months             [lane.Rows]uint8
-	sum, fee, count, y [lane.Rows]int64
+	spec            kernel.Spec
+	cut             [3]int64
+	there           []*lane.Mask // months, newest first
+	known, any, x   lane.Mask
+	months          [lane.Rows]uint8
+	sum, count, all [lane.Rows]float64
 }
 
 // NewGrade returns the kernel of grade.
 func NewGrade(policy job.Policy) kernel.Kernel {
-	g := &vip{cut: policy.VIPGradeFen}
+	g := &vip{cut: policy.VIPGradeFen, there: masks(schema.Months)}
 	g.spec = kernel.Spec{
 		Name: "score.grade",
 		In:   append(append(kernel.Columns("vip_grade", 0, 0), kernel.Columns("fee", 0, schema.Months-1)...), kernel.History),
@@ -42,28 +42,26 @@ func (g *vip) Eval(n int, in, out []kernel.Vector) {
 	for lo := 0; lo < n; lo += lane.Rows {
 		hi := min(lo+lane.Rows, n)
 		rows := hi - lo
-		history := in[1+schema.Months].U8[lo:hi]
-		months, sum, fee := g.months[:rows], g.sum[:rows], g.fee[:rows]
+		months, sum := g.months[:rows], g.sum[:rows]
 		clear(months)
 		clear(sum)
 		g.any.Fill(false)
-		for k := range schema.Months {
+		lane.Unpack(g.there, in[1+schema.Months].U8[lo:hi])
+		for k, there := range g.there {
 			bill := &in[1+k]
 			g.known.Valid(bill.Valid, lo, rows)
-			lane.Bit(&g.x, history, uint(k))
-			g.known.And(&g.known, &g.x)
+			g.known.And(&g.known, there)
 			g.any.Or(&g.any, &g.known)
 			lane.Count(months, &g.known)
-			lane.Int(fee, bill.I64[lo:hi], &g.known, 0)
-			lane.Add(sum, sum, fee)
+			lane.AddFloat(sum, bill.I64[lo:hi], &g.known) // exact
 		}
 
 		// A mean of at least c is a sum of at least c for each month.
-		dst, count, least := out[0].U8[lo:hi], g.count[:rows], g.y[:rows]
-		lane.Int(count, months, &g.any, 0)
+		dst, count, least := out[0].U8[lo:hi], g.count[:rows], g.all[:rows]
+		lane.Float(count, months, &g.any, 0)
 		clear(dst)
 		for _, c := range g.cut {
-			lane.Scale(least, count, c)
+			lane.Scale(least, count, float64(c))
 			lane.LessThan(&g.x, sum, least)
 			g.x.AndNot(&g.any, &g.x)
 			lane.Count(dst, &g.x)
