@@ -112,7 +112,7 @@ var table = []row{
 	{"cmd/internal/chart", nil, nil},
 	{"cmd/internal/machine", nil, nil},
 	{"cmd/internal/e2e", list(anything), list(anything)},
-	{"cmd/internal/sim", list("coordinator/...", "partition/..."), list("github.com/anishathalye/porcupine")},
+	{"cmd/internal/sim", list("coordinator/...", "partition/...", "worker/intake"), list("github.com/anishathalye/porcupine")},
 	{"cmd/internal/sim/mutant", nil, nil},
 	{"cmd/internal/rig", nil, nil}, // it speaks to processes, and knows nothing of their insides
 	{"cmd/internal/scale", list("cmd/internal/rig", "partition", "partition/job", "partition/wire", "partition/ecdf", "worker/bus"), nil},

@@ -15,13 +15,17 @@ import (
 // base is an input: a few files of a few numbers. What a row comes to is part of the
 // row, so that a worker model needs no rules and the checker no worker.
 type base struct {
-	files  [][]row
-	survey job.Survey
+	files   [][]row
+	survey  job.Survey
+	exports bool // for a preparation, which surveys them so:
+	intake  job.Intake
 }
 
 type row struct {
 	number partition.Number // 0 where kind is rejected
 	kind   kind
+	load   int64  // of an export: the latest is kept
+	value  uint64 // of an export
 }
 
 type kind uint8
@@ -100,7 +104,11 @@ func (b *base) seal() {
 // bytes stand for a file's.
 func (b *base) bytes(f int) (data []byte) {
 	for _, r := range b.files[f] {
-		data = fmt.Appendf(data, "%s %d\n", r.number.Digits(), r.kind)
+		data = fmt.Appendf(data, "%s %d", r.number.Digits(), r.kind)
+		if b.exports {
+			data = fmt.Appendf(data, " %d %d", r.load, r.value)
+		}
+		data = append(data, '\n')
 	}
 	return data
 }

@@ -37,9 +37,10 @@ type checker struct {
 	back    map[uint64]string        // version by index of the rollback
 	sealed  map[string]*jobBook      // by version
 	written map[string]publishedFile // what readers of a version may open
+	pointed map[string]bool          // versions that readers can find
 	numbers map[string]bool          // of every base, as text (I8)
 
-	fenced, published, swept, histories int
+	fenced, published, prepared, swept, histories int
 }
 
 type outcome struct {
@@ -85,7 +86,7 @@ type publishedFile struct {
 func newChecker(s *simulation) *checker {
 	return &checker{
 		s: s, log: map[uint64]entry{}, hashes: map[uint64][32]byte{}, replies: map[uint64]string{}, outcomes: map[uint64]outcome{},
-		ready: map[string]bool{}, back: map[uint64]string{},
+		ready: map[string]bool{}, pointed: map[string]bool{}, back: map[uint64]string{},
 		jobs: map[job.ID]*jobBook{}, sealed: map[string]*jobBook{}, written: map[string]publishedFile{}, numbers: map[string]bool{},
 	}
 }
@@ -94,7 +95,11 @@ func newChecker(s *simulation) *checker {
 func (c *checker) submitted(id job.ID, b *base, selects bool, spec job.Spec) {
 	k := &jobBook{id: id, base: b, selects: selects, spec: spec, tasks: map[ledger.TaskRef]*taskBook{}, planned: map[int]bool{}, below: map[uint64]int64{}}
 	c.jobs[id] = k
-	k.truth = scoreRows(slices.Concat(b.files...))
+	if b.exports {
+		k.truth = b.prepared()
+	} else {
+		k.truth = scoreRows(slices.Concat(b.files...))
+	}
 	for _, file := range b.files {
 		for _, r := range file {
 			if r.number != 0 {
@@ -379,6 +384,10 @@ func (c *checker) whole(k *jobBook, stage *ledger.Stage) {
 	if stage.Kind == job.StageSurvey {
 		return
 	}
+	if stage.Kind == job.StageExchange {
+		c.sliced(k, stage)
+		return
+	}
 	var ranges []partition.Range
 	var rows int64
 	for i := range stage.Tasks {
@@ -392,6 +401,9 @@ func (c *checker) whole(k *jobBook, stage *ledger.Stage) {
 	want := k.truth.counts.In
 	if stage.Kind == job.StageSelect {
 		want = k.truth.counts.Scored
+	}
+	if stage.Kind == job.StageMerge {
+		want = k.truth.counts.Scored + k.truth.counts.Duplicate
 	}
 	if rows != want {
 		c.s.w.fail("I2: %s %s has tasks over %d rows of %d", k.id, stage.Kind, rows, want)
@@ -477,6 +489,9 @@ func (k *jobBook) honest(st *ledger.State, cmd ledger.Complete) error {
 		return nil
 	}
 	r := stage.Tasks[cmd.Task].Range
+	if k.base.exports {
+		return k.honestly(stage.Kind, stage.Tasks[cmd.Task].Plan(), cmd)
+	}
 	var rows []row
 	for f, file := range k.base.files {
 		for i, line := range file {
@@ -663,6 +678,10 @@ func (c *checker) readable(folder string, p publish.Pointer) error {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return fmt.Errorf("read the manifest: %w", err)
 	}
+	c.pointed[p.Version] = true
+	if k.base.exports {
+		return c.preparedReadable(k, p, m, read)
+	}
 	seen := map[partition.Number]bool{}
 	var counts job.Counts
 	var content bytes.Buffer
@@ -718,6 +737,9 @@ func (c *checker) deleted(who, name string) {
 	for _, k := range c.jobs {
 		for _, t := range k.tasks {
 			for _, f := range t.made.Files {
+				if f.Kind == job.FileRun && c.pointed[k.version] {
+					continue // what is merged is published, and no run is needed any more
+				}
 				if !c.ready[k.version] && !k.over && k.spec.Output.Path+"/"+f.Path == name {
 					c.s.w.fail("I4: %s deletes %s, which %s is to publish", who, name, k.id)
 				}

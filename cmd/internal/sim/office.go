@@ -174,7 +174,7 @@ func (o *office) steward() {
 }
 
 func (o *office) unpointed() bool {
-	for _, dataset := range datasets {
+	for _, dataset := range o.v.c.s.datasets {
 		for _, r := range o.v.state.Rollbacks(dataset) {
 			if !r.Pointed {
 				return true

@@ -15,8 +15,8 @@ import (
 	"rescore/partition/job"
 )
 
-// datasets of every simulation.
-var datasets = []string{"base", "side"}
+// exports is the dataset of preparations, in simulations that have some.
+const exports = "exports"
 
 // operate lets operators submit jobs and see them through.
 func (s *simulation) operate() {
@@ -36,7 +36,13 @@ func (s *simulation) operate() {
 func (s *simulation) shepherd(i int) {
 	w := s.w
 	id := job.ID(fmt.Sprintf("202610-%012x", 0xabc000+i))
-	b := newBase(s)
+	prepares := len(s.datasets) > 2 && w.chance(0.6)
+	var b *base
+	if prepares {
+		b = newExports(s)
+	} else {
+		b = newBase(s)
+	}
 	q := question{id: id, base: b, stages: []job.StageKind{job.StageSurvey, job.StageScore}}
 	if w.chance(0.3) {
 		q.stages = append(q.stages, job.StageSelect)
@@ -45,6 +51,11 @@ func (s *simulation) shepherd(i int) {
 	q.spec.Name, q.spec.Month, q.spec.Output.Path, q.spec.Input.Path = "base", 202610, "base", fmt.Sprintf("in-%d", i)
 	if w.chance(0.3) {
 		q.spec.Name, q.spec.Output.Path = "side", "side"
+	}
+	if prepares {
+		q.stages = q.stages[:1:1]
+		q.stages = append(q.stages, job.StageExchange, job.StageMerge)
+		q.spec.Kind, q.spec.Name, q.spec.Output.Path = job.KindPrepare, exports, exports
 	}
 	q.spec.Gates.RejectShareMax, q.spec.Gates.DuplicateShareMax = 1, 1
 	if w.chance(0.2) {
@@ -59,7 +70,7 @@ func (s *simulation) shepherd(i int) {
 	s.check.operator.sleep(w.within(0, 10*time.Second))
 	version := s.ask(q)
 	for range 2 {
-		if version == "" || !w.chance(s.mix.rerun) {
+		if version == "" || prepares || !w.chance(s.mix.rerun) {
 			return
 		}
 		q.over, q.again = version, nil
@@ -89,7 +100,7 @@ type question struct {
 // ask submits a job and returns the version it published, "" when it was cancelled.
 func (s *simulation) ask(q question) string {
 	w, p, id := s.w, s.check.operator, q.id
-	s.bases[id], s.selects[id] = q.base, len(q.stages) > 2
+	s.bases[id], s.selects[id] = q.base, q.stages[len(q.stages)-1] == job.StageSelect
 	s.check.submitted(id, q.base, s.selects[id], q.spec)
 	s.command(ledger.Found{Cluster: "ledger"})
 	out := &view{disk: s.disk, process: p, folder: q.spec.Output.Path}
@@ -156,7 +167,7 @@ func (s *simulation) meddle() {
 			continue
 		}
 		o := offices[w.rng.IntN(len(offices))]
-		dataset := datasets[w.rng.IntN(len(datasets))]
+		dataset := s.datasets[w.rng.IntN(len(s.datasets))]
 		folder := &view{disk: s.disk, process: o.process, folder: dataset}
 		heard := func(what string, err error) {
 			if err != nil {

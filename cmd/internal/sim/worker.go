@@ -227,6 +227,9 @@ func (w *workerModel) perform(a wire.Assignment, at *attempt) (job.Result, error
 	switch a.Kind {
 	case job.StageSurvey:
 		data, err := wire.EncodeSurvey(base.survey)
+		if base.exports {
+			data, err = wire.EncodeIntake(base.intake)
+		}
 		if err != nil {
 			return job.Result{}, err
 		}
@@ -275,7 +278,14 @@ func (w *workerModel) perform(a wire.Assignment, at *attempt) (job.Result, error
 		f, err := stage(job.FileScores, "part", m.content, m.counts.Scored)
 		r.Files = []job.File{f}
 		return w.lie(r), err
-	case job.StageExchange, job.StageMerge: // of preparations, which no operator here asks for
+	case job.StageExchange:
+		r, err := w.exchange(out, a, base, stage, func(kind job.FileKind, name string, data []byte) (job.File, error) {
+			return w.stage(out, kind, a.Job.StagingPrefix()+name+"-"+suffix, data, data, 0)
+		})
+		return w.lie(r), err
+	case job.StageMerge:
+		r, err := w.merge(out, a, stage)
+		return w.lie(r), err
 	}
 	return job.Result{}, fmt.Errorf("stage %s is not simulated", a.Kind)
 }

@@ -21,6 +21,13 @@ const (
 	litter    = "coordinator/publish/garbage.go"
 	versions  = "coordinator/publish/version.go"
 	writing   = "coordinator/publish/publish.go"
+	preparing = "coordinator/prepare.go"
+	prepared  = "coordinator/ledger/prepare.go"
+	intakes   = "coordinator/plan/intake.go"
+	manifests = "coordinator/publish/manifest.go"
+	sorting   = "worker/intake/sorter.go"
+	runs      = "worker/intake/run.go"
+	merging   = "worker/intake/merge.go"
 )
 
 // Table is every mistake that must be found.
@@ -181,6 +188,38 @@ var Table = []Mutant{
 	}},
 	{Name: "a listing decides what is gone", Edits: []Edit{{ // it did, until seed 45 of the first day
 		"coordinator/rerun.go", "\t\tswitch o, err := st.Open(ctx, f.Path); {\n", "\t\tgone++\n\t\tswitch o, err := st.Open(ctx, f.Path); {\n",
+	}}},
+	{Name: "the row loaded first is kept", Edits: []Edit{{
+		sorting, "bytes.Compare(b.Load, a.Load)", "bytes.Compare(a.Load, b.Load)",
+	}}},
+	{Name: "of rows loaded together the earlier file's is kept", Edits: []Edit{{
+		sorting, "cmp.Compare(b.File, a.File)", "cmp.Compare(a.File, b.File)",
+	}}},
+	{Name: "a merge keeps every row", Edits: []Edit{{
+		merging, "\t\t\tout = drop\n", "\t\t\tout = keep\n",
+	}}},
+	{Name: "a sorter is not emptied for its next pass", Edits: []Edit{{
+		sorting, "s.next, s.entries = 0, s.entries[:0]", "s.next, s.entries = 0, s.entries[:min(1, len(s.entries))]",
+	}}},
+	{Name: "a later pass is cut from where the one before ended", Edits: []Edit{{
+		runs, "\tw.at = 0\n", "",
+	}}},
+	{Name: "pieces are looked for in another run", Edits: []Edit{{
+		preparing, "p.Run = len(g.Runs) - 1", "p.Run = 0",
+	}}},
+	{Name: "the last piece of a range is not merged", Edits: []Edit{
+		{preparing, "for i, p := range pieces[k] {", "for i, p := range pieces[k][:max(len(pieces[k])-1, min(len(pieces[k]), 1))] {"},
+		{prepared, "if sum := exchange.totals; rows", "if sum := exchange.totals; false && rows"},
+	}},
+	{Name: "chunks of one slice are planned twice", Edits: []Edit{
+		{intakes, "\t\tt.Rows, t.Keys = t.Rows+c.Rows, t.Keys.Add(c.Keys)\n", "\t\tt.Rows, t.Keys = t.Rows+c.Rows, t.Keys.Add(c.Keys)\n\t\tif i == 0 {\n\t\t\ttasks = append(tasks, *t)\n\t\t\ttasks[0].Slices = []job.Slice{c.Slice}\n\t\t\tt = &tasks[1]\n\t\t}\n"},
+		{prepared, "if want := facts.rows(); rows != want {", "if want := facts.rows(); rows < want {"},
+	}},
+	{Name: "runs are dropped before they are merged", Edits: []Edit{{
+		preparing, "\ttasks := make([]job.Task, len(ranges))\n", "\tt.dropRuns(ctx, st, j)\n\ttasks := make([]job.Task, len(ranges))\n",
+	}}},
+	{Name: "what an exchange rejects is in no ledger", Edits: []Edit{{
+		manifests, "\t\t\tp.take(job.FileRejects, read.Files, \"_rejects/exchange-\")\n", "",
 	}}},
 	{Name: "no barrier begins a term", Package: "./coordinator/replica", Run: "^(TestRestartKeepsTheLedger|TestAKilledReplicaReopensWithEverythingItAnswered|TestSnapshotCutLogAndRestartGiveTheSameLedger)$", Edits: []Edit{{
 		"coordinator/replica/replica.go", "if !lead || r.raft.Barrier(0).Error() != nil {", "if !lead {",
