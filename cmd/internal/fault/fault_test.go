@@ -24,35 +24,84 @@ var program string // the binary, with its failpoints
 
 func TestMain(m *testing.M) { rig.Main(m, &program, "failpoint") }
 
-// cluster is a rig that knows the right answer.
+// cluster is a rig that knows the right answers.
 type cluster struct {
 	*rig.Cluster
-	jobFile string
-	digest  string // of the job in one process
-	rows    int64
+	scores, prepares trial
 
 	hands sync.Map // *rig.Process → *sync.Mutex: one fault at a time on a process
 }
 
-// newCluster synthesises a base, runs its job in one process, and starts a cluster.
+// trial is a job, and what one process makes of it.
+type trial struct {
+	jobFile string
+	alone   string // where it was made
+	digest  string
+	rows    int64 // read
+	scored  int64
+}
+
+// newCluster synthesises a base and exports, runs the job of each in one process, and
+// starts a cluster.
 func newCluster(t *testing.T, subscribers int, nats string) *cluster {
 	c := &cluster{Cluster: rig.New(t, rig.Plan{Program: program, Workers: 4, LeaseTTL: leaseTTL, Apart: true, NATS: nats})}
-	c.jobFile = filepath.Join(c.Dir, "province", "job.yaml")
-	c.Must("synth", "--out", filepath.Dir(c.jobFile), "--subscribers", fmt.Sprint(subscribers), "--seed", "7", "--quiet")
-	alone := filepath.Join(c.Dir, "alone")
-	var single struct {
-		Digest string
-		Rows   struct{ In int64 }
-	}
-	if err := rig.LastObject(c.Must("run", c.jobFile, "--quiet", "--set", "output.path="+filepath.Join(alone, "out"), "--set", "run.work="+filepath.Join(alone, "work"), "--output", "json"), &single); err != nil {
-		t.Fatal(err)
-	}
-	c.digest, c.rows = single.Digest, single.Rows.In
+	province := filepath.Join(c.Dir, "province")
+	c.Must("synth", "--out", province, "--subscribers", fmt.Sprint(subscribers), "--seed", "7", "--quiet")
+	c.scores = c.try("run", filepath.Join(province, "job.yaml"))
+	c.prepares = c.try("prepare", c.unsorted(subscribers/4))
 	return c
 }
 
+// try runs a job in one process.
+func (c *cluster) try(command, jobFile string) trial {
+	alone := filepath.Join(c.Dir, "alone-"+command)
+	var single struct {
+		Digest string
+		Rows   struct{ In, Scored int64 }
+	}
+	out := c.Must(command, jobFile, "--quiet", "--set", "output.path="+filepath.Join(alone, "out"), "--set", "run.work="+filepath.Join(alone, "work"), "--output", "json")
+	if err := rig.LastObject(out, &single); err != nil {
+		c.Fatal(err)
+	}
+	return trial{jobFile: jobFile, alone: alone, digest: single.Digest, rows: single.Rows.In, scored: single.Rows.Scored}
+}
+
+// unsorted writes exports of a synthetic base in no order, in four files, a third of its
+// rows twice, and the job that prepares them.
+func (c *cluster) unsorted(subscribers int) (jobFile string) {
+	raw, dir := filepath.Join(c.Dir, "raw"), filepath.Join(c.Dir, "unsorted")
+	c.Must("synth", "--out", raw, "--subscribers", fmt.Sprint(subscribers), "--seed", "8", "--format", "csv", "--files", "1", "--quiet")
+	data, err := os.ReadFile(filepath.Join(raw, "base", "part-00000.csv"))
+	if err != nil {
+		c.Fatal(err)
+	}
+	header, text, _ := strings.Cut(strings.TrimSuffix(string(data), "\n"), "\n")
+	rows := strings.Split(text, "\n")
+	rows = append(rows, rows[:len(rows)/3]...)
+	r := rand.New(rand.NewPCG(8, 8))
+	r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	if err := os.MkdirAll(filepath.Join(dir, "exports"), 0o755); err != nil {
+		c.Fatal(err)
+	}
+	for k, part := range slices.Collect(slices.Chunk(rows, len(rows)/4+1)) {
+		text := header + "\n" + strings.Join(part, "\n") + "\n"
+		if err := os.WriteFile(filepath.Join(dir, "exports", fmt.Sprintf("%d.csv", k)), []byte(text), 0o644); err != nil {
+			c.Fatal(err)
+		}
+	}
+	jobFile = filepath.Join(dir, "prepare.yaml")
+	spec := "version: 1\nkind: prepare\nname: unsorted\nmonth: 202610\ninput: {path: exports}\noutput: {path: out}\nprepare: {memory_mb: 16}\ngates: {reject_share_max: 1}\n"
+	if err := os.WriteFile(jobFile, []byte(spec), 0o644); err != nil {
+		c.Fatal(err)
+	}
+	return jobFile
+}
+
 // submission is a job under way and where it publishes.
-type submission struct{ id, out string }
+type submission struct {
+	id, out string
+	trial
+}
 
 // a fault breaks something, lets it be broken for a while and mends it. Nothing that
 // it broke is left broken when it returns.
@@ -355,12 +404,15 @@ func (c *cluster) survive(n int64, faults []fault) {
 }
 
 // job takes one job from its submission to its verified version. Its name makes it
-// another job than the others; the rows are the same.
+// another job than the others; the rows are the same. Every third is a preparation.
 func (c *cluster) job(n int) {
-	s := submission{out: filepath.Join(c.Dir, fmt.Sprintf("out-%d", n))}
+	s := submission{out: filepath.Join(c.Dir, fmt.Sprintf("out-%d", n)), trial: c.scores}
+	if n%3 == 0 {
+		s.trial = c.prepares
+	}
 	var last error
 	for begun := time.Now(); ; time.Sleep(200 * time.Millisecond) {
-		if s.id, last = c.Submit(c.jobFile, "--set", fmt.Sprintf("name=trial-%d", n), "--set", "output.path="+s.out, "--set", "run.partition_rows=250", "--set", "run.max_attempts=10"); last == nil {
+		if s.id, last = c.Submit(s.jobFile, "--set", fmt.Sprintf("name=trial-%d", n), "--set", "output.path="+s.out, "--set", "run.partition_rows=250", "--set", "run.max_attempts=10"); last == nil {
 			break
 		}
 		if time.Since(begun) > 5*time.Minute || c.Failed() {

@@ -29,8 +29,8 @@ func (c *cluster) verify(s submission) {
 		Manifest          string `json:"manifest_sha256"`
 	}
 	c.readJSON(pointers[0], &pointer)
-	if pointer.Job != s.id || pointer.Digest != c.digest {
-		c.Errorf("job %s: the pointer is of job %s, digest %s, want %s", s.id, pointer.Job, pointer.Digest, c.digest)
+	if pointer.Job != s.id || pointer.Digest != s.digest {
+		c.Errorf("job %s: the pointer is of job %s, digest %s, want %s", s.id, pointer.Job, pointer.Digest, s.digest)
 	}
 	folder := filepath.Join(s.out, filepath.FromSlash(pointer.Path))
 	data, err := os.ReadFile(filepath.Join(folder, "_MANIFEST.json"))
@@ -41,15 +41,16 @@ func (c *cluster) verify(s submission) {
 	if hash(data) != pointer.Manifest {
 		c.Errorf("job %s: the manifest is not the pointer's", s.id)
 	}
-	var manifest struct {
-		Rows       struct{ In, Scored int64 }
-		Partitions []struct {
-			Rows  struct{ In, Scored int64 }
-			Files []struct {
-				Path, SHA256 string
-				Rows, Bytes  int64
-			}
+	type part struct {
+		Rows  struct{ In, Scored, Duplicate, Excluded, Rejected int64 }
+		Files []struct {
+			Path, SHA256 string
+			Rows, Bytes  int64
 		}
+	}
+	var manifest struct {
+		Rows               struct{ In, Scored int64 }
+		Partitions, Intake []part
 	}
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		c.Errorf("job %s: %v", s.id, err)
@@ -57,11 +58,18 @@ func (c *cluster) verify(s submission) {
 	}
 	named := map[string]bool{"_MANIFEST.json": true, "_SUCCESS": true}
 	seen := map[uint64]bool{}
-	var rows int64
-	for _, p := range manifest.Partitions {
+	var rows, refused, ledger int64
+	for i, p := range append(manifest.Partitions, manifest.Intake...) {
 		rows += p.Rows.In
+		refused += p.Rows.Duplicate + p.Rows.Excluded + p.Rows.Rejected
+		if i >= len(manifest.Partitions) {
+			rows -= p.Rows.Scored // which a partition has
+		}
 		for _, f := range p.Files {
 			named[f.Path] = true
+			if strings.HasPrefix(f.Path, "_rejects/") {
+				ledger += f.Rows
+			}
 			data, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(f.Path)))
 			if err != nil || hash(data) != f.SHA256 {
 				c.Errorf("job %s: %s is not the manifest's: %v", s.id, f.Path, err)
@@ -72,8 +80,11 @@ func (c *cluster) verify(s submission) {
 			}
 		}
 	}
-	if rows != c.rows || manifest.Rows.In != c.rows || int64(len(seen)) != manifest.Rows.Scored {
-		c.Errorf("job %s: %d rows in partitions, %d in all, %d numbers; want %d and %d", s.id, rows, manifest.Rows.In, len(seen), c.rows, manifest.Rows.Scored)
+	if rows != s.rows || manifest.Rows.In != s.rows || int64(len(seen)) != s.scored || manifest.Rows.Scored != s.scored {
+		c.Errorf("job %s: %d rows in partitions, %d in all, %d numbers, %d kept; want %d and %d", s.id, rows, manifest.Rows.In, len(seen), manifest.Rows.Scored, s.rows, s.scored)
+	}
+	if len(manifest.Intake) > 0 && ledger != refused || refused != s.rows-s.scored {
+		c.Errorf("job %s: %d rows are in the reject ledger, %d were refused, of %d", s.id, ledger, refused, s.rows-s.scored)
 	}
 	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -116,10 +127,12 @@ func (c *cluster) silent() {
 	type row struct {
 		Msisdn uint64 `parquet:"msisdn"`
 	}
-	parts, _ := filepath.Glob(filepath.Join(c.Dir, "alone", "out", "month=*", "version=*", "part-*.parquet"))
-	if len(parts) == 0 {
-		c.Fatal("the single process left no score file")
+	parts, _ := filepath.Glob(filepath.Join(c.scores.alone, "out", "month=*", "version=*", "part-*.parquet"))
+	prepared, _ := filepath.Glob(filepath.Join(c.prepares.alone, "out", "month=*", "version=*", "part-*.parquet"))
+	if len(parts) == 0 || len(prepared) == 0 {
+		c.Fatal("the single process left no score file, or no base")
 	}
+	parts = append(parts, prepared...)
 	for _, part := range parts {
 		rows, err := parquet.ReadFile[row](part)
 		if err != nil {
