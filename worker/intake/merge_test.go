@@ -188,6 +188,46 @@ func TestMergingAsksForTheMemoryItNeeds(t *testing.T) {
 	}
 }
 
+// Whatever there is to merge, no more is asked for than may be held, once.
+func TestMergingStaysWithinItsMemory(t *testing.T) {
+	const memory = 2 << 20
+	rows := random(5, 120_000)
+	rng := rand.New(rand.NewPCG(5, 5))
+	for i := range rows {
+		for k := range rows[i].Cells { // so that they do not get shorter
+			rows[i].Cells[k] = byte(rng.Uint32())
+		}
+	}
+	bounds := ranges(1)
+	var pieces []Piece
+	total := 0
+	for k := range 20 {
+		var out bytes.Buffer
+		w, s := NewRunWriter(&out, bounds), NewSorter(16<<20)
+		for i := k; i < len(rows); i += 20 {
+			s.Add(&rows[i])
+		}
+		if err := w.Pass(s); err != nil {
+			t.Fatal(err)
+		}
+		total += out.Len()
+		pieces = append(pieces, Piece{From: bytes.NewReader(out.Bytes()), Piece: w.Pieces()[0]})
+	}
+	if total < 2*memory {
+		t.Fatalf("%d bytes fit: the test tests nothing", total)
+	}
+	var before, after runtime.MemStats
+	none := func(*Row) error { return nil }
+	runtime.ReadMemStats(&before)
+	if err := Merge(t.Context(), pieces, memory, none, none); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > memory+memory/16 {
+		t.Errorf("%d bytes were taken, %d were allowed", took, memory)
+	}
+}
+
 func TestADamagedRunIsFound(t *testing.T) {
 	t.Parallel()
 	rows := random(9, 3000)
@@ -303,25 +343,4 @@ func TestCellsAreReadBackAsTheyWere(t *testing.T) {
 			t.Errorf("a row cut to %d bytes is whole", n)
 		}
 	}
-}
-
-func BenchmarkSortAndMerge(b *testing.B) {
-	rows := random(1, 100_000)
-	s := NewSorter(64 << 20)
-	for b.Loop() {
-		for i := range rows {
-			s.Add(&rows[i])
-		}
-		var out bytes.Buffer
-		w := NewRunWriter(&out, ranges(1))
-		if err := w.Pass(s); err != nil {
-			b.Fatal(err)
-		}
-		s.Reset()
-		none := func(*Row) error { return nil }
-		if err := Merge(b.Context(), []Piece{{bytes.NewReader(out.Bytes()), w.Pieces()[0]}}, 16<<20, none, none); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rows)), "ns/row")
 }

@@ -170,7 +170,11 @@ func (c *cursor) block() error {
 		return fmt.Errorf("%w: a block of %d bytes states %d", ErrRun, size, n)
 	}
 	if cap(c.raw) < int(size) {
-		c.raw = make([]byte, size)
+		room := int(size)
+		if c.raw != nil { // blocks are about as long: not a little more for each
+			room = max(room, blockBytes)
+		}
+		c.raw = make([]byte, room)
 	}
 	if c.raw, err = s2.Decode(c.raw[:size], body); err != nil {
 		return fmt.Errorf("%w: %w", ErrRun, err)

@@ -120,7 +120,12 @@ func best(a, b *Row) int {
 }
 
 // compare is the order of a run.
-func compare(a, b *Row) int { return cmp.Or(cmp.Compare(a.Number, b.Number), best(a, b)) }
+func compare(a, b *Row) int {
+	if a.Number != b.Number {
+		return cmp.Compare(a.Number, b.Number)
+	}
+	return best(a, b)
+}
 
 const rowHead = 8 + 4 + 8
 
