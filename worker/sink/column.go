@@ -49,30 +49,29 @@ func room[T any](values []T, n int) (all, added []T) {
 // grow by little, amounts need few of their bits. One that has a single value in a
 // row group, such as rules of a job that has none, is a dictionary of it.
 type wide[T uint64 | int64] struct {
-	values []T
+	held[T]
 	typ    arrow.DataType
 	bounds bool // whether the footer may tell the smallest and largest value
 	table  []T  // of a chunk that is read: its dictionary
 }
 
 func (c *wide[T]) take(data arrow.ArrayData, from, to int) {
-	c.values = append(c.values, arrow.GetValues[T](data, 1)[from:to]...)
+	c.add(arrow.GetValues[T](data, 1)[from:to])
 }
 
 func (c *wide[T]) note() {}
 
-func (c *wide[T]) reset() { c.values = c.values[:0] }
-
-func (c *wide[T]) len() int { return len(c.values) }
-
-func (c *wide[T]) weigh(h []uint64, k uint64, first int) { weighInts(h, k, c.values[first:]) }
-
 func (c *wide[T]) physical() format.Type { return format.Int64 }
 
-func (c *wide[T]) array() arrow.Array { return arrayOf(c.typ, c.values) }
+func (c *wide[T]) array() arrow.Array { return arrayOf(c.typ, c.all()) }
 
 func (c *wide[T]) encode(k *chunk) error {
-	values := signed(c.values)
+	if c.bounds && c.ones > 0 {
+		one := binary.LittleEndian.AppendUint64(nil, uint64(c.one))
+		k.bounds(one, one)
+		return k.writeOne64(int64(c.one), c.ones)
+	}
+	values := signed(c.all())
 	if c.bounds {
 		low, high := bounds(values)
 		k.bounds(binary.LittleEndian.AppendUint64(nil, uint64(low)), binary.LittleEndian.AppendUint64(nil, uint64(high)))
@@ -98,10 +97,9 @@ func (c *wide[T]) dictionary(r *pageReader, n int) error {
 }
 
 func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
-	var added []T
 	switch encoding {
 	case format.DeltaBinaryPacked:
-		c.values, added = room(c.values, n)
+		added := c.more(n)
 		values, err := r.delta64(signed(added), n)
 		if err != nil {
 			return err
@@ -113,7 +111,11 @@ func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
 		if err != nil {
 			return err
 		}
-		c.values, added = room(c.values, n)
+		if len(c.table) == 1 {
+			c.same(c.table[0], n)
+			return nil
+		}
+		added := c.more(n)
 		for i, code := range codes {
 			added[i] = c.table[code]
 		}

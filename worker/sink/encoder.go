@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
+	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
@@ -32,7 +34,7 @@ const (
 type encoder struct {
 	out    *output
 	groups []format.RowGroup
-	chunk  chunk
+	chunk  *chunk
 }
 
 var codecs = map[string]compress.Codec{
@@ -61,11 +63,21 @@ func codecOf(number format.CompressionCodec) (compress.Codec, error) {
 }
 
 func newEncoder(out *output, codec compress.Codec) *encoder {
-	e := &encoder{out: out}
+	e := &encoder{out: out, chunk: chunks.Get().(*chunk)}
 	e.chunk.open(out, codec)
-	e.chunk.codes8 = make([]uint8, pageRows)
-	e.chunk.codes16 = make([]uint16, pageRows)
 	return e
+}
+
+// chunks keeps their buffers from one attempt to the next.
+var chunks = sync.Pool{New: func() any {
+	return &chunk{codes8: make([]uint8, pageRows), codes16: make([]uint16, pageRows)}
+}}
+
+// release gives the buffers to the next attempt.
+func (e *encoder) release() {
+	e.chunk.out = nil
+	chunks.Put(e.chunk)
+	e.chunk = nil
 }
 
 var magic = []byte("PAR1")
@@ -103,7 +115,7 @@ func (e *encoder) writeColumns(meta *format.RowGroup, g *group, from int, t *job
 	for i, column := range g.columns[from:] {
 		name := g.layout.columns[from+i].Name
 		e.chunk.begin(name, column.physical(), g.rows)
-		if err := column.encode(&e.chunk); err != nil {
+		if err := column.encode(e.chunk); err != nil {
 			return err
 		}
 		if err := tally(t, name, e.chunk.dict, e.chunk.dictRows); err != nil {
@@ -122,7 +134,8 @@ type chunk struct {
 	pageWriter
 
 	tallied  bool     // whether rows are to be counted by value
-	table    []uint32 // by value: first rows that hold it, then its code
+	table    []uint32 // by value: first rows that hold it, then its code; zero between columns
+	found    []int32  // values that are not zero there
 	dict     []int32  // values, ascending; empty when there is no dictionary
 	dictRows []int64  // rows that hold each, where they were counted
 	codes8   []uint8
@@ -136,29 +149,33 @@ func (c *chunk) begin(name string, typ format.Type, rows int) {
 	c.dict, c.dictRows = c.dict[:0], c.dictRows[:0]
 }
 
-// counts returns size zeroed counters.
+// counts returns size counters, which are zero.
 func (c *chunk) counts(size int) []uint32 {
-	if cap(c.table) < size {
+	if len(c.table) < size {
 		c.table = make([]uint32, size)
 	}
-	c.table = c.table[:size]
-	clear(c.table)
-	return c.table
+	return c.table[:size]
 }
 
-// sorted makes the dictionary of values low, low+1, … from how often each occurs, and
-// puts each value's code in the place of its count. Where rows are not counted by value,
-// a count need only be more than 0.
+// sorted makes the dictionary of the values that were found, whose counts are in counts;
+// low is at 0.
 func (c *chunk) sorted(low int, counts []uint32) {
-	for i, n := range counts {
-		if n > 0 {
-			counts[i] = uint32(len(c.dict))
-			c.dict = append(c.dict, int32(low+i))
-			if c.tallied {
-				c.dictRows = append(c.dictRows, int64(n))
-			}
+	slices.Sort(c.found)
+	c.dict = append(c.dict, c.found...)
+	if c.tallied {
+		for _, v := range c.found {
+			c.dictRows = append(c.dictRows, int64(counts[int(v)-low]))
 		}
 	}
+}
+
+// forget makes the counters of the values that were found zero again: there may be many
+// more that were not.
+func (c *chunk) forget(low int) {
+	for _, v := range c.found {
+		c.table[int(v)-low] = 0
+	}
+	c.found = c.found[:0]
 }
 
 // fillUp makes the dictionary 0, 1, 2 … up to its highest value where codes take no

@@ -27,17 +27,17 @@ func newGroup(l *layout, capacity int, home *sync.Pool) *group {
 	for i, c := range l.columns {
 		switch c.Type.ID() {
 		case arrow.UINT8:
-			g.columns[i] = &small[uint8]{values: make([]uint8, 0, capacity), typ: c.Type}
+			g.columns[i] = &small[uint8]{held: held[uint8]{values: make([]uint8, 0, capacity)}, typ: c.Type}
 		case arrow.INT8:
-			g.columns[i] = &small[int8]{values: make([]int8, 0, capacity), typ: c.Type}
+			g.columns[i] = &small[int8]{held: held[int8]{values: make([]int8, 0, capacity)}, typ: c.Type}
 		case arrow.UINT16:
-			g.columns[i] = &narrow[uint16]{values: make([]uint16, 0, capacity), typ: c.Type}
+			g.columns[i] = &narrow[uint16]{held: held[uint16]{values: make([]uint16, 0, capacity)}, typ: c.Type}
 		case arrow.INT32:
-			g.columns[i] = &narrow[int32]{values: make([]int32, 0, capacity), typ: c.Type}
+			g.columns[i] = &narrow[int32]{held: held[int32]{values: make([]int32, 0, capacity)}, typ: c.Type}
 		case arrow.INT64:
-			g.columns[i] = &wide[int64]{values: make([]int64, 0, capacity), typ: c.Type, bounds: c.Name != schema.Key}
+			g.columns[i] = &wide[int64]{held: held[int64]{values: make([]int64, 0, capacity)}, typ: c.Type, bounds: c.Name != schema.Key}
 		case arrow.UINT64:
-			g.columns[i] = &wide[uint64]{values: make([]uint64, 0, capacity), typ: c.Type, bounds: c.Name != schema.Key}
+			g.columns[i] = &wide[uint64]{held: held[uint64]{values: make([]uint64, 0, capacity)}, typ: c.Type, bounds: c.Name != schema.Key}
 		case arrow.FLOAT32:
 			g.columns[i] = &real{values: make([]float32, 0, capacity), typ: c.Type}
 		default:
@@ -69,7 +69,7 @@ func (g *group) reset() {
 }
 
 // keys returns the numbers.
-func (g *group) keys() []uint64 { return g.columns[0].(*wide[uint64]).values }
+func (g *group) keys() []uint64 { return g.columns[0].(*wide[uint64]).all() }
 
 // note lets columns look at the rows taken since.
 func (g *group) note() {

@@ -10,29 +10,26 @@ import (
 // narrow is an integer column that the file holds as INT32, by dictionary where
 // its values allow: they must not lie too far apart, nor be too many.
 type narrow[T uint16 | int32] struct {
-	values []T
+	held[T]
 	typ    arrow.DataType
 	table  []T              // of a chunk that is read: its dictionary
 	halves [2][1 << 8]uint8 // of its entries, where there are so few: low and high bytes
 }
 
 func (c *narrow[T]) take(data arrow.ArrayData, from, to int) {
-	c.values = append(c.values, arrow.GetValues[T](data, 1)[from:to]...)
+	c.add(arrow.GetValues[T](data, 1)[from:to])
 }
 
 func (c *narrow[T]) note() {}
 
-func (c *narrow[T]) reset() { c.values = c.values[:0] }
-
-func (c *narrow[T]) len() int { return len(c.values) }
-
-func (c *narrow[T]) weigh(h []uint64, k uint64, first int) { weighInts(h, k, c.values[first:]) }
-
 func (c *narrow[T]) physical() format.Type { return format.Int32 }
 
-func (c *narrow[T]) array() arrow.Array { return arrayOf(c.typ, c.values) }
+func (c *narrow[T]) array() arrow.Array { return arrayOf(c.typ, c.all()) }
 
 func (c *narrow[T]) encode(k *chunk) error {
+	if c.ones > 0 {
+		return k.writeOne(int32(c.one), c.ones)
+	}
 	low, high := bounds(c.values)
 	if low >= 0 && high < 1<<8 {
 		k.bytes, _ = room(k.bytes[:0], len(c.values))
@@ -46,22 +43,23 @@ func (c *narrow[T]) encode(k *chunk) error {
 		return c.encodePlain(k)
 	}
 	codes := k.counts(int(high) - int(low) + 1)
+	defer k.forget(int(low))
 	if k.tallied {
-		count(codes, low, c.values)
+		k.found = count(k.found, codes, low, c.values)
 	} else {
-		for _, v := range c.values {
-			codes[v-low] = 1
-		}
+		k.found = mark(k.found, codes, low, c.values)
 	}
 	k.sorted(int(low), codes)
 	if len(k.dict) > 1<<codeBitsMax {
 		k.dict, k.dictRows = k.dict[:0], k.dictRows[:0]
 		return c.encodePlain(k)
 	}
-	if k.fillUp() {
-		for v := range codes {
-			codes[v] = uint32(int(low) + v)
+	dense := k.fillUp()
+	for code, v := range k.found {
+		if dense {
+			code = int(v)
 		}
+		codes[v-int32(low)] = uint32(code)
 	}
 	if err := k.writeDictionary(); err != nil {
 		return err
@@ -89,23 +87,33 @@ func (c *narrow[T]) encode(k *chunk) error {
 	return nil
 }
 
-// count adds how often each value occurs to counts; low is at 0. Equal neighbours
-// are added at once.
-func count[T uint16 | int32](counts []uint32, low T, values []T) {
-	for ; len(values) >= 4; values = values[4:] {
-		a, b, c, d := values[0], values[1], values[2], values[3]
-		if a == b && b == c && c == d {
-			counts[a-low] += 4
-			continue
+// count adds how often each value occurs to counts, low being at 0, and those that had
+// none yet to found. Equal neighbours are added at once.
+func count[T uint16 | int32](found []int32, counts []uint32, low T, values []T) []int32 {
+	for len(values) > 0 {
+		v, n := values[0], 1
+		if len(values) >= 4 && v == values[1] && v == values[2] && v == values[3] {
+			n = 4
 		}
-		counts[a-low]++
-		counts[b-low]++
-		counts[c-low]++
-		counts[d-low]++
+		if counts[v-low] == 0 {
+			found = append(found, int32(v))
+		}
+		counts[v-low] += uint32(n)
+		values = values[n:]
 	}
+	return found
+}
+
+// mark makes the counts of values one, low being at 0, and adds those that had none yet
+// to found.
+func mark[T uint16 | int32](found []int32, counts []uint32, low T, values []T) []int32 {
 	for _, v := range values {
-		counts[v-low]++
+		if counts[v-low] == 0 {
+			counts[v-low] = 1
+			found = append(found, int32(v))
+		}
 	}
+	return found
 }
 
 // encodePlain writes a column that has no dictionary.
@@ -139,27 +147,44 @@ func (c *narrow[T]) decode(r *pageReader, encoding format.Encoding, n int) error
 	case format.Plain:
 		values, err := r.plain32(n)
 		if err == nil {
-			c.values, err = narrowAll(c.values, values)
+			c.values, err = narrowAll(c.all(), values)
 		}
 		return err
 	case format.RLEDictionary:
-		var added []T
-		c.values, added = room(c.values, n)
-		if short, is := any(added).([]uint16); is && len(c.table) <= 1<<8 {
+		if len(c.table) <= 1<<8 {
 			codes, err := r.bytes(n, len(c.table))
-			lookup16(short, codes, &c.halves)
+			if err == nil {
+				c.decodeBytes(codes)
+			}
 			return err
 		}
 		codes, err := r.codes16(n, len(c.table))
 		if err != nil {
 			return err
 		}
+		added := c.more(n)
 		for i, code := range codes {
 			added[i] = c.table[code]
 		}
 		return nil
 	}
 	return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
+}
+
+// decodeBytes appends what codes of a byte mean.
+func (c *narrow[T]) decodeBytes(codes []uint8) {
+	if len(c.table) == 1 {
+		c.same(c.table[0], len(codes))
+		return
+	}
+	added := c.more(len(codes))
+	if short, is := any(added).([]uint16); is {
+		lookup16(short, codes, &c.halves)
+		return
+	}
+	for i, code := range codes {
+		added[i] = c.table[code]
+	}
 }
 
 // narrowAll appends values to dst, or says that one does not fit.

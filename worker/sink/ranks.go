@@ -30,13 +30,13 @@ var (
 // countRanks counts, by what they are ranked by, the rows from first on that are in the base
 // that subscribers are ranked in: eligible, with a bill.
 func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
-	losses := g.columns[lossColumn].(*wide[int64]).values[first:]
-	decisions := g.columns[decisionColumn].(*small[uint8]).values[first:][:len(losses)]
-	bills := g.columns[billColumn].(*wide[int64]).values[first:][:len(losses)]
+	losses := g.columns[lossColumn].(*wide[int64]).all()[first:]
+	decisions := g.columns[decisionColumn].(*small[uint8]).all()[first:][:len(losses)]
+	bills := g.columns[billColumn].(*wide[int64]).all()[first:][:len(losses)]
 	propensities := g.columns[propensityColumn].(*real).values[first:][:len(losses)]
-	scores := g.columns[scoreColumn].(*narrow[uint16]).values[first:][:len(losses)]
-	risks := g.columns[riskColumn].(*small[uint8]).values[first:][:len(losses)]
-	tenures := g.columns[tenureColumn].(*small[uint8]).values[first:][:len(losses)]
+	scores := g.columns[scoreColumn].(*narrow[uint16]).all()[first:][:len(losses)]
+	risks := g.columns[riskColumn].(*small[uint8]).all()[first:][:len(losses)]
+	tenures := g.columns[tenureColumn].(*small[uint8]).all()[first:][:len(losses)]
 	for i, loss := range losses {
 		if !ecdf.Eligible(decisions[i]) {
 			continue

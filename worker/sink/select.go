@@ -132,6 +132,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 		end: f.end, layout: layoutsOf(a.Challengers).published, keys: make([]uint64, 0, f.meta.NumRows),
 	}}
 	enc := newEncoder(to, codec)
+	defer enc.release()
 	if err := f.extend(ctx, enc, s, &result); err != nil {
 		return Output{}, err
 	}
@@ -241,9 +242,9 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 	old := g.rowSum(0)
 	var code [3][]uint16
 	for k := range code {
-		code[k] = g.columns[1+k].(*narrow[uint16]).values
+		code[k] = g.columns[1+k].(*narrow[uint16]).all()
 	}
-	method := g.columns[4].(*small[uint8]).values
+	method := g.columns[4].(*small[uint8]).all()
 	change := &result.Tally.Explained
 	at, keys := 0, g.keys()
 	for _, r := range rows {

@@ -418,6 +418,7 @@ func (s *Sink) Close() error {
 func (s *Sink) release() {
 	if s.group != nil {
 		s.group.release()
+		s.enc.release()
 		s.ranks.Reset()
 		histograms[s.ranks.Kind()].Put(s.ranks)
 		releaseContest(s.contest)

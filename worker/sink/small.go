@@ -13,17 +13,17 @@ import (
 // dictionary known. Where codes of the values 0, 1, 2 … would take no more bits, the
 // dictionary is just that, and values are codes.
 type small[T uint8 | int8] struct {
-	values []T
-	typ    arrow.DataType
-	seen   seen
-	noted  int           // values from here on are not in seen
-	table  [1 << 8]uint8 // of a chunk that is read: its dictionary
-	known  int           // how many entries that has
-	dense  bool          // whether they are 0, 1, 2 …
+	held[T]
+	typ   arrow.DataType
+	seen  seen
+	noted int           // values from here on are not in seen
+	table [1 << 8]uint8 // of a chunk that is read: its dictionary
+	known int           // how many entries that has
+	dense bool          // whether they are 0, 1, 2 …
 }
 
 func (c *small[T]) take(data arrow.ArrayData, from, to int) {
-	c.values = append(c.values, arrow.GetValues[T](data, 1)[from:to]...)
+	c.add(arrow.GetValues[T](data, 1)[from:to])
 }
 
 func (c *small[T]) note() {
@@ -32,17 +32,14 @@ func (c *small[T]) note() {
 }
 
 func (c *small[T]) reset() {
-	c.values, c.noted = c.values[:0], 0
+	c.held.reset()
+	c.noted = 0
 	c.seen = seen{}
 }
 
-func (c *small[T]) len() int { return len(c.values) }
-
-func (c *small[T]) weigh(h []uint64, k uint64, first int) { weighInts(h, k, c.values[first:]) }
-
 func (c *small[T]) physical() format.Type { return format.Int32 }
 
-func (c *small[T]) array() arrow.Array { return arrayOf(c.typ, c.values) }
+func (c *small[T]) array() arrow.Array { return arrayOf(c.typ, c.all()) }
 
 // bitsOf views bytes as unsigned ones, by their bits.
 func bitsOf[T uint8 | int8](values []T) []uint8 {
@@ -58,8 +55,35 @@ func (c *small[T]) lowest() int {
 }
 
 func (c *small[T]) encode(k *chunk) error {
+	if c.ones > 0 {
+		return k.writeOne(int32(c.one), c.ones)
+	}
 	c.note()
 	return k.writeBytes(bitsOf(c.values), &c.seen, c.lowest())
+}
+
+// writeOne writes a column of one value.
+func (k *chunk) writeOne(value int32, rows int) error {
+	k.bounds32(value, value)
+	k.dict = append(k.dict, value)
+	if k.tallied {
+		k.dictRows = append(k.dictRows, int64(rows))
+	}
+	var code uint8
+	if k.fillUp() {
+		code = uint8(value)
+	}
+	if err := k.writeDictionary(); err != nil {
+		return err
+	}
+	codes := k.codes8[:min(rows, pageRows)]
+	fill(codes, code)
+	for ; rows > 0; rows -= pageRows {
+		if err := k.writeCodes8(codes[:min(rows, pageRows)]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeBytes writes a column of bytes, which stand for the values from low on.
@@ -118,9 +142,12 @@ func (c *small[T]) decode(r *pageReader, encoding format.Encoding, n int) error 
 	if encoding != format.RLEDictionary {
 		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 	}
-	var added []T
-	c.values, added = room(c.values, n)
-	values := bitsOf(added)
+	if c.known == 1 {
+		_, err := r.bytes(n, 1)
+		c.same(T(c.table[0]), n)
+		return err
+	}
+	values := bitsOf(c.more(n))
 	if err := r.codes8(values, c.known); err != nil {
 		return err
 	}
