@@ -341,7 +341,7 @@ func TestViewSaysWhereEveryValueComesFrom(t *testing.T) {
 func TestDefaultFileNeedsOnlyWhatHasNoDefault(t *testing.T) {
 	t.Parallel()
 	got := call(t, good(), nil, "config", "default")
-	if !strings.Contains(got.out, "# format is parquet or csv.") {
+	if !strings.Contains(got.out, "# format is parquet, arrow or csv.") {
 		t.Errorf("no comments in\n%s", got.out)
 	}
 	_, err := job.Decode("default", []byte(got.out), job.Overlay{Path: "name", Text: "a"}, job.Overlay{Path: "month", Text: "202610"},

@@ -57,14 +57,14 @@ same seed gives the same rows, with planted churn, labels for the month after
 	flags.Int64Var(&subscribers, "subscribers", 1_000_000, "how many")
 	flags.Uint64Var(&seed, "seed", 1, "another seed is another province")
 	flags.Int32Var(&month, "month", 202610, "scoring month, `yyyymm`")
-	flags.StringVar(&format, "format", "parquet", "parquet or csv")
+	flags.StringVar(&format, "format", "parquet", "parquet, arrow or csv")
 	flags.StringVar(&layout, "layout", "wide", "wide: months are columns; months: one folder a month")
-	flags.StringVar(&compression, "compression", "", "of Parquet: snappy (default), zstd or none")
+	flags.StringVar(&compression, "compression", "", "of Parquet: snappy (default), zstd or none; of Arrow: none (default) or zstd")
 	flags.BoolVar(&clean, "clean", false, "no dirt: no duplicates, no bad or missing numbers")
 	flags.BoolVar(&force, "force", false, "replace the province that is there")
 	flags.IntVar(&workers, "workers", 0, "files written at a time; 0 is one per core")
 	flags.IntVar(&files, "files", 0, "files of the base; 0 is one per core or per million subscribers, whichever is more")
-	for name, values := range map[string][]string{"format": {"parquet", "csv"}, "layout": {"wide", "months"}, "compression": {"snappy", "zstd", "none"}} {
+	for name, values := range map[string][]string{"format": {"parquet", "arrow", "csv"}, "layout": {"wide", "months"}, "compression": {"snappy", "zstd", "none"}} {
 		complete(cmd, name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

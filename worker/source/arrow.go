@@ -164,7 +164,6 @@ type arrowWalk struct {
 	win  window
 	flat flat
 	seen int // dictionaries
-	stop bool
 }
 
 // stream walks from message to message.

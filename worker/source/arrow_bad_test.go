@@ -375,7 +375,7 @@ func TestArrowThatUnpacksToTooMuchIsRefused(t *testing.T) {
 }
 
 func TestASchemaOfADeepNestIsRefused(t *testing.T) {
-	typ := arrow.DataType(arrow.PrimitiveTypes.Int8)
+	var typ arrow.DataType = arrow.PrimitiveTypes.Int8
 	for range arrowDepthMax + 5 {
 		typ = arrow.ListOf(typ)
 	}

@@ -136,7 +136,6 @@ type arrowScratch struct {
 	lz4    *lz4.Reader
 	bitmap []byte
 	wide   []int64 // values as they are converted
-	single []float32
 	start  []int64 // of texts
 }
 

@@ -36,20 +36,20 @@ func (p *arrowPart) open(f *arrowFile, m *batchMeta, node, buffer int, value arr
 	} else if err := p.valid.open(f, m, buffer, (p.rows+7)/8, c); err != nil {
 		return fmt.Errorf("nulls: %w", err)
 	}
-	switch value.class {
-	case classBit:
-		return p.values.open(f, m, buffer+1, (p.rows+7)/8, c)
-	case classText:
-		need := int64(0)
-		if p.rows > 0 {
-			need = (p.rows + 1) * int64(value.width)
-		}
-		if err := p.offsets.open(f, m, buffer+1, need, c); err != nil {
-			return err
-		}
-		return p.values.open(f, m, buffer+2, 0, c)
+	need := p.rows * int64(value.width)
+	if value.class == classBit {
+		need = (p.rows + 7) / 8
 	}
-	return p.values.open(f, m, buffer+1, p.rows*int64(value.width), c)
+	if value.class != classText {
+		return p.values.open(f, m, buffer+1, need, c)
+	}
+	if p.rows > 0 {
+		need += int64(value.width)
+	}
+	if err := p.offsets.open(f, m, buffer+1, need, c); err != nil {
+		return err
+	}
+	return p.values.open(f, m, buffer+2, 0, c)
 }
 
 func (p *arrowPart) close(c *codecs) {
@@ -439,15 +439,15 @@ func convertArrow[T lane](c *arrowColumn, p *arrowPart, from int64, dst []T, wor
 		return nil
 	}
 	n := len(dst)
-	switch p.value.class {
-	case classFloat:
+	if p.value.class == classFloat {
 		list, err := p.floats(from, n, words, c.codecs)
 		if err != nil {
 			return err
 		}
 		c.log = floats(dst[:set], list, c.conv, c.log)
 		return nil
-	case classText:
+	}
+	if p.value.class == classText {
 		start, data, err := p.texts(from, n, c.codecs)
 		if err != nil {
 			return err

@@ -61,9 +61,12 @@ func (p *printer) open(ctx context.Context, name string, columns []synth.Column)
 		return nil, fmt.Errorf("create %s: %w", name, err)
 	}
 	o := &output{name: name, w: w}
-	if p.options.Format == "csv" {
+	switch p.options.Format {
+	case "csv":
 		o.encoder, err = newCSV(o, columns)
-	} else {
+	case "arrow":
+		o.encoder, err = newArrow(o, columns, p.options.Compression)
+	default:
 		codec := map[string]format.CompressionCodec{
 			compressionNone: format.Uncompressed, compressionZstd: format.Zstd, compressionSnappy: format.Snappy,
 		}[p.options.Compression]

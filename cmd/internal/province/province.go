@@ -46,9 +46,9 @@ var (
 type Options struct {
 	Province synth.Province
 
-	Format      string // parquet (default) or csv
+	Format      string // parquet (default), arrow or csv
 	Layout      string // wide (default) or months
-	Compression string // of Parquet: snappy (default), zstd or none
+	Compression string // of Parquet: snappy (default), zstd or none; of Arrow: none (default) or zstd
 	Files       int    // files of consecutive subscribers; default one per million begun
 	Workers     int    // files written at a time; default 1
 	Force       bool   // delete the province that is there first
@@ -109,7 +109,10 @@ func (o Options) withDefaults() (Options, error) {
 		o.Layout = "wide"
 	}
 	if o.Compression == "" {
-		o.Compression = "snappy"
+		o.Compression = compressionSnappy
+		if o.Format == "arrow" { // which is to be looked at where it lies
+			o.Compression = compressionNone
+		}
 	}
 	if o.Files == 0 {
 		o.Files = int(max(1, (o.Province.Subscribers+999_999)/1_000_000))
@@ -119,7 +122,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	var errs []error
 	for _, c := range []struct{ name, value, known string }{
-		{"format", o.Format, "parquet, csv"},
+		{"format", o.Format, "parquet, arrow, csv"},
 		{"layout", o.Layout, "wide, months"},
 		{"compression", o.Compression, "snappy, zstd, none"},
 	} {
@@ -130,6 +133,9 @@ func (o Options) withDefaults() (Options, error) {
 		if !known {
 			errs = append(errs, fmt.Errorf("%w: %s %q is none of %s", ErrOption, c.name, c.value, c.known))
 		}
+	}
+	if o.Format == "arrow" && o.Compression == compressionSnappy {
+		errs = append(errs, fmt.Errorf("%w: Arrow knows no snappy; use zstd or none", ErrOption))
 	}
 	if o.Files < 1 || int64(o.Files) > max(1, o.Province.Subscribers) {
 		errs = append(errs, fmt.Errorf("%w: %d files for %d subscribers", ErrOption, o.Files, o.Province.Subscribers))
