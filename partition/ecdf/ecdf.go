@@ -48,7 +48,8 @@ func binOf(a uint64, precision int) int {
 // Eligible reports whether a subscriber of that retain_decision is in the base
 // that is ranked: RETAIN (1), and HOLDOUT (9), who would have been retained and
 // must stay comparable with those who are. All others are excluded (domain C11).
-func Eligible(decision uint8) bool { return decision == 1 || decision == 9 }
+// 1 and 9 differ in one bit, and one comparison is no branch to guess wrong.
+func Eligible(decision uint8) bool { return decision&^8 == 1 }
 
 // Kind says what the keys of a histogram are. Written to disk.
 type Kind uint8

@@ -37,13 +37,21 @@ func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
 	scores := g.columns[scoreColumn].(*narrow[uint16]).all()[first:][:len(losses)]
 	risks := g.columns[riskColumn].(*small[uint8]).all()[first:][:len(losses)]
 	tenures := g.columns[tenureColumn].(*small[uint8]).all()[first:][:len(losses)]
-	for i, loss := range losses {
-		if !ecdf.Eligible(decisions[i]) {
-			continue
+	// Who is eligible looks random to a processor: they are listed first, without a branch.
+	var list [sumBlock]int32
+	for from := 0; from < len(losses); from += sumBlock {
+		n := 0
+		for i, decision := range decisions[from:min(from+sumBlock, len(losses))] {
+			list[n] = int32(from + i)
+			if ecdf.Eligible(decision) {
+				n++
+			}
 		}
-		row := ecdf.Row{LossFen: loss, BillFen: bills[i], Propensity: propensities[i], Score: scores[i], RiskBand: risks[i], TenureClass: tenures[i]}
-		if key, ok := by.Key(&row); ok {
-			h.Add(key)
+		for _, i := range list[:n] {
+			row := ecdf.Row{LossFen: losses[i], BillFen: bills[i], Propensity: propensities[i], Score: scores[i], RiskBand: risks[i], TenureClass: tenures[i]}
+			if key, ok := by.Key(&row); ok {
+				h.Add(key)
+			}
 		}
 	}
 }
