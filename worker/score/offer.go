@@ -2,6 +2,7 @@ package score
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -24,17 +25,12 @@ type offer struct {
 	spec  kernel.Spec
 	conds []condition // each once
 	held  []lane.Mask // by condition
-	lines []line
+	lines []int       // of each line its condition, in conds
+	code  [256]uint8  // and its offer, from 1 on: 0 is no line
 
-	known, x     lane.Mask
-	offer, match codes
-	voice, roam  [lane.Rows]int64
-}
-
-// line is a line of the matrix.
-type line struct {
-	cond  int // in conds
-	offer uint8
+	known, x    lane.Mask
+	match       codes
+	voice, roam [lane.Rows]int64
 }
 
 // condition is one thing a line can ask for.
@@ -66,11 +62,11 @@ func NewOffer(policy job.Policy, rules job.Rules, month int32) kernel.Kernel {
 			at[l.When] = i
 			o.conds = append(o.conds, o.read(c))
 		}
-		o.lines = append(o.lines, line{cond: i, offer: code.Value})
+		o.lines = append(o.lines, i)
+		o.code[len(o.lines)] = code.Value
 	}
 	o.held = make([]lane.Mask, len(o.conds))
-	o.offer.bind(4)
-	o.match.bind(8)
+	o.match.bind(bits.Len(uint(len(o.lines))))
 	return o
 }
 
@@ -101,14 +97,19 @@ func (o *offer) Eval(n int, in, out []kernel.Vector) {
 		for i, c := range o.conds {
 			c.holds(o, &o.held[i], c.in, lo, hi)
 		}
-		o.offer.begin()
 		o.match.begin()
-		for i, l := range o.lines {
-			o.x = o.held[l.cond]
+		for i, cond := range o.lines {
+			o.x = o.held[cond]
 			o.match.take(uint8(i+1), &o.x)
-			o.offer.take(l.offer, &o.x)
 		}
-		o.offer.write(out[0].U8[lo:hi])
-		o.match.write(out[1].U8[lo:hi])
+		offer, match := out[0].U8[lo:hi], out[1].U8[lo:hi]
+		o.match.write(match)
+		if few := (*[64]uint8)(o.code[:]); len(o.lines) < len(few) {
+			lane.Look(offer, match, few)
+			continue
+		}
+		for i, line := range match {
+			offer[i] = o.code[line]
+		}
 	}
 }
