@@ -17,12 +17,12 @@ const diamond = 3
 // that is missing, or before activation, does not count, and without any month
 // there is no grade.
 type vip struct {
-	spec            kernel.Spec
-	cut             [3]int64
-	there           []*lane.Mask // months, newest first
-	known, any, x   lane.Mask
-	months          [lane.Rows]uint8
-	sum, count, all [lane.Rows]float64
+	spec          kernel.Spec
+	cut           [3]int64
+	there         []*lane.Mask // months that have a bill, newest first
+	bills         [schema.Months][]int64
+	known, any, x lane.Mask
+	mean          [lane.Rows]float64
 }
 
 // NewGrade returns the kernel of grade.
@@ -42,27 +42,22 @@ func (g *vip) Eval(n int, in, out []kernel.Vector) {
 	for lo := 0; lo < n; lo += lane.Rows {
 		hi := min(lo+lane.Rows, n)
 		rows := hi - lo
-		months, sum := g.months[:rows], g.sum[:rows]
-		clear(months)
-		clear(sum)
-		g.any.Fill(false)
 		lane.Unpack(g.there, in[1+schema.Months].U8[lo:hi])
 		for k, there := range g.there {
 			bill := &in[1+k]
+			g.bills[k] = bill.I64[lo:hi]
 			g.known.Valid(bill.Valid, lo, rows)
-			g.known.And(&g.known, there)
-			g.any.Or(&g.any, &g.known)
-			lane.Count(months, &g.known)
-			lane.AddFloat(sum, bill.I64[lo:hi], &g.known) // exact
+			there.And(there, &g.known)
 		}
-
-		// A mean of at least c is a sum of at least c for each month.
-		dst, count, least := out[0].U8[lo:hi], g.count[:rows], g.all[:rows]
-		lane.Float(count, months, &g.any, 0)
+		// A sum is exact, and a quotient below a whole number of so few digits never rounds
+		// up to it: a mean reaches a cut point where the exact one does.
+		mean := g.mean[:rows]
+		lane.Mean(mean, g.bills[:], g.there, 1)
+		lane.Known(&g.any, mean)
+		dst := out[0].U8[lo:hi]
 		clear(dst)
 		for _, c := range g.cut {
-			lane.Scale(least, count, float64(c))
-			lane.LessThan(&g.x, sum, least)
+			lane.Less(&g.x, mean, float64(c))
 			g.x.AndNot(&g.any, &g.x)
 			lane.Count(dst, &g.x)
 		}

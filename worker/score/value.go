@@ -19,10 +19,10 @@ const (
 type value struct {
 	cut    [5]int64
 	months []*lane.Mask // that have a bill, newest first
-	billed lane.Mask    // one of them has
+	bills  [3][]int64
+	none   lane.Mask // has
 	m      lane.Mask
-	bills  [lane.Rows]uint8
-	x, sum [lane.Rows]float64
+	x      [lane.Rows]float64
 }
 
 // NewValue returns the kernel of arpu3_fen and value_tier. The mean is over the
@@ -52,29 +52,23 @@ func (v *value) Eval(n int, in, out []kernel.Vector) {
 	}
 }
 
-// mean divides the sum of the bills by their number. A sum is exact as float64,
-// a quotient off by less than its distance from the next half, so that it rounds
-// as the exact one does.
+// mean rounds the mean of the bills. Their sum is exact as float64, its quotient off by less
+// than its distance from the next half, so that it rounds as the exact one does.
 func (v *value) mean(arpu []int64, in []kernel.Vector, lo int) {
 	n := len(arpu)
-	bills, x, sum := v.bills[:n], v.x[:n], v.sum[:n]
-	clear(bills)
-	clear(sum)
-	v.billed.Fill(false)
+	x := v.x[:n]
 	for k, there := range v.months {
+		v.bills[k] = in[k].I64[lo : lo+n]
 		v.m.Valid(in[k].Valid, lo, n)
 		there.And(there, &v.m)
-		v.billed.Or(&v.billed, there)
-		lane.Count(bills, there)
-		lane.AddFloat(sum, in[k].I64[lo:lo+n], there)
 	}
-	lane.Less(&v.m, sum, 0)
-	lane.Put(sum, &v.m, 0)
-	lane.Float(x, bills, &v.billed, 1)
-	lane.Div(sum, sum, x)
-	lane.Round(arpu, sum)
-	v.m.Not(&v.billed)
-	lane.Put(arpu, &v.m, NoBill)
+	lane.Mean(x, v.bills[:], v.months, 1)
+	lane.Known(&v.none, x)
+	v.none.Not(&v.none)
+	lane.Less(&v.m, x, 0)
+	lane.Put(x, &v.m, 0)
+	lane.Put(x, &v.none, NoBill)
+	lane.Round(arpu, x)
 }
 
 // rank writes how many cut points are reached.
@@ -85,8 +79,7 @@ func (v *value) rank(tier []uint8, arpu []int64) {
 		v.m.Not(&v.m)
 		lane.Count(tier, &v.m)
 	}
-	v.m.Not(&v.billed)
-	lane.Put(tier, &v.m, NoTier)
+	lane.Put(tier, &v.none, NoTier)
 }
 
 func masks(n int) []*lane.Mask {
