@@ -30,9 +30,16 @@ type mini struct {
 	done    chan struct{}
 }
 
+// kill ends it; again is no error.
 func (m *mini) kill() {
+	select {
+	case <-m.done:
+		return
+	default:
+	}
 	_ = syscall.Kill(-m.command.Process.Pid, syscall.SIGKILL) // it may have ended
 	<-m.done
+	_ = os.RemoveAll(m.dir) // a temporary folder
 }
 
 var shared struct {
@@ -55,7 +62,6 @@ func TestMain(m *testing.M) {
 	rc := m.Run()
 	if c := shared.mini; c != nil {
 		c.kill()
-		_ = os.RemoveAll(c.dir) // a temporary folder
 	}
 	os.Exit(rc)
 }

@@ -193,6 +193,7 @@ func TestASilentClusterIsUnavailable(t *testing.T) {
 		t.Errorf("open where nobody listens: %v", err)
 	}
 	c := launch(t)
+	t.Cleanup(c.kill)
 	st := open(t, c, super, fresh())
 	check(t, st.Put(t.Context(), "x", []byte("x")))
 	w, err := st.Create(t.Context(), "y")
