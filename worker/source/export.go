@@ -450,6 +450,8 @@ type exportReader struct {
 	load   []byte
 	text   decoded
 	cut    cutter
+	zero   bool // there may be zero bytes in the row
+	high   bool // not all of it need be ASCII
 }
 
 // refuse rejects a row.
@@ -481,6 +483,7 @@ func (r *exportReader) csv(ctx context.Context, f *inputFile, s job.Slice) error
 			continue
 		}
 		values := r.cut.cut(sp, f)
+		r.zero, r.high = sp.zero || sp.apart, sp.high || sp.apart
 		n, why := r.e.numbers.Text(r.text.utf8(values[at[0]]))
 		if why != 0 {
 			if err := r.refuse(f, row, at[0], why); err != nil {
@@ -517,12 +520,14 @@ func (r *exportReader) textRow(values [][]byte, at []int) (bad int) {
 		switch {
 		case r.null(value):
 			r.cells.Null()
-		case len(value) > 0 && containsZero(value):
+		case r.zero && containsZero(value):
 			return k
 		case r.e.cast[k] != "":
 			ok = r.number(r.e.cast[k], value)
-		default:
+		case r.high:
 			r.cells.Bytes(r.text.utf8(value))
+		default:
+			r.cells.Bytes(value)
 		}
 		if ok && k == r.e.loadAt && !r.null(value) {
 			r.load, ok = r.e.load.Text(r.load, value)
