@@ -159,9 +159,12 @@ type pages struct {
 	left    int64 // rows of pages not yet read
 	dict    values
 	hasDict bool
+	dictAt  int64 // its page
+	then    int64 // where to go after it; 0 to what follows
 	head    pageHeader
 
 	// The current page.
+	page   int64  // its header
 	rows   int    // rows in it
 	set    int    // of them not null
 	pos    int    // rows consumed
@@ -195,7 +198,7 @@ const (
 func (p *pages) open(c chunk, next *chunk) {
 	p.win.open(&c, next)
 	p.chunk, p.off, p.left = c, c.first, c.rows
-	p.hasDict = false
+	p.hasDict, p.dictAt, p.then = false, 0, 0
 	p.rows, p.set, p.pos, p.dense, p.levels = 0, 0, 0, 0, nil
 }
 
@@ -215,6 +218,23 @@ func (p *pages) header() (h *pageHeader, body int64, err error) {
 			return nil, 0, fmt.Errorf("page header at byte %d: %w", p.off, err)
 		}
 		return &p.head, p.off + int64(size), nil
+	}
+}
+
+// mark returns where the next row is read: the current page, or the one after it.
+func (p *pages) mark() mark {
+	m := mark{row: p.chunk.rows - p.left, off: p.off, dict: p.dictAt}
+	if p.pos < p.rows {
+		m.row, m.off = m.row-int64(p.rows), p.page
+	}
+	return m
+}
+
+// jump goes to a mark of the chunk, which was opened just now, by way of its dictionary.
+func (p *pages) jump(m mark) {
+	p.off, p.left = m.off, p.chunk.rows-m.row
+	if m.dict > 0 {
+		p.off, p.then = m.dict, m.off
 	}
 }
 
@@ -249,7 +269,12 @@ func (p *pages) next(skip *int64) error {
 			if err != nil {
 				return fmt.Errorf("dictionary at byte %d: %w", page, err)
 			}
+			if p.dictAt = page; p.then > 0 {
+				p.off, p.then = p.then, 0
+			}
 			continue
+		case p.then > 0:
+			return corrupt("page at byte %d: it was a dictionary before", page)
 		case h.kind == format.DataPage && h.data.given():
 			shape = &h.data
 		case h.kind == format.DataPageV2 && h.second.given():
@@ -275,6 +300,7 @@ func (p *pages) next(skip *int64) error {
 			p.win.pass(p.off - page)
 			continue
 		}
+		p.page = page
 		err = p.claim(p.weigh(h, rows, p.chunk.kind == format.ByteArray))
 		if err == nil {
 			err = p.readData(h, shape, body, int(rows))

@@ -41,13 +41,14 @@ func (k kind) String() string {
 	return [...]string{"", "text", "boolean", "32-bit integer", "64-bit integer", "float", "double", "date", "timestamp"}[k]
 }
 
-// parquetFile is an open Parquet file. It is read-only after openParquet and
-// safe for concurrent use.
+// parquetFile is an open Parquet file. It is read-only after openParquet, but for its
+// marks, and safe for concurrent use.
 type parquetFile struct {
 	obj    store.Object
 	fields []field
 	rows   int64
 	groups []rowGroup
+	marks  *bookmarks
 	ask    func(from, size int64) // has bytes fetched in the background; nil where nobody can be asked
 }
 
@@ -101,7 +102,7 @@ func openParquet(obj store.Object) (f *parquetFile, err error) {
 	if err != nil {
 		return nil, corrupt("footer: %v", err)
 	}
-	f = &parquetFile{obj: obj, ask: asker(obj)}
+	f = &parquetFile{obj: obj, ask: asker(obj), marks: new(bookmarks)}
 	leaf := 0
 	for _, c := range pf.Root().Columns() {
 		f.fields = append(f.fields, leafField(c, &leaf))

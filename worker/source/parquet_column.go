@@ -59,6 +59,7 @@ func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *pa
 }
 
 func (c *parquetColumn) close() {
+	c.leave()
 	c.pages.release()
 	c.file, c.conv, c.pages.codecs, c.pages.win.obj, c.pages.win.ask = nil, nil, nil, nil, nil
 	columnPool.Put(c)
@@ -69,6 +70,7 @@ func (c *parquetColumn) slice(rows int64) { c.rows = rows }
 
 // seek makes row the next one that fill delivers.
 func (c *parquetColumn) seek(row int64) {
+	c.leave()
 	c.open, c.group, c.skip = false, 0, row
 	for c.group < len(c.file.groups) && c.skip >= c.file.groups[c.group].rows {
 		c.skip -= c.file.groups[c.group].rows
@@ -76,6 +78,18 @@ func (c *parquetColumn) seek(row int64) {
 	}
 	if c.skip == 0 && c.group < len(c.file.groups) {
 		c.pages.win.begin(c.chunk(c.group)) // of all columns, before the first is waited for
+	}
+}
+
+// place is the chunk that is read.
+func (c *parquetColumn) place() markedChunk { return markedChunk{c.group, c.field.index} }
+
+// leave marks where reading ends in the middle of a chunk: the next task begins there.
+func (c *parquetColumn) leave() {
+	if c.open && c.skip == 0 && c.pages.rows > 0 {
+		if m := c.pages.mark(); m.row > 0 && m.row < c.pages.chunk.rows {
+			c.file.marks.add(c.place(), m)
+		}
 	}
 }
 
@@ -95,6 +109,10 @@ func (c *parquetColumn) advance() error {
 			}
 			c.pages.open(*c.chunk(c.group), next)
 			c.open, c.dictReady, c.dictShared, c.shared = true, false, false, nil
+			if m, ok := c.file.marks.before(c.place(), c.skip); ok {
+				c.pages.jump(m)
+				c.skip -= m.row
+			}
 		}
 		switch err := c.pages.next(&c.skip); {
 		case errors.Is(err, io.EOF):
@@ -102,6 +120,7 @@ func (c *parquetColumn) advance() error {
 			c.group++
 			continue
 		case err != nil:
+			c.open = false // nobody knows where
 			return fmt.Errorf("column %s, row group %d: %w", c.field.name, c.group, err)
 		}
 		if c.skip > 0 {
