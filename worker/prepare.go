@@ -150,18 +150,23 @@ func (w *Worker) merge(ctx context.Context, a wire.Assignment, p *prepared, rows
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	clock := stopwatch(time.Now())
-	err = intake.Merge(ctx, pieces, p.memory(), func(r *intake.Row) error {
+	keep := func(r *intake.Row) error {
 		rows.Add(1)
 		result.Keys = result.Keys.AddNumber(r.Number)
 		return out.Keep(r)
-	}, func(r *intake.Row) error {
+	}
+	drop := func(r *intake.Row) error {
 		rows.Add(1)
 		result.Keys = result.Keys.AddNumber(r.Number)
 		if int(r.File) >= len(a.Files) {
 			return fmt.Errorf("a row of file %d of %d: %w", r.File, len(a.Files), intake.ErrRun)
 		}
 		return out.Reject(ctx, a.Files[r.File].Path, r.Row, fields[0].Name, job.RepeatedNumber)
-	})
+	}
+	if p.spec.Prepare.Keep == job.KeepAll {
+		drop = keep
+	}
+	err = intake.Merge(ctx, pieces, p.memory(), keep, drop)
 	clock.lap(&result.Timing.Score)
 	if errors.Is(err, intake.ErrMemory) {
 		err = fatal(err)
@@ -205,7 +210,7 @@ func prove(ctx context.Context, p *prepared, fields []intake.Field, written sink
 	if err := sink.VerifyBytes(ctx, p.output, written.Files); err != nil {
 		return err
 	}
-	proof, err := source.Prove(ctx, p.output, written.Files[0], fields)
+	proof, err := source.Prove(ctx, p.output, written.Files[0], fields, p.spec.Prepare.Keep == job.KeepAll)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,9 @@ func (s Spec) Canonical() []byte {
 	} else if s.Prepare.Types == nil {
 		s.Prepare.Types = map[string]string{}
 	}
+	if s.Prepare.Keep == KeepLatest {
+		s.Prepare.Keep = ""
+	}
 	if s.Input.Columns == nil {
 		s.Input.Columns = map[string]Mapping{}
 	}
@@ -136,6 +139,7 @@ func ParseCanonical(data []byte) (Spec, error) {
 	if s.Kind == "" { // left out by Canonical, which says nothing of what a job is not
 		s.Prepare = Default().Prepare
 	}
+	s.Prepare.Keep = cmp.Or(s.Prepare.Keep, KeepLatest)
 	csv, usual := &s.Input.CSV, Default().Input.CSV // left out where they are usual
 	csv.Encoding, csv.Quote, csv.Escape = cmp.Or(csv.Encoding, usual.Encoding), cmp.Or(csv.Quote, usual.Quote), cmp.Or(csv.Escape, usual.Escape)
 	var was, is any

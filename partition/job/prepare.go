@@ -36,6 +36,12 @@ func (i Input) Number() string {
 	return schema.Key
 }
 
+// Rows of a number that a preparation keeps.
+const (
+	KeepLatest = "latest"
+	KeepAll    = "all"
+)
+
 // Types of Prepare.Types.
 const (
 	TypeInt64   = "int64"
@@ -44,7 +50,7 @@ const (
 
 func (p Prepare) isDefault() bool {
 	d := Default().Prepare
-	return p.Load == d.Load && p.LoadFormat == d.LoadFormat && len(p.Types) == 0 && p.MemoryMB == d.MemoryMB
+	return p.Keep == d.Keep && p.Load == d.Load && p.LoadFormat == d.LoadFormat && len(p.Types) == 0 && p.MemoryMB == d.MemoryMB
 }
 
 // prepare checks a preparation, and that no other job has its keys.
@@ -97,6 +103,9 @@ func (c *checker) prepare(s Spec) {
 		}
 	}
 	p := s.Prepare
+	if p.Keep == "" {
+		c.add("prepare.keep", "the value is empty", "write latest or all, or leave the key out")
+	}
 	if p.LoadFormat != "" && p.Load == "" {
 		c.add("prepare.load_format", "there is no column to be read so", "name it under prepare.load")
 	}

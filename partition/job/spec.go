@@ -68,6 +68,9 @@ type Prepare struct {
 	// one, digits are a number, and other text is compared as it stands, which is right
 	// when the year comes first.
 	LoadFormat string `yaml:"load_format" json:"load_format"`
+	// Keep is latest (default), or all: every row of every number, of a number the last
+	// one first. It is for long tables, of which input.tables is made.
+	Keep string `yaml:"keep" json:"keep,omitempty" jsonschema:"enum=latest,enum=all"`
 	// Types of text columns that are to be written as numbers: int64 or float64, by
 	// name. A row whose value is no such number is rejected. Other text stays text.
 	Types map[string]string `yaml:"types" json:"types"`

@@ -85,10 +85,10 @@ func CreateBase(ctx context.Context, st store.Store, a Attempt, fields []intake.
 	return b, nil
 }
 
-// Keep adds a row. Numbers rise.
+// Keep adds a row. Numbers do not fall.
 func (b *Base) Keep(r *intake.Row) error {
-	if n := len(b.numbers); n > 0 && b.numbers[n-1] >= int64(r.Number) {
-		return fmt.Errorf("write %s: %w: numbers do not rise", b.name, ErrContent)
+	if n := len(b.numbers); n > 0 && b.numbers[n-1] > int64(r.Number) {
+		return fmt.Errorf("write %s: %w: numbers fall", b.name, ErrContent)
 	}
 	if err := b.cells.Open(r.Cells, len(b.columns)); err != nil {
 		return err

@@ -19,9 +19,9 @@ type Proof struct {
 }
 
 // Prove reads a partition of a prepared base that was just written, as whoever reads it
-// after will, and works out what it holds. The numbers must rise. Its bytes are not
-// compared with their digest.
-func Prove(ctx context.Context, st store.Store, file job.File, fields []intake.Field) (p Proof, err error) {
+// after will, and works out what it holds. The numbers must rise, or, where all rows are
+// kept, not fall. Its bytes are not compared with their digest.
+func Prove(ctx context.Context, st store.Store, file job.File, fields []intake.Field, all bool) (p Proof, err error) {
 	obj, err := st.Open(ctx, file.Path)
 	if err != nil {
 		return p, fmt.Errorf("verify %s: %w", file.Path, err)
@@ -58,7 +58,7 @@ func Prove(ctx context.Context, st store.Store, file job.File, fields []intake.F
 		}
 		for i := range n {
 			number := partition.Number(values[0].fixed[i])
-			if values[0].null[i] || !number.Valid() || number <= p.Last {
+			if values[0].null[i] || !number.Valid() || number < p.Last || number == p.Last && !all {
 				return p, inFile(file.Path, corrupt("a number is missing, or smaller than the one before"))
 			}
 			if p.First == 0 {
