@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	stdgzip "compress/gzip"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -293,26 +294,68 @@ func TestHostileFilesEndSoonAndSmall(t *testing.T) {
 		return h.bytes()
 	}
 	for name, build := range files {
+		t.Run(name, func(t *testing.T) { b := build(t); endsSoonAndSmall(t, b, func() error { return devourBytes(b) }) })
+	}
+}
+
+// TestHostileTextsEndSoonAndSmall is the same of CSV, packed or not.
+func TestHostileTextsEndSoonAndSmall(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	const head = "msisdn,fee_m0\n"
+	long := bytes.Repeat([]byte{'x'}, 3*rowBytesMax)
+	var wide bytes.Buffer
+	for i := range 1 << 17 {
+		fmt.Fprintf(&wide, "%d,", i)
+	}
+	for name, b := range map[string][]byte{
+		"a header of 2^17 columns":     slices.Concat(wide.Bytes(), []byte("msisdn\n"), bytes.Repeat([]byte{','}, 1<<17), []byte("13800138000\n")),
+		"a header without end":         long,
+		"a row without end":            slices.Concat([]byte(head), long),
+		"a quote that nobody closes":   slices.Concat([]byte(head+`13800138000,"`), long),
+		"a row of empty cells":         slices.Concat([]byte(head), bytes.Repeat([]byte{','}, 3*rowBytesMax)),
+		"a quote after every quote":    slices.Concat([]byte(head+`13800138000,"`), bytes.Repeat([]byte{'"'}, 3*rowBytesMax)),
+		"lines without anything":       slices.Concat([]byte(head), bytes.Repeat([]byte{'\n'}, 3*rowBytesMax)),
+		"bytes that are no text":       slices.Concat([]byte(head), bytes.Repeat([]byte{0xff}, 3*rowBytesMax)),
+		"zeros":                        slices.Concat([]byte(head), make([]byte, 3*rowBytesMax)),
+		"a gzip name without end":      slices.Concat([]byte{0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 255}, long),
+		"gzip members without bytes":   bytes.Repeat(gzipped(t, nil), 1<<17),
+		"zstd frames without bytes":    bytes.Repeat([]byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0}, 1<<17),
+		"a zstd window of 2 GiB":       {0x28, 0xb5, 0x2f, 0xfd, 0, 21 << 3, 1, 0, 0},
+		"a zstd frame of 2^63 bytes":   {0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x80, 1, 0, 0},
+		"a zstd frame to be passed by": {0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0xff},
+	} {
 		t.Run(name, func(t *testing.T) {
-			b := build(t)
-			runtime.GC()
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			start := time.Now()
-			err := devourBytes(b)
-			took := time.Since(start)
-			runtime.ReadMemStats(&after)
-			if err != nil && !typed(err) {
-				t.Errorf("untyped error %v", err)
-			}
-			grown := (after.TotalAlloc - before.TotalAlloc) >> 20
-			if grown > 512 {
-				t.Errorf("%d bytes of file allocated %d MB", len(b), grown)
-			}
-			if took > time.Minute { // a loaded machine takes a second, an endless loop for ever
-				t.Errorf("%d bytes took %s", len(b), took)
-			}
-			t.Logf("%8d bytes: %s, %d MB, %v", len(b), took.Round(time.Millisecond), grown, err)
+			endsSoonAndSmall(t, b, func() error {
+				_, _, err := devourStore(func() (*Dataset, error) {
+					s := spec("in.csv")
+					s.Input.Format, s.Input.MakeNumbers = "csv", 13000000000
+					return Open(context.Background(), memoryStore{"in.csv": b}, s)
+				})
+				return err
+			})
 		})
 	}
+}
+
+// endsSoonAndSmall reads a file that is b.
+func endsSoonAndSmall(t *testing.T, b []byte, read func() error) {
+	t.Helper()
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	err := read()
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	if err != nil && !typed(err) {
+		t.Errorf("untyped error %v", err)
+	}
+	grown := (after.TotalAlloc - before.TotalAlloc) >> 20
+	if grown > 512 {
+		t.Errorf("%d bytes of file allocated %d MB", len(b), grown)
+	}
+	if took > time.Minute { // a loaded machine takes a second, an endless loop for ever
+		t.Errorf("%d bytes took %s", len(b), took)
+	}
+	t.Logf("%8d bytes: %s, %d MB, %v", len(b), took.Round(time.Millisecond), grown, err)
 }
