@@ -83,21 +83,8 @@ type seen [1 << 8]uint8
 
 // note marks the values that occur.
 func (s *seen) note(values []uint8) {
-	if n := len(values) / 64; chosen == avx512 && n > 0 {
-		var found [4][64]uint8
-		if others := note512(&found, &values[0], n); others < 2 {
-			for high, bits := range found {
-				var all uint8
-				for _, b := range bits {
-					all |= b
-				}
-				for low := range 8 {
-					s[8*high+low] |= all >> low & 1
-				}
-			}
-			s[1<<8-1] |= uint8(others)
-			values = values[64*n:]
-		}
+	if n := len(values) / 64; chosen == avx512 && n > 0 && s.note64(values[:64*n]) {
+		values = values[64*n:]
 	}
 	if len(values) == 0 {
 		return
@@ -119,6 +106,38 @@ func (s *seen) note(values []uint8) {
 	for _, v := range values {
 		s[v] = 1
 	}
+}
+
+// note64 marks the values that occur, and reports whether it has: when but 255 none is
+// above 31, or none at all above 63. Others are not in the marks, or not all.
+func (s *seen) note64(values []uint8) bool {
+	const window = 32
+	var found [4][64]uint8
+	mark := func(base uint8) (others uint64) {
+		others = note512(&found, &values[0], len(values)/64, base)
+		for high := range found {
+			var all uint64
+			for bits := found[high][:]; len(bits) > 0; bits = bits[8:] {
+				all |= binary.LittleEndian.Uint64(bits)
+			}
+			all |= all >> 32
+			all |= all >> 16
+			all |= all >> 8
+			for low := range 8 {
+				s[int(base)+8*high+low] |= uint8(all) >> low & 1
+			}
+		}
+		return others
+	}
+	others := mark(0)
+	if others >= 2 {
+		if _, high := bounds(values); high >= 2*window {
+			return false
+		}
+		mark(window)
+	}
+	s[1<<8-1] |= uint8(others & 1)
+	return true
 }
 
 // unpack takes codes of a byte, or two, apart: as many as make up whole blocks of 64

@@ -20,7 +20,7 @@ func lookup512(dst, src *uint8, table *[1 << 8]uint8, times int)
 func lookup16x512(dst *uint16, src *uint8, halves *[2][1 << 8]uint8, times int)
 
 //go:noescape
-func note512(found *[4][64]uint8, values *uint8, times int) (others uint64)
+func note512(found *[4][64]uint8, values *uint8, times int, base uint8) (others uint64)
 
 //go:noescape
 func count512(values *uint8, value uint8, times int) int

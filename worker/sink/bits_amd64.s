@@ -195,12 +195,12 @@ DATA parts<>+48(SB)/8, $3
 DATA parts<>+56(SB)/8, $7
 GLOBL parts<>(SB), RODATA|NOPTR, $64
 
-// func note512(found *[4][64]uint8, values *uint8, times int) (others uint64)
+// func note512(found *[4][64]uint8, values *uint8, times int, base uint8) (others uint64)
 //
-// Of bytes below 32, each adds the bit of its lowest three bits to some byte of one of
+// Of bytes from base on, less base and then below 32, each adds the bit of its lowest three bits to some byte of one of
 // four: that of its highest two. Bit 0 of others says that there were 255s, bit 1
 // that there were others still.
-TEXT ·note512(SB), NOSPLIT, $0-32
+TEXT ·note512(SB), NOSPLIT, $0-40
 	MOVQ           found+0(FP), DI
 	MOVQ           values+8(FP), SI
 	MOVQ           times+16(FP), CX
@@ -211,6 +211,7 @@ TEXT ·note512(SB), NOSPLIT, $0-32
 	VPBROADCASTQ   lift<>+24(SB), Z20
 	VPBROADCASTQ   lift<>+32(SB), Z21
 	VPTERNLOGQ     $0xff, Z22, Z22, Z22
+	VPBROADCASTB   base+24(FP), Z23
 	VPXORQ         Z0, Z0, Z0
 	VPXORQ         Z1, Z1, Z1
 	VPXORQ         Z2, Z2, Z2
@@ -221,6 +222,7 @@ TEXT ·note512(SB), NOSPLIT, $0-32
 block:
 	VMOVDQU64 (SI), Z4
 	VPCMPEQB  Z22, Z4, K3
+	VPSUBB    Z23, Z4, Z4
 	VPCMPUB   $6, Z21, Z4, K4
 	KORQ      K3, K1, K1
 	KANDNQ    K4, K3, K4
@@ -257,7 +259,7 @@ block:
 	KORTESTQ  K2, K2
 	SETNE     BX
 	LEAQ      (AX)(BX*2), AX
-	MOVQ      AX, others+24(FP)
+	MOVQ      AX, others+32(FP)
 	VZEROUPPER
 	RET
 

@@ -165,3 +165,27 @@ func TestBoundsOfFloatsAreTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryPathWritesTheSameFile, and finds it to be what was meant.
+func TestEveryPathWritesTheSameFile(t *testing.T) {
+	best := chosen
+	defer func() { chosen = best }()
+	st := newStore(t)
+	rows := base(3, pageRows+777, false)
+	var first Output
+	for i, way := range processors() {
+		chosen = way
+		a := theAttempt
+		a.Nonce = way.String()
+		out := stage(t, st, a, rows, 2048)
+		if i == 0 {
+			first = out
+		}
+		same(t, "the pages by "+a.Nonce, out.Files[0].Content, first.Files[0].Content)
+		same(t, "the sum of rows by "+a.Nonce, out.Rows, first.Rows)
+		same(t, "the tally by "+a.Nonce, out.Tally, first.Tally)
+		for _, chosen = range processors() {
+			check(t, out.Verify(t.Context(), st))
+		}
+	}
+}

@@ -16,8 +16,6 @@ import (
 type column interface {
 	// take appends rows from to to-1 of an Arrow array of the column's type.
 	take(data arrow.ArrayData, from, to int)
-	// note looks at the rows taken since, while they are near the processor.
-	note()
 	reset()
 	// weigh adds k times the values of rows first to first+len(h)-1 to h.
 	weigh(h []uint64, k uint64, first int)
@@ -58,8 +56,6 @@ type wide[T uint64 | int64] struct {
 func (c *wide[T]) take(data arrow.ArrayData, from, to int) {
 	c.add(arrow.GetValues[T](data, 1)[from:to])
 }
-
-func (c *wide[T]) note() {}
 
 func (c *wide[T]) physical() format.Type { return format.Int64 }
 
@@ -133,8 +129,6 @@ type real struct {
 func (c *real) take(data arrow.ArrayData, from, to int) {
 	c.values = append(c.values, arrow.GetValues[float32](data, 1)[from:to]...)
 }
-
-func (c *real) note() {}
 
 func (c *real) reset() { c.values = c.values[:0] }
 

@@ -71,13 +71,6 @@ func (g *group) reset() {
 // keys returns the numbers.
 func (g *group) keys() []uint64 { return g.columns[0].(*wide[uint64]).all() }
 
-// note lets columns look at the rows taken since.
-func (g *group) note() {
-	for _, c := range g.columns {
-		c.note()
-	}
-}
-
 // keySum sums up the numbers from a row on.
 func (g *group) keySum(first int) partition.Sum { return sumOf(g.keys()[first:]) }
 

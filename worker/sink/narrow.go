@@ -20,8 +20,6 @@ func (c *narrow[T]) take(data arrow.ArrayData, from, to int) {
 	c.add(arrow.GetValues[T](data, 1)[from:to])
 }
 
-func (c *narrow[T]) note() {}
-
 func (c *narrow[T]) physical() format.Type { return format.Int32 }
 
 func (c *narrow[T]) array() arrow.Array { return arrayOf(c.typ, c.all()) }
@@ -34,9 +32,7 @@ func (c *narrow[T]) encode(k *chunk) error {
 	if low >= 0 && high < 1<<8 {
 		k.bytes, _ = room(k.bytes[:0], len(c.values))
 		shorten(k.bytes, c.values)
-		var found seen
-		found.note(k.bytes)
-		return k.writeBytes(k.bytes, &found, 0)
+		return k.writeBytes(k.bytes, 0)
 	}
 	k.bounds32(int32(low), int32(high))
 	if int(high)-int(low) >= dictionaryDomainMax {

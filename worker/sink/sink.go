@@ -254,7 +254,6 @@ func (s *Sink) count() {
 	if s.counted = g.rows; first == g.rows {
 		return
 	}
-	g.note()
 	s.result.Counts.Scored += int64(g.rows - first)
 	s.result.Rows = s.result.Rows.Add(g.rowSum(first))
 	s.result.Keys = s.result.Keys.Add(g.keySum(first))

@@ -8,15 +8,12 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// small is a column of bytes, which the file holds as INT32 by dictionary. Which
-// values there are is noted while rows are taken, so that writing begins with the
-// dictionary known. Where codes of the values 0, 1, 2 … would take no more bits, the
-// dictionary is just that, and values are codes.
+// small is a column of bytes, which the file holds as INT32 by dictionary. Where codes
+// of the values 0, 1, 2 … would take no more bits, the dictionary is just that, and
+// values are codes.
 type small[T uint8 | int8] struct {
 	held[T]
 	typ   arrow.DataType
-	seen  seen
-	noted int           // values from here on are not in seen
 	table [1 << 8]uint8 // of a chunk that is read: its dictionary
 	known int           // how many entries that has
 	dense bool          // whether they are 0, 1, 2 …
@@ -24,17 +21,6 @@ type small[T uint8 | int8] struct {
 
 func (c *small[T]) take(data arrow.ArrayData, from, to int) {
 	c.add(arrow.GetValues[T](data, 1)[from:to])
-}
-
-func (c *small[T]) note() {
-	c.seen.note(bitsOf(c.values[c.noted:]))
-	c.noted = len(c.values)
-}
-
-func (c *small[T]) reset() {
-	c.held.reset()
-	c.noted = 0
-	c.seen = seen{}
 }
 
 func (c *small[T]) physical() format.Type { return format.Int32 }
@@ -58,28 +44,27 @@ func (c *small[T]) encode(k *chunk) error {
 	if c.ones > 0 {
 		return k.writeOne(int32(c.one), c.ones)
 	}
-	c.note()
-	return k.writeBytes(bitsOf(c.values), &c.seen, c.lowest())
+	return k.writeBytes(bitsOf(c.values), c.lowest())
 }
 
 // writeOne writes a column of one value.
-func (k *chunk) writeOne(value int32, rows int) error {
-	k.bounds32(value, value)
-	k.dict = append(k.dict, value)
-	if k.tallied {
-		k.dictRows = append(k.dictRows, int64(rows))
+func (c *chunk) writeOne(value int32, rows int) error {
+	c.bounds32(value, value)
+	c.dict = append(c.dict, value)
+	if c.tallied {
+		c.dictRows = append(c.dictRows, int64(rows))
 	}
 	var code uint8
-	if k.fillUp() {
+	if c.fillUp() {
 		code = uint8(value)
 	}
-	if err := k.writeDictionary(); err != nil {
+	if err := c.writeDictionary(); err != nil {
 		return err
 	}
-	codes := k.codes8[:min(rows, pageRows)]
+	codes := c.codes8[:min(rows, pageRows)]
 	fill(codes, code)
 	for ; rows > 0; rows -= pageRows {
-		if err := k.writeCodes8(codes[:min(rows, pageRows)]); err != nil {
+		if err := c.writeCodes8(codes[:min(rows, pageRows)]); err != nil {
 			return err
 		}
 	}
@@ -87,32 +72,34 @@ func (k *chunk) writeOne(value int32, rows int) error {
 }
 
 // writeBytes writes a column of bytes, which stand for the values from low on.
-func (k *chunk) writeBytes(values []uint8, found *seen, low int) error {
+func (c *chunk) writeBytes(values []uint8, low int) error {
+	var found seen
+	found.note(values)
 	for v := low; v < low+1<<8; v++ {
 		if found[uint8(v)] != 0 {
-			k.dict = append(k.dict, int32(v))
+			c.dict = append(c.dict, int32(v))
 		}
 	}
-	k.bounds32(k.dict[0], k.dict[len(k.dict)-1])
-	dense := k.fillUp()
-	if k.tallied {
-		k.dictRows = count8(k.dictRows, k.dict, values)
+	c.bounds32(c.dict[0], c.dict[len(c.dict)-1])
+	dense := c.fillUp()
+	if c.tallied {
+		c.dictRows = count8(c.dictRows, c.dict, values)
 	}
-	if err := k.writeDictionary(); err != nil {
+	if err := c.writeDictionary(); err != nil {
 		return err
 	}
 	var codes [1 << 8]uint8
-	for code, v := range k.dict {
+	for code, v := range c.dict {
 		codes[uint8(v)] = uint8(code)
 	}
 	for ; len(values) > 0; values = values[min(pageRows, len(values)):] {
 		page := values[:min(pageRows, len(values))]
 		if !dense {
-			coded := k.codes8[:len(page)]
+			coded := c.codes8[:len(page)]
 			lookup(coded, page, &codes)
 			page = coded
 		}
-		if err := k.writeCodes8(page); err != nil {
+		if err := c.writeCodes8(page); err != nil {
 			return err
 		}
 	}

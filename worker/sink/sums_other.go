@@ -20,7 +20,7 @@ func unpack512(unsafe.Pointer, *uint8, *spreading, int) {}
 
 func lookup512(_, _ *uint8, _ *[1 << 8]uint8, _ int) {}
 
-func note512(*[4][64]uint8, *uint8, int) uint64 { return 0 }
+func note512(*[4][64]uint8, *uint8, int, uint8) uint64 { return 0 }
 
 func count512(*uint8, uint8, int) int { return 0 }
 

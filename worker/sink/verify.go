@@ -103,14 +103,17 @@ func verifyRows(ctx context.Context, o store.Object, file job.File) (Check, erro
 // check proves that keys are numbers that increase strictly from last on, and
 // that propensities are probabilities. first is the position of the first row.
 func (g *group) check(last uint64, first int64) error {
-	for i, k := range g.keys() {
+	keys := g.keys()
+	for i, k := range keys {
 		if k <= last {
 			return fmt.Errorf("%w: the key of row %d is not greater than the one before", ErrContent, first+int64(i))
 		}
-		if !partition.Number(k).Valid() {
+		last = k
+	}
+	for _, i := range []int{0, len(keys) - 1} { // and so are those between
+		if !partition.Number(keys[i]).Valid() {
 			return fmt.Errorf("%w: the key of row %d is %w", ErrContent, first+int64(i), partition.ErrNumber)
 		}
-		last = k
 	}
 	for _, c := range g.columns {
 		p, is := c.(*real)
