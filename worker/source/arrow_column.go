@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"runtime/debug"
 	"unsafe"
 
@@ -109,24 +110,6 @@ func elements[T any](b []byte, n int, buf *[]T) []T {
 	list := grow(buf, n)
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(list))), len(b)), b)
 	return list
-}
-
-// dense keeps the values whose bit is set, in dst, which has room for all.
-func dense[T any](dst, src []T, words []uint64) {
-	j := 0
-	for k, w := range words {
-		rows := src[64*k : min(64*k+64, len(src))]
-		if w == math.MaxUint64 {
-			j += copy(dst[j:], rows)
-			continue
-		}
-		for i, x := range rows {
-			if w>>(i&63)&1 != 0 {
-				dst[j] = x
-				j++
-			}
-		}
-	}
 }
 
 // widenTo64 makes integers of another width ones of 64 bits, those whose bit is set.
@@ -269,8 +252,9 @@ type arrowColumn struct {
 	layout *arrowLayout
 	conv   *conversion
 	codecs *codecs
-	batch  int   // the one that part is of; the next one when it has ended
-	row    int64 // of the batch
+	typ    arrow.DataType // of what fill writes
+	batch  int            // the one that part is of; the next one when it has ended
+	row    int64          // of the batch
 	opened bool
 	part   arrowPart
 	dict   arrowDictionary
@@ -367,6 +351,7 @@ func faults(before bool, err *error) {
 func (c *arrowColumn) fill(v *vector, at, n int, log []issue) (_ []issue, err error) {
 	defer faults(debug.SetPanicOnFault(true), &err)
 	v.write(at)
+	c.typ = v.typ
 	for n > 0 {
 		left, err := c.next()
 		if err != nil {
@@ -408,6 +393,15 @@ func fillArrow[T lane](c *arrowColumn, v *vector, dst []T, at int, log []issue) 
 		return log, err
 	}
 	c.log = c.log[:0]
+	if !c.layout.coded {
+		done, err := copyArrow(c, &c.part, c.row, dst, words)
+		if done && words != nil {
+			v.invalidate(words, at, len(dst))
+		}
+		if done || err != nil {
+			return log, err
+		}
+	}
 	if c.layout.coded {
 		err = lookArrow(c, dst, words, set)
 	} else {
@@ -462,20 +456,6 @@ func convertArrow[T lane](c *arrowColumn, p *arrowPart, from int64, dst []T, wor
 		})
 		return nil
 	}
-	if same(p.value, dst, c.conv) {
-		w := int64(p.value.width)
-		b, err := p.values.at(from*w, int64(n)*w)
-		if err != nil {
-			return err
-		}
-		var own []T
-		if src := elements(b, n, &own); words == nil {
-			copy(dst, src)
-		} else {
-			dense(dst, src, words)
-		}
-		return nil
-	}
 	list, misfits, err := p.ints(from, n, words, c.codecs)
 	if err != nil {
 		return err
@@ -499,17 +479,39 @@ func convertArrow[T lane](c *arrowColumn, p *arrowPart, from int64, dst []T, wor
 	return nil
 }
 
-// same reports whether every value of the file is its own result, in as many bytes.
-func same[T lane](v arrowValue, _ []T, c *conversion) bool {
+// copyArrow copies the values of len(dst) rows from row from on as they are, zero where
+// they are null, and reports whether that is what converting them would give.
+func copyArrow[T lane](c *arrowColumn, p *arrowPart, from int64, dst []T, words []uint64) (bool, error) {
 	var x T
-	if v.class != classInt || c.goal != goalInt || !c.plain() || v.width != int(unsafe.Sizeof(x)) || v.unsigned != (x-1 > 0) {
-		return false
+	w := int64(unsafe.Sizeof(x))
+	if p.value.class != classInt || int64(p.value.width) != w || w < 8 && p.value.unsigned != (x-1 > 0) ||
+		!c.conv.plain() || c.conv.goal != goalInt && c.conv.from != kindDay {
+		return false, nil
 	}
-	if v.unsigned {
-		return v.width < 8 && c.lo <= 0 && c.hi >= 1<<(8*v.width)-1
+	b, err := p.values.at(from*w, int64(len(dst))*w)
+	if err != nil {
+		return false, err
 	}
-	half := int64(1) << (8*v.width - 1)
-	return v.width < 8 && c.lo <= -half && c.hi >= half-1 || v.width == 8 && c.lo == math.MinInt64 && c.hi == math.MaxInt64
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), len(b)), b)
+	for k, word := range words {
+		for gone := ^word; gone != 0; gone &= gone - 1 {
+			i := 64*k + bits.TrailingZeros64(gone)
+			if i >= len(dst) {
+				break
+			}
+			dst[i] = 0
+		}
+	}
+	// One sign bit gathers what is out of range, as in ints.
+	lo, hi := c.conv.lo, c.conv.hi
+	if least, most := bounds(c.typ); lo <= least && hi >= most && (w < 8 || least < 0) {
+		return true, nil
+	}
+	var out int64
+	for _, x := range dst {
+		out |= (int64(x) - lo) | (hi - int64(x))
+	}
+	return out >= 0, nil
 }
 
 // settle turns the positions of c.log, which count values, into rows of v, and makes
