@@ -16,6 +16,7 @@ import (
 	"rescore/cmd/internal/boot"
 	"rescore/cmd/internal/matrix"
 	"rescore/worker/bundle"
+	"rescore/worker/source"
 )
 
 // sampleParquet is sample for a Parquet file, such as rescore features export writes:
@@ -37,6 +38,9 @@ func (a *app) sampleParquet(cmd *cobra.Command, path string, b *bundle.Bundle, o
 	info, err := file.Stat()
 	if err != nil {
 		return s, fmt.Errorf("read rows: %w", err)
+	}
+	if err := source.CheckFooter(io.NewSectionReader(file, 0, info.Size())); err != nil {
+		return s, fmt.Errorf("read rows: %s: %w", path, err)
 	}
 	table, err := parquet.OpenFile(file, info.Size())
 	if err != nil {

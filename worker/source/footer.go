@@ -8,8 +8,6 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
-
-	"rescore/partition/store"
 )
 
 // Limits on what a Parquet file may ask for before anything is allocated.
@@ -26,10 +24,16 @@ const (
 
 const magic = "PAR1"
 
-// checkFooter reads the end of a Parquet file and walks its metadata without
+// Sized is bytes that can be read anywhere, and how many there are.
+type Sized interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// CheckFooter reads the end of a Parquet file and walks its metadata without
 // building it: list sizes are bounded by the bytes that are there, so that a
 // footer of a hundred bytes cannot ask for a gigabyte.
-func checkFooter(obj store.Object) error {
+func CheckFooter(obj Sized) error {
 	size := obj.Size()
 	if size == 0 {
 		return fmt.Errorf("the file is empty; write it again, or move it out of the input: %w", ErrFormat)
@@ -89,7 +93,7 @@ type outline struct {
 }
 
 // checkOutline refuses a schema that is no tree, or a deep one, and row groups that
-// lack columns. checkFooter has walked the footer, so its lists are as long as they say.
+// lack columns. CheckFooter has walked the footer, so its lists are as long as they say.
 func checkOutline(footer []byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -267,7 +271,7 @@ func (w *thriftWalk) value(t thrift.Type, depth int) error {
 }
 
 // readFull fills p from off, or says that the file ends early.
-func readFull(obj store.Object, p []byte, off int64) error {
+func readFull(obj Sized, p []byte, off int64) error {
 	n, err := obj.ReadAt(p, off)
 	if n == len(p) {
 		return nil

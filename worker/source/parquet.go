@@ -87,7 +87,7 @@ type rowGroup struct {
 // openParquet reads and checks the footer of obj. Offsets lie inside the file
 // and the row counts agree with each other before any page is looked at.
 func openParquet(obj store.Object) (f *parquetFile, err error) {
-	if err := checkFooter(obj); err != nil {
+	if err := CheckFooter(obj); err != nil {
 		return nil, err
 	}
 	defer func() {
