@@ -55,7 +55,7 @@ vet: ## let the compiler's friends read the code
 # in e2e, fault, scale and bench, which run a binary built without it, and in their rig;
 # explain starts none that local does not start in its own tests.
 race: ## run the tests of everything that has goroutines under the race detector (needs a C compiler)
-	$(GO) test -race -short -timeout 14m $$($(GO) list ./... | grep -Ev '/(partition|job|ecdf|wire|schema|synth|ledger|plan|lease|kernel|kerneltest|lane|gen|feature|rule|score|model|attribution|program|formula|tag|rank|contest|psi|elementary|transform|intake|sink|source|arch|e2e|rig|fault|scale|explain|bench|capacity|chart)$$')
+	$(GO) test -race -short -timeout 14m $$($(GO) list ./... | grep -Ev '/(partition|job|ecdf|wire|schema|synth|ledger|plan|lease|kernel|kerneltest|lane|gen|feature|rule|score|model|attribution|program|formula|tag|rank|contest|psi|elementary|transform|event|intake|sink|source|arch|e2e|rig|fault|scale|explain|bench|capacity|chart)$$')
 	$(GO) test -race -short -run 'Survey|Control|Export|Prepar|Changed' ./worker/source # where it has goroutines
 
 lint: ## run golangci-lint, or staticcheck where that is what there is

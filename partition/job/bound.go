@@ -107,6 +107,13 @@ func outOfBounds(v reflect.Value, path string, b bounds) []Problem {
 		for i := range v.Len() {
 			problems = append(problems, outOfBounds(v.Index(i), fmt.Sprintf("%s[%d]", path, i), b)...)
 		}
+	case reflect.Map:
+		if v.Type().Elem().Kind() != reflect.Struct {
+			break // the tag is of the values, which Validate knows by name
+		}
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }) {
+			problems = append(problems, outOfBounds(v.MapIndex(key), join(path, key.String()), bounds{})...)
+		}
 	case reflect.Pointer:
 		if !v.IsNil() {
 			problems = outOfBounds(v.Elem(), path, b)

@@ -394,6 +394,7 @@ func FuzzDecodeNeverPanicsAndReadsBackWhatItWrote(f *testing.F) {
 	f.Add([]byte("input: &a {csv: *a}\n"), "model.features.x", "[")
 	f.Add([]byte("a: &a [*a]\nmonth: .inf\n? [x]\n: 1\n"), "...", "")
 	f.Add([]byte(strings.Replace(small, "  path: base.parquet\n", "  path: b\n  missing_months: null\n  csv: {null: [\"null\", \"~\", \"\\n\", \" \"]}\n  columns: {sex: {column: \"1\", values: {\"\": 0}}}\n", 1)), "name", "1e3")
+	f.Add([]byte(tabled(complaints)), "input.tables", "[{name: a, path: p, time: at, columns: {x: {function: count}}}]")
 	f.Fuzz(func(t *testing.T, data []byte, path, text string) {
 		d, err := Decode("job.yaml", data, Overlay{path, text, "flag"})
 		if err != nil {

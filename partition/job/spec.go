@@ -120,7 +120,7 @@ type Input struct {
 type Table struct {
 	Name   string `yaml:"name" json:"name" jsonschema:"required,maxLength=32,pattern=^[A-Za-z][A-Za-z0-9_]*$"` // it stands before its files' names: letters, digits and _
 	Path   string `yaml:"path" json:"path" jsonschema:"required"`                                              // a file, a folder or a glob
-	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=parquet,enum=csv"`                   // as input.format
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=parquet,enum=arrow,enum=csv"`        // as input.format
 	CSV    CSV    `yaml:"csv" json:"csv"`                                                                      // as input.csv, and not the same unless it says so
 	Number string `yaml:"number" json:"number"`                                                                // column of the subscriber's number; default msisdn
 	Time   string `yaml:"time" json:"time" jsonschema:"required"`                                              // column that says when the event was

@@ -184,6 +184,9 @@ func (c *checker) aggregate(at, name string, t Table, a Aggregate) {
 		if a.Format != "" {
 			c.add(at+".format", "an extra column is no date", "remove format")
 		}
+		if a.Function == BitOr {
+			c.add(at+".function", "an extra column has no flags", "write bit_or under a canonical column of flags, such as complaint_tags")
+		}
 	}
 	switch {
 	case a.Function == Count && a.Column != "":

@@ -420,3 +420,219 @@ func readEvents(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns [
 	}
 	return out, told, counts[0]
 }
+
+// tabled opens a base of one row with a table over files.
+func tabled(table job.Table, files memoryStore) (*Dataset, error) {
+	s := spec("base.csv")
+	s.Input.Tables = []job.Table{table}
+	return Open(context.Background(), memoryStore{"base.csv": []byte("msisdn,fee_m0\n13800000005,1\n")}, s, files)
+}
+
+func TestWhatIsWrongWithATableNamesItAndItsFile(t *testing.T) {
+	t.Parallel()
+	const header = "msisdn|at|amount|kind|code\n"
+	change := func(edit func(*job.Table)) job.Table {
+		table := eventTable("csv")
+		edit(&table)
+		return table
+	}
+	usual := memoryStore{"ev.csv": []byte(header + "13800000005|2026-06-01|1|b|2\n")}
+	for name, c := range map[string]struct {
+		table job.Table
+		files memoryStore
+		is    error
+		words string
+	}{
+		"no file":        {eventTable("csv"), memoryStore{}, ErrNoInput, "table ev: "},
+		"no such column": {change(func(t *job.Table) { t.Time = "att" }), usual, ErrMapping, `table ev: |time: ev.csv has no column "att" (did you mean "at"?)`},
+		"no such number": {change(func(t *job.Table) { t.Number = "n" }), usual, ErrMapping, `number: ev.csv has no column "n"`},
+		"no such filter": {change(func(t *job.Table) {
+			t.Columns["x"] = job.Aggregate{Function: job.Count, Where: map[string][]string{"knd": {"a"}}}
+		}), usual, ErrMapping, `columns.x.where.knd: ev.csv has no column "knd"`},
+		"zone of text":       {change(func(t *job.Table) { t.Zone = "+08:00" }), usual, ErrMapping, "remove zone"},
+		"the base has it":    {change(func(t *job.Table) { t.Columns["fee"] = job.Aggregate{Function: job.Sum, Column: "amount"} }), usual, ErrMapping, `tables.ev.columns.fee: base.csv has a column "fee_m0"`},
+		"out of order":       {eventTable("csv"), memoryStore{"ev.csv": []byte(header + "13800000005|2026-06-01|1|b|2\n13800000004|2026-06-01|1|b|2\n")}, ErrUnsorted, "read ev:ev.csv: row 1: |rescore prepare"},
+		"files that overlap": {eventTable("csv"), memoryStore{"ev1.csv": []byte(header + "13800000005|2026-06-01|1|b|2\n13800000009|2026-06-01|1|b|2\n"), "ev2.csv": []byte(header + "13800000006|2026-06-01|1|b|2\n")}, ErrUnsorted, "read ev:ev2.csv: row 0: |overlap"},
+	} {
+		d, err := tabled(c.table, c.files)
+		if err == nil {
+			_, err = d.Survey(context.Background(), 1, nil)
+			_ = d.Close()
+		}
+		if !errors.Is(err, c.is) {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for word := range strings.SplitSeq(c.words, "|") {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%s: %v does not say %q", name, err, word)
+			}
+		}
+		if strings.Contains(err.Error(), "1380000000") {
+			t.Errorf("%s: a number is told: %v", name, err)
+		}
+	}
+}
+
+func TestATableThatChangedAfterTheSurveyIsFound(t *testing.T) {
+	t.Parallel()
+	const header = "msisdn|at|amount|kind|code\n"
+	before := memoryStore{"ev.csv": []byte(header + "13800000005|2026-06-01|1|b|2\n")}
+	d, err := tabled(eventTable("csv"), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sv := survey(t, d)
+	fingerprint, err := d.Fingerprint(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{
+		"longer":         header + "13800000005|2026-06-01|1|b|2\n13800000005|2026-06-01|1|b|2\n",
+		"another number": header + "14800000005|2026-06-01|1|b|2\n",
+	} {
+		d, err := tabled(eventTable("csv"), memoryStore{"ev.csv": []byte(data)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now, err := d.Fingerprint(context.Background()); err != nil || now == fingerprint {
+			t.Errorf("%s: the fingerprint is the same, %v", name, err)
+		}
+		err = d.Check(sv.Files)
+		if err == nil {
+			_, err = readTask(t, d, sv, cut(sv, whole)[0], []string{"complaint_cnt_m0"}, 10)
+		}
+		if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "ev") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is found of one number, anywhere in the files, comes to what its partition does.
+func TestANumberIsFoundWithItsEvents(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(51, 4))
+	for round := range 20 {
+		format := pick(r, "csv", "parquet")
+		var base bytes.Buffer
+		base.WriteString("msisdn\n")
+		var numbers []uint64
+		for range 30 {
+			numbers = append(numbers, 13_800_000_000+r.Uint64N(40_000))
+		}
+		slices.Sort(numbers)
+		numbers = slices.Compact(numbers)
+		for _, n := range numbers {
+			fmt.Fprintf(&base, "%d\n", n)
+		}
+		events := randomEvents(r, numbers, format, 300)
+		s := spec("base.csv")
+		s.Input.Tables = []job.Table{eventTable(format)}
+		d, err := Open(context.Background(), memoryStore{"base.csv": base.Bytes()}, s, memoryStore{"ev." + format: eventFile(t, format, events)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sv := survey(t, d)
+		for _, n := range numbers[:10] {
+			task, err := d.Find(context.Background(), sv.Files, partition.Number(n))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _, _ := readEvents(t, d, sv, task, eventColumns(), 7)
+			if want := eventReference(fmt.Sprint(n), events); len(got) != 1 || !reflect.DeepEqual(got[0].values, want) {
+				t.Fatalf("round %d, %s:\n got %v\nwant %v", round, format, got, want)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTimesAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		format, zone, text, want string
+	}{
+		{"", "", "2026-06-30 23:59:59", "2026-06-30 23:59:59"},
+		{"", "", "2026-06-30T23:59:59.5", "2026-06-30 23:59:59.5"},
+		{"", "", "2026-06-30 23:59", "2026-06-30 23:59:00"},
+		{"", "", "2026/6/3 7:05:09.123456789", "2026-06-03 07:05:09.123456"},
+		{"", "", "20260630", "2026-06-30 00:00:00"},
+		{"", "", "20260630235959", "2026-06-30 23:59:59"},
+		{"", "", "2016-12-31 23:59:60", "2016-12-31 23:59:59"},
+		{"", "", "2026-06-31", ""}, {"", "", "2026-06-30 24:00:00", ""}, {"", "", "2026-06-30 ", ""}, {"", "", "2026-06-30 12", ""},
+		{"", "", "2026-06-30 12:00:00Z", ""}, {"", "", "soon", ""}, {"", "", "20260630245959", ""}, {"", "", "2026-06-30 1:2:3:4", ""},
+		{"02.01.2006 15:04", "", "30.06.2026 23:59", "2026-06-30 23:59:00"},
+		{"2006-01-02T15:04:05Z07:00", "", "2026-06-30T20:00:00+02:00", "2026-06-30 20:00:00"},
+		{"2006-01-02T15:04:05Z07:00", "+08:00", "2026-06-30T20:00:00+02:00", "2026-07-01 02:00:00"},
+		{"unix", "", "1782863999", "2026-06-30 23:59:59"},
+		{"unix", "+08:00", "1782863999", "2026-07-01 07:59:59"},
+		{"unix_ms", "-03:30", "1782863999250", "2026-06-30 20:29:59.25"},
+		{"unix", "", "99999999999999999", ""}, {"unix", "", "1.5", ""},
+	} {
+		at, o := newClock(job.Table{TimeFormat: c.format, Zone: c.zone}).text([]byte(c.text))
+		got := ""
+		if o == valueOK {
+			got = time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05.999999")
+		}
+		if got != c.want {
+			t.Errorf("%q as %q in %q is %q, want %q", c.text, c.format, c.zone, got, c.want)
+		}
+	}
+	for v, want := range map[int64]string{20260630: "2026-06-30 00:00:00", 20260630235959: "2026-06-30 23:59:59", 20261301: "", 5: "", -20260630: "", 202606302359: ""} {
+		at, ok := newClock(job.Table{}).integer(kindI64, 0, v)
+		if got := time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05"); ok != (want != "") || ok && got != want {
+			t.Errorf("%d is %q, want %q", v, got, want)
+		}
+	}
+	for unit, perDay := range map[int64]int64{1e3: 86400e3, 1e6: 86400e6, 1e9: 86400e9} {
+		at, ok := newClock(job.Table{Zone: "+08:00"}).integer(kindStamp, perDay, 1782863999*unit)
+		if got := time.UnixMicro(at).UTC().Format("2006-01-02 15:04:05"); !ok || got != "2026-07-01 07:59:59" {
+			t.Errorf("%d a second: %q", unit, got)
+		}
+	}
+}
+
+// FuzzATableEndsInAnErrorOrAccountsForEveryEvent reads what may be anything as a table.
+func FuzzATableEndsInAnErrorOrAccountsForEveryEvent(f *testing.F) {
+	f.Add("13800000005|2026-06-01|1|b|2\n13800000005|2026-05-01 10:00:00|0.005|c|7.5\n", "")
+	f.Add("x|y\n|||||\n13800000004|20260601|zz|b|q\n13800000006|20260601000000|-1e3||8\n", "")
+	f.Add("1380000000000|2026-06-01|1|b|2\n13800000005|1|1|b|2\n", "unix_ms")
+	f.Fuzz(func(t *testing.T, rows, format string) {
+		table := eventTable("csv")
+		if format == "unix" || format == "unix_ms" {
+			table.TimeFormat = format
+		}
+		d, err := tabled(table, memoryStore{"ev.csv": []byte("msisdn|at|amount|kind|code\n" + rows)})
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		sv, err := d.Survey(context.Background(), 1, nil)
+		if err != nil {
+			return
+		}
+		events := int64(0)
+		for _, file := range sv.Files[1:] {
+			events += file.Rows
+		}
+		var in int64
+		for _, task := range cut(sv, whole) {
+			got, told, counts := readEvents(t, d, sv, task, eventColumns(), 3)
+			if len(got) != 1 || int64(len(told)) != counts.Rejected || !counts.Conserved() {
+				t.Fatalf("%d rows, %d told of, %+v", len(got), len(told), counts)
+			}
+			in += counts.In
+		}
+		if in != events {
+			t.Fatalf("%d events of %d", in, events)
+		}
+	})
+}
