@@ -316,7 +316,7 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	if err != nil {
 		return err
 	}
-	if err := o.sameBytes(ctx, object, file); err != nil {
+	if err := o.sameBytes(ctx, &witness{Object: object}, file); err != nil {
 		return err
 	}
 	if f.layout != o.copied.layout || len(f.meta.RowGroups) != len(o.copied.columns) {

@@ -165,29 +165,56 @@ func (o Output) Verify(ctx context.Context, st store.Store) error {
 	return nil
 }
 
+// verifyScores reads the score file once: what is decoded is held to the checks of the
+// bytes that were given to the store on the way, and what nobody decodes is too.
 func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File) (Check, error) {
 	object, err := st.Open(ctx, file.Path)
 	if err != nil {
 		return Check{}, err
 	}
 	defer object.Close()
-	if err := o.sameBytes(ctx, object, file); err != nil {
+	w := &witness{Object: object}
+	if err := w.read(ctx, int64(len(magic))); err != nil {
 		return Check{}, err
 	}
-	return verifyRows(ctx, object, file)
+	c, err := verifyRows(ctx, w, file)
+	if differs := o.sameBytes(ctx, w, file); differs != nil {
+		return Check{}, differs // whatever was decoded of them
+	}
+	return c, err
 }
 
-// sameBytes returns ErrDamaged unless an object holds the bytes of the score file that
-// were given to the store.
-func (o Output) sameBytes(ctx context.Context, object store.Object, file job.File) error {
-	if object.Size() != file.Bytes {
-		return fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, object.Size(), file.Bytes)
+// witness is an object whose bytes are checked as they are read in order.
+type witness struct {
+	store.Object
+	checks checks
+	at     int64 // bytes before it are checked
+}
+
+func (w *witness) ReadAt(p []byte, off int64) (int, error) {
+	n, err := w.Object.ReadAt(p, off)
+	if off == w.at {
+		_, _ = w.checks.Write(p[:n]) // never fails
+		w.at += int64(n)
 	}
-	var read checks
-	if err := pieces(ctx, object, 0, object.Size(), read.Write); err != nil {
+	return n, err
+}
+
+// read reads on to a place.
+func (w *witness) read(ctx context.Context, past int64) error {
+	return pieces(ctx, w, w.at, past, func(p []byte) (int, error) { return len(p), nil })
+}
+
+// sameBytes returns ErrDamaged unless an object holds the bytes of the file that were
+// given to the store.
+func (o Output) sameBytes(ctx context.Context, w *witness, file job.File) error {
+	if w.Size() != file.Bytes {
+		return fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, w.Size(), file.Bytes)
+	}
+	if err := w.read(ctx, w.Size()); err != nil {
 		return err
 	}
-	if read != o.checks {
+	if w.checks != o.checks {
 		return fmt.Errorf("%w: its bytes are not the ones written", ErrDamaged)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -288,4 +289,36 @@ func FuzzAnyBytesAreReadOrRefused(f *testing.F) {
 			t.Fatalf("%v is none of the sink's errors", err)
 		}
 	})
+}
+
+// TestEveryByteOfAScoreFileIsHeldToWhatWasGiven, those that nobody decodes too.
+func TestEveryByteOfAScoreFileIsHeldToWhatWasGiven(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	out := stage(t, st, theAttempt, base(5, 300, false), 2048)
+	file := out.Files[0]
+	good := bytesOf(t, st, file.Path)
+	for i, at := 0, 0; at < len(good); i, at = i+1, at+1+len(good)/150 {
+		bad := bytes.Clone(good)
+		bad[at] ^= 1 << (at % 8)
+		altered := out
+		f := file
+		f.Path = fmt.Sprintf("altered-%d", i)
+		altered.Files = []job.File{f}
+		check(t, st.Put(t.Context(), f.Path, bad))
+		if err := altered.Verify(t.Context(), st); !errors.Is(err, ErrDamaged) {
+			t.Errorf("byte %d of %d: %v", at, len(good), err)
+		}
+	}
+	short, long := good[:len(good)-1], append(bytes.Clone(good), 0)
+	for i, bad := range [][]byte{short, long, nil} {
+		f := file
+		f.Path = fmt.Sprintf("cut-%d", i)
+		altered := out
+		altered.Files = []job.File{f}
+		check(t, st.Put(t.Context(), f.Path, bad))
+		if err := altered.Verify(t.Context(), st); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes of %d: %v", len(bad), len(good), err)
+		}
+	}
 }
