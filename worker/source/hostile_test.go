@@ -359,3 +359,50 @@ func endsSoonAndSmall(t *testing.T, b []byte, read func() error) {
 	}
 	t.Logf("%8d bytes: %s, %d MB, %v", len(b), took.Round(time.Millisecond), grown, err)
 }
+
+// FuzzPage has a dictionary and a page in a file that is right otherwise: what is behind
+// a codec, and behind sizes that add up, is not found by flipping bits of whole files.
+func FuzzPage(f *testing.F) {
+	kinds := []format.Type{format.Boolean, format.Int32, format.Int64, format.Int96, format.Float, format.Double, format.ByteArray}
+	encodings := []format.Encoding{format.Plain, format.RLEDictionary, format.RLE, format.DeltaBinaryPacked, format.DeltaLengthByteArray, format.DeltaByteArray, format.ByteStreamSplit}
+	all, none := run(8, 1), []byte{}
+	f.Add(uint8(2), uint8(0), false, false, uint16(8), none, all, make([]byte, 64))
+	f.Add(uint8(1), uint8(1), true, true, uint16(8), []byte{2, 0, 0, 0, 3, 0, 0, 0}, run(1<<31, 1), append([]byte{1}, run(8, 1)...))
+	f.Add(uint8(0), uint8(2), false, true, uint16(8), none, all, levels([]byte{3, 0xa5}))
+	f.Add(uint8(2), uint8(3), true, false, uint16(8), none, all, []byte{128, 1, 4, 8, 2, 2, 3, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+	f.Add(uint8(6), uint8(4), false, false, uint16(2), none, run(2, 1), []byte{128, 1, 4, 2, 2, 0, 0, 0, 0, 0, 'a', 'b'})
+	f.Add(uint8(6), uint8(5), true, true, uint16(2), none, run(2, 1), []byte{128, 1, 4, 2, 0, 2, 0, 0, 0, 0, 128, 1, 4, 2, 2, 0, 0, 0, 0, 0, 'a', 'b'})
+	f.Add(uint8(5), uint8(6), false, true, uint16(1), none, run(1, 1), make([]byte, 8))
+	f.Add(uint8(6), uint8(1), true, false, uint16(8), []byte{2, 0, 0, 0, 'a', 'a', 1, 0, 0, 0, 'b'}, all, append([]byte{1}, 3, 0x55))
+	f.Fuzz(func(t *testing.T, kind, enc uint8, packed, second bool, rows uint16, dict, def, body []byte) {
+		k, e := kinds[int(kind)%len(kinds)], encodings[int(enc)%len(encodings)]
+		codec := format.Uncompressed
+		if packed {
+			codec = format.Snappy
+		}
+		h := newHostile(int64(rows))
+		var list []page
+		if len(dict) > 0 {
+			list = append(list, dictionary(int(dict[0]), len(dict), pack(t, codec, dict)))
+		}
+		p := data(int(rows), e, 4+len(def)+len(body), pack(t, codec, append(levels(def), body...)))
+		if second {
+			p.body = append(bytes.Clone(def), pack(t, codec, body)...)
+			nulls := int32(0)
+			if set, err := decodeLevels(make([]byte, (int(rows)+7)/8+wordSlack), int(rows), def); err == nil {
+				nulls = int32(int(rows) - set)
+			}
+			p.header = format.PageHeader{
+				Type: format.DataPageV2, UncompressedPageSize: int32(len(def) + len(body)), CompressedPageSize: int32(len(p.body)),
+				DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
+					NumValues: int32(rows), NumRows: int32(rows), NumNulls: nulls, Encoding: e,
+					DefinitionLevelsByteLength: int32(len(def)), IsCompressed: thrift.New(packed),
+				}),
+			}
+		}
+		h.column("a", k, codec, append(list, p)...)
+		if err := devourBytes(h.bytes()); err != nil && !typed(err) {
+			t.Fatalf("untyped error %v", err)
+		}
+	})
+}
