@@ -216,10 +216,14 @@ func BenchmarkCSVRecord(b *testing.B) {
 	for _, c := range []struct {
 		name, delim string
 		text        charset
-	}{{"utf-8", ",", charsetUTF8}, {"utf-8 by |@|", "|@|", charsetUTF8}, {"gb18030", ",", charsetGB18030}, {"gb18030 by |", "|", charsetGB18030}} {
+	}{{"utf-8", ",", charsetUTF8}, {"utf-8 by |@|", "|@|", charsetUTF8}, {"gb18030", ",", charsetGB18030}, {"gb18030 by |", "|", charsetGB18030}, {"utf-8 in quotes", `","`, charsetUTF8}} {
 		b.Run(c.name, func(b *testing.B) {
-			data := inCharset(b, c.text, strings.ReplaceAll(text, ",", c.delim))
-			s.Input.CSV.Delimiter, s.Input.CSV.Encoding = c.delim, c.text.String()
+			text, delim := strings.ReplaceAll(text, ",", c.delim), c.delim
+			if delim == `","` { // every cell
+				text, delim = `"`+strings.ReplaceAll(text[:len(text)-1], "\n", "\"\n\"")+"\"\n", ","
+			}
+			data := inCharset(b, c.text, text)
+			s.Input.CSV.Delimiter, s.Input.CSV.Encoding = delim, c.text.String()
 			benchSpec(b, s, data, columns, rows)
 		})
 	}

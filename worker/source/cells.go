@@ -87,6 +87,17 @@ func cutLinePlain(text []byte, m *lineMarks, out, doubtful []uint32, room int) (
 	return length, count, doubts, seen
 }
 
+// withoutPlain is without in Go.
+func withoutPlain(text []byte, drop byte) (n int) {
+	for _, c := range text {
+		text[n] = c
+		if c != drop {
+			n++
+		}
+	}
+	return n
+}
+
 const (
 	lowBits = 0x0101010101010101
 	lowest7 = 0x7f7f7f7f7f7f7f7f

@@ -6,6 +6,9 @@ import "unsafe"
 func line512(text *byte, size int, marks *lineMarks, out, doubtful *uint32, room int) (length, count, doubts int, seen uint64)
 
 //go:noescape
+func without512(text *byte, size int, drop uint8) int
+
+//go:noescape
 func cells8x512(dst *uint8, text *byte, rows, starts *uint32, stride, count int, plain uint64, delim int, table *cellTable, out *outcomes)
 
 //go:noescape
@@ -29,6 +32,15 @@ func cutLine(text []byte, m *lineMarks, out, doubtful []uint32, room int) (lengt
 		_ = doubtful[:room+slack]
 	}
 	return line512(unsafe.SliceData(text), len(text), m, &out[0], unsafe.SliceData(doubtful), room)
+}
+
+// without moves the bytes of text that are not drop to its front, and returns how many
+// they are.
+func without(text []byte, drop byte) int {
+	if !vectors || len(text) == 0 {
+		return withoutPlain(text, drop)
+	}
+	return without512(&text[0], len(text), drop)
 }
 
 // cellsOf reads cells of a chunk that are digits into dst, one a row, as their

@@ -318,6 +318,41 @@ done:
 	VZEROUPPER
 	RET
 
+// func without512(text *byte, size int, drop uint8) int
+//
+// What is written never lies behind what was read.
+TEXT ·without512(SB), NOSPLIT, $0-32
+	MOVQ text+0(FP), SI
+	MOVQ size+8(FP), CX
+	VPBROADCASTB drop+16(FP), Z1
+	MOVQ SI, DI
+
+bytes:
+	MOVQ $-1, AX
+	CMPQ CX, $64
+	JGE  keep
+	BZHIQ CX, AX, AX
+
+keep:
+	KMOVQ AX, K1
+	VMOVDQU8.Z (SI), K1, Z0
+	VPCMPUB $4, Z1, Z0, K1, K2
+	VPCOMPRESSB.Z Z0, K2, Z0
+	KMOVQ K2, BX
+	POPCNTQ BX, BX
+	MOVQ $-1, AX
+	BZHIQ BX, AX, AX
+	KMOVQ AX, K1
+	VMOVDQU8 Z0, K1, (DI)
+	ADDQ BX, DI
+	ADDQ $64, SI
+	SUBQ $64, CX
+	JGT  bytes
+	SUBQ text+0(FP), DI
+	MOVQ DI, ret+24(FP)
+	VZEROUPPER
+	RET
+
 #define ONE   VPMOVQB Z4, K7, (DI)
 #define TWO   VPMOVQW Z4, K7, (DI)
 #define FOUR  VPMOVQD Z4, K7, (DI)

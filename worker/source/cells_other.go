@@ -6,6 +6,8 @@ func cutLine(text []byte, m *lineMarks, out, doubtful []uint32, room int) (lengt
 	return cutLinePlain(text, m, out, doubtful, room)
 }
 
+func without(text []byte, drop byte) int { return withoutPlain(text, drop) }
+
 func cellsOf[T uint8 | int16 | uint32 | uint64]([]T, *csvRows, int, *cellTable) (out outcomes) {
 	return out
 }

@@ -110,6 +110,25 @@ func TestLinesAreCutAsByteByByte(t *testing.T) {
 	}
 }
 
+func TestBytesAreTakenOutOfATextAndNothingElseMoves(t *testing.T) {
+	r := rand.New(rand.NewPCG(23, 1))
+	for trial := range 5000 {
+		all := make([]byte, 400)
+		for i := range all {
+			all[i] = "\"abcdefg"[r.IntN(1+trial%8)]
+		}
+		from, past := r.IntN(100), 100+r.IntN(300)
+		want := bytes.ReplaceAll(all[from:past], []byte(`"`), nil)
+		withAndWithout(func(how string) {
+			got := bytes.Clone(all)
+			n := without(got[from:past], '"')
+			if !bytes.Equal(got[from:from+n], want) || !bytes.Equal(got[:from], all[:from]) || !bytes.Equal(got[past:], all[past:]) {
+				t.Fatalf("%s: %q without quotes is %q", how, all[from:past], got[from:from+n])
+			}
+		})
+	}
+}
+
 // cellText is a cell as an export may write it, and as none should.
 func cellText(r *rand.Rand) string {
 	number := func() string { return fmt.Sprint(r.Uint64() >> (r.IntN(64))) }
@@ -233,16 +252,21 @@ func TestCellsAreReadAsOneByOne(t *testing.T) {
 }
 
 // The same file gives the same batches with the instructions of this processor and
-// without, whatever its encoding and delimiter.
+// without, whatever its encoding, delimiter and quotes.
 func TestFilesAreReadAlikeWithAndWithoutVectors(t *testing.T) {
 	text, s, columns := recordText(t, 700)
+	var want []string
 	for _, c := range []struct {
 		delim string
 		text  charset
-	}{{",", charsetUTF8}, {"|@|", charsetUTF8}, {",", charsetGB18030}, {"|", charsetGB18030}} {
+		quote string
+	}{{",", charsetUTF8, ""}, {"|@|", charsetUTF8, ""}, {",", charsetGB18030, ""}, {"|", charsetGB18030, ""}, {",", charsetUTF8, `"`}, {"||", charsetGB18030, `"`}} {
 		s.Input.CSV.Delimiter, s.Input.CSV.Encoding = c.delim, c.text.String()
-		data := inCharset(t, c.text, strings.ReplaceAll(text, ",", c.delim))
-		var want []string
+		text := strings.ReplaceAll(text, ",", c.quote+c.delim+c.quote)
+		if c.quote != "" {
+			text = c.quote + strings.ReplaceAll(text[:len(text)-1], "\n", c.quote+"\n"+c.quote) + c.quote + "\n"
+		}
+		data := inCharset(t, c.text, text)
 		withAndWithout(func(how string) {
 			d, err := Open(context.Background(), memoryStore{s.Input.Path: data}, s)
 			if err != nil {

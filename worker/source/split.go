@@ -141,11 +141,19 @@ func (s *splitter) next() error {
 			}
 			n, next = len(rest), len(rest) // the last line has no end
 		}
+		if n > 0 && rest[n-1] == '\r' {
+			n--
+		}
+		if n == 0 {
+			s.pos += next
+			continue
+		}
 		s.start, s.line = s.off(), rest[:n]
 		s.apart, s.bad, s.zero, s.high = false, "", false, seen&seenHigh != 0
+		s.settle(delims, doubts)
 		if seen&seenCare != 0 {
 			s.zero = bytes.IndexByte(s.line, 0) >= 0
-			if s.hard() {
+			if s.hard() && !s.unquote() {
 				if done, err := s.slow(); err != nil || done {
 					return err
 				}
@@ -153,24 +161,6 @@ func (s *splitter) next() error {
 			}
 		}
 		s.pos += next
-		if n > 0 && s.line[n-1] == '\r' {
-			n--
-			s.line = s.line[:n]
-		}
-		if n == 0 {
-			continue
-		}
-		for delims > 0 && int(s.cuts[delims]) > n { // what lies behind the text goes on with it
-			delims--
-		}
-		for doubts > 0 && int(s.doubt[doubts-1]) >= delims {
-			doubts--
-		}
-		s.count = delims + 1
-		if doubts > 0 || s.over {
-			s.resolve(s.doubt[:doubts])
-		}
-		s.cuts[s.count] = uint32(n + len(s.delim))
 		if n > fieldBytesMax && s.bad == "" && s.longCell() {
 			s.bad = "a field is too long"
 		}
@@ -182,6 +172,29 @@ func (s *splitter) next() error {
 func (s *splitter) hard() bool {
 	return s.quotes && bytes.IndexByte(s.line, '"') >= 0 || s.escape && bytes.IndexByte(s.line, '\\') >= 0
 }
+
+// unquote takes the quotes off the line where it stands, when all there are stand around
+// cells. It reports false, and the cuts are nothing any more, when there are others.
+func (s *splitter) unquote() bool {
+	if s.escape && bytes.IndexByte(s.line, '\\') >= 0 {
+		return false
+	}
+	quotes, from := 0, 0
+	for i, next := range s.cuts[1 : s.count+1] {
+		end := int(next) - len(s.delim)
+		if end-from >= 2 && s.line[from] == '"' && s.line[end-1] == '"' {
+			quotes += 2
+		}
+		from, s.cuts[i+1] = int(next), next-uint32(quotes)
+	}
+	if bytes.Count(s.line, quote) != quotes {
+		return false
+	}
+	s.line = s.line[:without(s.line, quote[0])]
+	return true
+}
+
+var quote = []byte{'"'}
 
 // longCell reports whether a cell of the line, which is not hard, is too long.
 func (s *splitter) longCell() bool {
@@ -456,6 +469,21 @@ func (s *splitter) cells() [][]byte {
 // starts returns where each cell of the current row, which was not set apart, starts in
 // bytes of line, and behind the last where one more would.
 func (s *splitter) starts() []uint32 { return s.cuts[:s.count+1] }
+
+// settle makes the line's cells of what is like a delimiter in it.
+func (s *splitter) settle(delims, doubts int) {
+	for delims > 0 && int(s.cuts[delims]) > len(s.line) { // what lies behind the text goes on with it
+		delims--
+	}
+	for doubts > 0 && int(s.doubt[doubts-1]) >= delims {
+		doubts--
+	}
+	s.count = delims + 1
+	if doubts > 0 || s.over {
+		s.resolve(s.doubt[:doubts])
+	}
+	s.cuts[s.count] = uint32(len(s.line) + len(s.delim))
+}
 
 // resolve goes over the line's cuts where what is like a delimiter need not be one: it
 // overlaps one before, or only begins like one, or may be in a character, as those of
