@@ -94,6 +94,14 @@ func (h *Histogram) Add(key int) {
 	h.total++
 }
 
+// AddAll counts rows of those keys.
+func (h *Histogram) AddAll(keys []int32) {
+	for _, key := range keys {
+		h.rows[key]++
+	}
+	h.total += int64(len(keys))
+}
+
 // Merge adds what o counted.
 func (h *Histogram) Merge(o *Histogram) error {
 	if h.kind != o.kind {

@@ -38,7 +38,8 @@ func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
 	risks := g.columns[riskColumn].(*small[uint8]).all()[first:][:len(losses)]
 	tenures := g.columns[tenureColumn].(*small[uint8]).all()[first:][:len(losses)]
 	// Who is eligible looks random to a processor: they are listed first, without a branch.
-	var list [sumBlock]int32
+	// And counters that are far apart are waited for together.
+	var list, keys [sumBlock]int32
 	for from := 0; from < len(losses); from += sumBlock {
 		n := 0
 		for i, decision := range decisions[from:min(from+sumBlock, len(losses))] {
@@ -47,12 +48,15 @@ func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
 				n++
 			}
 		}
+		ranked := 0
 		for _, i := range list[:n] {
 			row := ecdf.Row{LossFen: losses[i], BillFen: bills[i], Propensity: propensities[i], Score: scores[i], RiskBand: risks[i], TenureClass: tenures[i]}
 			if key, ok := by.Key(&row); ok {
-				h.Add(key)
+				keys[ranked] = int32(key)
+				ranked++
 			}
 		}
+		h.AddAll(keys[:ranked])
 	}
 }
 
