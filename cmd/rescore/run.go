@@ -138,7 +138,7 @@ func summary(o local.Outcome, used progress.Used, expected *progress.Expected) p
 	s := progress.Summary{
 		Job: o.Job, Name: o.Name, Version: o.Version, Path: o.Path, Digest: o.Digest, Rows: o.Rows, Tally: o.Tally, Timing: o.Timing,
 		Seconds: o.Seconds, RowsPerSecond: o.RowsPerSecond, Resumed: o.Resumed, Already: o.Already,
-		Superseded: o.Already && !o.Current, Challengers: o.Challengers, Stability: o.Stability,
+		Superseded: o.Already && !o.Current, Challengers: o.Challengers, Stability: o.Stability, Tables: o.Tables,
 		Used: used, Expected: expected,
 	}
 	for _, stage := range o.Stages {

@@ -69,6 +69,7 @@ func TestALateLoserThatMadeSomethingElseIsAnIncidentOnce(t *testing.T) {
 		"tallies differ":          func(r *job.Result) { r.Tally.Warn++ },
 		"tallies differ,":         func(r *job.Result) { r.Drift = [][]int64{{r.Counts.Scored}} },
 		"tallies differ,,":        func(r *job.Result) { r.Nulls = []int64{1} },
+		"events of tables differ": func(r *job.Result) { r.Tables = []job.TableCounts{{BadValues: 1}} },
 		"files differ in content": func(r *job.Result) { r.Files = slices.Clone(r.Files); r.Files[0].Content = "x" },
 		"files differ":            func(r *job.Result) { r.Files = nil },
 	} {

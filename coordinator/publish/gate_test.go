@@ -51,6 +51,19 @@ func TestARefusalShowsItsFigures(t *testing.T) {
 	}
 }
 
+func TestATableWhoseEventsCannotBeReadHoldsAVersion(t *testing.T) {
+	t.Parallel()
+	tables := []Table{
+		{Name: "payment", TableCounts: job.TableCounts{In: 100, Within: 99, Rejected: 1}}, // the limit is inclusive
+		{Name: "complaint", TableCounts: job.TableCounts{In: 100, Within: 98, Rejected: 2}},
+		{Name: "contact"},
+	}
+	refused := Gate(job.Counts{In: 1000, Scored: 1000}, nil, nil, tables, job.Gates{RejectShareMax: 0.01})
+	if len(refused) != 1 || refused[0].String() != "gates.reject_share_max of table complaint: 2 of 100 rows are 2.0000 %, the limit is 1 %" {
+		t.Errorf("%v", refused)
+	}
+}
+
 // TestCoverageAndMissingValuesHoldAVersion: of 1000 rows 100 are excluded, and of the
 // 900 that are left 855 are scored, 95 %.
 func TestCoverageAndMissingValuesHoldAVersion(t *testing.T) {

@@ -74,6 +74,7 @@ type Outcome struct {
 
 	Challengers []publish.Challenger // beside the champion, in the job's order
 	Stability   []publish.Stability  // of what the model's package watches for drift
+	Tables      []publish.Table      // what became of the events of the job's tables
 }
 
 // StageTime is the wall time of one stage in this run, and where its tasks' time went:
@@ -187,7 +188,7 @@ func (q question) outcome(p publish.Pointer, m publish.Manifest, current bool) O
 	return Outcome{
 		Job: q.id, Name: p.Dataset, Version: p.Version, Path: address.Join(q.dir, p.Path),
 		Rows: p.Rows, Digest: p.Digest, Seconds: p.Seconds, RowsPerSecond: perSecond(p.Rows.In, p.Seconds),
-		Model: m.Model, Tally: m.Tally, Challengers: m.Challengers, Stability: m.Stability, Already: true, Current: current,
+		Model: m.Model, Tally: m.Tally, Challengers: m.Challengers, Stability: m.Stability, Tables: m.Tables, Already: true, Current: current,
 	}
 }
 

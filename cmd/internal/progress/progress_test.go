@@ -337,6 +337,22 @@ func TestSummaryShowsEveryFigure(t *testing.T) {
 	}
 }
 
+func TestASummaryShowsWhatBecameOfTheEventsOfTables(t *testing.T) {
+	t.Parallel()
+	s := outcome()
+	s.Tables = []publish.Table{{Name: "complaint", TableCounts: job.TableCounts{In: 10_000, Within: 7000, Outside: 2900, Orphan: 88, Rejected: 12, BadValues: 5}}}
+	var out bytes.Buffer
+	if err := s.Write(&out, false); err != nil {
+		t.Fatal(err)
+	}
+	if words := strings.Fields(out.String()); !strings.Contains(strings.Join(words, " "), "complaint 10 000 7 000 70.00% 2 900 88 12 5") {
+		t.Errorf("got\n%s", out.String())
+	}
+	if got := s.Report().Tables; len(got) != 1 || got[0] != s.Tables[0] {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestASummaryOfAPreparationShowsWhatBecameOfTheRows(t *testing.T) {
 	t.Parallel()
 	s := outcome()

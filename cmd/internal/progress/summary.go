@@ -50,6 +50,7 @@ type Summary struct {
 
 	Challengers []publish.Challenger // beside the champion
 	Stability   []publish.Stability  // of what the model's package watches for drift
+	Tables      []publish.Table      // what became of the events of the job's tables
 
 	Used     Used
 	Expected *Expected // nil: nothing was foretold
@@ -78,6 +79,17 @@ func (s Summary) Write(w io.Writer, color bool) error {
 	p.rows(s, "scored")
 	if s.Tally.BadValues > 0 {
 		p.line("  values read as missing: %s", group(s.Tally.BadValues))
+	}
+
+	if len(s.Tables) > 0 {
+		p.title("events of tables")
+		p.table(func(t *tabwriter.Writer) {
+			_, _ = fmt.Fprintf(t, "  %-16s\tread\tin windows\t\toutside\torphans\trejected\tbad values\t\n", "table")
+			for _, e := range s.Tables {
+				_, _ = fmt.Fprintf(t, "  %-16s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", e.Name,
+					group(e.In), group(e.Within), percent(e.Within, e.In), group(e.Outside), group(e.Orphan), group(e.Rejected), group(e.BadValues))
+			}
+		})
 	}
 
 	p.title("warnings")
@@ -197,6 +209,7 @@ type Report struct {
 	Explained   job.Explained        `json:"explained"`             // rows by how their reasons were found
 	Challengers []publish.Challenger `json:"challengers,omitempty"` // as in the manifest
 	Stability   []publish.Stability  `json:"stability,omitempty"`   // as in the manifest
+	Tables      []publish.Table      `json:"tables,omitempty"`      // as in the manifest
 
 	Used     Used      `json:"used"`
 	Expected *Expected `json:"predicted,omitempty"` // by rescore bench job; none: it was not run here with this model
@@ -205,7 +218,7 @@ type Report struct {
 // Report returns the tables.
 func (s Summary) Report() Report {
 	r := Report{Warn: s.Tally.Warn, Fired: s.Tally.Fired, Unknown: s.Tally.Unknown, BadValues: s.Tally.BadValues, Timing: s.Timing,
-		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: s.Reasons(), Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Explained: s.Tally.Explained, Used: s.Used, Expected: s.Expected}
+		Stages: append([]Stage{}, s.Stages...), Decisions: map[string]int64{}, Reasons: s.Reasons(), Priority: map[string]int64{}, Challengers: s.Challengers, Stability: s.Stability, Tables: s.Tables, Explained: s.Tally.Explained, Used: s.Used, Expected: s.Expected}
 	copy(r.Risk[:], s.Tally.Risk[1:])
 	for code := 1; code < len(Decisions); code++ {
 		if n := s.Tally.Decision[code]; n > 0 {
