@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,12 +18,17 @@ func (o *fileObject) Map() ([]byte, error) {
 	if o.mapped != nil || o.size == 0 {
 		return o.mapped, nil
 	}
-	b, err := unix.Mmap(int(o.Fd()), 0, int(o.size), unix.PROT_READ, unix.MAP_SHARED)
+	conn, err := o.SyscallConn()
+	if err == nil {
+		refused := conn.Control(func(fd uintptr) {
+			o.mapped, err = unix.Mmap(int(fd), 0, int(o.size), unix.PROT_READ, unix.MAP_SHARED)
+		})
+		err = errors.Join(err, refused)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", o.Name(), err)
 	}
-	o.mapped = b
-	return b, nil
+	return o.mapped, nil
 }
 
 // Forget lets the system take back the memory of bytes from to past.

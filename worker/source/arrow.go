@@ -51,6 +51,7 @@ type arrowFile struct {
 	obj    store.Object
 	mapper store.Mapper // of mapped
 	mapped []byte       // the whole file; nil where it is read
+	ask    func(from, size int64)
 	rows   int64
 	// batches are in order of their rows, first the row of each, and the count at the end.
 	batches []arrowBatch
@@ -111,7 +112,7 @@ func openArrow(obj store.Object) (*arrowFile, error) {
 		if f.mapped, err = m.Map(); err != nil {
 			return nil, err
 		}
-		f.mapper = m
+		f.mapper, f.ask = m, asker(obj)
 	}
 	return f, nil
 }

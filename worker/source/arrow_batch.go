@@ -171,6 +171,7 @@ type arrowBuffer struct {
 	kept []byte // memory of mem, for the next one
 	win  window // where the file is not mapped
 	gone int64  // bytes of the mapped file before it are the system's again
+	come int64  // and those before this one it was asked for
 }
 
 // arrowForget is how many bytes are read of a mapped buffer before the system may have
@@ -185,7 +186,7 @@ const (
 func (b *arrowBuffer) open(f *arrowFile, m *batchMeta, i int, need int64, c *codecs) error {
 	b.forget(b.off + b.size)
 	b.file, b.off, b.size, b.mem = f, m.body+m.buffers.i64(i, 0), m.buffers.i64(i, 1), nil
-	b.gone = b.off
+	b.gone, b.come = b.off, b.off
 	b.win.obj, b.win.buf, b.win.ahead = f.obj, b.win.buf[:0], 4*windowMin
 	if m.codec != arrowNone && b.size > 0 {
 		if err := b.unpack(m.codec, c); err != nil {
@@ -283,6 +284,12 @@ func (b *arrowBuffer) at(from, n int64) ([]byte, error) {
 		off := b.off + from
 		if off-b.gone >= arrowForget {
 			b.forget(off)
+		}
+		if past := off + n; b.file.ask != nil && past+askAhead/2 > b.come {
+			if from, to := max(off, b.come), min(past+askAhead, b.off+b.size); from < to {
+				b.file.ask(from, to-from)
+			}
+			b.come = past + askAhead
 		}
 		return b.file.mapped[off : off+n : off+n], nil
 	case n > pageBytesMax:
