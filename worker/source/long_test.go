@@ -56,7 +56,11 @@ func eventFile(t testing.TB, format string, list []happened) []byte {
 		}
 		return b.Bytes()
 	}
-	w := parquet.NewGenericWriter[parquetEvent](&b, parquet.MaxRowsPerRowGroup(37), parquet.PageBufferSize(300))
+	options := []parquet.WriterOption{parquet.MaxRowsPerRowGroup(37), parquet.PageBufferSize(300)}
+	if format == "large" {
+		options = nil
+	}
+	w := parquet.NewGenericWriter[parquetEvent](&b, options...)
 	for _, e := range list {
 		p := parquetEvent{Number: orNull(e.number), Amount: orNull(e.amount), Kind: orNull(e.kind), Code: orNull(e.code)}
 		if at, err := time.Parse(eventLayout, e.when); err == nil {
@@ -635,4 +639,45 @@ func FuzzATableEndsInAnErrorOrAccountsForEveryEvent(f *testing.F) {
 			t.Fatalf("%d events of %d", in, events)
 		}
 	})
+}
+
+// BenchmarkEvents reads twenty events a subscriber into six columns, in Parquet.
+func BenchmarkEvents(b *testing.B) {
+	r := rand.New(rand.NewPCG(51, 5))
+	const subscribers = 10_000
+	var base bytes.Buffer
+	base.WriteString("msisdn\n")
+	numbers := make([]uint64, subscribers)
+	for i := range numbers {
+		numbers[i] = 13_800_000_000 + 4*uint64(i)
+		fmt.Fprintf(&base, "%d\n", numbers[i])
+	}
+	events := randomEvents(r, numbers, "parquet", 20*subscribers)
+	s := spec("base.csv")
+	s.Input.Tables = []job.Table{eventTable("parquet")}
+	d, err := Open(context.Background(), memoryStore{"base.csv": base.Bytes()}, s, memoryStore{"ev.parquet": eventFile(b, "large", events)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	sv := survey(b, d)
+	task := cut(sv, whole)[0]
+	columns := []string{"city_cnt", "complaint_cnt_m0", "recharge_fen_m0", "complaint_result", "fault_cnt_30d", "spent"}
+	b.ReportAllocs()
+	for b.Loop() {
+		reader, err := d.Reader(task, sv.Files, columns, 2048, memory.NewGoAllocator())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for err == nil {
+			_, err = reader.Next(context.Background())
+		}
+		if !errors.Is(err, io.EOF) {
+			b.Fatal(err)
+		}
+		if err := reader.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*20*subscribers), "ns/event")
 }
