@@ -330,7 +330,8 @@ func (d *deltas) read(dst []int64) error {
 		if need := (count*width + 7) / 8; len(d.src) < need {
 			return corrupt("deltas end early")
 		}
-		size, part := min(d.part*width/8, len(d.src)), dst
+		size := min(d.part*width/8, len(d.src))
+		var part []int64
 		if len(dst) >= count {
 			part, dst, d.total = dst[:count], dst[count:], d.total-count
 		} else {

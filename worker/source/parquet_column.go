@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"rescore/partition"
 	"rescore/worker/kernel"
 )
 
@@ -489,20 +490,28 @@ func (c *parquetColumn) pageKeys(numbers []uint64, why []verdict, rule keyRule) 
 			return err
 		}
 	}
-	for i := range set {
-		j := from + i
-		if index != nil {
-			j = int(index[i])
+	if (c.field.kind == kindI32 || c.field.kind == kindI64) && index == nil { // most files, and most rows have one
+		for i, v := range vals.ints[:set] {
+			if numbers[i], why[i] = uint64(v), goodKey; !partition.Number(v).Valid() {
+				numbers[i], why[i] = rule.integer(v)
+			}
 		}
-		switch c.field.kind {
-		case kindI32, kindI64:
-			numbers[i], why[i] = rule.integer(vals.ints[j])
-		case kindF64:
-			numbers[i], why[i] = rule.float(vals.floats[j])
-		case kindText:
-			numbers[i], why[i] = rule.text(txt.at(j))
-		default: // the mapping refuses them as a number
-			panic(fmt.Sprintf("source: a number read from a %s", c.field.kind))
+	} else {
+		for i := range set {
+			j := from + i
+			if index != nil {
+				j = int(index[i])
+			}
+			switch c.field.kind {
+			case kindI32, kindI64:
+				numbers[i], why[i] = rule.integer(vals.ints[j])
+			case kindF64:
+				numbers[i], why[i] = rule.float(vals.floats[j])
+			case kindText:
+				numbers[i], why[i] = rule.text(txt.at(j))
+			default: // the mapping refuses them as a number
+				panic(fmt.Sprintf("source: a number read from a %s", c.field.kind))
+			}
 		}
 	}
 	if set < n {

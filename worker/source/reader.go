@@ -208,8 +208,17 @@ func (r *Reader) readKeys() error {
 			r.keys = append(r.keys, numbers...)
 			r.drop = append(r.drop, make([]job.Reason, len(numbers))...)
 			drop, sum := r.drop[at:], r.sum
-			for i, why := range verdicts {
-				if why != goodKey {
+			for i := 0; i < len(numbers); i++ {
+				// Most rows only go on with the last: in order, of its segment.
+				for past := uint64(segment.Past()); i < len(numbers) && !segmentExcluded && verdicts[i] == goodKey && numbers[i] > last && numbers[i] < past; i++ {
+					last = numbers[i]
+					sum = sum.AddNumber(partition.Number(last))
+				}
+				outside = outside || last > 0 && !r.task.Range.Contains(partition.Number(last))
+				if i == len(numbers) {
+					break
+				}
+				if why := verdicts[i]; why != goodKey {
 					drop[i] = why.reason()
 					continue
 				}
