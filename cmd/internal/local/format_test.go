@@ -130,3 +130,17 @@ func TestABaseInAnyFormatGivesTheSameVersion(t *testing.T) {
 		t.Errorf("%+v", want.Rows)
 	}
 }
+
+// A preparation of Arrow keeps every column as the type it is.
+func TestPreparedArrowScoresAsItWas(t *testing.T) {
+	t.Parallel()
+	dir, _ := write(t, province.Options{Province: clean(6_000), Format: "arrow", Files: 2})
+	want := scored(t, dir, "base")
+	out := run(t, preparation(t, dir, func(s *job.Spec) { s.Input.Path = "base" }))
+	if out.Rows.Scored != 6_000 {
+		t.Fatalf("rows %+v", out.Rows)
+	}
+	if got := scored(t, dir, out.Path); got.Digest != want.Digest || got.Rows != want.Rows {
+		t.Errorf("scored from the prepared base: digest %s, rows %+v; from Arrow %s, %+v", got.Digest, got.Rows, want.Digest, want.Rows)
+	}
+}
