@@ -150,10 +150,9 @@ func (c *calendar) back(day int32) int8 {
 	return -1
 }
 
-// Load makes the events of a batch the current ones: when they were, which of them are
-// to be left out altogether, and what each column reads. Nothing is copied: it stays as
-// it is until the next call.
-func (a *Aggregator) Load(time []int64, out []bool, values []Values) {
+// Load makes the events of a batch the current ones: when they were, and what each column
+// reads. Nothing is copied: it stays as it is until the next call.
+func (a *Aggregator) Load(time []int64, values []Values) {
 	n := len(time)
 	a.time = time
 	a.day, a.month, a.within = grow(a.day, n), grow(a.month, n), grow(a.within, n)
@@ -180,11 +179,6 @@ func (a *Aggregator) Load(time []int64, out []bool, values []Values) {
 		default:
 			for i, back := range a.month {
 				c.slots[i] = one(back >= 0 && int(back) < c.Months)
-			}
-		}
-		for i, dropped := range out {
-			if dropped {
-				c.slots[i] = 0
 			}
 		}
 		for _, kept := range c.values.Kept {

@@ -17,7 +17,6 @@ import (
 // happening is an event as the reference has it.
 type happening struct {
 	when  time.Time
-	drop  bool
 	whole *int64   // of a column of whole numbers
 	real  *float64 // of the others
 	kept  bool
@@ -40,7 +39,7 @@ func reference(c Column, month int32, k int, events []happening) (whole int64, r
 			from = end.AddDate(0, 0, -c.Days)
 		}
 		value := c.Function == job.Count || c.Real && e.real != nil || !c.Real && e.whole != nil
-		if !e.drop && e.kept && value && !e.when.Before(from) && e.when.Before(past) {
+		if e.kept && value && !e.when.Before(from) && e.when.Before(past) {
 			of = append(of, e)
 		}
 	}
@@ -160,7 +159,7 @@ func randomColumn(r *rand.Rand) Column {
 
 func randomEvent(r *rand.Rand, month int32) happening {
 	end := time.Date(int(month/100), time.Month(month%100)+1, 1, 0, 0, 0, 0, time.UTC)
-	e := happening{drop: r.IntN(20) == 0, kept: r.IntN(5) > 0}
+	e := happening{kept: r.IntN(5) > 0}
 	switch r.IntN(4) {
 	case 0: // at the border of a month, or a microsecond before it
 		e.when = end.AddDate(0, -r.IntN(8), 0).Add(-time.Duration(r.IntN(2)) * time.Microsecond)
@@ -274,9 +273,8 @@ func (w Reach) holds(month int32, when time.Time) bool {
 
 func load(a *Aggregator, columns []Column, batch []happening) {
 	var when []int64
-	var drop []bool
 	for _, e := range batch {
-		when, drop = append(when, e.when.UnixMicro()), append(drop, e.drop)
+		when = append(when, e.when.UnixMicro())
 	}
 	values := make([]Values, len(columns))
 	for i, c := range columns {
@@ -306,7 +304,7 @@ func load(a *Aggregator, columns []Column, batch []happening) {
 		}
 		v.Kept = [][]uint8{kept}
 	}
-	a.Load(when, drop, values)
+	a.Load(when, values)
 }
 
 func TestMoreValuesThanAreToldApartAreABadValue(t *testing.T) {
@@ -319,7 +317,7 @@ func TestMoreValuesThanAreToldApartAreABadValue(t *testing.T) {
 			when[i], whole[i] = time.Date(2026, 10, 5, 0, 0, 0, 0, time.UTC).UnixMicro(), int64(i)
 		}
 		a.Reset()
-		a.Load(when, make([]bool, n), []Values{{Whole: whole}})
+		a.Load(when, []Values{{Whole: whole}})
 		a.Add(0, n)
 		a.Add(0, n) // again, which changes nothing
 		if got, state := a.Whole(0, 0); state != want || state == Good && got != DistinctMax {

@@ -34,7 +34,6 @@ type events struct {
 	// The batch, up to the next call of load.
 	pos     int
 	numbers []uint64 // 0: the event is accounted for
-	drop    []bool
 	values  []event.Values
 	issues  []eventIssue
 	last    uint64 // the highest number so far
@@ -221,7 +220,7 @@ func (e *events) load(ctx context.Context) (bool, error) {
 		}
 		e.values = append(e.values, v)
 	}
-	e.made.Load(lanes[int64](e.rows.out[1])[:n], e.drop, e.values)
+	e.made.Load(lanes[int64](e.rows.out[1])[:n], e.values)
 	e.pos = 0
 	return true, nil
 }
@@ -230,8 +229,6 @@ func (e *events) load(ctx context.Context) (bool, error) {
 func (e *events) judge(first int64, n int) error {
 	number, when := e.rows.out[0], e.rows.out[1]
 	e.numbers = append(e.numbers[:0], lanes[uint64](number)[:n]...)
-	e.drop = grow(&e.drop, n)
-	clear(e.drop)
 	slices.SortStableFunc(e.issues, func(a, b eventIssue) int {
 		if a.at != b.at {
 			return int(a.at - b.at)
@@ -283,7 +280,7 @@ func (e *events) judge(first int64, n int) error {
 			e.counts.BadValues += bad
 			continue
 		}
-		e.numbers[i], e.drop[i] = 0, true
+		e.numbers[i] = 0
 	}
 	return nil
 }

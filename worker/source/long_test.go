@@ -285,6 +285,9 @@ func TestATableIsWhatAllItsEventsComeTo(t *testing.T) {
 		base.WriteString("msisdn,fee_m0\n")
 		for range 1 + r.IntN(60) {
 			numbers = append(numbers, 13_800_000_000+r.Uint64N(40_000))
+			if r.IntN(5) == 0 { // a number that stands twice
+				numbers = append(numbers, numbers[len(numbers)-1])
+			}
 		}
 		slices.Sort(numbers)
 		var rows []uint64
