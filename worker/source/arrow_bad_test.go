@@ -185,7 +185,7 @@ func TestDamagedArrowEndsInATypedErrorOrAllItsRows(t *testing.T) {
 	t.Parallel()
 	turns := 4000
 	if os.Getenv("RESCORE_LONG") != "" {
-		turns = 40_000
+		turns = 20_000
 	}
 	files := small(t)
 	var before, after runtime.MemStats

@@ -1,13 +1,10 @@
-//go:build unix
-
 package store
 
 import (
 	"errors"
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // Map returns the file's bytes as they are in the system's memory, and not a copy of
@@ -21,7 +18,7 @@ func (o *fileObject) Map() ([]byte, error) {
 	conn, err := o.SyscallConn()
 	if err == nil {
 		refused := conn.Control(func(fd uintptr) {
-			o.mapped, err = unix.Mmap(int(fd), 0, int(o.size), unix.PROT_READ, unix.MAP_SHARED)
+			o.mapped, err = syscall.Mmap(int(fd), 0, int(o.size), syscall.PROT_READ, syscall.MAP_SHARED)
 		})
 		err = errors.Join(err, refused)
 	}
@@ -36,7 +33,7 @@ func (o *fileObject) Forget(from, past int64) {
 	page := int64(os.Getpagesize())
 	from, past = (from+page-1)/page*page, past/page*page
 	if from < past {
-		_ = unix.Madvise(o.mapped[from:past], unix.MADV_DONTNEED) // advice
+		_ = syscall.Madvise(o.mapped[from:past], syscall.MADV_DONTNEED) // advice
 	}
 }
 
@@ -46,7 +43,7 @@ func (o *fileObject) Close() error {
 	defer o.mapping.Unlock()
 	var err error
 	if o.mapped != nil {
-		err = unix.Munmap(o.mapped)
+		err = syscall.Munmap(o.mapped)
 		o.mapped = nil
 	}
 	if closing := o.File.Close(); err == nil {
