@@ -14,6 +14,7 @@ const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
 	bbolt       = "go.etcd.io/bbolt/..."
 	cpu         = "golang.org/x/sys/cpu"
+	unix        = "golang.org/x/sys/unix" // to ask for a file's next bytes: decisions/0047
 	blake3      = "lukechampine.com/blake3/..." // its tree, and in tests all of it: decisions/0046
 	brotli      = "github.com/andybalholm/brotli"
 	compress    = "github.com/klauspost/compress/..."
@@ -90,7 +91,7 @@ var table = []row{
 	{"worker/tag", nil, nil},
 	{"worker/intake", list("partition", "partition/job"), list(compress)},
 	{"worker/event", list("partition/job", "partition/schema"), nil},
-	{"worker/source", list("worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese)},
+	{"worker/source", list("worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
 	{"worker/sink", list("worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, sync)},
