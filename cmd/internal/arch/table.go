@@ -14,7 +14,7 @@ const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
 	bbolt       = "go.etcd.io/bbolt/..."
 	cpu         = "golang.org/x/sys/cpu"
-	unix        = "golang.org/x/sys/unix" // to ask for a file's next bytes: decisions/0047
+	unix        = "golang.org/x/sys/unix"       // to ask for a file's next bytes: decisions/0047
 	blake3      = "lukechampine.com/blake3/..." // its tree, and in tests all of it: decisions/0046
 	brotli      = "github.com/andybalholm/brotli"
 	compress    = "github.com/klauspost/compress/..."
