@@ -104,9 +104,23 @@ func (s *fileStore) Create(ctx context.Context, name string) (Writer, error) {
 	return s.create(name)
 }
 
+// folder makes the folder of an object. What lies in its place, and is none, is not the
+// object: whoever asks for a name that is free must not be told that it is taken, and
+// try another for ever.
+func (s *fileStore) folder(name string) error {
+	err := s.root.MkdirAll(path.Dir(name), 0o755)
+	if errors.Is(err, fs.ErrExist) {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return explain("make folder of", name, err)
+	}
+	return nil
+}
+
 func (s *fileStore) create(name string) (*fileWriter, error) {
-	if err := s.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return nil, explain("make folder of", name, err)
+	if err := s.folder(name); err != nil {
+		return nil, err
 	}
 	f, err := s.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -183,7 +197,7 @@ func (s *fileStore) Put(ctx context.Context, name string, data []byte) error {
 	}
 	temp, err := s.writeTemp(path.Dir(name), data)
 	if err != nil {
-		return err
+		return explain("put", name, err)
 	}
 	err = s.link(temp, name)
 	_ = s.root.Remove(temp) // one that stays behind is no object
@@ -255,8 +269,8 @@ func (s *fileStore) Adopt(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer o.Close()
-	if err := s.root.MkdirAll(path.Dir(to), 0o755); err != nil {
-		return explain("make folder of", to, err)
+	if err := s.folder(to); err != nil {
+		return err
 	}
 	err = s.link(from, to)
 	if unlinkable(err) {

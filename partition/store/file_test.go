@@ -48,6 +48,23 @@ func TestErrorsNameTheObjectAndTheRemedy(t *testing.T) {
 	}
 }
 
+// An object lies where a folder has to be: no name below it is taken, or free.
+func TestAnObjectInPlaceOfAFolderIsNoObjectOfThatName(t *testing.T) {
+	t.Parallel()
+	st, _ := newFile(t)
+	if err := errors.Join(st.Put(t.Context(), "a", []byte("x")), st.Put(t.Context(), "from", []byte("y"))); err != nil {
+		t.Fatal(err)
+	}
+	_, creating := st.Create(t.Context(), "a/b/c")
+	for doing, err := range map[string]error{
+		"put": st.Put(t.Context(), "a/b", []byte("z")), "create": creating, "adopt": st.Adopt(t.Context(), "from", "a/b"),
+	} {
+		if !errors.Is(err, syscall.ENOTDIR) || errors.Is(err, ErrExist) || !strings.Contains(err.Error(), "a/b") {
+			t.Errorf("%s: %v", doing, err)
+		}
+	}
+}
+
 // A device that is always full stands in for a full disk.
 func TestAFullDiskIsErrNoSpaceAndNeverCommits(t *testing.T) {
 	t.Parallel()
