@@ -144,6 +144,9 @@ func TestVerifySaysWhatIsDamaged(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d\n%s", c.args, got.code, c.want, got.errors)
 		}
 	}
+	if got := call(t, ours(), nil, "verify", "--path", out, "--quiet", "--output", "json"); got.code != boot.OK || !strings.Contains(got.out, `"damage":[]`) {
+		t.Errorf("%+v", got)
+	}
 	if err := os.Remove(files[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -303,19 +303,15 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 	return out, nil
 }
 
-// sweptAfter is how many versions a dataset has, the newest included, whose staged files
-// are kept: as many as a cluster keeps for reruns.
-const sweptAfter = 3
-
-// sweep deletes what jobs of older versions staged: published files are links, or copies,
-// of their own. What failed jobs staged stays, for they may be run again. Nobody else is
+// sweep deletes what jobs of older versions staged, and keeps as many as a cluster does:
+// published files are links, or copies, of their own. What failed jobs staged stays, for they may be run again. Nobody else is
 // at work, so it is one step, where a cluster takes two; what it does not get at, the next
 // job does.
 func (h *house) sweep(ctx context.Context, q question) {
 	var live publish.Live
 	over := map[string]bool{}
 	h.node.View(func(s *ledger.State) {
-		live = publish.NewLive(s, q.spec.Name, sweptAfter)
+		live = publish.NewLive(s, q.spec.Name, coordinator.Keep)
 		for j := range s.Jobs() {
 			over[j.ID.StagingPrefix()] = j.State == job.Published && j.ID != q.id
 		}

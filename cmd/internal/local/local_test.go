@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"rescore/cmd/internal/province"
+	"rescore/coordinator"
 	"rescore/coordinator/publish"
 	"rescore/partition/job"
 	"rescore/partition/synth"
@@ -255,13 +256,13 @@ func TestWhatJobsOfOldVersionsStagedIsSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	var runs []Outcome
-	for range sweptAfter + 2 {
+	for range coordinator.Keep + 2 {
 		runs = append(runs, run(t, o))
 		o.Spec.Rules.T2DropPct++
 	}
 	for i, out := range runs {
 		left, err := os.ReadDir(filepath.Join(staging, string(out.Job)))
-		if kept := i >= len(runs)-sweptAfter; kept && (err != nil || len(left) == 0) || !kept && len(left) > 0 {
+		if kept := i >= len(runs)-coordinator.Keep; kept && (err != nil || len(left) == 0) || !kept && len(left) > 0 {
 			t.Errorf("of version %d of %d there are %d staged files: %v", i+1, len(runs), len(left), err)
 		}
 		if v, err := Verify(t.Context(), o.Spec.Output.Path, out.Version, 1, func(Progress) {}); err != nil || len(v.Damage) > 0 || v.Rows != 3000 {
@@ -271,7 +272,7 @@ func TestWhatJobsOfOldVersionsStagedIsSwept(t *testing.T) {
 	if _, err := os.Stat(stranger); err != nil {
 		t.Errorf("a file of a job that nobody here knows: %v", err)
 	}
-	o.Spec.Rules.T2DropPct -= sweptAfter + 2
+	o.Spec.Rules.T2DropPct -= coordinator.Keep + 2
 	if again := run(t, o); !again.Already || again.Digest != runs[0].Digest {
 		t.Errorf("%+v", again)
 	}

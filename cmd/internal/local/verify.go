@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -11,7 +10,6 @@ import (
 	"rescore/coordinator/publish"
 	"rescore/partition"
 	"rescore/partition/job"
-	"rescore/partition/schema"
 	"rescore/partition/store"
 	"rescore/partition/store/address"
 	"rescore/worker/sink"
@@ -57,12 +55,7 @@ func Verify(ctx context.Context, outputDir, id string, workers int, update func(
 	if err != nil {
 		return Verified{}, err
 	}
-	var challengers []string
-	for _, c := range m.Challengers {
-		challengers = append(challengers, c.Name)
-	}
-	v := Verified{Dataset: m.Dataset, Version: m.Version, Digest: m.Digest, Rows: m.Rows.Scored}
-	v.Decoded = m.Schema == schema.Fingerprint(schema.PublishedWith(challengers)) || m.Schema == schema.Fingerprint(schema.ScoreWith(challengers))
+	v := Verified{Dataset: m.Dataset, Version: m.Version, Digest: m.Digest, Rows: m.Rows.Scored, Decoded: readable(m), Damage: []Damage{}}
 
 	type file struct {
 		job.File
@@ -118,23 +111,6 @@ func Verify(ctx context.Context, outputDir, id string, workers int, update func(
 		}
 	}
 	return v, nil
-}
-
-// pointerTo finds the newest pointer to a version, or to the current one when id is "".
-func pointerTo(ctx context.Context, st store.Store, outputDir, id string) (publish.Pointer, error) {
-	pointers, err := publish.Pointers(ctx, st)
-	if err != nil {
-		return publish.Pointer{}, err
-	}
-	for i := len(pointers) - 1; i >= 0; i-- {
-		if id == "" || pointers[i].Version == id {
-			return pointers[i], nil
-		}
-	}
-	if id == "" {
-		id = "of any name"
-	}
-	return publish.Pointer{}, fmt.Errorf("no version %s is published in %s: %w", id, outputDir, fs.ErrNotExist)
 }
 
 func verifyFile(ctx context.Context, folder store.Store, f job.File, of *publish.Partition) error {

@@ -47,29 +47,15 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 	if err != nil {
 		return nil, fmt.Errorf("open version: %w", err)
 	}
-	pointers, err := publish.Pointers(ctx, st)
+	pointer, err := pointerTo(ctx, st, outputDir, id)
 	if err != nil {
 		return nil, err
 	}
-	at := len(pointers) - 1
-	if id != "" {
-		at = slices.IndexFunc(pointers, func(p publish.Pointer) bool { return p.Version == id })
-	}
-	if at < 0 {
-		if id == "" {
-			id = "of any name"
-		}
-		return nil, fmt.Errorf("no version %s is published in %s: %w", id, outputDir, fs.ErrNotExist)
-	}
-	v := &Version{Dir: address.Join(outputDir, pointers[at].Path)}
-	if v.Manifest, err = publish.ReadManifest(ctx, st, pointers[at]); err != nil {
+	v := &Version{Dir: address.Join(outputDir, pointer.Path)}
+	if v.Manifest, err = publish.ReadManifest(ctx, st, pointer); err != nil {
 		return nil, err
 	}
-	var challengers []string
-	for _, c := range v.Manifest.Challengers {
-		challengers = append(challengers, c.Name)
-	}
-	if record := v.Manifest.Schema; record != schema.Fingerprint(schema.PublishedWith(challengers)) && record != schema.Fingerprint(schema.ScoreWith(challengers)) {
+	if !readable(v.Manifest) {
 		return nil, fmt.Errorf("version %s was written by another release of rescore, whose score record has other columns; use that release, or run the job again", v.Manifest.Version)
 	}
 	if v.Spec, err = job.ParseCanonical(v.Manifest.Spec); err != nil {
@@ -83,6 +69,33 @@ func OpenVersion(ctx context.Context, outputDir, id, base string) (*Version, err
 	}
 	v.files, err = address.Open(v.Dir)
 	return v, err
+}
+
+// pointerTo finds the newest pointer to a version of a dataset's folder, or to the current
+// one when id is "".
+func pointerTo(ctx context.Context, st store.Store, outputDir, id string) (publish.Pointer, error) {
+	pointers, err := publish.Pointers(ctx, st)
+	if err != nil {
+		return publish.Pointer{}, err
+	}
+	for _, p := range slices.Backward(pointers) {
+		if id == "" || p.Version == id {
+			return p, nil
+		}
+	}
+	if id == "" {
+		id = "of any name"
+	}
+	return publish.Pointer{}, fmt.Errorf("no version %s is published in %s: %w", id, outputDir, fs.ErrNotExist)
+}
+
+// readable reports whether a version's rows are score records of this release.
+func readable(m publish.Manifest) bool {
+	var challengers []string
+	for _, c := range m.Challengers {
+		challengers = append(challengers, c.Name)
+	}
+	return m.Schema == schema.Fingerprint(schema.PublishedWith(challengers)) || m.Schema == schema.Fingerprint(schema.ScoreWith(challengers))
 }
 
 // jobFolder works out where the job file lay.
