@@ -68,8 +68,6 @@ type Cluster interface {
 	// Leader names the coordinator that leads, as far as this one knows.
 	Leader() (id string, ok bool)
 	Progress() replica.Progress
-	// Err says why this coordinator's replica is of no more use, or nil.
-	Err() error
 	// Verify returns an error unless this coordinator leads, has seen everything that
 	// was committed before the call, and was still the leader after it.
 	Verify(ctx context.Context) error
@@ -97,7 +95,7 @@ type Config struct {
 	Compare func(ctx context.Context, r wire.CompareRequest) (wire.CompareReply, error)
 	// Output opens a dataset's folder, as coordinator.Config has it.
 	Output func(base, path string) (store.Store, error)
-	// Metrics is what GET /metrics shows; the figures of this package are added to it.
+	// Metrics is what GET /metrics shows; the metrics of this package are added to it.
 	// Defaults to a registry of their own.
 	Metrics *prometheus.Registry
 	Log     *slog.Logger

@@ -49,7 +49,6 @@ type fake struct {
 
 	drained  string
 	progress replica.Progress
-	failed   error
 	members  map[string]replica.Member
 }
 
@@ -68,7 +67,6 @@ func newFake(t testing.TB) *fake {
 func (f *fake) ID() string                                   { return f.id }
 func (f *fake) Leader() (string, bool)                       { return f.leads, f.leads != "" }
 func (f *fake) Progress() replica.Progress                   { return f.progress }
-func (f *fake) Err() error                                   { return f.failed }
 func (f *fake) Verify(context.Context) error                 { return f.lost }
 func (f *fake) View(read func(*ledger.State))                { read(f.state) }
 func (f *fake) InFlight(job.ID, int) (rows int64, tasks int) { return 7, 1 }

@@ -11,92 +11,92 @@ import (
 	"rescore/partition/job"
 )
 
-// figure is a metric of ours: its name, and what it counts.
-func figure(name, help string, labels ...string) *prometheus.Desc {
+// metric is one of ours: its name, and what it counts.
+func metric(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("rescore_"+name, help, labels, nil)
 }
 
 var (
-	figureLeads     = figure("coordinator_leads", "1 on the coordinator that leads, as far as it knows, 0 on the others.")
-	figureTerm      = figure("raft_term", "Elections so far: one more for each change of the leader, and for each attempt at one.")
-	figureLogged    = figure("raft_logged_index", "Index of the last entry in the log.")
-	figureCommitted = figure("raft_committed_index", "Index of the last entry that a quorum has.")
-	figureApplied   = figure("raft_applied_index", "Index of the last entry in the ledger; behind committed, it is late.")
-	figureInstalled = figure("raft_snapshots_read_total", "Snapshots read, at the start or because the log did not reach.")
-	figureSilence   = figure("raft_leader_silence_seconds", "Since the leader last spoke to this coordinator; 0 on the leader.")
-	figureFailed    = figure("raft_failed", "1 when this coordinator's disk or history failed and its process ends.")
-	figureJobs      = figure("jobs", "Jobs in the ledger.", "state")
-	figureTasks     = figure("job_tasks", "Tasks of a job that has not ended, by stage.", "job", "dataset", "stage", "state")
-	figureRows      = figure("job_rows", "Rows of a job that has not ended: those planned in a stage, and of them those done.", "job", "dataset", "stage", "state")
-	figurePaused    = figure("job_paused", "1 when somebody paused the job.", "job", "dataset")
-	figureWorkers   = figure("workers", "Workers heard of lately; on the coordinator that leads.", "state")
-	figureSlots     = figure("worker_slots", "Tasks that they can do at once, and those they are at.", "state")
+	metricLeads     = metric("coordinator_leads", "1 on the coordinator that leads, as far as it knows, 0 on the others.")
+	metricTerm      = metric("raft_term", "Elections so far: one more for each change of the leader, and for each attempt at one.")
+	metricLogged    = metric("raft_logged_index", "Index of the last entry in the log.")
+	metricCommitted = metric("raft_committed_index", "Index of the last entry that a quorum has.")
+	metricApplied   = metric("raft_applied_index", "Index of the last entry in the ledger; behind committed, it is late.")
+	metricInstalled = metric("raft_snapshots_read_total", "Snapshots read, at the start or because the log did not reach.")
+	metricSilence   = metric("raft_leader_silence_seconds", "Since the leader last spoke to this coordinator; 0 on the leader.")
+	metricJobs      = metric("jobs", "Jobs in the ledger.", "state")
+	metricTasks     = metric("job_tasks", "Tasks of a job that has not ended, by stage.", "job", "dataset", "stage", "state")
+	metricPlanned   = metric("job_planned_rows", "Rows of a job that has not ended, planned in a stage.", "job", "dataset", "stage")
+	metricDone      = metric("job_done_rows", "Of them those done.", "job", "dataset", "stage")
+	metricPaused    = metric("job_paused", "1 when somebody paused the job.", "job", "dataset")
+	metricWorkers   = metric("workers", "Workers heard of lately; on the coordinator that leads.", "state")
+	metricSlots     = metric("worker_slots", "Tasks that they can do at once.")
+	metricBusy      = metric("worker_tasks", "Tasks that they are at, by their last heartbeats.")
 
-	figures = []*prometheus.Desc{
-		figureLeads, figureTerm, figureLogged, figureCommitted, figureApplied, figureInstalled, figureSilence, figureFailed,
-		figureJobs, figureTasks, figureRows, figurePaused, figureWorkers, figureSlots,
+	allMetrics = []*prometheus.Desc{
+		metricLeads, metricTerm, metricLogged, metricCommitted, metricApplied, metricInstalled, metricSilence,
+		metricJobs, metricTasks, metricPlanned, metricDone, metricPaused, metricWorkers, metricSlots, metricBusy,
 	}
 )
 
-// collector reads the figures when they are asked for, from the ledger as this
+// collector reads the metrics when they are asked for, from the ledger as this
 // coordinator has it: followers answer too, and may be behind. A job is named while it
 // has not ended, so that the series do not grow with the history.
 type collector struct{ h *Handler }
 
 // Describe implements prometheus.Collector.
 func (collector) Describe(to chan<- *prometheus.Desc) {
-	for _, f := range figures {
-		to <- f
+	for _, m := range allMetrics {
+		to <- m
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(to chan<- prometheus.Metric) {
-	set := func(f *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(f, kind, value, labels...)
+	set := func(m *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(m, kind, value, labels...)
 	}
-	gauge := func(f *prometheus.Desc, value float64, labels ...string) {
-		set(f, prometheus.GaugeValue, value, labels...)
+	gauge := func(m *prometheus.Desc, value float64, labels ...string) {
+		set(m, prometheus.GaugeValue, value, labels...)
 	}
 	cluster := c.h.cfg.Cluster
 	leader, ok := cluster.Leader()
 	leads := ok && leader == cluster.ID()
-	gauge(figureLeads, one(leads))
+	gauge(metricLeads, one(leads))
 	p := cluster.Progress()
-	gauge(figureTerm, float64(p.Term))
-	gauge(figureLogged, float64(p.Logged))
-	gauge(figureCommitted, float64(p.Committed))
-	gauge(figureApplied, float64(p.Applied))
-	set(figureInstalled, prometheus.CounterValue, float64(p.Installed))
+	gauge(metricTerm, float64(p.Term))
+	gauge(metricLogged, float64(p.Logged))
+	gauge(metricCommitted, float64(p.Committed))
+	gauge(metricApplied, float64(p.Applied))
+	set(metricInstalled, prometheus.CounterValue, float64(p.Installed))
 	silence := 0.0
 	if !leads && !p.Contact.IsZero() {
 		silence = max(0, time.Since(p.Contact).Seconds())
 	}
-	gauge(figureSilence, silence)
-	gauge(figureFailed, one(cluster.Err() != nil))
+	gauge(metricSilence, silence)
 	c.h.cfg.Node.View(func(s *ledger.State) {
 		var states [job.Cancelled + 1]int
 		for j := range s.Jobs() {
 			states[j.State]++
-			if j.State >= job.Published { // failed ones too, until they are retried
+			if j.State == job.Published || j.State == job.Failed || j.State == job.Cancelled {
 				continue
 			}
 			id := string(j.ID)
-			gauge(figurePaused, one(j.Paused != nil), id, j.Name)
+			gauge(metricPaused, one(j.Paused != nil), id, j.Name)
 			for i := range j.Stages {
 				stage, t := j.Stages[i].Kind.String(), j.Stages[i].Totals()
 				for _, tasks := range []struct {
 					state string
 					n     int
 				}{{"waiting", t.Waiting}, {"leased", t.Leased}, {"done", t.Done}, {"quarantined", t.Failed}} {
-					gauge(figureTasks, float64(tasks.n), id, j.Name, stage, tasks.state)
+					gauge(metricTasks, float64(tasks.n), id, j.Name, stage, tasks.state)
 				}
-				gauge(figureRows, float64(t.PlannedRows), id, j.Name, stage, "planned")
-				gauge(figureRows, float64(t.DoneRows), id, j.Name, stage, "done")
+				gauge(metricPlanned, float64(t.PlannedRows), id, j.Name, stage)
+				gauge(metricDone, float64(t.DoneRows), id, j.Name, stage)
 			}
 		}
 		for state := job.Submitted; state <= job.Cancelled; state++ {
-			gauge(figureJobs, float64(states[state]), state.String())
+			gauge(metricJobs, float64(states[state]), state.String())
 		}
 	})
 	if !leads {
@@ -114,11 +114,11 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		}
 		slots, tasks = slots+w.Slots, tasks+w.Tasks
 	}
-	gauge(figureWorkers, float64(at), "ready")
-	gauge(figureWorkers, float64(draining), "draining")
-	gauge(figureWorkers, float64(unfit), "unfit")
-	gauge(figureSlots, float64(slots), "all")
-	gauge(figureSlots, float64(tasks), "busy")
+	gauge(metricWorkers, float64(at), "ready")
+	gauge(metricWorkers, float64(draining), "draining")
+	gauge(metricWorkers, float64(unfit), "unfit")
+	gauge(metricSlots, float64(slots))
+	gauge(metricBusy, float64(tasks))
 }
 
 func one(is bool) float64 {

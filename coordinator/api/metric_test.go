@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,19 +45,18 @@ func TestMetricsFollowTheLedger(t *testing.T) {
 	}
 	id := `dataset="base",job="` + string(aJob) + `",stage="score"`
 	has("rescore_coordinator_leads 1", "rescore_raft_term 4", "rescore_raft_logged_index 12", "rescore_raft_committed_index 11", "rescore_raft_applied_index 10",
-		"rescore_raft_snapshots_read_total 2", "rescore_raft_leader_silence_seconds 0", "rescore_raft_failed 0",
+		"rescore_raft_snapshots_read_total 2", "rescore_raft_leader_silence_seconds 0",
 		`rescore_jobs{state="running"} 1`, `rescore_jobs{state="published"} 0`,
 		`rescore_job_tasks{`+strings.Replace(id, `"score"`, `"score",state="waiting"`, 1)+`} 1`,
 		`rescore_job_tasks{`+strings.Replace(id, `"score"`, `"score",state="leased"`, 1)+`} 1`,
 		`rescore_job_tasks{`+strings.Replace(id, `"score"`, `"score",state="done"`, 1)+`} 1`,
 		`rescore_job_tasks{`+strings.Replace(id, `"score"`, `"score",state="quarantined"`, 1)+`} 0`,
-		`rescore_job_rows{`+strings.Replace(id, `"score"`, `"score",state="planned"`, 1)+`} 300`,
-		`rescore_job_rows{`+strings.Replace(id, `"score"`, `"score",state="done"`, 1)+`} 100`,
-		`rescore_job_paused{dataset="base",job="`+string(aJob)+`"} 0`, `rescore_workers{state="ready"} 1`)
+		`rescore_job_planned_rows{`+id+`} 300`, `rescore_job_done_rows{`+id+`} 100`,
+		`rescore_job_paused{dataset="base",job="`+string(aJob)+`"} 0`, `rescore_workers{state="ready"} 1`, "rescore_worker_slots 4", "rescore_worker_tasks 2")
 
-	f.leads, f.failed = "c2", errors.New("the disk is gone")
+	f.leads = "c2"
 	f.progress.Contact = time.Now().Add(-time.Hour)
-	has("rescore_coordinator_leads 0", "rescore_raft_failed 1")
+	has("rescore_coordinator_leads 0")
 	text := scrape(t, h)
 	if strings.Contains(text, "rescore_workers") || strings.Contains(text, "rescore_raft_leader_silence_seconds 0\n") {
 		t.Errorf("a follower says\n%s", text)

@@ -109,8 +109,7 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 		return err
 	}
 	handler := api.New(api.Config{
-		Metrics: shown,
-		Node:    node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Log: c.Log,
+		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Metrics: shown, Log: c.Log,
 		Address: func(id string) (string, bool) { return c.apiOf(ctx, ledger, id) },
 	})
 	defer handler.Close()
