@@ -83,6 +83,7 @@ func newSealed(t fataler, n int, order []int) sealed {
 		refs[i] = ledger.TaskRef{Job: theJob, Stage: 1, Task: i}
 		r := &results[i]
 		r.Keys = tasks[i].Keys
+		r.Tables = []job.TableCounts{{BadValues: 1}, {BadValues: 100}}
 		r.Files = append(r.Files, f.stage(job.FileScores, fmt.Sprintf("part-%05d-%020d-aa.parquet", i, i), fmt.Sprintf("scores of %d", i), r.Counts.Scored))
 		if i%2 == 1 {
 			r.Files = append(r.Files, f.stage(job.FileRejects, fmt.Sprintf("rejects-%05d-aa.csv", i), fmt.Sprintf("rejects of %d", i), r.Counts.Rejected))

@@ -93,8 +93,9 @@ func Tables(j *ledger.Job, spec job.Spec) []Table {
 	}
 	score := j.Score()
 	for i := range score.Tasks {
-		for k, c := range score.Tasks[i].Result().Tables {
-			tables[k].TableCounts = tables[k].Add(c)
+		counts := score.Tasks[i].Result().Tables
+		for k := range min(len(tables), len(counts)) { // a worker that tells of more tells of no events: the ledger checked it
+			tables[k].TableCounts = tables[k].Add(counts[k])
 		}
 	}
 	return tables
@@ -132,9 +133,8 @@ func NewManifest(j *ledger.Job, spec job.Spec, fingerprint string, survey job.Su
 		Format: 1, Dataset: v.Dataset, Version: v.ID, Job: j.ID, Month: spec.Month,
 		Digest: Digest(fingerprint, spec.Month, v.Counts, v.Digest),
 		Rows:   v.Counts, Tally: j.Totals().Tally, Schema: fingerprint,
-		Model: j.Facts.Model, Features: append([]string{}, survey.Features...), Stability: Stabilities(survey.Bins, j.Drift()), Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files,
+		Model: j.Facts.Model, Features: append([]string{}, survey.Features...), Stability: Stabilities(survey.Bins, j.Drift()), Rules: j.Facts.Rules, Spec: j.Spec, Input: j.Facts.Files, Tables: Tables(j, spec),
 	}
-	m.Tables = Tables(j, spec)
 	for i, one := range spec.Model.Challengers {
 		m.Challengers = append(m.Challengers, Challenger{Name: one.Name, Model: j.Facts.Challengers[i], Figures: figures[i]})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,6 +112,23 @@ func TestAManifestSaysWhatTheLedgerKnows(t *testing.T) {
 	}
 	if f.job.Score().Tasks[0].Result().Files[0].Path != theJob.StagingPrefix()+m.Partitions[0].Files[0].Path {
 		t.Error("the manifest changed the ledger's own files")
+	}
+}
+
+// Workers tell of two tables, of which the second is none of the job's.
+func TestTablesAddUpOverPartitions(t *testing.T) {
+	t.Parallel()
+	f := newSealed(t, 3, inOrder(3))
+	if got := Tables(f.job, f.spec); got != nil {
+		t.Errorf("a job without tables has %+v", got)
+	}
+	f.spec.Input.Tables = []job.Table{{Name: "complaint"}}
+	if got, want := Tables(f.job, f.spec), []Table{{"complaint", job.TableCounts{BadValues: 3}}}; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	f.spec.Input.Tables = []job.Table{{Name: "complaint"}, {Name: "contact"}, {Name: "payment"}}
+	if got, want := Tables(f.job, f.spec), []Table{{"complaint", job.TableCounts{BadValues: 3}}, {"contact", job.TableCounts{BadValues: 300}}, {Name: "payment"}}; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
