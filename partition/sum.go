@@ -29,6 +29,22 @@ func (s Sum) AddHash(h uint64) Sum {
 	return Sum{Hi: s.Hi + Mix(h^0x9e3779b97f4a7c15), Lo: s.Lo + Mix(h^0xd1b54a32d192ed03)}
 }
 
+// SumOf returns the sum of hashes, each counted once: what AddHash gives, many at a time.
+func SumOf(hashes []uint64) (s Sum) {
+	if n := len(hashes) / 16; vectors && n > 0 {
+		var lanes [2][8]uint64
+		mix512(&lanes, &hashes[0], n)
+		for i := range 8 {
+			s.Hi, s.Lo = s.Hi+lanes[0][i], s.Lo+lanes[1][i]
+		}
+		hashes = hashes[16*n:]
+	}
+	for _, h := range hashes {
+		s = s.AddHash(h)
+	}
+	return s
+}
+
 // AddNumber returns s with the subscriber n counted once more.
 func (s Sum) AddNumber(n Number) Sum { return s.AddHash(uint64(n)) }
 

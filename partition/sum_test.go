@@ -71,6 +71,28 @@ func TestSumChangesWithAnySingleNumber(t *testing.T) {
 	})
 }
 
+// TestManyHashesAreSummedUpAsOneByOne takes every length up to some vectors of them, from
+// every place in one on, and many at once.
+func TestManyHashesAreSummedUpAsOneByOne(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(18, 1))
+	all := make([]uint64, 1_000_000)
+	for i := range all {
+		all[i] = rng.Uint64() >> rng.UintN(64)
+	}
+	for n := range 200 {
+		for from := range 16 {
+			part := all[200*from+from:][:n]
+			if got, want := SumOf(part), sumOf(part); got != want {
+				t.Fatalf("%d hashes have the sum %s, one by one %s", n, got, want)
+			}
+		}
+	}
+	if got, want := SumOf(all), sumOf(all); got != want {
+		t.Errorf("%d hashes have the sum %s, one by one %s", len(all), got, want)
+	}
+}
+
 func TestSumOfNumbersIsTheSumOfTheirHashes(t *testing.T) {
 	t.Parallel()
 	if (Sum{}).AddNumber(someone) != (Sum{}).AddHash(uint64(someone)) {
