@@ -39,9 +39,10 @@ func Bin(amount int64) int {
 	return binOf(uint64(min(max(amount, 0), amountMax)), precision)
 }
 
-// binOf keeps so many leading bits.
+// binOf keeps so many leading bits. It asks nothing: whether a has more of them is
+// guessed wrong.
 func binOf(a uint64, precision int) int {
-	shift := max(bits.Len64(a)-precision, 0)
+	shift := bits.Len64(a|1<<(precision-1)) - precision
 	return shift<<(precision-1) + int(a>>shift)
 }
 

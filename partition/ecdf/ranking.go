@@ -66,6 +66,10 @@ func NewRanking(policy job.Policy) *Ranking {
 // Kind returns what its keys are.
 func (r *Ranking) Kind() Kind { return r.kind }
 
+// ByLoss reports whether the expected loss is the amount of all who have a bill: then
+// nothing else of a row is asked for.
+func (r *Ranking) ByLoss() bool { return r.kind == Amounts && r.by != "clv" && r.by != "uplift" }
+
 // Amount returns what a subscriber is ranked by, in fen, or NoAmount. A ranking of
 // pairs has the bill alone.
 func (r *Ranking) Amount(row *Row) int64 {
