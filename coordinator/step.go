@@ -54,12 +54,6 @@ func next(j *ledger.Job) step {
 	return stepNone
 }
 
-// over reports whether a job has ended. One that failed or was cancelled may be
-// brought back.
-func over(j *ledger.Job) bool {
-	return j.State == job.Published || j.State == job.Failed || j.State == job.Cancelled
-}
-
 // work is what a leader remembers of a job that is not over.
 type work struct {
 	seen    time.Time // when this leader first saw it
@@ -83,7 +77,7 @@ func (t *Term) Todo() (ids []job.ID) {
 		for j := range s.Jobs() {
 			w := t.jobs[j.ID]
 			switch {
-			case over(j):
+			case j.State.Over():
 				delete(t.jobs, j.ID)
 				continue
 			case w == nil:

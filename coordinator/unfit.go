@@ -127,7 +127,7 @@ func reasonOf(said map[string]verdict) string {
 func (t *Term) forget(s *ledger.State) {
 	for id, said := range t.unfit {
 		maps.DeleteFunc(said, func(worker string, _ verdict) bool { return t.workers[worker] == nil })
-		if j := s.Job(id); len(said) == 0 || j == nil || over(j) {
+		if j := s.Job(id); len(said) == 0 || j == nil || j.State.Over() {
 			delete(t.unfit, id)
 		}
 	}

@@ -78,7 +78,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		var states [job.Cancelled + 1]int
 		for j := range s.Jobs() {
 			states[j.State]++
-			if j.State == job.Published || j.State == job.Failed || j.State == job.Cancelled {
+			if j.State.Over() {
 				continue
 			}
 			id := string(j.ID)

@@ -49,6 +49,9 @@ func (s Spec) Canonical() []byte {
 	if s.Prepare.Keep == KeepLatest {
 		s.Prepare.Keep = ""
 	}
+	if s.Prepare.Format == FormatParquet {
+		s.Prepare.Format = ""
+	}
 	if s.Input.Columns == nil {
 		s.Input.Columns = map[string]Mapping{}
 	}
@@ -139,7 +142,7 @@ func ParseCanonical(data []byte) (Spec, error) {
 	if s.Kind == "" { // left out by Canonical, which says nothing of what a job is not
 		s.Prepare = Default().Prepare
 	}
-	s.Prepare.Keep = cmp.Or(s.Prepare.Keep, KeepLatest)
+	s.Prepare.Keep, s.Prepare.Format = cmp.Or(s.Prepare.Keep, KeepLatest), cmp.Or(s.Prepare.Format, FormatParquet)
 	csv, usual := &s.Input.CSV, Default().Input.CSV // left out where they are usual
 	csv.Encoding, csv.Quote, csv.Escape = cmp.Or(csv.Encoding, usual.Encoding), cmp.Or(csv.Quote, usual.Quote), cmp.Or(csv.Escape, usual.Escape)
 	var was, is any

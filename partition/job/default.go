@@ -14,7 +14,7 @@ func Default() Spec {
 			CSV:           CSV{Delimiter: ",", Header: true, Null: []string{"", `\N`, "NULL"}, Encoding: EncodingUTF8, Quote: "double", Escape: "none"},
 			Exclude:       Exclude{IoT: true},
 		},
-		Prepare: Prepare{Keep: KeepLatest, MemoryMB: 256},
+		Prepare: Prepare{Keep: KeepLatest, Format: FormatParquet, MemoryMB: 256},
 		Model:   Model{UndersamplingBeta: 1, Reasons: Explanation{Method: "path", Exact: "none", ExactPct: 1}},
 		Output:  Output{Compression: "none"},
 		Gates:   Gates{RejectShareMax: 0.01, DuplicateShareMax: 0.01},

@@ -12,8 +12,9 @@ import (
 
 // Limits of the policy's lists.
 const (
-	// OffersMax is how many lines the offer matrix may have.
-	OffersMax = 255
+	// OffersMax is how many lines the offer matrix may have: a condition each, as many as
+	// schema.OfferConditions.
+	OffersMax = 28
 	// KeywordBytesMax is how long all of policy.complaint_keywords may be together.
 	KeywordBytesMax = 16 << 10
 )

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"rescore/partition/schema"
 )
 
 func TestThresholdsThatContradictEachOtherAreReported(t *testing.T) {
@@ -74,5 +76,12 @@ rules: {traffic_change_pct: [10, 20, 30, 150], stable_months: 3, stable_slope_pc
 `)
 	if len(s.Policy.Offers) != 2 || len(s.Rules.TrafficChangePct) != 4 || s.Policy.ComplaintKeywords["network"][0] != "信号" || !s.Input.Columns["complaint_tags"].Keywords {
 		t.Errorf("policy %+v", s.Policy)
+	}
+}
+
+func TestAMatrixMayAskForEveryCondition(t *testing.T) {
+	t.Parallel()
+	if n := len(schema.OfferConditions); n != OffersMax {
+		t.Errorf("there are %d conditions, and %d lines may be written", n, OffersMax)
 	}
 }

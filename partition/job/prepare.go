@@ -42,6 +42,12 @@ const (
 	KeepAll    = "all"
 )
 
+// Formats of a prepared base.
+const (
+	FormatParquet = "parquet"
+	FormatArrow   = "arrow"
+)
+
 // Types of Prepare.Types.
 const (
 	TypeInt64   = "int64"
@@ -50,7 +56,7 @@ const (
 
 func (p Prepare) isDefault() bool {
 	d := Default().Prepare
-	return p.Keep == d.Keep && p.Load == d.Load && p.LoadFormat == d.LoadFormat && len(p.Types) == 0 && p.MemoryMB == d.MemoryMB
+	return p.Keep == d.Keep && p.Format == d.Format && p.Load == d.Load && p.LoadFormat == d.LoadFormat && len(p.Types) == 0 && p.MemoryMB == d.MemoryMB
 }
 
 // prepare checks a preparation, and that no other job has its keys.
@@ -105,6 +111,12 @@ func (c *checker) prepare(s Spec) {
 	p := s.Prepare
 	if p.Keep == "" {
 		c.add("prepare.keep", "the value is empty", "write latest or all, or leave the key out")
+	}
+	if p.Format == "" {
+		c.add("prepare.format", "the value is empty", "write parquet or arrow, or leave the key out")
+	}
+	if p.Format == FormatArrow && s.Output.Compression == "snappy" {
+		c.add("output.compression", "Arrow files have no snappy", "write none or zstd")
 	}
 	if p.LoadFormat != "" && p.Load == "" {
 		c.add("prepare.load_format", "there is no column to be read so", "name it under prepare.load")

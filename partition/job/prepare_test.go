@@ -2,6 +2,7 @@ package job
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -9,13 +10,13 @@ const smallPreparation = "version: 1\nkind: prepare\nname: base\nmonth: 202610\n
 
 func TestAPreparationIsReadBackAndSoundStill(t *testing.T) {
 	t.Parallel()
-	s := decoded(t, smallPreparation+"prepare: {load: l, types: {a: int64}, memory_mb: 64}\n")
+	s := decoded(t, smallPreparation+"prepare: {load: l, types: {a: int64}, format: arrow, memory_mb: 64}\n")
 	back, err := ParseCanonical(s.Canonical())
 	if err != nil {
 		t.Fatal(err)
 	}
 	back.Run = Default().Run // not part of what is asked
-	if p := Validate(back); len(p) > 0 || back.Digest() != s.Digest() || !back.Prepares() {
+	if p := Validate(back); len(p) > 0 || back.Digest() != s.Digest() || !back.Prepares() || back.Prepare.Format != FormatArrow {
 		t.Errorf("it reads back as\n%s\nwith %v", back.Canonical(), Problems(p))
 	}
 	if got := s.Stages(); !slices.Equal(got, []StageKind{StageSurvey, StageExchange, StageMerge}) {
@@ -40,6 +41,8 @@ func TestWhatAPreparationHasNotIsReported(t *testing.T) {
 		"prepare: {types: {a: int}}\n":        "prepare.types.a",
 		"prepare: {types: {msisdn: int64}}\n": "prepare.types.msisdn",
 		"prepare: {memory_mb: 1}\n":           "prepare.memory_mb",
+		"prepare: {format: orc}\n":            "prepare.format",
+		"prepare: {format: ''}\n":             "prepare.format",
 		"gates: {psi_max: 1}\n":               "gates.psi_max",
 	} {
 		p := problemsOf(t, smallPreparation+more)
@@ -47,7 +50,23 @@ func TestWhatAPreparationHasNotIsReported(t *testing.T) {
 			t.Errorf("%s: %v, want one problem of %s", more, p, path)
 		}
 	}
+	snappy := strings.Replace(smallPreparation, "{path: out}", "{path: out, compression: snappy}", 1) + "prepare: {format: arrow}\n"
+	if p := problemsOf(t, snappy); len(p) != 1 || p[0].Path != "output.compression" {
+		t.Errorf("Arrow packed with snappy: %v", p)
+	}
 	if p := problemsOf(t, small+"prepare: {load: l}\n"); len(p) != 1 || p[0].Path != "prepare" {
 		t.Errorf("a job that scores has keys of a preparation: %v", p)
+	}
+}
+
+// Jobs that were handed in before there was a format are the same jobs.
+func TestAPreparationOfParquetIsWhatItWasBeforeThereWereFormats(t *testing.T) {
+	t.Parallel()
+	s := decoded(t, smallPreparation)
+	if strings.Contains(string(s.Canonical()), `"format":"parquet"`) {
+		t.Error("its canonical form says format")
+	}
+	if back, err := ParseCanonical(s.Canonical()); err != nil || back.Prepare.Format != FormatParquet {
+		t.Errorf("it reads back as %q, %v", back.Prepare.Format, err)
 	}
 }

@@ -65,6 +65,10 @@ const (
 	Cancelled State = 7 // ended by somebody; Retry brings it back, as it does a failed one
 )
 
+// Over reports whether a job in this state has ended. One that failed or was cancelled
+// may be brought back.
+func (s State) Over() bool { return s == Published || s == Failed || s == Cancelled }
+
 // String returns the state's name.
 func (s State) String() string {
 	switch s {

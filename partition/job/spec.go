@@ -71,6 +71,9 @@ type Prepare struct {
 	// Keep is latest (default), or all: every row of every number, of a number the last
 	// one first. It is for long tables, of which input.tables is made.
 	Keep string `yaml:"keep" json:"keep,omitempty" jsonschema:"enum=latest,enum=all"`
+	// Format of the base: parquet (default), or arrow: IPC files, which output.compression
+	// leaves as they are or packs with zstd.
+	Format string `yaml:"format" json:"format,omitempty" jsonschema:"enum=parquet,enum=arrow"`
 	// Types of text columns that are to be written as numbers: int64 or float64, by
 	// name. A row whose value is no such number is rejected. Other text stays text.
 	Types map[string]string `yaml:"types" json:"types"`
@@ -124,6 +127,8 @@ type Table struct {
 	CSV    CSV    `yaml:"csv" json:"csv"`                                                                      // as input.csv, and not the same unless it says so
 	Number string `yaml:"number" json:"number"`                                                                // column of the subscriber's number; default msisdn
 	Time   string `yaml:"time" json:"time" jsonschema:"required"`                                              // column that says when the event was
+	// Control is what each of its files is held to, as input.control.
+	Control Control `yaml:"control" json:"control,omitzero"`
 	// TimeFormat of a time that is text: a Go layout; without one 2006-01-02, 20060102,
 	// 2006/1/2 and 20060102150405 are read, the first with a time of day behind it. Of a
 	// time that is a whole number: unix (seconds) or unix_ms; without one it is written
@@ -385,7 +390,7 @@ type Policy struct {
 	ClvChurn       [7]float64 `yaml:"clv_churn" json:"clv_churn" jsonschema:"exclusiveMinimum=0,maximum=1"`      // clv: monthly churn of those on network for up to 3, 6, 12, 24, 60 full months, for longer, and for unknown time
 	UpliftSaveRate [5]float64 `yaml:"uplift_save_rate" json:"uplift_save_rate" jsonschema:"minimum=0,maximum=1"` // uplift: save rate by risk_band, lowest first: 0.20, 0.25, 0.25, 0.20, 0.10; assumptions, to be measured against the holdout
 	// Offers is the retention offer matrix (C12): the first line whose condition holds.
-	Offers       []Offer  `yaml:"offers" json:"offers" jsonschema:"minItems=1,maxItems=255"`
+	Offers       []Offer  `yaml:"offers" json:"offers" jsonschema:"minItems=1,maxItems=28"`
 	StudentAge   [2]int64 `yaml:"student_age" json:"student_age" jsonschema:"minimum=0,maximum=150"`       // 18, 24
 	RoamSharePct int64    `yaml:"roam_share_pct" json:"roam_share_pct" jsonschema:"minimum=0,maximum=100"` // 30, inclusive: roaming part of voice in m
 	RoamCities   int64    `yaml:"roam_cities" json:"roam_cities" jsonschema:"minimum=1,maximum=255"`       // 3, inclusive

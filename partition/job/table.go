@@ -136,6 +136,7 @@ func (c *checker) table(at string, t Table) {
 		}
 	}
 	c.csv(at+".csv", t.CSV)
+	c.control(at+".control", t.Control)
 	if t.Number == "" {
 		c.add(at+".number", "the value is empty", "name the column of the subscriber's number, or leave the key out for "+schema.Key)
 	}

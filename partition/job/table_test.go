@@ -13,7 +13,7 @@ func tabled(list string) string {
 	return strings.Replace(small, "  path: base.parquet\n", "  path: base.parquet\n  tables: "+list+"\n", 1)
 }
 
-const complaints = `[{name: complaint, path: c/*.csv, time: at, zone: "+08:00", csv: {delimiter: "|", header: false}, columns: {
+const complaints = `[{name: complaint, path: c/*.csv, time: at, zone: "+08:00", control: {suffix: .chk, fields: [rows]}, csv: {delimiter: "|", header: false}, columns: {
     complaint_cnt: {function: count, where: {kind: [a, b], "x y": [""]}},
     complaint_result: {function: last, column: result, values: {满意: 1, 不满意: 3}},
     recharge_fen: {function: sum, column: amount, unit: yuan, empty: 0},
@@ -59,7 +59,7 @@ func TestAJobsNameDependsOnItsTablesAndNotOnWhereTheyLie(t *testing.T) {
 	if s.Input.Tables[0].Path != "c/*.csv" {
 		t.Error("NewID changed the caller's spec")
 	}
-	for _, change := range [][2]string{{"days: 30", "days: 31"}, {"unit: yuan", "unit: fen"}, {"[a, b]", "[b]"}, {"+08:00", "+09:00"}, {"empty: 0", "empty: 1"}} {
+	for _, change := range [][2]string{{"days: 30", "days: 31"}, {"unit: yuan", "unit: fen"}, {"[a, b]", "[b]"}, {"+08:00", "+09:00"}, {"empty: 0", "empty: 1"}, {".chk", ".ok"}} {
 		if other := decoded(t, tabled(strings.Replace(complaints, change[0], change[1], 1))); NewID(other, []string{"m"}, "i") == id {
 			t.Errorf("%s is the same job", change[1])
 		}
@@ -73,18 +73,19 @@ func TestWhatIsWrongWithATableIsSaidByItsPlace(t *testing.T) {
 	}
 	const at = "input.tables[0]"
 	for name, c := range map[string]struct{ list, path, word string }{
-		"no name":          {"[{path: p, time: at, columns: {x: {function: count}}}]", at + ".name", "no name"},
-		"name of a digit":  {"[{name: 2x, path: p, time: at, columns: {x: {function: count}}}]", at + ".name", "letters, digits and _"},
-		"name twice":       {"[{name: a, path: p, time: at, columns: {x: {function: count}}}, {name: a, path: p, time: at, columns: {y: {function: count}}}]", "input.tables[1].name", "twice"},
-		"no path":          {"[{name: a, time: at, columns: {x: {function: count}}}]", at + ".path", "no path"},
-		"months in a path": {"[{name: a, path: 'p/{month}', time: at, columns: {x: {function: count}}}]", at + ".path", "no template"},
-		"no time":          {"[{name: a, path: p, columns: {x: {function: count}}}]", at + ".time", "no time"},
-		"no columns":       {"[{name: a, path: p, time: at}]", at + ".columns", "fills no column"},
-		"bad zone":         {"[{name: a, path: p, time: at, zone: CST, columns: {x: {function: count}}}]", at + ".zone", "+08:00"},
-		"bad time format":  {"[{name: a, path: p, time: at, time_format: '15:04', columns: {x: {function: count}}}]", at + ".time_format", "year, month and day"},
-		"bad delimiter":    {"[{name: a, path: p, time: at, csv: {delimiter: ''}, columns: {x: {function: count}}}]", at + ".csv.delimiter", "one to eight"},
-		"seven months":     {"[{name: a, path: p, time: at, months: 7, columns: {x: {function: count}}}]", at + ".months", "from 1 to 6"},
-		"unknown key":      {"[{name: a, path: p, tme: at, columns: {x: {function: count}}}]", at + ".tme", "did you mean time?"},
+		"no name":            {"[{path: p, time: at, columns: {x: {function: count}}}]", at + ".name", "no name"},
+		"name of a digit":    {"[{name: 2x, path: p, time: at, columns: {x: {function: count}}}]", at + ".name", "letters, digits and _"},
+		"name twice":         {"[{name: a, path: p, time: at, columns: {x: {function: count}}}, {name: a, path: p, time: at, columns: {y: {function: count}}}]", "input.tables[1].name", "twice"},
+		"no path":            {"[{name: a, time: at, columns: {x: {function: count}}}]", at + ".path", "no path"},
+		"months in a path":   {"[{name: a, path: 'p/{month}', time: at, columns: {x: {function: count}}}]", at + ".path", "no template"},
+		"no time":            {"[{name: a, path: p, columns: {x: {function: count}}}]", at + ".time", "no time"},
+		"no columns":         {"[{name: a, path: p, time: at}]", at + ".columns", "fills no column"},
+		"bad zone":           {"[{name: a, path: p, time: at, zone: CST, columns: {x: {function: count}}}]", at + ".zone", "+08:00"},
+		"bad time format":    {"[{name: a, path: p, time: at, time_format: '15:04', columns: {x: {function: count}}}]", at + ".time_format", "year, month and day"},
+		"bad delimiter":      {"[{name: a, path: p, time: at, csv: {delimiter: ''}, columns: {x: {function: count}}}]", at + ".csv.delimiter", "one to eight"},
+		"seven months":       {"[{name: a, path: p, time: at, months: 7, columns: {x: {function: count}}}]", at + ".months", "from 1 to 6"},
+		"control of nothing": {"[{name: a, path: p, time: at, control: {suffix: .chk}, columns: {x: {function: count}}}]", at + ".control.fields", "nothing in the control file"},
+		"unknown key":        {"[{name: a, path: p, tme: at, columns: {x: {function: count}}}]", at + ".tme", "did you mean time?"},
 
 		"no function":        {one("x", "{column: c}"), at + ".columns.x.function", "no function"},
 		"unknown function":   {one("x", "{function: median, column: c}"), at + ".columns.x.function", "not known"},

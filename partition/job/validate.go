@@ -108,7 +108,7 @@ func (c *checker) input(s Spec) {
 		}
 	}
 	c.csv("input.csv", in.CSV)
-	c.control(in.Control)
+	c.control("input.control", in.Control)
 	if in.MakeNumbers != 0 && !c.bad("input.make_numbers") {
 		if !partition.Number(in.MakeNumbers).Valid() {
 			c.add("input.make_numbers", "the first number is outside 13000000000 to 19999999999", "write an 11-digit number starting 13 to 19, or 0 to read numbers from the input")
@@ -147,28 +147,28 @@ func (c *checker) delimiter(at, d string) {
 	}
 }
 
-func (c *checker) control(in Control) {
+func (c *checker) control(at string, in Control) {
 	if in.Suffix == "" {
 		if len(in.Fields) > 0 || in.Delimiter != "" {
-			c.add("input.control.suffix", "the control file has no name", "write the end of its name, such as .chk")
+			c.add(at+".suffix", "the control file has no name", "write the end of its name, such as .chk")
 		}
 		return
 	}
 	if strings.ContainsAny(in.Suffix, "/\\*?[\x00") {
-		c.add("input.control.suffix", fmt.Sprintf("%q is not the end of a name", clip(in.Suffix)), "write the end of a name, such as .chk; the file is looked for beside each file of the input")
+		c.add(at+".suffix", fmt.Sprintf("%q is not the end of a name", clip(in.Suffix)), "write the end of a name, such as .chk; the file is looked for beside each file of the input")
 	}
 	if in.Delimiter != "" {
-		c.delimiter("input.control.delimiter", in.Delimiter)
+		c.delimiter(at+".delimiter", in.Delimiter)
 	}
 	said := slices.DeleteFunc(slices.Clone(in.Fields), func(f string) bool { return f == "skip" || f == "file" })
 	if len(said) == 0 {
-		c.add("input.control.fields", "nothing in the control file is held to", "list its fields in order: file, rows, bytes, md5, sha1, sha256, and skip for any other")
+		c.add(at+".fields", "nothing in the control file is held to", "list its fields in order: file, rows, bytes, md5, sha1, sha256, and skip for any other")
 	}
 	for i, f := range in.Fields {
 		if f == "" {
-			c.add(fmt.Sprintf("input.control.fields[%d]", i), "the field is empty", "write what it is, or skip")
+			c.add(fmt.Sprintf("%s.fields[%d]", at, i), "the field is empty", "write what it is, or skip")
 		} else if f != "skip" && slices.Contains(in.Fields[:i], f) {
-			c.add(fmt.Sprintf("input.control.fields[%d]", i), f+" stands here twice", "write skip for the one that is not to be held to")
+			c.add(fmt.Sprintf("%s.fields[%d]", at, i), f+" stands here twice", "write skip for the one that is not to be held to")
 		}
 	}
 }
