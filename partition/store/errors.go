@@ -33,6 +33,14 @@ var (
 	ErrAbandoned = errors.New("object was abandoned or committed before")
 )
 
+// Refusal is what a Writer that has ended answers: the first error it had, or ErrAbandoned.
+func Refusal(doing, name string, first error) error {
+	if first != nil {
+		return first
+	}
+	return fmt.Errorf("%s %s: %w", doing, name, ErrAbandoned)
+}
+
 // explain says what was attempted on which object and adds the sentinel that
 // callers branch on; the cause stays in the chain.
 func explain(doing, name string, err error) error {

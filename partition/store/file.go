@@ -138,7 +138,7 @@ type fileWriter struct {
 
 func (w *fileWriter) Write(p []byte) (int, error) {
 	if w.file == nil || w.err != nil {
-		return 0, w.refusal("write")
+		return 0, Refusal("write", w.name, w.err)
 	}
 	n, err := w.file.Write(p)
 	if err != nil {
@@ -149,7 +149,7 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 
 func (w *fileWriter) Commit() error {
 	if w.file == nil || w.err != nil {
-		return w.refusal("commit")
+		return Refusal("commit", w.name, w.err)
 	}
 	failpoint.Hit("store.commit")
 	err := w.file.Sync()
@@ -178,13 +178,6 @@ func (w *fileWriter) Close() error {
 		return explain("abandon", w.name, err)
 	}
 	return nil
-}
-
-func (w *fileWriter) refusal(doing string) error {
-	if w.err != nil {
-		return w.err
-	}
-	return fmt.Errorf("%s %s: %w", doing, w.name, ErrAbandoned)
 }
 
 func (s *fileStore) Put(ctx context.Context, name string, data []byte) error {
@@ -352,8 +345,7 @@ func (s *fileStore) walk(ctx context.Context, folder, prefix string, list *[]Inf
 			name := path.Join(folder, d.Name())
 			switch {
 			case d.IsDir():
-				// A folder is worth entering when its names can start with the prefix.
-				if !strings.HasPrefix(name+"/", prefix) && !strings.HasPrefix(prefix, name+"/") {
+				if !Leads(name, prefix) {
 					continue
 				}
 				if err := s.walk(ctx, name, prefix, list); err != nil {

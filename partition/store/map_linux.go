@@ -3,8 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
+	"unsafe"
 )
 
 // Map returns the file's bytes as they are in the system's memory, and not a copy of
@@ -28,13 +28,20 @@ func (o *fileObject) Map() ([]byte, error) {
 	return o.mapped, nil
 }
 
-// Forget lets the system take back the memory of bytes from to past.
+// around is the most that the system brings at once of a file of which one byte is
+// touched: a huge page, at a multiple of its size.
+const around = 2 << 20
+
+// Forget lets the system take back the memory of bytes from to past, and of what it
+// brought with them.
 func (o *fileObject) Forget(from, past int64) {
-	page := int64(os.Getpagesize())
-	from, past = (from+page-1)/page*page, past/page*page
-	if from < past {
-		_ = syscall.Madvise(o.mapped[from:past], syscall.MADV_DONTNEED) // advice
+	if from >= past {
+		return
 	}
+	base := int64(uintptr(unsafe.Pointer(unsafe.SliceData(o.mapped))) % around)
+	from = max(0, (base+from)/around*around-base)
+	past = min(o.size, (base+past+around-1)/around*around-base)
+	_ = syscall.Madvise(o.mapped[from:past], syscall.MADV_DONTNEED) // advice
 }
 
 // Close ends what Map returned, too.

@@ -23,6 +23,12 @@ func CheckName(name string) error {
 	return nil
 }
 
+// Leads reports whether names below a folder can start with prefix, which CheckPrefix has
+// passed: whether it is worth entering.
+func Leads(folder, prefix string) bool {
+	return strings.HasPrefix(folder+"/", prefix) || strings.HasPrefix(prefix, folder+"/")
+}
+
 // CheckPrefix returns the folder that holds every name starting with prefix,
 // or ErrName for a prefix that no name can start with.
 func CheckPrefix(prefix string) (folder string, err error) {

@@ -58,14 +58,6 @@ func Join(address, below string) string {
 	return filepath.Join(address, filepath.FromSlash(below))
 }
 
-// Absolute makes a folder's path whole. A remote address is whole.
-func Absolute(address string) (string, error) {
-	if Remote(address) {
-		return Resolve("", address), nil
-	}
-	return filepath.Abs(address)
-}
-
 // Open opens the store at an address. A folder that is not there is made on this
 // machine; elsewhere it is made with the first object.
 func Open(address string) (store.Store, error) {

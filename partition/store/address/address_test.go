@@ -31,9 +31,6 @@ func TestPathsLeadWhereTheyAreWritten(t *testing.T) {
 	if got := address.Join("s3://bucket/out", "month=202610/version=v1"); got != "s3://bucket/out/month=202610/version=v1" {
 		t.Errorf("join: %s", got)
 	}
-	if got, err := address.Absolute("s3://bucket/out/"); err != nil || got != "s3://bucket/out" {
-		t.Errorf("absolute: %s, %v", got, err)
-	}
 }
 
 // TestAnInputIsItsFolderAndTheRest: the same of files and of objects.

@@ -108,8 +108,7 @@ func (s *Store) walk(ctx context.Context, folder, prefix string, list *[]store.I
 		name := path.Join(folder, info.Name())
 		switch {
 		case info.IsDir():
-			// A folder is worth entering when its names can start with the prefix.
-			if strings.HasPrefix(name+"/", prefix) || strings.HasPrefix(prefix, name+"/") {
+			if store.Leads(name, prefix) {
 				if err := s.walk(ctx, name, prefix, list); err != nil {
 					return err
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/colinmarc/hdfs/v2"
 
 	"rescore/partition/store"
+	"rescore/partition/store/hdfs/hdfstest"
 	"rescore/partition/store/storetest"
 )
 
@@ -23,9 +24,9 @@ var folderNumber atomic.Int64
 
 // open returns a store of the test's cluster with a client of its own, as another
 // process would have it.
-func open(t *testing.T, c *mini, user, folder string) *Store {
+func open(t *testing.T, c *hdfstest.Cluster, user, folder string) *Store {
 	t.Helper()
-	o, err := fromEnvironment(c.address)
+	o, err := fromEnvironment(c.Address)
 	check(t, err)
 	o.User = user
 	client, err := hdfs.NewClient(o)
@@ -33,16 +34,15 @@ func open(t *testing.T, c *mini, user, folder string) *Store {
 	t.Cleanup(func() { _ = client.Close() }) // whose cluster may be gone
 	_, err = client.ServerDefaults()
 	check(t, err)
-	return &Store{client: client, folder: folder, name: Scheme + c.address + folder}
+	return &Store{client: client, folder: folder, name: Scheme + c.Address + folder}
 }
 
 func fresh() string { return fmt.Sprintf("/store %d/+ü", folderNumber.Add(1)) }
 
 func TestHDFSConforms(t *testing.T) {
 	c := start(t)
-	t.Setenv("HADOOP_USER_NAME", super)
 	storetest.Conformance(t, func(t *testing.T) store.Store {
-		st, err := Open(c.address, strings.TrimPrefix(fresh(), "/"))
+		st, err := Open(c.Address, strings.TrimPrefix(fresh(), "/"))
 		check(t, err)
 		return st
 	})
@@ -192,13 +192,14 @@ func TestASilentClusterIsUnavailable(t *testing.T) {
 	if _, err := Open("127.0.0.1:1", ""); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("open where nobody listens: %v", err)
 	}
-	c := launch(t)
-	t.Cleanup(c.kill)
+	hdfstest.Setenv(t)
+	c := hdfstest.Launch(t)
+	t.Cleanup(c.Kill)
 	st := open(t, c, super, fresh())
 	check(t, st.Put(t.Context(), "x", []byte("x")))
 	w, err := st.Create(t.Context(), "y")
 	check(t, err)
-	c.kill()
+	c.Kill()
 	_, err = w.Write(make([]byte, 1<<20))
 	if err == nil {
 		err = w.Commit()

@@ -66,7 +66,7 @@ type writer struct {
 
 func (w *writer) Write(p []byte) (int, error) {
 	if w.file == nil || w.err != nil {
-		return 0, w.refusal("write")
+		return 0, store.Refusal("write", w.name, w.err)
 	}
 	n, err := w.file.Write(p)
 	if err != nil {
@@ -77,7 +77,7 @@ func (w *writer) Write(p []byte) (int, error) {
 
 func (w *writer) Commit() error {
 	if w.file == nil || w.err != nil {
-		return w.refusal("commit")
+		return store.Refusal("commit", w.name, w.err)
 	}
 	failpoint.Hit("store.commit")
 	if err := w.complete(); err != nil {
@@ -118,13 +118,6 @@ func (w *writer) Close() error {
 		return explain("abandon", w.name, err)
 	}
 	return nil
-}
-
-func (w *writer) refusal(doing string) error {
-	if w.err != nil {
-		return w.err
-	}
-	return fmt.Errorf("%s %s: %w", doing, w.name, store.ErrAbandoned)
 }
 
 // Put implements store.Store.

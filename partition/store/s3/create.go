@@ -63,7 +63,7 @@ type writer struct {
 // Write implements io.Writer.
 func (w *writer) Write(p []byte) (n int, err error) {
 	if w.ended || w.err != nil {
-		return 0, w.refusal("write")
+		return 0, store.Refusal("write", w.name, w.err)
 	}
 	for n < len(p) {
 		if len(w.buffer) == w.client.PartBytes {
@@ -128,7 +128,7 @@ func (w *writer) broken() error {
 // Commit implements store.Writer.
 func (w *writer) Commit() error {
 	if w.ended || w.err != nil {
-		return w.refusal("commit")
+		return store.Refusal("commit", w.name, w.err)
 	}
 	w.ended = true
 	failpoint.Hit("store.commit")
@@ -182,11 +182,4 @@ func (w *writer) abandon() error {
 		return nil
 	}
 	return w.upload.abort(w.ctx)
-}
-
-func (w *writer) refusal(doing string) error {
-	if w.err != nil {
-		return w.err
-	}
-	return fmt.Errorf("%s %s: %w", doing, w.name, store.ErrAbandoned)
 }
