@@ -93,7 +93,7 @@ func TestAJobWithoutRulesHasNoneThatFired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := []kernel.Vector{kernel.NewVector(arrow.PrimitiveTypes.Uint64, 3000), kernel.NewVector(arrow.PrimitiveTypes.Uint64, 3000)}
+	out := []kernel.Vector{kerneltest.NewVector(arrow.PrimitiveTypes.Uint64, 3000), kerneltest.NewVector(arrow.PrimitiveTypes.Uint64, 3000)}
 	for _, v := range out {
 		for i := range v.U64 {
 			v.U64[i] = 7

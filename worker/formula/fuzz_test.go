@@ -11,6 +11,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/worker/kernel"
+	"rescore/worker/kernel/kerneltest"
 )
 
 var seeds = []string{
@@ -26,7 +27,7 @@ func run(k kernel.Kernel) {
 	vectors := func(fields []kernel.Field) []kernel.Vector {
 		list := make([]kernel.Vector, len(fields))
 		for i, f := range fields {
-			list[i] = kernel.NewVector(f.Type, 3)
+			list[i] = kerneltest.NewVector(f.Type, 3)
 			if f.Type.ID() == arrow.UINT8 {
 				list[i].U8[1] = 63
 			}

@@ -54,31 +54,3 @@ func AsVector(a arrow.Array) Vector {
 	}
 	return v
 }
-
-// NewVector returns a zeroed vector of n rows of the given type, without nulls.
-// It panics on a type no Vector holds.
-func NewVector(t arrow.DataType, n int) Vector {
-	switch t.ID() {
-	case arrow.INT8:
-		return Vector{I8: make([]int8, n)}
-	case arrow.INT16:
-		return Vector{I16: make([]int16, n)}
-	case arrow.INT32, arrow.DATE32:
-		return Vector{I32: make([]int32, n)}
-	case arrow.INT64:
-		return Vector{I64: make([]int64, n)}
-	case arrow.UINT8:
-		return Vector{U8: make([]uint8, n)}
-	case arrow.UINT16:
-		return Vector{U16: make([]uint16, n)}
-	case arrow.UINT32:
-		return Vector{U32: make([]uint32, n)}
-	case arrow.UINT64:
-		return Vector{U64: make([]uint64, n)}
-	case arrow.FLOAT32:
-		return Vector{F32: make([]float32, n)}
-	case arrow.FLOAT64:
-		return Vector{F64: make([]float64, n)}
-	}
-	panic(fmt.Sprintf("kernel: a vector cannot hold %s", t))
-}

@@ -63,9 +63,6 @@ func TestAsVectorTakesEveryTypeAndArraysWithoutBitmapOrRows(t *testing.T) {
 			}
 			a.Release()
 			data.Release()
-			if got := rows(NewVector(dt, n)); got != n {
-				t.Errorf("new %s: %d rows, want %d", dt, got, n)
-			}
 		}
 		empty := array.NewData(dt, 0, []*memory.Buffer{nil, nil}, nil, 0, 0)
 		a := array.MakeFromData(empty)
@@ -75,23 +72,14 @@ func TestAsVectorTakesEveryTypeAndArraysWithoutBitmapOrRows(t *testing.T) {
 		a.Release()
 		empty.Release()
 	}
-	for _, refused := range []func(){
-		func() { NewVector(arrow.BinaryTypes.String, 1) },
-		func() {
-			b := array.NewBooleanBuilder(memory.DefaultAllocator)
-			b.Append(true)
-			AsVector(b.NewArray())
-		},
-	} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("a type no vector holds: no panic")
-				}
-			}()
-			refused()
-		}()
-	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a type no vector holds: no panic")
+		}
+	}()
+	b := array.NewBooleanBuilder(memory.DefaultAllocator)
+	b.Append(true)
+	AsVector(b.NewArray())
 }
 
 // rows is the length of whichever slice is set.

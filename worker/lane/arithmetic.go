@@ -71,14 +71,6 @@ func Scale[T int64 | float64](dst, x []T, c T) {
 	}
 }
 
-// MulAdd writes x·c + y, rounded twice.
-func MulAdd(dst, x []float64, c float64, y []float64) {
-	x, y = x[:len(dst)], y[:len(dst)]
-	for i := vector(stepMulAdd, len(dst), at(dst), at(x), at(y), nil, raw(c), 0); i < uint(len(dst)); i++ {
-		dst[i] = float64(x[i]*c) + y[i]
-	}
-}
-
 // AddFloat adds x, as float64, where known and leaves the other rows: for sums
 // over columns, in one pass.
 func AddFloat[T Integer](dst []float64, x []T, known *Mask) {

@@ -87,7 +87,6 @@ func BenchmarkStep(b *testing.B) {
 		{"AddTo/float64", func() { AddTo(h, f, 3) }},
 		{"Scale/int64", func() { Scale(w64, i64, 3) }},
 		{"Scale/float64", func() { Scale(h, f, 3) }},
-		{"MulAdd", func() { MulAdd(h, f, 3, g) }},
 		{"Abs", func() { Abs(h, f) }},
 		{"Sqrt", func() { Sqrt(h, f) }},
 		{"Exp", func() { Exp(h, f) }},

@@ -1,6 +1,10 @@
 package lane
 
-import "math"
+import (
+	"math"
+
+	"rescore/worker/kernel"
+)
 
 // Float writes x as float64 where known and otherwise where not: NaN for the
 // null inside a program, 0 for sums. It rounds to the nearest, halves to even.
@@ -13,6 +17,29 @@ func Float[T Integer](dst []float64, x []T, known *Mask, otherwise float64) {
 			d[k] = math.Float64frombits(pick(w, math.Float64bits(float64(v)), c))
 			w >>= 1
 		}
+	}
+}
+
+// Floats is Float for the rows from lo on of a column of integers, whatever its type.
+func Floats(dst []float64, x *kernel.Vector, lo int, known *Mask, otherwise float64) {
+	hi := lo + len(dst)
+	switch {
+	case x.I64 != nil:
+		Float(dst, x.I64[lo:hi], known, otherwise)
+	case x.I32 != nil:
+		Float(dst, x.I32[lo:hi], known, otherwise)
+	case x.I16 != nil:
+		Float(dst, x.I16[lo:hi], known, otherwise)
+	case x.I8 != nil:
+		Float(dst, x.I8[lo:hi], known, otherwise)
+	case x.U64 != nil:
+		Float(dst, x.U64[lo:hi], known, otherwise)
+	case x.U32 != nil:
+		Float(dst, x.U32[lo:hi], known, otherwise)
+	case x.U16 != nil:
+		Float(dst, x.U16[lo:hi], known, otherwise)
+	default:
+		Float(dst, x.U8[lo:hi], known, otherwise)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"rescore/worker/kernel"
+	"rescore/worker/kernel/kerneltest"
 )
 
 func checkValid(t *testing.T, b kernel.Bitmap, lo, n int) {
@@ -18,7 +19,7 @@ func checkValid(t *testing.T, b kernel.Bitmap, lo, n int) {
 }
 
 func TestValidAgreesWithOneBitAtATimeAtEveryOffsetAndLength(t *testing.T) {
-	whole := region(t, Rows/8+2)
+	whole := kerneltest.Guarded(t, Rows/8+2)
 	for i := range whole {
 		whole[i] = byte(i*i*37 + i*11 + 5)
 	}

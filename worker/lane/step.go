@@ -35,13 +35,12 @@ const (
 	stepDiv      step = 78
 	stepMin      step = 79
 	stepMax      step = 80
-	stepMulAdd   step = 81
-	stepAbs      step = 82
-	stepSqrt     step = 83
-	stepExp      step = 84
-	stepAddFloat step = 85
-	stepMean3    step = 93
-	stepMean6    step = 96
-	stepChange   step = 99
-	stepCompare  step = 102
+	stepAbs      step = 81
+	stepSqrt     step = 82
+	stepExp      step = 83
+	stepAddFloat step = 84
+	stepMean3    step = 92
+	stepMean6    step = 95
+	stepChange   step = 98
+	stepCompare  step = 101
 )

@@ -6365,70 +6365,6 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMulAddFloat<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	VPBROADCASTQ c+48(FP), Y0
-
-loop:
-	VMULPD       0(SI), Y0, Y2
-	VADDPD       0(DX), Y2, Y2
-	VMOVUPD      Y2, 0(DI)
-	VMULPD       32(SI), Y0, Y2
-	VADDPD       32(DX), Y2, Y2
-	VMOVUPD      Y2, 32(DI)
-	VMULPD       64(SI), Y0, Y2
-	VADDPD       64(DX), Y2, Y2
-	VMOVUPD      Y2, 64(DI)
-	VMULPD       96(SI), Y0, Y2
-	VADDPD       96(DX), Y2, Y2
-	VMOVUPD      Y2, 96(DI)
-	VMULPD       128(SI), Y0, Y2
-	VADDPD       128(DX), Y2, Y2
-	VMOVUPD      Y2, 128(DI)
-	VMULPD       160(SI), Y0, Y2
-	VADDPD       160(DX), Y2, Y2
-	VMOVUPD      Y2, 160(DI)
-	VMULPD       192(SI), Y0, Y2
-	VADDPD       192(DX), Y2, Y2
-	VMOVUPD      Y2, 192(DI)
-	VMULPD       224(SI), Y0, Y2
-	VADDPD       224(DX), Y2, Y2
-	VMOVUPD      Y2, 224(DI)
-	VMULPD       256(SI), Y0, Y2
-	VADDPD       256(DX), Y2, Y2
-	VMOVUPD      Y2, 256(DI)
-	VMULPD       288(SI), Y0, Y2
-	VADDPD       288(DX), Y2, Y2
-	VMOVUPD      Y2, 288(DI)
-	VMULPD       320(SI), Y0, Y2
-	VADDPD       320(DX), Y2, Y2
-	VMOVUPD      Y2, 320(DI)
-	VMULPD       352(SI), Y0, Y2
-	VADDPD       352(DX), Y2, Y2
-	VMOVUPD      Y2, 352(DI)
-	VMULPD       384(SI), Y0, Y2
-	VADDPD       384(DX), Y2, Y2
-	VMOVUPD      Y2, 384(DI)
-	VMULPD       416(SI), Y0, Y2
-	VADDPD       416(DX), Y2, Y2
-	VMOVUPD      Y2, 416(DI)
-	VMULPD       448(SI), Y0, Y2
-	VADDPD       448(DX), Y2, Y2
-	VMOVUPD      Y2, 448(DI)
-	VMULPD       480(SI), Y0, Y2
-	VADDPD       480(DX), Y2, Y2
-	VMOVUPD      Y2, 480(DI)
-	ADDQ         $512, DI
-	ADDQ         $512, SI
-	ADDQ         $512, DX
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
 TEXT stepAbsFloat<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -12068,31 +12004,30 @@ DATA steps<>+616(SB)/8, $stepMulFloat<>(SB)
 DATA steps<>+624(SB)/8, $stepDivFloat<>(SB)
 DATA steps<>+632(SB)/8, $stepMinFloat<>(SB)
 DATA steps<>+640(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+648(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+656(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+664(SB)/8, $stepSqrtFloat<>(SB)
-DATA steps<>+672(SB)/8, $stepExpFloat<>(SB)
-DATA steps<>+680(SB)/8, $stepAddFloatInt8<>(SB)
-DATA steps<>+688(SB)/8, $stepAddFloatInt16<>(SB)
-DATA steps<>+696(SB)/8, $stepAddFloatInt32<>(SB)
-DATA steps<>+704(SB)/8, $stepAddFloatInt64<>(SB)
-DATA steps<>+712(SB)/8, $stepAddFloatUint8<>(SB)
-DATA steps<>+720(SB)/8, $stepAddFloatUint16<>(SB)
-DATA steps<>+728(SB)/8, $stepAddFloatUint32<>(SB)
-DATA steps<>+736(SB)/8, $stepAddFloatUint64<>(SB)
-DATA steps<>+744(SB)/8, $stepMean3Int16<>(SB)
-DATA steps<>+752(SB)/8, $stepMean3Int32<>(SB)
-DATA steps<>+760(SB)/8, $stepMean3Int64<>(SB)
-DATA steps<>+768(SB)/8, $stepMean6Int16<>(SB)
-DATA steps<>+776(SB)/8, $stepMean6Int32<>(SB)
-DATA steps<>+784(SB)/8, $stepMean6Int64<>(SB)
-DATA steps<>+792(SB)/8, $stepChangeInt16<>(SB)
-DATA steps<>+800(SB)/8, $stepChangeInt32<>(SB)
-DATA steps<>+808(SB)/8, $stepChangeInt64<>(SB)
-DATA steps<>+816(SB)/8, $stepCompareInt16<>(SB)
-DATA steps<>+824(SB)/8, $stepCompareInt32<>(SB)
-DATA steps<>+832(SB)/8, $stepCompareInt64<>(SB)
-GLOBL steps<>(SB), RODATA, $840
+DATA steps<>+648(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+656(SB)/8, $stepSqrtFloat<>(SB)
+DATA steps<>+664(SB)/8, $stepExpFloat<>(SB)
+DATA steps<>+672(SB)/8, $stepAddFloatInt8<>(SB)
+DATA steps<>+680(SB)/8, $stepAddFloatInt16<>(SB)
+DATA steps<>+688(SB)/8, $stepAddFloatInt32<>(SB)
+DATA steps<>+696(SB)/8, $stepAddFloatInt64<>(SB)
+DATA steps<>+704(SB)/8, $stepAddFloatUint8<>(SB)
+DATA steps<>+712(SB)/8, $stepAddFloatUint16<>(SB)
+DATA steps<>+720(SB)/8, $stepAddFloatUint32<>(SB)
+DATA steps<>+728(SB)/8, $stepAddFloatUint64<>(SB)
+DATA steps<>+736(SB)/8, $stepMean3Int16<>(SB)
+DATA steps<>+744(SB)/8, $stepMean3Int32<>(SB)
+DATA steps<>+752(SB)/8, $stepMean3Int64<>(SB)
+DATA steps<>+760(SB)/8, $stepMean6Int16<>(SB)
+DATA steps<>+768(SB)/8, $stepMean6Int32<>(SB)
+DATA steps<>+776(SB)/8, $stepMean6Int64<>(SB)
+DATA steps<>+784(SB)/8, $stepChangeInt16<>(SB)
+DATA steps<>+792(SB)/8, $stepChangeInt32<>(SB)
+DATA steps<>+800(SB)/8, $stepChangeInt64<>(SB)
+DATA steps<>+808(SB)/8, $stepCompareInt16<>(SB)
+DATA steps<>+816(SB)/8, $stepCompareInt32<>(SB)
+DATA steps<>+824(SB)/8, $stepCompareInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $832
 
 // func run256(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run256(SB), NOSPLIT, $0-64

@@ -3036,46 +3036,6 @@ loop:
 	VZEROUPPER
 	RET
 
-TEXT stepMulAddFloat<>(SB), NOSPLIT, $0-64
-	MOVQ         words+8(FP), CX
-	MOVQ         dst+16(FP), DI
-	MOVQ         x+24(FP), SI
-	MOVQ         y+32(FP), DX
-	VPBROADCASTQ c+48(FP), Z0
-
-loop:
-	VMULPD       0(SI), Z0, Z2
-	VADDPD       0(DX), Z2, Z2
-	VMOVUPD      Z2, 0(DI)
-	VMULPD       64(SI), Z0, Z2
-	VADDPD       64(DX), Z2, Z2
-	VMOVUPD      Z2, 64(DI)
-	VMULPD       128(SI), Z0, Z2
-	VADDPD       128(DX), Z2, Z2
-	VMOVUPD      Z2, 128(DI)
-	VMULPD       192(SI), Z0, Z2
-	VADDPD       192(DX), Z2, Z2
-	VMOVUPD      Z2, 192(DI)
-	VMULPD       256(SI), Z0, Z2
-	VADDPD       256(DX), Z2, Z2
-	VMOVUPD      Z2, 256(DI)
-	VMULPD       320(SI), Z0, Z2
-	VADDPD       320(DX), Z2, Z2
-	VMOVUPD      Z2, 320(DI)
-	VMULPD       384(SI), Z0, Z2
-	VADDPD       384(DX), Z2, Z2
-	VMOVUPD      Z2, 384(DI)
-	VMULPD       448(SI), Z0, Z2
-	VADDPD       448(DX), Z2, Z2
-	VMOVUPD      Z2, 448(DI)
-	ADDQ         $512, DI
-	ADDQ         $512, SI
-	ADDQ         $512, DX
-	DECQ         CX
-	JNZ          loop
-	VZEROUPPER
-	RET
-
 TEXT stepAbsFloat<>(SB), NOSPLIT, $0-64
 	MOVQ         words+8(FP), CX
 	MOVQ         dst+16(FP), DI
@@ -5451,31 +5411,30 @@ DATA steps<>+616(SB)/8, $stepMulFloat<>(SB)
 DATA steps<>+624(SB)/8, $stepDivFloat<>(SB)
 DATA steps<>+632(SB)/8, $stepMinFloat<>(SB)
 DATA steps<>+640(SB)/8, $stepMaxFloat<>(SB)
-DATA steps<>+648(SB)/8, $stepMulAddFloat<>(SB)
-DATA steps<>+656(SB)/8, $stepAbsFloat<>(SB)
-DATA steps<>+664(SB)/8, $stepSqrtFloat<>(SB)
-DATA steps<>+672(SB)/8, $stepExpFloat<>(SB)
-DATA steps<>+680(SB)/8, $stepAddFloatInt8<>(SB)
-DATA steps<>+688(SB)/8, $stepAddFloatInt16<>(SB)
-DATA steps<>+696(SB)/8, $stepAddFloatInt32<>(SB)
-DATA steps<>+704(SB)/8, $stepAddFloatInt64<>(SB)
-DATA steps<>+712(SB)/8, $stepAddFloatUint8<>(SB)
-DATA steps<>+720(SB)/8, $stepAddFloatUint16<>(SB)
-DATA steps<>+728(SB)/8, $stepAddFloatUint32<>(SB)
-DATA steps<>+736(SB)/8, $stepAddFloatUint64<>(SB)
-DATA steps<>+744(SB)/8, $stepMean3Int16<>(SB)
-DATA steps<>+752(SB)/8, $stepMean3Int32<>(SB)
-DATA steps<>+760(SB)/8, $stepMean3Int64<>(SB)
-DATA steps<>+768(SB)/8, $stepMean6Int16<>(SB)
-DATA steps<>+776(SB)/8, $stepMean6Int32<>(SB)
-DATA steps<>+784(SB)/8, $stepMean6Int64<>(SB)
-DATA steps<>+792(SB)/8, $stepChangeInt16<>(SB)
-DATA steps<>+800(SB)/8, $stepChangeInt32<>(SB)
-DATA steps<>+808(SB)/8, $stepChangeInt64<>(SB)
-DATA steps<>+816(SB)/8, $stepCompareInt16<>(SB)
-DATA steps<>+824(SB)/8, $stepCompareInt32<>(SB)
-DATA steps<>+832(SB)/8, $stepCompareInt64<>(SB)
-GLOBL steps<>(SB), RODATA, $840
+DATA steps<>+648(SB)/8, $stepAbsFloat<>(SB)
+DATA steps<>+656(SB)/8, $stepSqrtFloat<>(SB)
+DATA steps<>+664(SB)/8, $stepExpFloat<>(SB)
+DATA steps<>+672(SB)/8, $stepAddFloatInt8<>(SB)
+DATA steps<>+680(SB)/8, $stepAddFloatInt16<>(SB)
+DATA steps<>+688(SB)/8, $stepAddFloatInt32<>(SB)
+DATA steps<>+696(SB)/8, $stepAddFloatInt64<>(SB)
+DATA steps<>+704(SB)/8, $stepAddFloatUint8<>(SB)
+DATA steps<>+712(SB)/8, $stepAddFloatUint16<>(SB)
+DATA steps<>+720(SB)/8, $stepAddFloatUint32<>(SB)
+DATA steps<>+728(SB)/8, $stepAddFloatUint64<>(SB)
+DATA steps<>+736(SB)/8, $stepMean3Int16<>(SB)
+DATA steps<>+744(SB)/8, $stepMean3Int32<>(SB)
+DATA steps<>+752(SB)/8, $stepMean3Int64<>(SB)
+DATA steps<>+760(SB)/8, $stepMean6Int16<>(SB)
+DATA steps<>+768(SB)/8, $stepMean6Int32<>(SB)
+DATA steps<>+776(SB)/8, $stepMean6Int64<>(SB)
+DATA steps<>+784(SB)/8, $stepChangeInt16<>(SB)
+DATA steps<>+792(SB)/8, $stepChangeInt32<>(SB)
+DATA steps<>+800(SB)/8, $stepChangeInt64<>(SB)
+DATA steps<>+808(SB)/8, $stepCompareInt16<>(SB)
+DATA steps<>+816(SB)/8, $stepCompareInt32<>(SB)
+DATA steps<>+824(SB)/8, $stepCompareInt64<>(SB)
+GLOBL steps<>(SB), RODATA, $832
 
 // func run512(s step, words int, dst, x, y, m unsafe.Pointer, c, d uint64)
 TEXT ·run512(SB), NOSPLIT, $0-64

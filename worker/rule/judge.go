@@ -21,6 +21,10 @@ func (g *triggers) t1(c chunk) {
 	for i, threshold := range g.rules.T1ThresholdFen {
 		var of lane.Mask
 		lane.Equal(&of, class, uint8(i+1))
+		of.And(&of, &g.large) // the class is known
+		if of.Count(c.n) == 0 {
+			continue
+		}
 		member.Or(&member, &of)
 		lane.Less(&x, fee0, threshold)
 		of.And(&of, &x)
@@ -31,9 +35,8 @@ func (g *triggers) t1(c chunk) {
 	c.known(&billed, g.at.fee)
 	c.known(&x, g.at.fee+1)
 	for w := range member {
-		member := member[w] & g.large[w] // the class is known
-		short := g.shorter[2][w] & member
-		g.judge(1, w, low[w]&member, short, member&^(billed[w]&x[w])&^short)
+		short := g.shorter[2][w] & member[w]
+		g.judge(1, w, low[w], short, member[w]&^(billed[w]&x[w])&^short)
 	}
 }
 

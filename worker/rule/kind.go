@@ -120,7 +120,7 @@ func (k *kinds) leaving(status []kernel.Vector, lo, hi int) {
 	k.gone.Or(&k.confirmed, &k.open)
 
 	// From the newest month back, until a state is found.
-	for m := 1; m < schema.Months; m++ {
+	for m := 1; m < schema.Months && k.open.Count(hi-lo) > 0; m++ {
 		then := status[m].U8[lo:hi]
 		k.own.known(&k.seen, m, &status[m], lo, hi)
 		lane.Equal(&k.x, then, cancelled)

@@ -146,9 +146,9 @@ func TestC07_ThirtyThousandOfAMillionAreThreePercent(t *testing.T) {
 	spec := k.Spec()
 	in := make([]kernel.Vector, len(spec.In))
 	for j, f := range spec.In {
-		in[j] = kernel.NewVector(f.Type, batch)
+		in[j] = kerneltest.NewVector(f.Type, batch)
 	}
-	out := []kernel.Vector{kernel.NewVector(spec.Out[0].Type, batch)}
+	out := []kernel.Vector{kerneltest.NewVector(spec.Out[0].Type, batch)}
 	var count [5]int
 	for lo := 0; lo < base; lo += batch {
 		for i := range batch {

@@ -71,10 +71,10 @@ func TestAT04_RecentlySilentOf170000Is69Percent(t *testing.T) {
 	spec := k.Spec()
 	in, out := make([]kernel.Vector, len(spec.In)), make([]kernel.Vector, len(spec.Out))
 	for j, f := range spec.In {
-		in[j] = kernel.NewVector(f.Type, base)
+		in[j] = kerneltest.NewVector(f.Type, base)
 	}
 	for j, f := range spec.Out {
-		out[j] = kernel.NewVector(f.Type, base)
+		out[j] = kerneltest.NewVector(f.Type, base)
 	}
 	for i := range base {
 		in[len(in)-1].U8[i] = 63

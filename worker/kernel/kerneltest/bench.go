@@ -21,7 +21,7 @@ func Benchmark(b *testing.B, k kernel.Kernel, typical map[string][]int64) {
 	in, out := make([]kernel.Vector, len(spec.In)), make([]kernel.Vector, len(spec.Out))
 	for j, f := range spec.In {
 		kind := kindOf(f.Type)
-		in[j] = kernel.NewVector(f.Type, BatchRows)
+		in[j] = NewVector(f.Type, BatchRows)
 		values := typical[f.Name]
 		if values == nil {
 			values = typical[base(f.Name)]
@@ -47,7 +47,7 @@ func Benchmark(b *testing.B, k kernel.Kernel, typical map[string][]int64) {
 		}
 	}
 	for j, f := range spec.Out {
-		out[j] = kernel.NewVector(f.Type, BatchRows)
+		out[j] = NewVector(f.Type, BatchRows)
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -16,6 +16,12 @@ import (
 	"rescore/worker/kernel"
 )
 
+// NewVector returns a zeroed vector of n rows, without nulls.
+func NewVector(t arrow.DataType, n int) kernel.Vector {
+	values := memory.NewBufferBytes(make([]byte, n*kindOf(t).width))
+	return kernel.AsVector(array.MakeFromData(array.NewData(t, n, []*memory.Buffer{nil, values}, nil, 0, 0)))
+}
+
 // margin is how many poisoned rows lie before and after a pool's rows.
 const margin = 128
 
@@ -98,7 +104,7 @@ func newPool(spec kernel.Spec, size int) *pool {
 		p.out = append(p.out, result{
 			name: f.Name, kind: kindOf(f.Type),
 			want: make([]uint64, size), care: make([]bool, size),
-			vector: kernel.NewVector(f.Type, size+margin),
+			vector: NewVector(f.Type, size+margin),
 		})
 	}
 	return p

@@ -66,7 +66,6 @@ var families = []family{
 	{"Div", floats, both("", "VDIVPD")},
 	{"Min", floats, lesser(false)},
 	{"Max", floats, lesser(true)},
-	{"MulAdd", floats, mulAdd},
 	{"Abs", floats, abs},
 	{"Sqrt", floats, sqrt},
 	{"Exp", floats, exponential},
@@ -420,13 +419,6 @@ func lesser(turned bool) func(machine, string) kernel {
 			}
 		})
 	}
-}
-
-func mulAdd(m machine, _ string) kernel {
-	return arithmetic(m, true, dupC(m), func(p *page, x, y string) {
-		p.op("VMULPD", "%s, %s, %s", x, m.reg(0), m.reg(2))
-		p.op("VADDPD", "%s, %s, %s", y, m.reg(2), m.reg(2))
-	})
 }
 
 func abs(m machine, _ string) kernel {
