@@ -103,12 +103,13 @@ type column struct {
 }
 
 type state struct {
-	n      int64
-	lo     uint64 // of a sum of whole numbers, 128 bits; otherwise the value
-	hi     int64
-	real   float64
-	at     int64 // time of the value
-	values []int64
+	n       int64
+	lo      uint64 // of a sum of whole numbers, 128 bits; otherwise the value
+	hi      int64
+	real    float64
+	at      int64   // time of the value
+	values  []int64 // of count_distinct
+	ordered int     // of values, how many are in order, each once
 }
 
 // New returns an aggregator of columns up to a scoring month, yyyymm. reach is that of
@@ -267,32 +268,19 @@ func (c *column) addWhole(slots []uint8, time, values []int64) {
 		}
 		s, v := &c.state[slot], values[i]
 		s.n++
-		first := s.n == 1
 		switch c.Function {
 		case job.Sum, job.Avg:
 			var carry uint64
 			s.lo, carry = bits.Add64(s.lo, uint64(v), 0)
 			s.hi += v>>63 + int64(carry)
-		case job.Min:
-			if first || v < int64(s.lo) {
-				s.lo = uint64(v)
-			}
-		case job.Max:
-			if first || v > int64(s.lo) {
-				s.lo = uint64(v)
-			}
-		case job.First:
-			if first || time[i] < s.at {
-				s.lo, s.at = uint64(v), time[i]
-			}
-		case job.Last:
-			if first || time[i] >= s.at {
-				s.lo, s.at = uint64(v), time[i]
-			}
 		case job.BitOr:
 			s.lo |= uint64(v)
 		case job.CountDistinct:
 			s.distinct(v)
+		default:
+			if s.n == 1 || replaces(c.Function, v, int64(s.lo), time[i], s.at) {
+				s.lo, s.at = uint64(v), time[i]
+			}
 		}
 	}
 }
@@ -304,41 +292,56 @@ func (c *column) addReal(slots []uint8, time []int64, values []float64) {
 		}
 		s, v := &c.state[slot], values[i]
 		s.n++
-		first := s.n == 1
 		switch c.Function {
 		case job.Sum, job.Avg:
 			s.real += v
-		case job.Min:
-			if first || v < s.real {
-				s.real = v
-			}
-		case job.Max:
-			if first || v > s.real {
-				s.real = v
-			}
-		case job.First:
-			if first || time[i] < s.at {
-				s.real, s.at = v, time[i]
-			}
-		case job.Last:
-			if first || time[i] >= s.at {
-				s.real, s.at = v, time[i]
-			}
 		case job.CountDistinct:
 			s.distinct(int64(math.Float64bits(v + 0))) // -0 is 0
+		default:
+			if s.n == 1 || replaces(c.Function, v, s.real, time[i], s.at) {
+				s.real, s.at = v, time[i]
+			}
 		}
 	}
 }
 
-// distinct takes in a value, once. One more than can be told apart says that there are
-// too many.
+// replaces reports whether a value takes the place of the one before, given when the two
+// were.
+func replaces[T int64 | float64](function string, v, before T, time, at int64) bool {
+	switch function {
+	case job.Min:
+		return v < before
+	case job.Max:
+		return v > before
+	case job.First:
+		return time < at
+	}
+	return time >= at // job.Last
+}
+
+// distinct takes in a value. Those behind the ordered ones are put in order when they are
+// as many: each costs the logarithm of all, whatever order they come in.
 func (s *state) distinct(v int64) {
-	if len(s.values) > DistinctMax {
+	if s.ordered > DistinctMax {
 		return
 	}
-	if i, found := slices.BinarySearch(s.values, v); !found {
-		s.values = slices.Insert(s.values, i, v)
+	if _, found := slices.BinarySearch(s.values[:s.ordered], v); found {
+		return
 	}
+	if s.values = append(s.values, v); len(s.values) >= 2*s.ordered+16 {
+		s.order()
+	}
+}
+
+// order leaves every value once, in order, and returns how many there are: more than
+// DistinctMax when there were too many to go on.
+func (s *state) order() int {
+	if s.ordered < len(s.values) {
+		slices.Sort(s.values)
+		s.values = slices.Compact(s.values)
+		s.ordered = len(s.values)
+	}
+	return s.ordered
 }
 
 // Whole returns value k of a column of whole numbers: of month k, or the only one.
@@ -353,7 +356,8 @@ func (a *Aggregator) Whole(column, k int) (int64, State) {
 	case c.Function == job.Count && (s.n > 0 || c.Empty == nil):
 		v = s.n
 	case c.Function == job.CountDistinct && (s.n > 0 || c.Empty == nil):
-		v, fits = int64(len(s.values)), len(s.values) <= DistinctMax
+		v = int64(s.order())
+		fits = v <= DistinctMax
 	case s.n == 0 && c.Empty == nil:
 		return 0, Null
 	case s.n == 0:
@@ -377,10 +381,10 @@ func (a *Aggregator) Real(column int) (float64, State) {
 	switch {
 	case c.Function == job.Count && (s.n > 0 || c.Empty == nil):
 		v = float64(s.n)
-	case c.Function == job.CountDistinct && len(s.values) > DistinctMax:
-		return 0, Bad
 	case c.Function == job.CountDistinct && (s.n > 0 || c.Empty == nil):
-		v = float64(len(s.values))
+		if v = float64(s.order()); v > DistinctMax {
+			return 0, Bad
+		}
 	case s.n == 0 && c.Empty == nil:
 		return 0, Null
 	case s.n == 0:

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"math/big"
@@ -172,7 +173,9 @@ func randomEvent(r *rand.Rand, month int32) happening {
 	}
 	if r.IntN(6) > 0 {
 		v := r.Int64N(12)
-		switch r.IntN(8) {
+		switch r.IntN(9) {
+		case 8:
+			v = int64(r.Uint64())
 		case 0:
 			v = math.MaxInt64 - r.Int64N(3)
 		case 1:
@@ -183,8 +186,10 @@ func randomEvent(r *rand.Rand, month int32) happening {
 		e.whole = &v
 	}
 	if r.IntN(6) > 0 {
-		x := []float64{0, math.Copysign(0, -1), 0.1, 0.2, -3.7, 1e17, math.MaxFloat64}[r.IntN(7)]
-		e.real = &x
+		x := []float64{0, math.Copysign(0, -1), 0.1, 0.2, -3.7, 1e17, math.MaxFloat64, math.Float64frombits(r.Uint64())}[r.IntN(8)]
+		if x-x == 0 { // files hold no others
+			e.real = &x
+		}
 	}
 	return e
 }
@@ -199,20 +204,56 @@ func TestEveryColumnIsWhatAllEventsComeTo(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(51, 1))
 	for range rounds {
-		month := []int32{202610, 202401, 202402, 202412, 200003}[r.IntN(5)]
-		columns := make([]Column, 1+r.IntN(5))
-		reach := Reach{}
-		for i := range columns {
-			columns[i] = randomColumn(r)
-			reach.Days = max(reach.Days, columns[i].Days)
-			if columns[i].Days == 0 {
-				reach.Months = max(reach.Months, columns[i].Months)
-			}
+		aggregate(t, r)
+	}
+}
+
+// FuzzColumns is the same for columns and events that the fuzzer chooses.
+func FuzzColumns(f *testing.F) {
+	for seed := range uint64(4) {
+		r := rand.New(rand.NewPCG(51, 10+seed))
+		choices := make([]byte, 0, 4096)
+		for len(choices) < 512<<seed {
+			choices = binary.LittleEndian.AppendUint64(choices, r.Uint64())
 		}
-		a := New(month, reach, columns)
-		for range 1 + r.IntN(4) {
-			check(t, r, a, month, reach, columns)
+		f.Add(choices)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		aggregate(t, rand.New(&chosen{choices, rand.NewPCG(51, 2)}))
+	})
+}
+
+// chosen are random numbers that somebody chose, and others behind them.
+type chosen struct {
+	numbers []byte
+	rest    rand.Source
+}
+
+func (c *chosen) Uint64() uint64 {
+	if len(c.numbers) < 8 {
+		return c.rest.Uint64()
+	}
+	v := binary.LittleEndian.Uint64(c.numbers)
+	c.numbers = c.numbers[8:]
+	return v
+}
+
+// aggregate aggregates the events of some subscribers.
+func aggregate(t *testing.T, r *rand.Rand) {
+	t.Helper()
+	month := []int32{202610, 202401, 202402, 202412, 200003}[r.IntN(5)]
+	columns := make([]Column, 1+r.IntN(5))
+	reach := Reach{}
+	for i := range columns {
+		columns[i] = randomColumn(r)
+		reach.Days = max(reach.Days, columns[i].Days)
+		if columns[i].Days == 0 {
+			reach.Months = max(reach.Months, columns[i].Months)
 		}
+	}
+	a := New(month, reach, columns)
+	for range 1 + r.IntN(4) {
+		check(t, r, a, month, reach, columns)
 	}
 }
 

@@ -2,6 +2,7 @@ package feature
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -12,6 +13,12 @@ import (
 // AsFeature is the name under which a canonical column is a float64 feature:
 // a model's feature bound to fee_m0 reads f64(fee_m0).
 func AsFeature(column string) string { return "f64(" + column + ")" }
+
+// FromFeature returns the column that AsFeature made a name of; ok is false of other names.
+func FromFeature(name string) (column string, ok bool) {
+	column, ok = strings.CutPrefix(name, "f64(")
+	return strings.TrimSuffix(column, ")"), ok
+}
 
 // Column makes a column of the input a feature: the same value as float64, NaN
 // where it is null. Integers beyond 2^53 round to the nearest float64. A float64
@@ -55,31 +62,7 @@ func (c *Column) Eval(n int, in, out []kernel.Vector) {
 	for lo := 0; lo < n; lo += chunk {
 		hi := min(lo+chunk, n)
 		c.known.Valid(in[0].Valid, lo, hi-lo)
-		load(out[0].F64[lo:hi], &in[0], lo, &c.known, nan)
-	}
-}
-
-// load writes the rows from lo on of an integer column as float64 where known,
-// and otherwise where not.
-func load(dst []float64, v *kernel.Vector, lo int, known *lane.Mask, otherwise float64) {
-	hi := lo + len(dst)
-	switch {
-	case v.I64 != nil:
-		lane.Float(dst, v.I64[lo:hi], known, otherwise)
-	case v.I32 != nil:
-		lane.Float(dst, v.I32[lo:hi], known, otherwise)
-	case v.I16 != nil:
-		lane.Float(dst, v.I16[lo:hi], known, otherwise)
-	case v.I8 != nil:
-		lane.Float(dst, v.I8[lo:hi], known, otherwise)
-	case v.U64 != nil:
-		lane.Float(dst, v.U64[lo:hi], known, otherwise)
-	case v.U32 != nil:
-		lane.Float(dst, v.U32[lo:hi], known, otherwise)
-	case v.U16 != nil:
-		lane.Float(dst, v.U16[lo:hi], known, otherwise)
-	default:
-		lane.Float(dst, v.U8[lo:hi], known, otherwise)
+		lane.Floats(out[0].F64[lo:hi], &in[0], lo, &c.known, nan)
 	}
 }
 

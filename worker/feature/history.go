@@ -28,6 +28,9 @@ type history struct {
 	months             presence
 }
 
+// allMonths has a bit for each month.
+const allMonths = 1<<schema.Months - 1
+
 // stay is the time on network: full months, doubled, and 1 for a month begun
 // after its first day.
 type stay uint16
@@ -45,8 +48,16 @@ func NewHistory(rules job.Rules, month int32) kernel.Kernel {
 	for k := range h.first {
 		h.first[k] = kernel.MonthStart(kernel.MonthAdd(month, 1-k))
 	}
-	for day := range h.joinedOn {
-		h.joinedOn[day] = h.since(int32(day))
+	// Whoever joined after the first day of a month has been there as long as the others.
+	for first := 0; first < len(h.joinedOn); {
+		index, _ := kernel.DateMonth(int32(first))
+		past := int(kernel.MonthStart(kernel.MonthOf(index + 1)))
+		later := h.since(int32(first) + 1)
+		for day := first + 1; day < past; day++ {
+			h.joinedOn[day] = later
+		}
+		h.joinedOn[first] = h.since(int32(first))
+		first = past
 	}
 	return h
 }
@@ -84,18 +95,21 @@ func (h *history) Eval(n int, in, out []kernel.Vector) {
 		h.untold.Not(&h.untold)
 		date, told := in[0].I32[lo:hi], in[1].I16[lo:hi]
 
-		// Month k is the subscriber's when they joined before month k-1, and all of
-		// it when they joined by its first day.
 		months, compare := out[0].U8[lo:hi], out[1].U8[lo:hi]
-		h.when(months, date, h.first[:schema.Months], -1)
-		if h.partial {
-			h.when(compare, date, h.first[1:], 0)
-		} else {
-			copy(compare, months)
-		}
-
 		depth, full := out[2].U8[lo:hi], out[3].I16[lo:hi]
-		h.stay(depth, full, date)
+		if h.undated.Count(hi-lo) < hi-lo { // the base may lack the date
+			// Month k is the subscriber's when they joined before month k-1, and all of
+			// it when they joined by its first day.
+			h.when(months, date, h.first[:schema.Months], -1)
+			if h.partial {
+				h.when(compare, date, h.first[1:], 0)
+			} else {
+				copy(compare, months)
+			}
+			h.stay(depth, full, date)
+		}
+		lane.Put(months, &h.undated, allMonths)
+		lane.Put(compare, &h.undated, allMonths)
 		lane.Put(depth, &h.undated, kernel.NoLimit-1)
 		lane.Put(full, &h.undated, -1)
 		lane.Select(full, &h.untold, full, told)
@@ -113,7 +127,6 @@ func (h *history) when(dst []uint8, date []int32, first []int32, late int32) {
 	for k := range first {
 		m := h.months[k]
 		lane.AtMost(m, date, first[k]+late)
-		m.Or(m, &h.undated)
 	}
 	lane.Pack(dst, h.months)
 }

@@ -65,11 +65,10 @@ func (s *shock) Eval(n int, in, out []kernel.Vector) {
 		lane.Add(x, x, bill)
 		lane.Add(bill, bill, x) // twice, or three times where all are there
 
-		lane.AddTo(x, bill, -2*s.fen)
-		lane.LessThan(&s.close, x, base)
+		lane.Sub(x, bill, base)
+		lane.Less(&s.close, x, 2*s.fen)
 		s.close.AndNot(&s.close, &s.all)
-		lane.AddTo(x, x, -s.fen)
-		lane.LessThan(&s.far, x, base)
+		lane.Less(&s.far, x, 3*s.fen)
 		s.far.And(&s.far, &s.all)
 		lane.Scale(bill, bill, 100)
 		lane.Scale(base, base, s.percent)

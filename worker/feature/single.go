@@ -103,7 +103,7 @@ func (c *contract) Eval(n int, in, out []kernel.Vector) {
 		hi := min(lo+chunk, n)
 		days := out[0].F64[lo:hi]
 		c.known.Valid(in[0].Valid, lo, hi-lo)
-		load(days, &in[0], lo, &c.known, nan)
+		lane.Floats(days, &in[0], lo, &c.known, nan)
 		lane.AddTo(days, days, -float64(c.asof))
 		lane.Flag(out[1].F64[lo:hi], &c.known)
 	}

@@ -36,7 +36,7 @@ func (p presence) read(history []uint8, columns []kernel.Vector, lo int, scratch
 
 // total writes the sum of the months that are there, one column a month.
 func total(dst []float64, columns []kernel.Vector, lo int, months presence) {
-	load(dst, &columns[0], lo, months[0], 0)
+	lane.Floats(dst, &columns[0], lo, months[0], 0)
 	for k := 1; k < len(months); k++ {
 		add(dst, &columns[k], lo, months[k])
 	}

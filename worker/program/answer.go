@@ -72,15 +72,3 @@ func ForRules(spec job.Spec, model func() (Model, error)) (*Plan, error) {
 
 // Wanted returns the columns of the program's answer, in order.
 func (p *Plan) Wanted() []kernel.Field { return slices.Clone(p.want) }
-
-// Inputs returns what the kernel that makes a column reads, and false when no
-// kernel of the plan makes it.
-func (p *Plan) Inputs(column string) ([]kernel.Field, bool) {
-	for _, k := range p.kernels {
-		spec := k.Spec()
-		if slices.ContainsFunc(spec.Out, func(f kernel.Field) bool { return f.Name == column }) {
-			return spec.In, true
-		}
-	}
-	return nil, false
-}

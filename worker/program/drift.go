@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"rescore/partition/job"
@@ -35,16 +36,25 @@ type Drift struct {
 	column []*kernel.Vector // of the program
 	counts [][]int64        // rows up to each edge, then rows that are not missing, then all
 	x      [lane.Rows]float64
+	known  lane.Mask
 }
 
 // Drift watches the columns that model m has bins of. m is the model that the program
 // was planned with.
 func (g *Program) Drift(m Model) (*Drift, error) {
 	d := &Drift{bins: m.Bins}
+	if len(m.Bins) == 0 {
+		return d, nil
+	}
+	compiled, err := m.compiled()
+	if err != nil {
+		return nil, err
+	}
+	fields := m.fields(compiled)
 	for i, b := range m.Bins {
 		column := propensityColumn
 		if i > 0 || b.Name != propensityColumn {
-			column = m.Bound[slices.Index(m.Features, b.Name)]
+			column = fields[slices.Index(m.Features, b.Name)].Name
 		}
 		at := slices.IndexFunc(g.slots, func(s slot) bool { return s.field.Name == column })
 		if at < 0 {
@@ -76,8 +86,11 @@ func (d *Drift) Add(n int, drop []job.Reason) {
 				lane.Widen(x, v.F32[lo:hi])
 			case v.Coded != nil:
 				v.Coded.Values(x, lo)
-			default:
+			case v.F64 != nil:
 				x = v.F64[lo:hi]
+			default:
+				d.known.Valid(v.Valid, lo, hi-lo)
+				lane.Floats(x, v, lo, &d.known, math.NaN())
 			}
 			count := func() int64 {
 				m.And(&m, &kept)

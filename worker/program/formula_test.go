@@ -73,7 +73,7 @@ func TestTheModelIsAskedForWhereARuleReadsWhatItMakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := p.Inputs("propensity"); !ok || len(p.Wanted()) != 4 {
+	if !strings.Contains(p.String(), "score.propensity") || len(p.Wanted()) != 4 {
 		t.Errorf("the plan of a rule that reads the propensity:\n%s", p)
 	}
 	gone := errors.New("the model is gone")
@@ -83,7 +83,7 @@ func TestTheModelIsAskedForWhereARuleReadsWhatItMakes(t *testing.T) {
 	spec.Custom[0].Text = "fast and fee_cv > 0"
 	if p, err = ForRules(spec, func() (Model, error) { return Model{}, gone }); err != nil {
 		t.Error(err)
-	} else if _, ok := p.Inputs("propensity"); ok {
+	} else if strings.Contains(p.String(), "score.propensity") {
 		t.Error("a rule that does not read it has the propensity made")
 	}
 }

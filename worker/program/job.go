@@ -33,6 +33,7 @@ type Model struct {
 	Bins       []psi.Bins
 	GoldenRows int // of the package, which were scored and found right
 	ensemble   *model.Ensemble
+	compiled   func() (*score.Compiled, error) // once, by the first program, for all
 	odds       score.Correction
 
 	// Unexplained says why rows get no reasons although they are asked for; "" when
@@ -73,6 +74,19 @@ func (m Model) bound() []string {
 		list = append(list, c.Bound...)
 	}
 	return list
+}
+
+// fields are the columns that the model's kernel reads. A canonical column is read as
+// it is where it may be, and not as the float64s that feature.Column makes of it.
+func (m Model) fields(c *score.Compiled) []kernel.Field {
+	fields := make([]kernel.Field, len(m.Bound))
+	for i, column := range m.Bound {
+		fields[i] = kernel.Field{Name: column, Type: arrow.PrimitiveTypes.Float64}
+		if flat, ok := feature.FromFeature(column); ok && c.TakesIntegers() {
+			fields[i] = kernel.Field{Name: flat, Type: canonical[flat]}
+		}
+	}
+	return fields
 }
 
 // canonical maps the flat names of the subscriber record to their types, and
@@ -315,14 +329,22 @@ func catalogue(spec job.Spec, m Model, more []string) ([]kernel.Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	propensity, err := score.NewPropensity(m.ensemble, m.Bound, m.odds, spec.Policy, m.path)
+	compiled, err := m.compiled()
+	if err != nil {
+		return nil, err
+	}
+	propensity, err := score.NewPropensity(compiled, m.fields(compiled), m.odds, spec.Policy)
 	if err != nil {
 		return nil, err
 	}
 	list = append(list, propensity, rules)
 	for i, one := range spec.Model.Challengers {
 		c := m.Challengers[i]
-		k, err := score.NewChallenger(one.Name, c.ensemble, c.Bound, c.odds)
+		compiled, err := c.compiled()
+		if err != nil {
+			return nil, fmt.Errorf("challenger %s: %w", one.Name, err)
+		}
+		k, err := score.NewChallenger(one.Name, compiled, c.fields(compiled), c.odds)
 		if err != nil {
 			return nil, fmt.Errorf("challenger %s: %w", one.Name, err)
 		}
@@ -386,8 +408,7 @@ func common(spec job.Spec, bound []string) ([]kernel.Kernel, error) {
 				list = append(list, rule.NewBit(t))
 			}
 		}
-		if column, ok := strings.CutPrefix(name, "f64("); ok {
-			column = strings.TrimSuffix(column, ")")
+		if column, ok := feature.FromFeature(name); ok {
 			typ, _ := input(spec)(column)
 			k, err := feature.NewColumn(column, typ)
 			if err != nil {

@@ -165,12 +165,15 @@ type Program struct {
 	out   arrow.Record // batchRows rows, all of them slots' memory
 	short arrow.Record // the last answer, when it was shorter
 	rows  int
+	held  int // rows that the steps that are still have made
 }
 
 // step is one kernel, and what it reads and writes.
 type step struct {
 	kernel  kernel.Kernel
 	in, out []kernel.Vector
+	makes   []int // slots
+	still   bool  // it makes the same of every batch (Hold)
 }
 
 // slot is one column of the batch being scored. Slots a kernel writes, and the
@@ -232,7 +235,8 @@ func (p *Plan) Program(batchRows int, mem memory.Allocator) *Program {
 			s.in[j] = from.vector
 		}
 		for j, f := range spec.Out {
-			s.out[j] = g.slots[slotOf(f, true)].vector
+			s.makes = append(s.makes, slotOf(f, true))
+			s.out[j] = g.slots[s.makes[j]].vector
 		}
 		g.steps = append(g.steps, s)
 	}
@@ -290,9 +294,11 @@ func (g *Program) EvalCoded(rec arrow.Record, coded []*kernel.Coded, key []uint6
 		}
 	}
 	for i := range g.steps {
-		s := &g.steps[i]
-		s.kernel.Eval(n, s.in, s.out)
+		if s := &g.steps[i]; !s.still || n > g.held {
+			s.kernel.Eval(n, s.in, s.out)
+		}
 	}
+	g.held = max(g.held, n)
 	if n == g.rows {
 		return g.out, nil
 	}
@@ -336,6 +342,38 @@ func (g *Program) point(slot int, v kernel.Vector) {
 	}
 }
 
+// Hold says of each of Plan.Columns whether it holds the same in every row of every batch
+// from now on, until Forget: such as null, where the base lacks it. What is made of such
+// columns alone is made once: outputs are the program's own memory, and stay.
+func (g *Program) Hold(same []bool) {
+	g.held = 0
+	for i := range g.steps {
+		g.steps[i].still = true
+	}
+	move := func(slot int) {
+		for _, by := range g.slots[slot].uses {
+			g.steps[by.step].still = false
+		}
+	}
+	for _, handed := range [...]int{g.key, g.bad} {
+		if handed >= 0 {
+			move(handed)
+		}
+	}
+	for c, r := range g.read {
+		if !same[c] {
+			move(r.slot)
+		}
+	}
+	for i := range g.steps { // each after those that make what it reads
+		if s := &g.steps[i]; !s.still {
+			for _, slot := range s.makes {
+				move(slot)
+			}
+		}
+	}
+}
+
 // Plan returns what the program was made of.
 func (g *Program) Plan() *Plan { return g.plan }
 
@@ -345,6 +383,9 @@ func (g *Program) Forget() {
 	for c := range g.read {
 		g.read[c].bound = nil
 		g.point(g.read[c].slot, kernel.Vector{})
+	}
+	for i := range g.steps {
+		g.steps[i].still = false
 	}
 }
 

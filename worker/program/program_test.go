@@ -289,6 +289,58 @@ func TestAProgramThatForgotAnswersForAnotherRecordInTheSamePlace(t *testing.T) {
 	}
 }
 
+// A base lacks columns, the next other ones. Batches of any size, the answers of a
+// program that works everything out.
+func TestWhatHoldsTheSameInEveryBatchIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	spec, m := standard(t)
+	plan := planned(t, spec, m)
+	g := plan.Program(64, memory.DefaultAllocator)
+	defer g.Release()
+	other := planned(t, spec, m).Program(64, memory.DefaultAllocator)
+	defer other.Release()
+	rng := rand.New(rand.NewPCG(9, 6))
+	for base, share := range []float64{0.97, 0, 0.99, 1} {
+		r := draw(rng, plan, 400)
+		same := make([]bool, len(plan.read))
+		for c, f := range plan.read {
+			if same[c] = rng.Float64() < share; !same[c] {
+				continue
+			}
+			null := rng.IntN(2) == 0 // or a constant
+			for i := range r.null[c] {
+				r.columns[c][i], r.null[c][i] = r.columns[c][0], null && f.Type.ID() != arrow.FLOAT64
+			}
+		}
+		g.Hold(same)
+		still := 0
+		for _, s := range g.steps {
+			if s.still && len(s.in) > 0 {
+				still++
+			}
+		}
+		if (still > 0) != (share > 0) || still == len(g.steps) {
+			t.Errorf("base %d: %d of %d kernels need not run again", base, still, len(g.steps))
+		}
+		for from := 0; from < 400; {
+			past := min(from+1+rng.IntN(64), 400)
+			rec := r.record(memory.DefaultAllocator, from, past)
+			out, err := g.Eval(rec, r.key[from:past], r.bad[from:past])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := cells(nil, out), r.eval(t, other, from, past); !slices.Equal(got, want) {
+				t.Errorf("base %d: rows %d to %d are answered otherwise", base, from, past)
+			}
+			rec.Release()
+			from = past
+		}
+		if g.Forget(); slices.ContainsFunc(g.steps, func(s step) bool { return s.still }) {
+			t.Error("a program that forgot holds columns to be the same")
+		}
+	}
+}
+
 // Readers write a batch over the one before, and hand its arrays out again.
 func TestArraysOfTheBatchBeforeAreReadAnew(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package program
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -14,8 +15,9 @@ import (
 	"rescore/worker/score"
 )
 
-// explain prepares the attributions that are asked for. A model of which one says
-// nothing is scored all the same, and its rows go without those reasons.
+// explain prepares the attributions that are asked for, and how the model is compiled
+// with them. A model of which one says nothing is scored all the same, and its rows go
+// without those reasons.
 func (m *Model) explain(asked job.Explanation) {
 	var err error
 	if asked.Method == "path" {
@@ -29,6 +31,8 @@ func (m *Model) explain(asked job.Explanation) {
 		}
 		m.Exact = err == nil
 	}
+	e, why := m.ensemble, m.path
+	m.compiled = sync.OnceValues(func() (*score.Compiled, error) { return score.Compile(e, why) })
 }
 
 // ByPath reports whether every row gets reasons by path attribution.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
@@ -31,8 +30,8 @@ func unitOf(spec job.Spec, column string) (schema.Unit, bool) {
 	if _, ok := extraName(column); ok {
 		return "", false
 	}
-	if flat, ok := strings.CutPrefix(column, "f64("); ok {
-		return units[strings.TrimSuffix(flat, ")")], true
+	if flat, ok := feature.FromFeature(column); ok {
+		return units[flat], true
 	}
 	if own, ok := ownName(column); ok {
 		for _, f := range formula.Describe(spec) {

@@ -3,7 +3,6 @@ package program
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -177,8 +176,8 @@ func unknownFeatures(spec job.Spec, m Model, of string, columns map[string][]str
 			sources = among(e.Sources, absent)
 		} else if own, ok := ownName(column); ok {
 			sources = among(columns[own], absent)
-		} else if canonical, ok := strings.CutPrefix(column, "f64("); ok {
-			sources = among([]string{strings.TrimSuffix(canonical, ")")}, absent)
+		} else if flat, ok := feature.FromFeature(column); ok {
+			sources = among([]string{flat}, absent)
 		}
 		if len(sources) == 0 {
 			continue
@@ -213,8 +212,8 @@ func among(names, list []string) []string {
 // everything else, a subscriber of long standing with 1 in every column.
 func missingWithout(spec job.Spec, column string, absent []string) (bool, error) {
 	name := column
-	if canonical, ok := strings.CutPrefix(column, "f64("); ok {
-		name = strings.TrimSuffix(canonical, ")")
+	if flat, ok := feature.FromFeature(column); ok {
+		name = flat
 	} else if own, ok := ownName(column); ok {
 		name = own
 	}

@@ -18,7 +18,7 @@ func TestChallengerEqualsTheReferenceInEveryShape(t *testing.T) {
 		propensity := w.published(0.25)
 		kerneltest.Random{
 			New: func(int) kernel.Kernel {
-				k, err := NewChallenger("x1", w.load(t), w.names(), Correction{Beta: 0.25})
+				k, err := NewChallenger("x1", compiled(t, w.load(t)), float64s(w.names()), Correction{Beta: 0.25})
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -36,11 +36,11 @@ func TestChallengerEqualsTheReferenceInEveryShape(t *testing.T) {
 func TestChallengerReadsAsTheChampionAndWritesOneColumn(t *testing.T) {
 	t.Parallel()
 	w := write(31, 2, 4, 2, false, false, false)
-	champion, err := NewPropensity(w.load(t), w.names(), Correction{Beta: 1}, bands, nil)
+	champion, err := propensityOf(w.load(t), float64s(w.names()), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	challenger, err := NewChallenger("x1", w.load(t), w.names(), Correction{Beta: 1})
+	challenger, err := NewChallenger("x1", compiled(t, w.load(t)), float64s(w.names()), Correction{Beta: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestChallengerReadsAsTheChampionAndWritesOneColumn(t *testing.T) {
 	if b.Name == a.Name || !strings.HasPrefix(b.Name, "score.propensity") || !slices.Equal(a.In, b.In) || len(b.Out) != 1 || b.Out[0] != (kernel.Field{Name: "propensity_x1", Type: a.Out[0].Type}) {
 		t.Errorf("%+v beside %+v", b, a)
 	}
-	if _, err := NewChallenger("x1", w.load(t), w.names(), Correction{}); err == nil || !strings.Contains(err.Error(), "undersampling_beta is 0") {
+	if _, err := NewChallenger("x1", compiled(t, w.load(t)), float64s(w.names()), Correction{}); err == nil || !strings.Contains(err.Error(), "undersampling_beta is 0") {
 		t.Errorf("beta 0: %v", err)
 	}
 }

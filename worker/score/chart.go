@@ -101,13 +101,13 @@ func chartTo(thresholds []float64, to float64, below int) (best *chart) {
 			for i, t := range thresholds {
 				places[i] = c.stand(t)
 			}
-			if !c.share(places) {
+			if !c.share(places, least) {
 				continue
 			}
 			for i, place := range places {
 				spots[i] = c.stretch(place)
 			}
-			if cost := c.cost(thresholds, places, spots, least); cost < least {
+			if cost := c.cost(thresholds, places, spots); cost < least {
 				c.fill(spots, below)
 				least, best = cost, &c
 			}
@@ -130,13 +130,14 @@ func chartTo(thresholds []float64, to float64, below int) (best *chart) {
 }
 
 // share gives each part its buckets, with as few thresholds in the fullest bucket as
-// can be, or reports that there are too few.
-func (c *chart) share(places []uint16) bool {
+// can be, or reports that there are too few, or that counting alone takes as long as
+// least.
+func (c *chart) share(places []uint16, least float64) bool {
 	var counts, need [parts]int
 	for _, place := range places {
 		counts[place>>11]++
 	}
-	for c.crowd = 1; c.crowd <= crowdMax; c.crowd++ {
+	for c.crowd = 1; c.crowd <= crowdMax && c.counting() < least; c.crowd++ {
 		left := chartBuckets
 		from := 0
 		for part, n := range counts {
@@ -224,12 +225,12 @@ func (c *chart) fill(spots []uint16, below int) {
 	}
 }
 
-// cost guesses the cycles that 64 values take, if they are fewer than least.
-func (c *chart) cost(thresholds []float64, places, spots []uint16, least float64) float64 {
-	counting := 3 * float64(c.crowd)
-	if counting >= least {
-		return counting
-	}
+// counting guesses the cycles that 64 values take to be counted.
+func (c *chart) counting() float64 { return 3 * float64(c.crowd) }
+
+// cost guesses the cycles that 64 values take in all.
+func (c *chart) cost(thresholds []float64, places, spots []uint16) float64 {
+	counting := c.counting()
 	tied, n := 0.0, len(thresholds)
 	zero := c.spot(0)
 	for i, t := range thresholds {
@@ -245,7 +246,7 @@ func (c *chart) cost(thresholds []float64, places, spots []uint16, least float64
 			tied += 0.5 / float64(n)
 		}
 		if zero == spots[i] {
-			counting = max(counting, 3*float64(c.crowd)+40)
+			counting = c.counting() + 40
 		}
 	}
 	return counting + min(64*35*tied, 128)

@@ -118,14 +118,16 @@ func (o *offer) traveller(dst *lane.Mask, in []kernel.Vector, lo, hi int, percen
 		o.known.Valid(in[i].Valid, lo, hi-lo)
 		dst.And(dst, &o.known)
 	}
-	voice, roam := o.voice[:hi-lo], o.roam[:hi-lo]
-	lane.Add(voice, in[0].I64[lo:hi], in[1].I64[lo:hi])
-	lane.AtMost(&o.x, voice, 0)
-	dst.AndNot(dst, &o.x)
-	lane.Scale(voice, voice, percent)
-	lane.Scale(roam, in[2].I64[lo:hi], 100)
-	lane.LessThan(&o.x, roam, voice)
-	dst.AndNot(dst, &o.x)
+	if dst.Count(hi-lo) > 0 { // the base may lack roaming
+		voice, roam := o.voice[:hi-lo], o.roam[:hi-lo]
+		lane.Add(voice, in[0].I64[lo:hi], in[1].I64[lo:hi])
+		lane.AtMost(&o.x, voice, 0)
+		dst.AndNot(dst, &o.x)
+		lane.Scale(voice, voice, percent)
+		lane.Scale(roam, in[2].I64[lo:hi], 100)
+		lane.LessThan(&o.x, roam, voice)
+		dst.AndNot(dst, &o.x)
+	}
 
 	lane.Less(&o.x, in[3].U8[lo:hi], uint8(cities))
 	o.known.Valid(in[3].Valid, lo, hi-lo)

@@ -239,14 +239,13 @@ func (d *decision) away(in []kernel.Vector, lo, hi int) {
 // worth finds those without a bill, and those whom retaining would cost more
 // than it brings: p·s·ARPU·g·T − (contact + a·offer) below zero.
 func (d *decision) worth(in []kernel.Vector, lo, hi int) {
-	net, p, arpu := d.x[:hi-lo], d.y[:hi-lo], in[inArpu].I64[lo:hi]
+	gross, p, arpu := d.x[:hi-lo], d.y[:hi-lo], in[inArpu].I64[lo:hi]
 	lane.Less(&d.applies[atNoValue], arpu, 0)
 	lane.Widen(p, in[inChurn].F32[lo:hi])
-	lane.Float(net, arpu, &d.all, 0)
-	lane.Mul(net, net, p)
-	lane.Scale(net, net, d.gain)
-	lane.AddTo(net, net, -d.cost)
-	lane.Less(&d.applies[atLowValue], net, 0)
+	lane.Float(gross, arpu, &d.all, 0)
+	lane.Mul(gross, gross, p)
+	lane.Scale(gross, gross, d.gain)
+	lane.Less(&d.applies[atLowValue], gross, d.cost) // as exact as the difference's sign
 }
 
 // holdoutSalt keeps the holdout draw apart from other uses of partition.Mix.

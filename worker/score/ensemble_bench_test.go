@@ -81,7 +81,7 @@ func (w written) typical() written {
 }
 
 func benchmarkEnsemble(b *testing.B, name string, p path, e *model.Ensemble, draw func(feature int) float64) {
-	f, err := newForestOn(e, p)
+	f, err := newForest(e, p)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -23,6 +23,7 @@ func (s *scale) learn(d *desk, dictionary *kernel.Dictionary) {
 		return
 	}
 	g.of = dictionary
+	s.ready()
 	n := len(dictionary.Value)
 	if cap(g.bin) < n {
 		g.bin = make([]uint8, (n+shortMax-1)/shortMax*shortMax)

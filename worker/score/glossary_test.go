@@ -7,7 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"rescore/worker/kernel"
+	"rescore/worker/kernel/kerneltest"
+	"rescore/worker/lane"
 	"rescore/worker/model"
 )
 
@@ -119,6 +123,60 @@ func TestSinglesByDictionaryEqualTheModelBitForBit(t *testing.T) {
 			t.Error("no batch had two dictionaries")
 		}
 	}
+}
+
+// Columns of integers, with nulls, of models that ask for numbers, zeroes and categories.
+func TestIntegersAreTakenAsTheFloat64sTheyAre(t *testing.T) {
+	t.Parallel()
+	const rows = 3000
+	r := rand.New(rand.NewPCG(23, 23))
+	for name, e := range map[string]*model.Ensemble{"LightGBM": write(16, 6, 20, 8, true, true, false).load(t), "XGBoost": writeXGBoost(t, 5, 20, 31)} {
+		features := len(e.Features)
+		in, asFloats := make([]kernel.Vector, features), columns(features, rows)
+		types := []arrow.DataType{
+			arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Int16, arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64,
+			arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Uint64,
+		}
+		for k := range in {
+			all := &in[k]
+			*all = kerneltest.NewVector(types[k%8], rows)
+			valid := kernel.Bitmap{Bits: make([]byte, rows/8+2), Offset: 1 + k}
+			for i := range rows {
+				x := r.IntN(100) >> r.IntN(7)
+				if k%8 < 4 {
+					x -= 3
+				}
+				all.I8, all.I16, all.I32, all.I64 = put(all.I8, i, x), put(all.I16, i, x), put(all.I32, i, x), put(all.I64, i, x)
+				all.U8, all.U16, all.U32, all.U64 = put(all.U8, i, x), put(all.U16, i, x), put(all.U32, i, x), put(all.U64, i, x)
+				asFloats[k].F64[i] = float64(x)
+				if at := i + valid.Offset; r.IntN(5) > 0 || k == 0 {
+					valid.Bits[at>>3] |= 1 << (at & 7)
+				} else {
+					asFloats[k].F64[i] = math.NaN()
+				}
+			}
+			if k > 0 { // the first has no bitmap
+				all.Valid = valid
+			}
+		}
+		want, row := make([]float64, rows), make([]float64, features)
+		for i := range want {
+			for k := range row {
+				row[k] = asFloats[k].F64[i]
+			}
+			want[i] = e.Raw(row)
+		}
+		for _, f := range every(t, e) {
+			t.Run(name+" "+f.path.name, func(t *testing.T) { checkBlocks(t, r, f, in, want) })
+		}
+	}
+}
+
+func put[T lane.Integer](column []T, i, x int) []T {
+	if column != nil {
+		column[i] = T(x)
+	}
+	return column
 }
 
 // Whatever block a column is cut to, and whatever was in the last one.
@@ -239,7 +297,7 @@ func TestWhatIsPreparedOrWeighedIsTakenByValue(t *testing.T) {
 		"trees, prepared": {prepared(t, trees), [4]bool{false, true, true, false}}, // the first and the last are
 		"weights":         {weighted(4), [4]bool{}},
 	} {
-		k, err := NewPropensity(c.e, c.e.Features, Correction{Beta: 1}, bands, nil)
+		k, err := propensityOf(c.e, float64s(c.e.Features), Correction{Beta: 1}, bands, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +316,7 @@ func BenchmarkDictionary(b *testing.B) {
 	w := write(11, 100, 31, features, false, false, false).typical()
 	for _, p := range paths() {
 		for _, size := range []int{10, 256, 4096, kernel.DictionaryMax} {
-			f, err := newForestOn(w.load(b), p)
+			f, err := newForest(w.load(b), p)
 			if err != nil {
 				b.Fatal(err)
 			}

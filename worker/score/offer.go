@@ -26,7 +26,7 @@ type offer struct {
 	conds []condition // each once
 	held  []lane.Mask // by condition
 	lines []int       // of each line its condition, in conds
-	code  [256]uint8  // and its offer, from 1 on: 0 is no line
+	code  [64]uint8   // and its offer, from 1 on: 0 is no line; fewer conditions exist, and a policy has each once
 
 	known, x    lane.Mask
 	match       codes
@@ -104,12 +104,6 @@ func (o *offer) Eval(n int, in, out []kernel.Vector) {
 		}
 		offer, match := out[0].U8[lo:hi], out[1].U8[lo:hi]
 		o.match.write(match)
-		if few := (*[64]uint8)(o.code[:]); len(o.lines) < len(few) {
-			lane.Look(offer, match, few)
-			continue
-		}
-		for i, line := range match {
-			offer[i] = o.code[line]
-		}
+		lane.Look(offer, match, &o.code)
 	}
 }

@@ -53,26 +53,18 @@ type priority struct {
 // Where two ranks are weighed, the score is 1000 times their weighed mean, 0 without
 // anything to lose, and the class goes by the mid-rank of that mean.
 func NewPriority(base *ecdf.Histogram, policy job.Policy) (kernel.Kernel, error) {
-	by := ecdf.NewRanking(policy)
-	if by.Kind() != base.Kind() {
-		return nil, fmt.Errorf("rank by %s: %w of that kind", policy.Priority, ecdf.ErrHistogram)
+	in, pairs, err := rankedBy(base, policy)
+	if err != nil {
+		return nil, err
 	}
-	p := &priority{place: make([]uint32, base.Kind().Keys()), pairs: by.Kind() == ecdf.Pairs}
-	decision := kernel.Field{Name: "retain_decision", Type: arrow.PrimitiveTypes.Uint8}
+	p := &priority{place: make([]uint32, base.Kind().Keys()), pairs: pairs}
 	p.spec = kernel.Spec{
-		Name: "score.priority",
-		Out:  []kernel.Field{{Name: "action_priority_score", Type: arrow.PrimitiveTypes.Uint16}, {Name: "action_priority", Type: arrow.PrimitiveTypes.Uint8}},
+		Name: "score.priority", In: in,
+		Out: []kernel.Field{{Name: "action_priority_score", Type: arrow.PrimitiveTypes.Uint16}, {Name: "action_priority", Type: arrow.PrimitiveTypes.Uint8}},
 	}
-	amount := func(name string) kernel.Field { return kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Int64} }
-	switch policy.Priority {
-	case "weighted":
-		p.spec.In = []kernel.Field{amount("arpu3_fen"), decision, {Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16}}
+	if pairs {
 		p.weigh(base, policy)
 		return p, nil
-	case "clv", "uplift":
-		p.spec.In = []kernel.Field{amount("priority_fen"), decision}
-	default:
-		p.spec.In = []kernel.Field{amount("expected_loss_fen"), decision}
 	}
 	total := base.Total()
 	base.Each(func(bin int, below, equal int64) {
@@ -85,6 +77,26 @@ func NewPriority(base *ecdf.Histogram, policy job.Policy) (kernel.Kernel, error)
 		p.place[bin] = uint32(score) | uint32(classOf(under, all, policy))<<16
 	})
 	return p, nil
+}
+
+// rankedBy returns what a policy ranks a base by, and whether that is a pair of ranks.
+func rankedBy(base *ecdf.Histogram, policy job.Policy) (in []kernel.Field, pairs bool, err error) {
+	by := ecdf.NewRanking(policy)
+	if by.Kind() != base.Kind() {
+		return nil, false, fmt.Errorf("rank by %s: %w of that kind", policy.Priority, ecdf.ErrHistogram)
+	}
+	amount, pairs := "expected_loss_fen", by.Kind() == ecdf.Pairs
+	switch {
+	case pairs:
+		amount = "arpu3_fen"
+	case policy.Priority == "clv", policy.Priority == "uplift":
+		amount = "priority_fen"
+	}
+	in = []kernel.Field{{Name: amount, Type: arrow.PrimitiveTypes.Int64}, {Name: "retain_decision", Type: arrow.PrimitiveTypes.Uint8}}
+	if pairs {
+		in = append(in, kernel.Field{Name: "propensity_score", Type: arrow.PrimitiveTypes.Uint16})
+	}
+	return in, pairs, nil
 }
 
 // classOf returns the class of who has under of all below.
@@ -179,14 +191,14 @@ func prioritize(score []uint16, class []uint8, amount []int64, decision []uint8,
 	}
 }
 
-// set writes a row's place, unless there is nothing to rank.
+// set writes a row's place, unless there is nothing to rank. Score and class stay in one
+// word until the end, which is chosen without a jump: nobody foresees decisions.
 func set(score *uint16, class *uint8, at uint32, amount int64, decision uint8) {
-	s, c := uint16(at), uint8(at>>16)
-	if !ecdf.Eligible(decision) {
-		c = Excluded
+	if excluded := at&0xffff | uint32(Excluded)<<16; !ecdf.Eligible(decision) {
+		at = excluded
 	}
 	if amount < 0 {
-		s, c = NoScore, Unvalued
+		at = NoScore | uint32(Unvalued)<<16
 	}
-	*score, *class = s, c
+	*score, *class = uint16(at), uint8(at>>16)
 }

@@ -2,15 +2,14 @@ package score
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
-	"rescore/worker/attribution"
 	"rescore/worker/kernel"
 	"rescore/worker/lane"
-	"rescore/worker/model"
 )
 
 // The propensity written is never quite 0 nor quite 1 (C09).
@@ -26,7 +25,7 @@ const (
 // behind it, so that whoever reads the file can work them out again.
 type propensity struct {
 	spec     kernel.Spec
-	model    *model.Ensemble
+	model    *Compiled
 	rows     *scorer
 	link     *link
 	why      *explainer // nil when no reasons are asked for
@@ -42,22 +41,19 @@ type propensity struct {
 //	                           contributions above 0 to the raw score; 0 for none
 //	reason_method     uint8    how they were found: ByPath, or Unexplained
 //
-// features names the columns bound to e.Features, in that order: float64, NaN
-// where missing; an infinite value is missing too. The correction makes of what
-// the model predicts a probability that holds for the whole base.
-// Reasons are found by the path attribution given; without one, none is.
+// features are the columns bound to the model's features, in that order: float64, NaN
+// where missing, an infinite value being missing too; or, where the model takes them
+// (TakesIntegers), integers, null by bitmap. The correction makes of what the model
+// predicts a probability that holds for the whole base.
 // The kernel takes batches of any size: its scratch is for blocks of 512 rows.
 //
-// It is an error when the model does not predict a probability, when a feature
-// has no column, and when Beta is not above 0 and at most 1.
-func NewPropensity(e *model.Ensemble, features []string, odds Correction, policy job.Policy, why *attribution.Path) (kernel.Kernel, error) {
-	k, err := newPropensity(e, features, odds)
+// It is an error when a feature has no column, and when Beta is not above 0 and at most 1.
+func NewPropensity(c *Compiled, features []kernel.Field, odds Correction, policy job.Policy) (kernel.Kernel, error) {
+	k, err := newPropensity(c, features, odds)
 	if err != nil {
 		return nil, err
 	}
-	if k.why, err = newExplainer(k.rows, e, why); err != nil {
-		return nil, fmt.Errorf("propensity: %w", err)
-	}
+	k.why = c.explainer(k.rows)
 	k.spec.Name = "score.propensity"
 	k.spec.Out = append([]kernel.Field{
 		{Name: "propensity", Type: arrow.PrimitiveTypes.Float32},
@@ -71,8 +67,8 @@ func NewPropensity(e *model.Ensemble, features []string, odds Correction, policy
 // NewChallenger returns the kernel that writes a challenger's propensity, as the
 // champion's is written, to schema.ChallengerColumn(name). Its score and band are
 // not published, for they follow from it.
-func NewChallenger(name string, e *model.Ensemble, features []string, odds Correction) (kernel.Kernel, error) {
-	k, err := newPropensity(e, features, odds)
+func NewChallenger(name string, c *Compiled, features []kernel.Field, odds Correction) (kernel.Kernel, error) {
+	k, err := newPropensity(c, features, odds)
 	if err != nil {
 		return nil, err
 	}
@@ -83,36 +79,21 @@ func NewChallenger(name string, e *model.Ensemble, features []string, odds Corre
 }
 
 // newPropensity returns a kernel that writes no column yet.
-func newPropensity(e *model.Ensemble, features []string, odds Correction) (*propensity, error) {
-	if !e.Probability() {
-		objective := e.Objective
-		if objective == "" {
-			objective = "of the user's own"
-		}
-		return nil, fmt.Errorf("propensity: the model's objective is %s with %d outputs, which is no probability of churn; train it with objective binary or cross_entropy (LightGBM), or binary:logistic or reg:logistic (XGBoost), or export it as a classification of two values (PMML)", objective, e.Classes)
-	}
-	if len(features) != len(e.Features) {
-		return nil, fmt.Errorf("propensity: %d columns bound to the %d features of the model; bind them with model.Bind", len(features), len(e.Features))
+func newPropensity(c *Compiled, features []kernel.Field, odds Correction) (*propensity, error) {
+	if n := len(c.model.Features); len(features) != n {
+		return nil, fmt.Errorf("propensity: %d columns bound to the %d features of the model; bind them with model.Bind", len(features), n)
 	}
 	if !(odds.Beta > 0 && odds.Beta <= 1) {
 		return nil, fmt.Errorf("propensity: model.undersampling_beta is %v; it is the share of non-churners kept in training, above 0 and at most 1", odds.Beta)
 	}
-	rows, err := newScorer(e)
-	if err != nil {
-		return nil, fmt.Errorf("propensity: %w", err)
-	}
-	k := &propensity{model: e, rows: rows, link: newLink(e, odds)}
-	for _, name := range features {
-		k.spec.In = append(k.spec.In, kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
-	}
-	return k, nil
+	return &propensity{spec: kernel.Spec{In: slices.Clone(features)}, model: c, rows: c.scorer(), link: newLink(c.model, odds)}, nil
 }
 
 // Spec implements kernel.Kernel.
 func (k *propensity) Spec() kernel.Spec { return k.spec }
 
 // TakesCoded implements kernel.Coder.
-func (k *propensity) TakesCoded(i int) bool { return k.rows.takesCoded(k.model, i) }
+func (k *propensity) TakesCoded(i int) bool { return k.model.takesCoded(i) }
 
 // Eval implements kernel.Kernel.
 func (k *propensity) Eval(n int, in, out []kernel.Vector) {

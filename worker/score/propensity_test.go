@@ -26,7 +26,7 @@ func TestAT23UndersamplingCorrection(t *testing.T) {
 		// and through the kernel: one leaf whose value is the logit of p
 		w := write(1, 1, 1, 1, false, false, false)
 		w.text = strings.Replace(w.text, "leaf_value="+leafText(w), "leaf_value="+number(math.Log(c.p/(1-c.p))/w.sigmoid), 1)
-		k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: beta}, bands, nil)
+		k, err := propensityOf(w.load(t), float64s(w.names()), Correction{Beta: beta}, bands, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestPropensityEqualsTheReferenceInEveryShape(t *testing.T) {
 			}
 			kerneltest.Random{
 				New: func(int) kernel.Kernel {
-					k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: beta}, bands, nil)
+					k, err := propensityOf(w.load(t), float64s(w.names()), Correction{Beta: beta}, bands, nil)
 					if err != nil {
 						t.Fatalf("%s: %v", name, err)
 					}
@@ -196,11 +196,11 @@ func TestPropensityRefusesWhatIsNoProbability(t *testing.T) {
 		{binary, w.names(), 1.5, "undersampling_beta is 1.5"},
 		{binary, w.names(), math.NaN(), "undersampling_beta is NaN"},
 	} {
-		if _, err := NewPropensity(c.model, c.features, Correction{Beta: c.beta}, bands, nil); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, err := propensityOf(c.model, float64s(c.features), Correction{Beta: c.beta}, bands, nil); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("error %v, want one saying %q", err, c.says)
 		}
 	}
-	if _, err := NewPropensity(objective("objective=cross_entropy\n"), w.names(), Correction{Beta: 1}, bands, nil); err != nil {
+	if _, err := propensityOf(objective("objective=cross_entropy\n"), float64s(w.names()), Correction{Beta: 1}, bands, nil); err != nil {
 		t.Errorf("cross_entropy: %v", err)
 	}
 }
@@ -208,7 +208,7 @@ func TestPropensityRefusesWhatIsNoProbability(t *testing.T) {
 func TestPropensitySpecNamesWhatItReadsAndWrites(t *testing.T) {
 	t.Parallel()
 	w := write(32, 2, 4, 3, false, false, false)
-	k, err := NewPropensity(w.load(t), []string{"arpu_m0", "dou", "tenure"}, Correction{Beta: 1}, bands, nil)
+	k, err := propensityOf(w.load(t), float64s([]string{"arpu_m0", "dou", "tenure"}), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestPropensitySpecNamesWhatItReadsAndWrites(t *testing.T) {
 func TestInfiniteFeaturesAreMissing(t *testing.T) {
 	t.Parallel()
 	w := write(33, 10, 31, 5, true, true, false)
-	k, err := NewPropensity(w.load(t), w.names(), Correction{Beta: 1}, bands, nil)
+	k, err := propensityOf(w.load(t), float64s(w.names()), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestInfiniteFeaturesAreMissing(t *testing.T) {
 func BenchmarkPropensity100x31x40(b *testing.B) {
 	w := write(11, 100, 31, 40, false, false, false)
 	const n = 2048
-	k, err := NewPropensity(w.load(b), w.names(), Correction{Beta: 1}, bands, nil)
+	k, err := propensityOf(w.load(b), float64s(w.names()), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

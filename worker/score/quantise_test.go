@@ -62,7 +62,7 @@ type laid struct {
 }
 
 func laidOut(zero bool, thresholds []float64, left, right bool) *laid {
-	l := &laid{scale: newScale(axis{zero: zero}, thresholds, left, right)}
+	l := &laid{scale: newScale(axis{zero: zero}, thresholds, left, right, plain)}
 	l.planes = make([]plane, l.settle(never+1))
 	l.planes[l.low] = full
 	l.chart = newChart(l.threshold[:l.thresholds])

@@ -1,6 +1,7 @@
 package score
 
 import (
+	"fmt"
 	"slices"
 
 	"rescore/worker/kernel"
@@ -11,10 +12,14 @@ import (
 // takes on this processor, and names it. columns has one of n values for each
 // feature of e, NaN where missing.
 func Raw(e *model.Ensemble, columns [][]float64, n int) (scores []float64, path string, err error) {
-	s, err := newScorer(e)
+	if e.Classes != 1 {
+		return nil, "", fmt.Errorf("the model has %d classes; a propensity needs a model of one", e.Classes)
+	}
+	c, err := compileOn(e, nil, best())
 	if err != nil {
 		return nil, "", err
 	}
+	s := c.scorer()
 	in := make([]kernel.Vector, len(columns))
 	for i, column := range columns {
 		in[i].F64 = column

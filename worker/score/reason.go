@@ -2,7 +2,6 @@ package score
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 
@@ -44,24 +43,6 @@ type explainer struct {
 	row    []float64 // of columns
 	shares []float64 // of features
 	known  lane.Mask // rows that the model does not refuse
-}
-
-// newExplainer returns nil when nothing is to be explained.
-func newExplainer(s *scorer, e *model.Ensemble, by *attribution.Path) (*explainer, error) {
-	if by == nil {
-		return nil, nil
-	}
-	if len(e.Features) > math.MaxUint16 {
-		return nil, fmt.Errorf("the model has %d features, and codes of reasons go to %d; set model.reasons.method to none", len(e.Features), math.MaxUint16)
-	}
-	x := &explainer{rows: s}
-	if s.trees != nil {
-		var err error
-		x.credit, err = newCredits(s.trees, e, by)
-		return x, err
-	}
-	x.walk, x.row, x.shares = by, make([]float64, e.Columns()), make([]float64, by.Len())
-	return x, nil
 }
 
 // explain writes the reasons of the rows from first on that were scored last.
@@ -157,12 +138,13 @@ type credits struct {
 	list  []credit
 	table []int32 // in the order of forest.value; nil where lists are used
 
-	tables [grouped]*int32 // those of a group of trees
-	sums   []int32         // blockRows rows of width; of bunches: by column, rows in slots
+	bunches []bunches // of each column; nil where lists or tables are used
 
-	bunches []bunches                   // of each column; nil where lists or tables are used
-	codes   *[Reasons][blockRows]uint16 // by row
-	slots   *[Reasons][blockRows]uint16 // by slot
+	// Scratch.
+	tables [grouped]*int32             // those of a group of trees
+	sums   []int32                     // blockRows rows of width; of bunches: by column, rows in slots
+	codes  *[Reasons][blockRows]uint16 // by row
+	slots  *[Reasons][blockRows]uint16 // by slot
 }
 
 // credit is an item of a leaf's list.
@@ -172,7 +154,8 @@ type credit struct{ column, change int32 }
 // rounding went up.
 const unitsMax = 1 << 30
 
-// newCredits prepares a forest and the path attribution of its model.
+// newCredits works out the credits of a forest by the path attribution of its model.
+// They explain nothing yet (fresh), and never change.
 func newCredits(f *forest, e *model.Ensemble, by *attribution.Path) (*credits, error) {
 	r := &credits{forest: f}
 	column := r.columns(e)
@@ -195,9 +178,6 @@ func newCredits(f *forest, e *model.Ensemble, by *attribution.Path) (*credits, e
 		r.bunches = r.newBunches()
 	}
 	if r.bunches != nil {
-		f.kept = make([][blockRows]uint8, len(f.trees))
-		r.sums = make([]int32, blockRows*len(r.feature))
-		r.codes, r.slots = new([Reasons][blockRows]uint16), new([Reasons][blockRows]uint16)
 		return r, nil
 	}
 	if leaves := len(r.start) - 1; f.path.credit != nil && leaves <= creditsMax/r.width {
@@ -208,8 +188,20 @@ func newCredits(f *forest, e *model.Ensemble, by *attribution.Path) (*credits, e
 			}
 		}
 	}
-	r.sums = make([]int32, blockRows*r.width)
 	return r, nil
+}
+
+// fresh returns credits of the same tables with scratch of their own, for a forest that
+// has some, and that keeps leaves from now on where they need them.
+func (r *credits) fresh(f *forest) *credits {
+	c := *r
+	c.forest = f
+	c.sums = make([]int32, blockRows*r.width)
+	if r.bunches != nil {
+		f.kept = make([][blockRows]uint8, len(f.trees))
+		c.codes, c.slots = new([Reasons][blockRows]uint16), new([Reasons][blockRows]uint16)
+	}
+	return &c
 }
 
 // columns gives the features that trees ask for columns, in order, and returns the

@@ -28,7 +28,7 @@ func BenchmarkReasons100x31x40(b *testing.B) {
 	}
 	for _, p := range paths() {
 		b.Run(p.name, func(b *testing.B) {
-			f, err := newForestOn(e, p)
+			f, err := newForest(e, p)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -36,6 +36,7 @@ func BenchmarkReasons100x31x40(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			r = r.fresh(f)
 			f.raw(in, 0, blockRows)
 			b.ReportAllocs()
 			for b.Loop() {

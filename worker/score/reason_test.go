@@ -145,7 +145,7 @@ func TestReasonsEqualTheReferenceInEveryShape(t *testing.T) {
 		}
 		kerneltest.Random{
 			New: func(int) kernel.Kernel {
-				k, err := NewPropensity(e, w.names(), Correction{Beta: 1}, bands, pathOf(t, e))
+				k, err := propensityOf(e, float64s(w.names()), Correction{Beta: 1}, bands, pathOf(t, e))
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -169,7 +169,7 @@ func TestAMillionRowsHaveTheReferencesReasons(t *testing.T) {
 	for seed, categorical := range []bool{false, true} {
 		w := write(uint64(seed)+80, 4, 31, 24, categorical, categorical, false).counted(6)
 		e, why := w.load(t), w.why()
-		k, err := NewPropensity(e, w.names(), Correction{Beta: 1}, bands, pathOf(t, e))
+		k, err := propensityOf(e, float64s(w.names()), Correction{Beta: 1}, bands, pathOf(t, e))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,6 +216,7 @@ func checkReasons(t *testing.T, e *model.Ensemble, rows [][]float64) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		c = c.fresh(f)
 		small := !slices.ContainsFunc(f.trees, func(g grown) bool { return g.leaves() > bunchLeaves })
 		if (c.bunches != nil) != (f.path.bunch != nil && small) || (c.table != nil) != (f.path.credit != nil && c.bunches == nil) {
 			t.Fatalf("path %s: bunches are %v, tables %v", f.path.name, c.bunches != nil, c.table != nil)
@@ -331,7 +332,7 @@ func TestReasonsNameTheFeaturesThatColumnsDeriveFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	by := pathOf(t, &e)
-	k, err := NewPropensity(&e, e.Features, Correction{Beta: 1}, bands, by)
+	k, err := propensityOf(&e, float64s(e.Features), Correction{Beta: 1}, bands, by)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,7 +368,7 @@ func TestReasonsNameTheFeaturesThatColumnsDeriveFrom(t *testing.T) {
 func TestReasonsOfLinearModelsAreWeightTimesValue(t *testing.T) {
 	t.Parallel()
 	e := prepared(t, weighted(5)) // weights 0, 1/3, 2/3, 1 and 4/3
-	k, err := NewPropensity(e, e.Features, Correction{Beta: 1}, bands, pathOf(t, e))
+	k, err := propensityOf(e, float64s(e.Features), Correction{Beta: 1}, bands, pathOf(t, e))
 	if err != nil {
 		t.Fatal(err)
 	}

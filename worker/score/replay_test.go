@@ -36,12 +36,21 @@ func shapes() map[string]written {
 	}
 }
 
+// newForest compiles an ensemble, and gives it scratch.
+func newForest(e *model.Ensemble, p path) (*forest, error) {
+	f, err := compile(e, p)
+	if err != nil {
+		return nil, err
+	}
+	return f.fresh(), nil
+}
+
 // every compiles a model for every path.
 func every(t testing.TB, e *model.Ensemble) []*forest {
 	t.Helper()
 	var forests []*forest
 	for _, p := range paths() {
-		f, err := newForestOn(e, p)
+		f, err := newForest(e, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -294,7 +303,7 @@ func TestForestRefusesBoundlessScratch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newForest(e); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := compile(e, plain); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("error %v, want one saying %q", err, says)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"rescore/worker/lane"
 	"rescore/worker/model"
 )
 
@@ -44,11 +45,11 @@ type axis struct {
 type scale struct {
 	axis
 	ruler
-	step       int // the first, a power of two
+	step       int // the first, a power of two; 0 until it is needed (ready)
 	thresholds int
 	threshold  [512]float64 // sorted, and +Inf after the last
 	base       [buckets]uint8
-	chart      *chart // for paths that want one, where one serves
+	chart      *chart // for paths that want one, where one serves: then dictionaries alone need ruler, step and base
 	glossary   glossary
 
 	left, right bool   // whether nodes send missing values left, right
@@ -82,17 +83,29 @@ func (q *question) sorted() []float64 {
 }
 
 // newScale makes a scale of 1 to thresholdsMax sorted, distinct thresholds, none
-// of them +Inf.
-func newScale(a axis, thresholds []float64, left, right bool) scale {
+// of them +Inf, for a path.
+func newScale(a axis, thresholds []float64, left, right bool, p path) scale {
 	s := scale{axis: a, thresholds: len(thresholds), left: left, right: right}
 	for i := range s.threshold {
 		s.threshold[i] = math.Inf(1)
 	}
 	copy(s.threshold[:], thresholds)
-	crowd := s.choose()
-	s.fill()
-	s.step = 1 << bits.Len(uint(crowd)) >> 1
+	if p.tables {
+		s.chart = newChart(thresholds)
+	}
+	if s.chart == nil {
+		s.ready()
+	}
 	return s
+}
+
+// ready makes the table of buckets, if there is none.
+func (s *scale) ready() {
+	if s.step == 0 {
+		crowd := s.choose()
+		s.fill()
+		s.step = 1 << bits.Len(uint(crowd)) >> 1
+	}
 }
 
 // trims are how many thresholds at an end may be left out of a scale's range: a
@@ -184,7 +197,8 @@ func (s *scale) bucket(x float64) uint64 {
 
 // desk is what a block is quantised on.
 type desk struct {
-	short  [blockRows]float64 // a short block's values, and what was there before
+	short  [blockRows]float64 // values that did not come as a whole block of float64s, and what was there before
+	known  lane.Mask          // of integers
 	bins   [blockRows]uint8   // of missing values: anything
 	bits   [8]plane           // of the bins, lowest first
 	absent plane

@@ -1,11 +1,9 @@
 package score
 
 import (
-	"fmt"
 	"math"
 
 	"rescore/worker/kernel"
-	"rescore/worker/model"
 	"rescore/worker/transform"
 )
 
@@ -21,38 +19,6 @@ type scorer struct {
 	refusal int               // column above 0 where the model refuses the row; -1 for none
 	trees   *forest           // nil when a score is no sum of leaves
 	walk    *walk
-}
-
-// newScorer compiles an ensemble of one class.
-func newScorer(e *model.Ensemble) (*scorer, error) {
-	if e.Classes != 1 {
-		return nil, fmt.Errorf("the model has %d classes; a propensity needs a model of one", e.Classes)
-	}
-	return newScorerOn(e, paths()[len(paths())-1])
-}
-
-func newScorerOn(e *model.Ensemble, p path) (*scorer, error) {
-	s := &scorer{refusal: -1}
-	if e.Prepare != nil {
-		s.runner = e.Prepare.Runner(blockRows)
-		s.columns = make([]kernel.Vector, e.Columns())
-		s.coded = make([]kernel.Coded, len(e.Features))
-		s.refusal = e.Prepare.Refusal()
-	}
-	var err error
-	if e.Linear() {
-		s.walk, err = newWalk(e)
-	} else {
-		s.trees, err = newForestOn(e, p)
-	}
-	return s, err
-}
-
-// takesCoded reports whether a feature may come by dictionary: where only trees ask for it.
-// What the model makes something else of must be values, and so must what weights
-// multiply.
-func (s *scorer) takesCoded(e *model.Ensemble, feature int) bool {
-	return s.trees != nil && (e.Prepare == nil || !e.Prepare.Touches(feature))
 }
 
 // score returns the raw scores of rows first to first+n-1, of the first class where

@@ -72,11 +72,11 @@ func TestScoresOfEveryKindEqualRawBitForBit(t *testing.T) {
 	for name, e := range models {
 		refused := 0
 		for _, p := range paths() {
-			s, err := newScorerOn(e, p)
+			c, err := compileOn(e, nil, p)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			refused += checkScorer(t, r, name, e, s)
+			refused += checkScorer(t, r, name, e, c)
 		}
 		if e.Prepare != nil && e.Prepare.Refusal() >= 0 && refused == 0 {
 			t.Errorf("%s: no row was refused", name)
@@ -86,10 +86,10 @@ func TestScoresOfEveryKindEqualRawBitForBit(t *testing.T) {
 
 // checkScorer compares blocks of random rows with Raw, and returns how many rows had
 // no score.
-func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, s *scorer) (refused int) {
+func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, compiled *Compiled) (refused int) {
 	t.Helper()
 	row, values := make([]float64, len(e.Features)), make([][]float64, len(e.Features))
-	c := coder{r: r, last: make([]*kernel.Dictionary, len(e.Features))}
+	s, c := compiled.scorer(), coder{r: r, last: make([]*kernel.Dictionary, len(e.Features))}
 	for range 40 {
 		n := 1 + r.IntN(blockRows)
 		first := r.IntN(70)
@@ -108,7 +108,7 @@ func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, s *
 		}
 		for f := range values {
 			values[f] = in[f].F64
-			if s.takesCoded(e, f) && r.IntN(2) == 0 {
+			if compiled.takesCoded(f) && r.IntN(2) == 0 {
 				in[f] = c.column(f, values[f], func() float64 { return float64(r.IntN(8)-1) / 2 })
 			}
 		}
@@ -131,7 +131,7 @@ func checkScorer(t *testing.T, r *rand.Rand, name string, e *model.Ensemble, s *
 func TestARowThatTheModelRefusesIsWrittenAsTheLowest(t *testing.T) {
 	t.Parallel()
 	e := prepared(t, weighted(2))
-	k, err := NewPropensity(e, e.Features, Correction{Beta: 1}, bands, nil)
+	k, err := propensityOf(e, float64s(e.Features), Correction{Beta: 1}, bands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +145,11 @@ func TestARowThatTheModelRefusesIsWrittenAsTheLowest(t *testing.T) {
 // Not parallel: allocations are counted.
 func TestScoringAllocatesNothing(t *testing.T) {
 	for name, e := range map[string]*model.Ensemble{"linear trees": prepared(t, loaded(t, "linear_v4.txt")), "weights": prepared(t, weighted(4))} {
-		s, err := newScorer(e)
+		c, err := compileOn(e, nil, best())
 		if err != nil {
 			t.Fatal(err)
 		}
+		s := c.scorer()
 		in := make([]kernel.Vector, len(e.Features))
 		for f := range in {
 			in[f].F64 = make([]float64, blockRows)

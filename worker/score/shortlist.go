@@ -27,12 +27,12 @@ type shortlist struct {
 // the base have its key or a higher one. Equal ones are in or out together, so
 // that the budget is kept whatever the partitions.
 func NewShortlist(base *ecdf.Histogram, policy job.Policy, asked job.Explanation) (kernel.Kernel, error) {
-	p, err := NewPriority(base, policy) // what it reads, and the error when it cannot
+	in, pairs, err := rankedBy(base, policy)
 	if err != nil {
 		return nil, err
 	}
-	s := &shortlist{within: make([]bool, base.Kind().Keys()), pairs: base.Kind() == ecdf.Pairs, retain: asked.Exact == "contact"}
-	s.spec = kernel.Spec{Name: "score.shortlist", In: p.Spec().In, Out: []kernel.Field{{Name: Shortlisted, Type: arrow.PrimitiveTypes.Uint8}}}
+	s := &shortlist{within: make([]bool, base.Kind().Keys()), pairs: pairs, retain: asked.Exact == "contact"}
+	s.spec = kernel.Spec{Name: "score.shortlist", In: in, Out: []kernel.Field{{Name: Shortlisted, Type: arrow.PrimitiveTypes.Uint8}}}
 	total := base.Total()
 	within := func(below int64) bool {
 		return asked.Exactly() && 100*float64(total-below) <= float64(asked.ExactPct*float64(total))

@@ -113,7 +113,7 @@ func TestLinearModelsAndLinearTreesAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := newForest(e); err == nil {
+		if _, err := compile(e, plain); err == nil {
 			t.Errorf("%s: compiled", name)
 		}
 	}

@@ -42,13 +42,14 @@ func NewStages(e *model.Ensemble, name string) (*Stages, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("path %s: this processor does not have it; it has %s", name, strings.Join(Paths(), ", "))
 	}
-	s, err := newScorerOn(e, list[i])
+	c, err := compileOn(e, nil, list[i])
 	if err != nil {
 		return nil, err
 	}
-	if s.trees == nil {
+	if c.trees == nil {
 		return nil, errors.New("the model is linear, or has linear trees (linear_tree=true, gblinear); its scores are no sums of leaves")
 	}
+	s := c.scorer()
 	return &Stages{s, s.trees}, nil
 }
 

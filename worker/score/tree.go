@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"rescore/worker/kernel"
+	"rescore/worker/lane"
 	"rescore/worker/model"
 )
 
@@ -78,13 +79,17 @@ type forest struct {
 	narrow []float32 // value, where sums are float32s
 	origin []int32   // which leaf of its tree each is
 	class  []class
-	single bool // sums are float32s
+	single bool               // sums are float32s
+	size   int                // planes
+	most   int                // leaves of a tree
+	slot   *[blockRows]uint16 // of each row
 
 	// For vectors, of each tree of few leaves, padded to tableSize: its nodes; and its
 	// leaves' values to look up, the low words and then the high ones, or float32s.
 	drill []node
 	table []uint32
 
+	// Scratch.
 	desk   *desk
 	planes []plane
 	masks  []plane // of the leaves of the largest tree, and to a multiple of 32
@@ -94,7 +99,6 @@ type forest struct {
 	// Sums, of one kind, are in slots, a path's order of rows.
 	doubles *[blockRows]float64
 	singles *[blockRows]float32
-	slot    *[blockRows]uint16   // of each row
 	scores  [][blockRows]float64 // of each class
 }
 
@@ -128,15 +132,13 @@ type class struct {
 	trees []grown
 }
 
-// newForest compiles an ensemble. It is an error when a score is no sum of leaves,
-// and when the scratch would not be bounded.
-func newForest(e *model.Ensemble) (*forest, error) { return newForestOn(e, paths()[len(paths())-1]) }
-
-func newForestOn(e *model.Ensemble, p path) (*forest, error) {
+// compile makes a forest without scratch, which scores nothing and never changes. It is
+// an error when a score is no sum of leaves, and when the scratch would not be bounded.
+func compile(e *model.Ensemble, p path) (*forest, error) {
 	if e.Linear() {
 		return nil, errors.New("the model is linear, or has linear trees (linear_tree=true, gblinear); train trees with constant leaves")
 	}
-	f := &forest{path: p, single: e.Single, class: make([]class, e.Classes), scores: make([][blockRows]float64, e.Classes)}
+	f := &forest{path: p, single: e.Single, class: make([]class, e.Classes)}
 	layout, err := f.lay(e)
 	if err != nil {
 		return nil, err
@@ -155,12 +157,9 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 	if leaves > planesMax {
 		return nil, fmt.Errorf("a tree of the model has %d leaves, more than %d; train with fewer", leaves, planesMax)
 	}
+	f.most = leaves
 	if p.tables {
 		f.tabulate()
-		for i := range f.scales {
-			s := &f.scales[i]
-			s.chart = newChart(s.threshold[:s.thresholds])
-		}
 	}
 	first := 0
 	for k := range f.class {
@@ -175,14 +174,26 @@ func newForestOn(e *model.Ensemble, p path) (*forest, error) {
 			f.narrow = append(f.narrow, float32(v))
 		}
 	}
-	f.desk = new(desk)
-	f.leaves, f.doubles, f.singles = new([grouped][blockRows]uint8), new([blockRows]float64), new([blockRows]float32)
 	f.slot = new([blockRows]uint16)
 	for slot := range f.slot {
 		f.slot[p.row(slot, f.single)] = uint16(slot)
 	}
-	f.masks = make([]plane, max(2*drillStride, (leaves+31)/32*32))
 	return f, nil
+}
+
+// fresh returns a forest of the same tables with scratch of its own.
+func (f *forest) fresh() *forest {
+	g := *f
+	g.scales, g.topics = slices.Clone(f.scales), slices.Clone(f.topics) // they learn dictionaries
+	g.desk = new(desk)
+	g.planes = make([]plane, f.size)
+	for _, s := range g.scales {
+		g.planes[s.low] = full
+	}
+	g.masks = make([]plane, max(2*drillStride, (f.most+31)/32*32))
+	g.leaves, g.doubles, g.singles = new([grouped][blockRows]uint8), new([blockRows]float64), new([blockRows]float32)
+	g.scores = make([][blockRows]float64, len(f.class))
+	return &g
 }
 
 // layout says where the planes of what a node asks stand.
@@ -236,7 +247,7 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 	}
 	for _, a := range axes {
 		for part := range slices.Chunk(asked[a].sorted(), thresholdsMax) {
-			s := newScale(a, part, asked[a].left, asked[a].right)
+			s := newScale(a, part, asked[a].left, asked[a].right, f.path)
 			planes = s.settle(planes)
 			l.scales[a] = append(l.scales[a], len(f.scales))
 			f.scales = append(f.scales, s)
@@ -251,10 +262,7 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 	if planes > planesMax {
 		return l, fmt.Errorf("the model needs %d planes for its thresholds, categories and category sets, more than %d; train with fewer features or fewer leaves", planes, planesMax)
 	}
-	f.planes = make([]plane, planes)
-	for _, s := range f.scales {
-		f.planes[s.low] = full
-	}
+	f.size = planes
 	return l, nil
 }
 
@@ -400,14 +408,20 @@ func shared(v *kernel.Vector, first, n int) *kernel.Dictionary {
 	return v.Coded.Shared(first, n)
 }
 
-// values returns a block's values. The rare block that has two dictionaries is written
-// out.
+// values returns a block's values. Integers, and the rare block that has two
+// dictionaries, are written out: next to the core, where they are looked at at once.
 func (d *desk) values(v *kernel.Vector, first, n int) []float64 {
-	if v.Coded == nil {
+	x := d.short[:n]
+	switch {
+	case v.F64 != nil:
 		return v.F64[first : first+n]
+	case v.Coded != nil:
+		v.Coded.Values(x, first)
+	default:
+		d.known.Valid(v.Valid, first, n)
+		lane.Floats(x, v, first, &d.known, math.NaN())
 	}
-	v.Coded.Values(d.short[:n], first)
-	return d.short[:n]
+	return x
 }
 
 // sum sums the trees over the planes.

@@ -8,6 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"rescore/partition/job"
+	"rescore/worker/attribution"
+	"rescore/worker/kernel"
 	"rescore/worker/model"
 )
 
@@ -222,6 +227,33 @@ func (w written) load(t testing.TB) *model.Ensemble {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// propensityOf is NewPropensity of a model that is not compiled yet.
+func propensityOf(e *model.Ensemble, features []kernel.Field, odds Correction, policy job.Policy, why *attribution.Path) (kernel.Kernel, error) {
+	c, err := Compile(e, why)
+	if err != nil {
+		return nil, err
+	}
+	return NewPropensity(c, features, odds, policy)
+}
+
+func compiled(t testing.TB, e *model.Ensemble) *Compiled {
+	t.Helper()
+	c, err := Compile(e, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// float64s are columns of that type.
+func float64s(names []string) []kernel.Field {
+	fields := make([]kernel.Field, len(names))
+	for i, name := range names {
+		fields[i] = kernel.Field{Name: name, Type: arrow.PrimitiveTypes.Float64}
+	}
+	return fields
 }
 
 func (w written) names() []string {

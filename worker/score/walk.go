@@ -1,7 +1,6 @@
 package score
 
 import (
-	"fmt"
 	"math"
 
 	"rescore/worker/kernel"
@@ -18,17 +17,14 @@ type walk struct {
 	scores [blockRows]float64
 }
 
-func newWalk(e *model.Ensemble) (*walk, error) {
-	if e.Classes != 1 {
-		return nil, fmt.Errorf("the model has %d classes; a propensity needs a model of one", e.Classes)
-	}
+func newWalk(e *model.Ensemble) *walk {
 	w := &walk{model: e, row: make([]float64, e.Columns())}
 	for column, weight := range e.Weight {
 		if weight != 0 || e.Single {
 			w.asked = append(w.asked, column)
 		}
 	}
-	return w, nil
+	return w
 }
 
 // score returns the raw scores of rows first to first+n-1, until the next call.
