@@ -108,12 +108,8 @@ func openArrow(obj store.Object) (*arrowFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m, ok := obj.(store.Mapper); ok {
-		if f.mapped, err = m.Map(); err != nil {
-			return nil, err
-		}
-		f.mapper, f.ask = m, asker(obj)
-	}
+	f.mapped, f.mapper = store.InPlace(obj)
+	f.ask = asker(obj)
 	return f, nil
 }
 

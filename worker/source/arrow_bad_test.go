@@ -35,7 +35,7 @@ func (m mappedStore) Open(ctx context.Context, name string) (store.Object, error
 		return nil, err
 	}
 	b := m.memoryStore[name]
-	return mappedObject{obj, b[:len(b):len(b)]}, nil
+	return &mappedObject{obj, b[:len(b):len(b)]}, nil
 }
 
 type mappedObject struct {

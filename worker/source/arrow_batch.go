@@ -164,30 +164,19 @@ func (s *arrowScratch) current(f *arrowFile, m arrowMessage) (*batchMeta, error)
 
 // arrowBuffer is one buffer of one column in one batch.
 type arrowBuffer struct {
-	file *arrowFile
 	off  int64 // in the file
 	size int64
 	mem  []byte // what it is unpacked to; nil when it lies in the file as it is
 	kept []byte // memory of mem, for the next one
-	win  window // where the file is not mapped
-	gone int64  // bytes of the mapped file before it are the system's again
-	come int64  // and those before this one it was asked for
+	win  window
 }
-
-// arrowForget is how many bytes are read of a mapped buffer before the system may have
-// them back: what was read counts as the process's memory until then. It goes by the
-// largest pages there are.
-const (
-	arrowForget = 1 << 20
-	arrowPage   = 64 << 10
-)
 
 // open makes b the buffer i of a batch.
 func (b *arrowBuffer) open(f *arrowFile, m *batchMeta, i int, need int64, c *codecs) error {
-	b.forget(b.off + b.size)
-	b.file, b.off, b.size, b.mem = f, m.body+m.buffers.i64(i, 0), m.buffers.i64(i, 1), nil
-	b.gone, b.come = b.off, b.off
-	b.win.obj, b.win.buf, b.win.ahead = f.obj, b.win.buf[:0], 4*windowMin
+	b.off, b.size, b.mem = m.body+m.buffers.i64(i, 0), m.buffers.i64(i, 1), nil
+	b.win.obj, b.win.ask, b.win.mapped, b.win.passed = f.obj, f.ask, f.mapped, c.passing(f.mapper)
+	b.win.buf, b.win.ahead = b.win.buf[:0], 4*windowMin
+	b.win.enter(b.off, true)
 	if m.codec != arrowNone && b.size > 0 {
 		if err := b.unpack(m.codec, c); err != nil {
 			return err
@@ -199,15 +188,6 @@ func (b *arrowBuffer) open(f *arrowFile, m *batchMeta, i int, need int64, c *cod
 	return nil
 }
 
-// raw returns n bytes of the file from off, valid until the next call.
-func (b *arrowBuffer) raw(off, n int64, c *codecs) ([]byte, error) {
-	if b.file.mapped != nil {
-		return b.file.mapped[off : off+n], nil
-	}
-	p := grow(&c.arrow.packed, int(n))
-	return p, readFull(b.file.obj, p, off)
-}
-
 // unpack decompresses the buffer, which begins with what it unpacks to.
 func (b *arrowBuffer) unpack(codec int, c *codecs) error {
 	if b.size < 8 {
@@ -216,15 +196,15 @@ func (b *arrowBuffer) unpack(codec int, c *codecs) error {
 	if b.size > arrowBufferMax {
 		return fmt.Errorf("a compressed buffer of %d bytes; %s: %w", b.size, fewerRows, ErrTooLarge)
 	}
-	src, err := b.raw(b.off, b.size, c)
-	if err != nil {
+	src := grow(&c.arrow.packed, int(b.size)) // the decoders are not ours: see window.open
+	if err := readFull(b.win.obj, src, b.off); err != nil {
 		return err
 	}
 	size := int64(binary.LittleEndian.Uint64(src))
 	src = src[8:]
 	switch {
 	case size == -1: // it is not compressed after all
-		b.off, b.gone, b.size = b.off+8, b.gone+8, b.size-8
+		b.off, b.size = b.off+8, b.size-8
 		return nil
 	case size < 0:
 		return corrupt("a buffer of %d bytes unpacks to %d", b.size, size)
@@ -250,23 +230,15 @@ func (b *arrowBuffer) unpack(codec int, c *codecs) error {
 		c.arrow.lz4 = lz4.NewReader(nil)
 	}
 	c.arrow.lz4.Reset(bytes.NewReader(src))
-	_, err = fill(c.arrow.lz4, b.mem)
+	_, err := fill(c.arrow.lz4, b.mem)
 	return err
 }
 
 // close gives back what the buffer keeps.
 func (b *arrowBuffer) close(c *codecs) {
-	b.forget(b.off + b.size)
+	b.win.leave()
 	c.arrow.held -= int64(cap(b.kept))
 	*b = arrowBuffer{}
-}
-
-// forget lets go of the mapped bytes before off.
-func (b *arrowBuffer) forget(off int64) {
-	if b.file != nil && b.file.mapped != nil && b.mem == nil && off > b.gone {
-		b.file.mapper.Forget(b.gone, off)
-		b.gone = max(b.gone, off&^(arrowPage-1))
-	}
 }
 
 // at returns n bytes from byte from. What the file holds there may change while it is
@@ -280,19 +252,7 @@ func (b *arrowBuffer) at(from, n int64) ([]byte, error) {
 		return b.mem[from : from+n], nil
 	case n == 0:
 		return nil, nil
-	case b.file.mapped != nil:
-		off := b.off + from
-		if off-b.gone >= arrowForget {
-			b.forget(off)
-		}
-		if past := off + n; b.file.ask != nil && past+askAhead/2 > b.come {
-			if from, to := max(off, b.come), min(past+askAhead, b.off+b.size); from < to {
-				b.file.ask(from, to-from)
-			}
-			b.come = past + askAhead
-		}
-		return b.file.mapped[off : off+n : off+n], nil
-	case n > pageBytesMax:
+	case n > pageBytesMax && b.win.whole == nil:
 		return nil, fmt.Errorf("%d bytes of text at once: %w", n, ErrTooLarge)
 	}
 	return b.win.at(b.off+from, int(n), b.off+b.size)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/float16"
+
+	"rescore/partition/store"
 )
 
 // arrowPart is one column's values in one batch, or those of a dictionary.
@@ -335,21 +337,9 @@ func (c *arrowColumn) where(err error) error {
 	return fmt.Errorf("column %s, record batch %d: %w", c.field.name, c.batch, err)
 }
 
-// faults ends a call that touches mapped memory: what somebody cut off the file while it
-// was read is an error, and not the end of the process.
-func faults(before bool, err *error) {
-	debug.SetPanicOnFault(before)
-	if p := recover(); p != nil {
-		if _, ok := p.(interface{ Addr() uintptr }); !ok {
-			panic(p)
-		}
-		*err = fmt.Errorf("the file was cut while it was read: %w", ErrChanged)
-	}
-}
-
 // fill writes the next n rows to v from row at on, and appends what did not fit to log.
 func (c *arrowColumn) fill(v *vector, at, n int, log []issue) (_ []issue, err error) {
-	defer faults(debug.SetPanicOnFault(true), &err)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	v.write(at)
 	c.typ = v.typ
 	for n > 0 {
@@ -410,16 +400,7 @@ func fillArrow[T lane](c *arrowColumn, v *vector, dst []T, at int, log []issue) 
 	if err != nil {
 		return log, err
 	}
-	if set < len(dst) {
-		under := T(0)
-		if v.nan {
-			x := nan
-			under = T(x)
-		} else {
-			v.invalidate(words, at, len(dst))
-		}
-		spread(dst, set, words, under)
-	}
+	spreadNulls(v, dst, set, words, at)
 	if len(c.log) > 0 {
 		log = c.settle(v, at, len(dst), words, log)
 	}
@@ -537,7 +518,7 @@ func (c *arrowColumn) finish() error { return nil }
 
 // keys calls out with the keys of the next n rows, and what each is, some at a time.
 func (c *arrowColumn) keys(n int64, rule keyRule, out func(numbers []uint64, why []verdict)) (err error) {
-	defer faults(debug.SetPanicOnFault(true), &err)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	for n > 0 {
 		left, err := c.next()
 		if err != nil {
@@ -554,10 +535,7 @@ func (c *arrowColumn) keys(n int64, rule keyRule, out func(numbers []uint64, why
 		if err != nil {
 			return c.where(err)
 		}
-		if set < k {
-			spread(numbers, set, words, 0)
-			spread(why, set, words, nullKey)
-		}
+		spreadKeys(numbers, why, set, words)
 		out(numbers, why)
 		c.row += int64(k)
 		n -= int64(k)
@@ -603,7 +581,7 @@ func partKeys(p *arrowPart, from int64, numbers []uint64, why []verdict, words [
 
 // cells reads the next n rows.
 func (c *arrowColumn) cells(n int, v *cells) (err error) {
-	defer faults(debug.SetPanicOnFault(true), &err)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	v.null, v.fixed, v.end, v.data = v.null[:0], v.fixed[:0], v.end[:0], v.data[:0]
 	for n > 0 {
 		left, err := c.next()

@@ -247,10 +247,7 @@ func (c *arrowColumn) dictionaryKeys(numbers []uint64, why []verdict, words []ui
 			if err := partKeys(p, from, keys, verdicts, words, set, rule, c.codecs); err != nil {
 				return err
 			}
-			if set < k {
-				spread(keys, set, words, 0)
-				spread(verdicts, set, words, nullKey)
-			}
+			spreadKeys(keys, verdicts, set, words)
 			return nil
 		})
 	})

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -399,46 +397,6 @@ func TestATaskReadsOnlyItsRecordBatchesAndColumns(t *testing.T) {
 	}
 	if share := float64(total) / float64(len(data)); share > 2/float64(len(tasks)) {
 		t.Errorf("%.0f %% of the file was read for one of %d tasks and two columns", 100*share, len(tasks))
-	}
-}
-
-func TestAMappedFileThatIsCutEndsInAnErrorAndNotInAFault(t *testing.T) {
-	for _, shape := range []arrowShape{{types: "plain", batches: 5000}, {types: "plain", batches: 5000, codec: "lz4"}, {types: "plain", batches: 5000, coded: "grown"}} {
-		rows := subscribers(3, 20_000, 0.1)
-		dir := t.TempDir()
-		write(t, dir, "in.arrow", arrowBytes(t, rows, shape))
-		d := open(t, dir, subscriberSpec("in.arrow"))
-		if d.files[0].table.(*arrowFile).mapped == nil {
-			t.Skip("this system maps no files")
-		}
-		sv := survey(t, d)
-		task := cut(sv, whole)[0]
-		r, err := d.Reader(task, sv.Files, subscriberColumns, 512, memory.DefaultAllocator)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := r.Next(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(filepath.Join(dir, "in.arrow"), 4096); err != nil {
-			t.Fatal(err)
-		}
-		for err == nil {
-			_, err = r.Next(context.Background())
-		}
-		if !typed(err) {
-			t.Errorf("%s: %v", shape, err)
-		}
-		if err := r.Close(); err != nil {
-			t.Error(err)
-		}
-		// Whoever opens a task of it now is told as well.
-		if _, err := d.Reader(task, sv.Files, subscriberColumns, 512, memory.DefaultAllocator); !typed(err) {
-			t.Errorf("%s: %v", shape, err)
-		}
-		if _, err := d.Survey(context.Background(), 1, nil); !typed(err) {
-			t.Errorf("%s: %v", shape, err)
-		}
 	}
 }
 

@@ -78,7 +78,7 @@ func openControl(ctx context.Context, st store.Store, name string, spec job.Cont
 		c.name = at
 		return c, nil
 	}
-	return nil, fmt.Errorf("there is no control file %s; the export may not be done: wait for it, or remove input.control: %w", strings.Join(names, " or "), ErrControl)
+	return nil, fmt.Errorf("there is no control file %s; the export may not be done: wait for it, or remove control from the job file: %w", strings.Join(names, " or "), ErrControl)
 }
 
 // parseControl reads the line about the file that has one of the names.
@@ -98,7 +98,7 @@ func parseControl(text []byte, names []string, spec job.Control) (*control, erro
 			cells = cells[:n-1]
 		}
 		if len(cells) != len(spec.Fields) {
-			return nil, fmt.Errorf("line %d has %d fields, input.control.fields lists %d: %w", i+1, len(cells), len(spec.Fields), ErrControl)
+			return nil, fmt.Errorf("line %d has %d fields, control.fields lists %d: %w", i+1, len(cells), len(spec.Fields), ErrControl)
 		}
 		c, about, err := parseControlLine(cells, names, spec.Fields)
 		switch {
@@ -106,7 +106,7 @@ func parseControl(text []byte, names []string, spec job.Control) (*control, erro
 			return nil, fmt.Errorf("line %d: %w", i+1, err)
 		case !about:
 		case found != nil:
-			return nil, fmt.Errorf("line %d is the second one about the file; name the field that tells files apart file, in input.control.fields: %w", i+1, ErrControl)
+			return nil, fmt.Errorf("line %d is the second one about the file; name the field that tells files apart file, in control.fields: %w", i+1, ErrControl)
 		default:
 			found = c
 		}

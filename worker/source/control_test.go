@@ -64,25 +64,57 @@ func TestFilesAreHeldToTheirControlFiles(t *testing.T) {
 			}
 			write(t, dir, "in/"+file, c.data)
 			write(t, dir, "in/"+c.control, []byte(c.text))
-			sp := spec("in")
-			sp.Input.Control = c.spec
-			err := func() error {
-				d, err := Open(context.Background(), rooted(t, dir), sp)
-				if err != nil {
-					return err
+			for what, err := range map[string]error{"a base": baseUnder(t, dir, c.spec), "exports": exportsUnder(t, dir, c.spec), "a table": tableUnder(t, dir, c.spec)} {
+				if c.err != nil {
+					wantError(t, err, ErrControl, c.err...)
+				} else if err != nil {
+					t.Errorf("%s: %v", what, err)
 				}
-				_, err = d.Survey(context.Background(), 2, nil)
-				return errors.Join(err, d.Close())
-			}()
-			if c.err == nil {
-				if err != nil {
-					t.Error(err)
-				}
-				return
 			}
-			wantError(t, err, ErrControl, c.err...)
 		})
 	}
+}
+
+// baseUnder surveys the files of a folder, which are held to their control files.
+func baseUnder(t *testing.T, dir string, control job.Control) error {
+	t.Helper()
+	s := spec("in")
+	s.Input.Control = control
+	d, err := Open(context.Background(), rooted(t, dir), s)
+	if err != nil {
+		return err
+	}
+	_, err = d.Survey(context.Background(), 2, nil)
+	return errors.Join(err, d.Close())
+}
+
+// exportsUnder is baseUnder of a preparation.
+func exportsUnder(t *testing.T, dir string, control job.Control) error {
+	t.Helper()
+	s := spec("in")
+	s.Kind, s.Input.Control = job.KindPrepare, control
+	e, err := OpenExport(context.Background(), rooted(t, dir), s)
+	if err != nil {
+		return err
+	}
+	_, err = e.Survey(context.Background(), 2, func(int64) {})
+	return errors.Join(err, e.Close())
+}
+
+// tableUnder is baseUnder of a table beside a base that is held to nothing.
+func tableUnder(t *testing.T, dir string, control job.Control) error {
+	t.Helper()
+	s := spec("base.csv")
+	s.Input.Tables = []job.Table{{
+		Name: "ev", Path: "in", CSV: s.Input.CSV, Control: control, Number: "msisdn", Time: "fee_m0", Months: 6,
+		Columns: map[string]job.Aggregate{"events": {Function: job.Count}},
+	}}
+	d, err := Open(context.Background(), memoryStore{"base.csv": []byte("msisdn\n13800000005\n")}, s, rooted(t, dir))
+	if err != nil {
+		return err
+	}
+	_, err = d.Survey(context.Background(), 2, nil)
+	return errors.Join(err, d.Close())
 }
 
 func FuzzControl(f *testing.F) {

@@ -209,16 +209,8 @@ func (d *Dataset) openFile(ctx context.Context, name, format string, month int) 
 	}
 	f := &inputFile{name: name, month: month, obj: obj, byName: map[string]int{}}
 	switch format {
-	case "parquet":
-		var p *parquetFile
-		if p, err = openParquet(obj); err == nil {
-			f.table, f.fields = p, p.fields
-		}
-	case "arrow":
-		var a *arrowFile
-		if a, err = openArrow(obj); err == nil {
-			f.table, f.fields = a, a.fields
-		}
+	case "parquet", "arrow":
+		f.table, f.fields, err = openTable(obj, format)
 	case "csv":
 		if f.csv, err = openCSV(obj, d.spec.Input.CSV); err == nil {
 			f.fields = f.csv.fields
@@ -244,6 +236,22 @@ func (d *Dataset) openFile(ctx context.Context, name, format string, month int) 
 		}
 	}
 	return f, nil
+}
+
+// openTable opens a file of one of the formats whose columns lie apart.
+func openTable(obj store.Object, format string) (table, []field, error) {
+	if format == "arrow" {
+		f, err := openArrow(obj)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, f.fields, nil
+	}
+	f, err := openParquet(obj)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, f.fields, nil
 }
 
 // tailBytes is how much of a file's end goes into the fingerprint: the footer

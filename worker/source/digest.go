@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -24,9 +26,10 @@ import (
 //	file    ├────── piece ──────┼────── piece ──────┼─ piece ─┤   a goroutine each
 //	piece   ├ leaf ┼ leaf ┼ …                                     16 chunks at once
 const (
-	leafBytes  = guts.MaxSIMD * guts.ChunkSize
-	readBytes  = 16 * leafBytes // is in L2 when it is hashed
-	pieceBytes = 16 * readBytes // 4 MiB: a power of two of chunks, and a millisecond or two
+	leafBytes   = guts.MaxSIMD * guts.ChunkSize
+	readBytes   = 16 * leafBytes // is in L2 when it is hashed
+	pieceHeight = 8
+	pieceBytes  = leafBytes << pieceHeight // 4 MiB: a millisecond or so
 )
 
 // windows are what pieces are read into.
@@ -68,30 +71,101 @@ func (d *Dataset) digest(ctx context.Context, group *errgroup.Group, f *inputFil
 }
 
 // piece returns the top of the tree over piece i of a file.
-func piece(obj store.Object, i int) (top guts.Node, err error) {
+func piece(obj store.Object, i int) (guts.Node, error) {
 	at := int64(i) * pieceBytes
 	past := min(at+pieceBytes, obj.Size())
+	if b, m := store.InPlace(obj); b != nil {
+		if top, err := pieceInPlace(b, m, at, past); err == nil {
+			return top, nil
+		}
+		// A page of it is not there: who reads it is told why.
+	}
 	window := windows.Get().(*[readBytes]byte)
 	defer windows.Put(window)
+	return tree(at, past, func(at int64, n int) ([]byte, error) {
+		return window[:n], readFull(obj, window[:n], at)
+	})
+}
+
+// pieceInPlace is piece from at to past of a file whose bytes are b.
+func pieceInPlace(b []byte, m store.Mapper, at, past int64) (top guts.Node, err error) {
+	defer m.Forget(at, past)
+	store.Look(past - at)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+	return tree(at, past, func(at int64, n int) ([]byte, error) { return b[at:][:n], nil })
+}
+
+// tree returns the top of the tree over bytes at to past, a piece, which bytes returns
+// some at a time.
+func tree(at, past int64, bytes func(at int64, n int) ([]byte, error)) (top guts.Node, err error) {
+	if vectors && past-at == pieceBytes {
+		return wholeTree(at, bytes)
+	}
 	var values [pieceBytes / leafBytes][8]uint32
 	leaves := 0
 	for leaves == 0 || at < past { // an empty file is one empty leaf
 		n := int(min(past-at, readBytes))
-		if err := readFull(obj, window[:n], at); err != nil {
+		b, err := bytes(at, n)
+		if err != nil {
 			return top, err
 		}
 		for from := 0; from == 0 || from < n; from += leafBytes {
-			leaf := (*[leafBytes]byte)(window[from:])
-			top = guts.CompressBuffer(leaf, min(n-from, leafBytes), &guts.IV, uint64(at+int64(from))/guts.ChunkSize, 0)
+			size := min(n-from, leafBytes)
+			var leaf *[leafBytes]byte
+			if size == leafBytes {
+				leaf = (*[leafBytes]byte)(b[from:])
+			} else { // there may be no memory behind the last one
+				leaf = new([leafBytes]byte)
+				copy(leaf[:], b[from:])
+			}
+			top = guts.CompressBuffer(leaf, size, &guts.IV, uint64(at+int64(from))/guts.ChunkSize, 0)
 			values[leaves] = guts.ChainingValue(top)
 			leaves++
 		}
 		at += int64(n)
+		runtime.Gosched() // as a survey does between rows: others are waited for
 	}
 	if leaves > 1 {
 		top = join(values[:leaves])
 	}
 	return top, nil
+}
+
+// chains are the chaining values of the tops of sixteen subtrees that follow each other,
+// of one size: word by word, as vectors have them.
+type chains [8][guts.MaxSIMD]uint32
+
+// wholeTree is tree over all bytes of a whole piece. The library has vectors for chunks, but
+// gathers their words from memory one by one, and makes parents eight at a time at most.
+func wholeTree(at int64, bytes func(at int64, n int) ([]byte, error)) (top guts.Node, err error) {
+	const leaves = 1 << pieceHeight
+	var left [pieceHeight]chains // those that wait for their right ones, by their height
+	var c chains
+	for n := 0; n < leaves; {
+		b, err := bytes(at, readBytes)
+		if err != nil {
+			return top, err
+		}
+		for ; len(b) > 0; b = b[leafBytes:] {
+			chunks512(&c, &b[:leafBytes][0], uint64(at)/guts.ChunkSize)
+			at += leafBytes
+			height := 0
+			for ; n>>height&1 != 0; height++ {
+				parents512(&c, &left[height], &c)
+			}
+			if n++; n < leaves {
+				left[height] = c
+			}
+		}
+		runtime.Gosched()
+	}
+	var values [guts.MaxSIMD][8]uint32
+	for w, lanes := range c {
+		for i, v := range lanes {
+			values[i][w] = v
+		}
+	}
+	return join(values[:]), nil
 }
 
 // join returns the top of the tree over two or more subtrees, of which all but the last

@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -50,7 +53,6 @@ func TestADigestIsWhatB3sumSays(t *testing.T) {
 
 // The library's own hasher knows neither pieces nor leaves.
 func TestADigestIsTheLibrarysAtEverySize(t *testing.T) {
-	t.Parallel()
 	r := rand.New(rand.NewPCG(46, 1))
 	sizes := []int{0, 1, 2}
 	for _, edge := range []int{64, 1024, 2048, leafBytes - 1024, leafBytes, 2 * leafBytes, 3 * leafBytes, readBytes - 1024, readBytes, readBytes + leafBytes,
@@ -66,11 +68,13 @@ func TestADigestIsTheLibrarysAtEverySize(t *testing.T) {
 	for _, n := range sizes {
 		sum := blake3.Sum256(data[:n])
 		want := hex.EncodeToString(sum[:])
-		for _, workers := range []int{1, 3} {
-			if got, err := digestOf(object(data[:n]), "full", workers); err != nil || got.BLAKE3 != want {
-				t.Errorf("%d bytes, %d goroutines: %s (%v), want %s", n, workers, got.BLAKE3, err, want)
+		withAndWithout(func(how string) {
+			for _, obj := range []store.Object{object(data[:n]), mappedObject{object(data[:n]), data[:n:n]}} {
+				if got, err := digestOf(obj, "full", 3); err != nil || got.BLAKE3 != want {
+					t.Errorf("%d bytes of a %T, %s: %s (%v), want %s", n, obj, how, got.BLAKE3, err, want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -99,6 +103,78 @@ func TestAFileThatShrinksWhileItIsSummedUpIsFound(t *testing.T) {
 			if _, err := digestOf(short{object(make([]byte, n))}, kind, 2); !errors.Is(err, io.EOF) {
 				t.Errorf("%s of %d bytes: %v", kind, n, err)
 			}
+		}
+	}
+}
+
+// A local file is summed up where it lies, and not kept in memory; it may be cut then.
+func TestALocalFileThatIsCutWhileItIsSummedUpIsFound(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, kind := range []string{"full", "sha256"} {
+		for _, left := range []int64{0, 5000, pieceBytes - 1} {
+			write(t, dir, "in", make([]byte, 2*pieceBytes+5))
+			obj, err := rooted(t, dir).Open(t.Context(), "in")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := digestOf(obj, kind, 2); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(filepath.Join(dir, "in"), left); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := digestOf(obj, kind, 2); !errors.Is(err, ErrChanged) {
+				t.Errorf("%s of a file that has %d bytes left: %v", kind, left, err)
+			}
+			if err := obj.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// forgetful is a file in memory that is mapped, and remembers what was let go of. It is
+// not read.
+type forgetful struct {
+	mappedObject
+	mu   sync.Mutex
+	gone int64
+}
+
+func (f *forgetful) ReadAt([]byte, int64) (int, error) { return 0, errors.New("it is read") }
+
+func (f *forgetful) Forget(from, past int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gone += past - from
+}
+
+func TestAMappedFileIsSummedUpInPlaceAndLetGoOf(t *testing.T) {
+	t.Parallel()
+	data := make([]byte, 3*pieceBytes+5)
+	f := &forgetful{mappedObject: mappedObject{object(data), data}}
+	if _, err := digestOf(f, "full", 2); err != nil || f.gone != int64(len(data)) {
+		t.Errorf("%d of %d bytes were let go of: %v", f.gone, len(data), err)
+	}
+}
+
+func BenchmarkDigest(b *testing.B) {
+	dir := b.TempDir()
+	data := make([]byte, 64<<20)
+	_, _ = rand.NewChaCha8([32]byte{46}).Read(data)
+	if err := os.WriteFile(filepath.Join(dir, "in"), data, 0o600); err != nil {
+		b.Fatal(err)
+	}
+	obj, err := rooted(b, dir).Open(b.Context(), "in")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer obj.Close()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := digestOf(obj, "full", 1); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -4,78 +4,16 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unsafe"
+
+	"rescore/worker/bitpack"
 )
 
 // The decoders of Parquet's value encodings. They are our own for three reasons: the
 // number of values is bounded by what the page header promised (a run of four bytes may
 // claim two billion), nothing is allocated per page, and no number from a file reaches
 // assembly before it was checked, for a fault there ends the process. Every decoder fills
-// dst exactly or returns an error.
-
-// unpack reads len(dst) unsigned integers of width bits, least significant bit
-// first. src must hold at least ceil(len(dst)*width/8) bytes; width is 0 to 64.
-func unpack[T uint32 | int64](dst []T, src []byte, width int) {
-	if width == 0 {
-		clear(dst)
-		return
-	}
-	i := 0
-	if width <= 8 {
-		// Eight values take width bytes: one load serves them all.
-		mask := uint64(1)<<width - 1
-		for ; i+8 <= len(dst) && len(src) >= 8; i += 8 {
-			w := binary.LittleEndian.Uint64(src)
-			d := dst[i : i+8 : i+8]
-			d[0] = T(w & mask)
-			w >>= width & 15
-			d[1] = T(w & mask)
-			w >>= width & 15
-			d[2] = T(w & mask)
-			w >>= width & 15
-			d[3] = T(w & mask)
-			w >>= width & 15
-			d[4] = T(w & mask)
-			w >>= width & 15
-			d[5] = T(w & mask)
-			w >>= width & 15
-			d[6] = T(w & mask)
-			w >>= width & 15
-			d[7] = T(w & mask)
-			src = src[width:]
-		}
-	} else if width <= 56 {
-		// A value starts at most 7 bits into its byte: 8 bytes hold it whole.
-		mask := uint64(1)<<(width&63) - 1
-		bit := 0
-		for ; i < len(dst); i++ {
-			at := bit >> 3
-			if at+8 > len(src) {
-				break
-			}
-			dst[i] = T(binary.LittleEndian.Uint64(src[at:]) >> (bit & 7) & mask)
-			bit += width
-		}
-		unpackTail(dst[i:], src, bit, width)
-		return
-	}
-	unpackTail(dst[i:], src, 0, width)
-}
-
-// unpackTail is unpack for the last values, where eight bytes at once would
-// reach past src, and for the widest ones.
-func unpackTail[T uint32 | int64](dst []T, src []byte, bit, width int) {
-	for i := range dst {
-		var v uint64
-		for got := 0; got < width; {
-			at, off := bit>>3, bit&7
-			n := min(8-off, width-got)
-			v |= uint64(src[at]>>off) & (1<<n - 1) << got
-			got += n
-			bit += n
-		}
-		dst[i] = T(v)
-	}
-}
+// dst exactly or returns an error. What they read may lie in a file that is mapped, and
+// change: whatever decides where they read or write is taken once, and then checked.
 
 // runs reads Parquet's hybrid of run lengths and bit packing, some values at a time.
 type runs struct {
@@ -168,7 +106,7 @@ func (r *runs) piece(n int) (k int, few []uint32, packed []byte, err error) {
 		if r.spared == 0 { // a part of a group: the others are for later
 			var group [32]byte
 			size := copy(group[:r.width], r.bits)
-			unpack(r.spare[:], group[:], r.width)
+			bitpack.Unpack(r.spare[:], group[:], r.width)
 			r.spared, r.bits = len(r.spare), r.bits[size:]
 		}
 		k = min(k, r.spared)
@@ -209,7 +147,7 @@ func (r *runs) read(dst []uint32) (top uint32, err error) {
 
 // unpackCodesPlain is unpackCodes in Go.
 func unpackCodesPlain(dst []uint32, src []byte, width int) (top uint32) {
-	unpack(dst, src, width)
+	bitpack.Unpack(dst, src, width)
 	for _, v := range dst {
 		top = max(top, v)
 	}
@@ -257,127 +195,17 @@ func decodeLevels(bitmap []byte, n int, src []byte) (set int, err error) {
 	return set, nil
 }
 
-// deltas reads DELTA_BINARY_PACKED integers, some at a time. Sums wrap, as the format
-// says.
-type deltas struct {
-	src    []byte // what follows the current part
-	total  int    // values not yet read
-	last   int64  // the value before them
-	first  bool   // it is the next one
-	block  int    // values of a block
-	part   int    // of a part of it
-	widths []byte // of the parts of the block that follow
-	least  int64  // difference in the block
-	spare  []int64
-	spared int // last values of spare: they are next
+// readDeltas reads DELTA_BINARY_PACKED values and returns the bytes after them.
+func readDeltas(dst []int64, src []byte) ([]byte, error) {
+	rest, err := bitpack.ReadDeltas(dst, src)
+	return rest, badDeltas(err)
 }
 
-// open reads the start of a run and checks that it promises total values.
-func (d *deltas) open(src []byte, total int) error {
-	var head [3]uint64
-	for i := range head {
-		v, k := binary.Uvarint(src)
-		if k <= 0 {
-			return corrupt("a delta header ends early")
-		}
-		head[i], src = v, src[k:]
+func badDeltas(err error) error {
+	if err != nil {
+		err = corrupt("%v", err)
 	}
-	first, k := binary.Varint(src)
-	if k <= 0 {
-		return corrupt("a delta header ends early")
-	}
-	block, parts, count := head[0], head[1], head[2]
-	if block == 0 || block%128 != 0 || block > 1<<16 || parts == 0 || parts > block || block%parts != 0 || block/parts%32 != 0 {
-		return corrupt("delta blocks of %d values in %d parts", block, parts)
-	}
-	if count != uint64(total) {
-		return corrupt("%d delta values where the page holds %d", count, total)
-	}
-	d.src, d.total, d.last, d.first = src[k:], total, first, true
-	d.block, d.part, d.widths, d.spared = int(block), int(block/parts), nil, 0
-	return nil
-}
-
-// read reads the next values, of which there are as many.
-func (d *deltas) read(dst []int64) error {
-	if d.first && len(dst) > 0 {
-		d.first = false
-		dst[0] = d.last
-		dst, d.total = dst[1:], d.total-1
-	}
-	for len(dst) > 0 {
-		if d.spared > 0 {
-			n := copy(dst, d.spare[len(d.spare)-d.spared:])
-			dst, d.total, d.spared = dst[n:], d.total-n, d.spared-n
-			continue
-		}
-		if len(d.widths) == 0 {
-			if err := d.begin(); err != nil {
-				return err
-			}
-		}
-		if last, done, size := sums(dst, d.src, d.widths, d.part, d.least, d.last); done > 0 {
-			d.last, d.src, d.widths = last, d.src[size:], d.widths[done:]
-			done *= d.part
-			dst, d.total = dst[done:], d.total-done
-			continue
-		}
-		width := int(d.widths[0])
-		if width > 64 {
-			return corrupt("deltas %d bits wide", width)
-		}
-		count := min(d.part, d.total) // the last part may be cut, or padded
-		if need := (count*width + 7) / 8; len(d.src) < need {
-			return corrupt("deltas end early")
-		}
-		size := min(d.part*width/8, len(d.src))
-		var part []int64
-		if len(dst) >= count {
-			part, dst, d.total = dst[:count], dst[count:], d.total-count
-		} else {
-			part, d.spared = grow(&d.spare, count), count
-		}
-		if last, done, _ := sums(part, d.src, d.widths[:1], d.part, d.least, d.last); done > 0 {
-			d.last = last
-		} else {
-			d.last = sumsPlain(part, d.src[:size], width, d.least, d.last)
-		}
-		d.src, d.widths = d.src[size:], d.widths[1:]
-	}
-	return nil
-}
-
-// begin goes to the next block.
-func (d *deltas) begin() error {
-	least, k := binary.Varint(d.src)
-	parts := d.block / d.part
-	if k <= 0 || len(d.src)-k < parts {
-		return corrupt("a delta block ends early")
-	}
-	d.least, d.widths, d.src = least, d.src[k:k+parts], d.src[k+parts:]
-	return nil
-}
-
-// sumsPlain is sums of one part in Go; the part may be shorter than it claims.
-func sumsPlain(dst []int64, src []byte, width int, least, last int64) int64 {
-	unpack(dst, src, width)
-	for i, v := range dst {
-		last += least + v
-		dst[i] = last
-	}
-	return last
-}
-
-// decodeDelta reads DELTA_BINARY_PACKED values and returns the bytes after them.
-func decodeDelta(dst []int64, src []byte) ([]byte, error) {
-	var d deltas
-	if err := d.open(src, len(dst)); err != nil {
-		return nil, err
-	}
-	if err := d.read(dst); err != nil {
-		return nil, err
-	}
-	return d.src, nil
+	return err
 }
 
 // decodeSplit reads BYTE_STREAM_SPLIT: byte k of every value stands in stream k.
@@ -429,7 +257,7 @@ func (t *text) decodePlain(n int, src []byte) error {
 // decodeDeltaLength reads n DELTA_LENGTH_BYTE_ARRAY values; sizes is scratch.
 func (t *text) decodeDeltaLength(n int, src []byte, sizes *[]int64) error {
 	size := grow(sizes, n)
-	src, err := decodeDelta(size, src)
+	src, err := readDeltas(size, src)
 	if err != nil {
 		return err
 	}
@@ -451,11 +279,11 @@ func (t *text) decodeDeltaLength(n int, src []byte, sizes *[]int64) error {
 // before and a suffix; prefixes and sizes are scratch.
 func (t *text) decodeDeltaText(n int, src []byte, prefixes, sizes *[]int64) error {
 	prefix, size := grow(prefixes, n), grow(sizes, n)
-	src, err := decodeDelta(prefix, src)
+	src, err := readDeltas(prefix, src)
 	if err != nil {
 		return err
 	}
-	if src, err = decodeDelta(size, src); err != nil {
+	if src, err = readDeltas(size, src); err != nil {
 		return err
 	}
 	t.data, t.offs = t.data[:0], append(t.offs[:0], 0)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 )
 
@@ -79,47 +78,6 @@ func TestRunsOfEveryWidthDecodeWhatParquetGoEncodes(t *testing.T) {
 			if n > 0 && width > 0 {
 				if err := decodeRuns(make([]uint32, n+8), b, width); err == nil {
 					t.Fatalf("width %d: %d values were read of %d", width, n+8, n)
-				}
-			}
-		}
-	}
-}
-
-func TestDeltasDecodeWhatParquetGoEncodes(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(2, 2))
-	for bits := range 65 {
-		for _, n := range []int{1, 2, 31, 32, 33, 127, 128, 129, 130, 1000} {
-			a, b, wide := make([]int64, n), make([]int32, n), make([]int64, n)
-			for i := range a {
-				v := r.Uint64()
-				if bits < 64 {
-					v &= 1<<bits - 1
-				}
-				a[i], b[i] = int64(v), int32(v)
-			}
-			enc, err := parquet.DeltaBinaryPacked.EncodeInt64(nil, a)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := make([]int64, n)
-			if rest, err := decodeDelta(got, append(enc, "rest"...)); err != nil || string(rest) != "rest" || !slices.Equal(got, a) {
-				t.Fatalf("%d bits, %d values: rest %q, %v", bits, n, rest, err)
-			}
-			if enc, err = parquet.DeltaBinaryPacked.EncodeInt32(nil, b); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := decodeDelta(wide, enc); err != nil || !slices.EqualFunc(wide, b, func(x int64, y int32) bool { return int32(x) == y }) {
-				t.Fatalf("%d bits, %d values of 32: %v", bits, n, err)
-			}
-			for _, most := range []int{1, 33, 200} {
-				var cursor deltas
-				if err := cursor.open(enc, n); err != nil {
-					t.Fatal(err)
-				}
-				parts := make([]int64, n)
-				if err := inParts(r, parts, most, cursor.read); err != nil || !slices.Equal(parts, wide) {
-					t.Fatalf("%d bits, %d values read in parts of up to %d differ: %v", bits, n, most, err)
 				}
 			}
 		}
@@ -200,19 +158,10 @@ func TestHostileRunsAreRefusedAndAllocateNothing(t *testing.T) {
 	var txt text
 	var a, b []int64
 	for name, decode := range map[string]func() error{
-		"run of nothing":        func() error { return decodeRuns(dst, []byte{0, 0}, 8) },
-		"packed run of nothing": func() error { return decodeRuns(dst, []byte{1}, 8) },
-		"packed run cut":        func() error { return decodeRuns(dst, []byte{27, 1, 2}, 8) },
-		"width 33":              func() error { return decodeRuns(dst, []byte{200, 1, 0, 0, 0, 0, 0}, 33) },
-		"delta of other length": func() error {
-			_, err := decodeDelta(make([]int64, 5), []byte{128, 1, 4, 255, 255, 255, 255, 15, 0})
-			return err
-		},
-		"delta width 65": func() error {
-			_, err := decodeDelta(make([]int64, 5), append([]byte{128, 1, 4, 5, 0, 0, 65, 0, 0, 0}, make([]byte, 999)...))
-			return err
-		},
-		"delta blocks of 3":      func() error { _, err := decodeDelta(make([]int64, 5), []byte{3, 1, 5, 0}); return err },
+		"run of nothing":         func() error { return decodeRuns(dst, []byte{0, 0}, 8) },
+		"packed run of nothing":  func() error { return decodeRuns(dst, []byte{1}, 8) },
+		"packed run cut":         func() error { return decodeRuns(dst, []byte{27, 1, 2}, 8) },
+		"width 33":               func() error { return decodeRuns(dst, []byte{200, 1, 0, 0, 0, 0, 0}, 33) },
 		"string past the end":    func() error { return txt.decodePlain(1, []byte{255, 255, 255, 255, 'x'}) },
 		"more strings than fit":  func() error { return txt.decodePlain(1<<30, []byte{0, 0, 0, 0}) },
 		"negative string length": func() error { return txt.decodeDeltaLength(1, []byte{128, 1, 4, 1, 1}, &a) },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -234,7 +235,8 @@ func newCounts() *counts {
 }
 
 // Survey reads the number of every row, in up to workers goroutines. It counts rows by
-// segment and says where the files can be cut.
+// segment and says where the files can be cut. It returns ErrControl for a file that is
+// not what its control file says.
 func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFar int64)) (job.Intake, error) {
 	var mu sync.Mutex
 	var done int64
@@ -301,7 +303,7 @@ func (e *Export) Survey(ctx context.Context, workers int, progress func(rowsSoFa
 			found.Segments = append(found.Segments, job.SegmentRows{Segment: total.first + partition.Segment(k), Rows: n})
 		}
 	}
-	return found, nil
+	return found, e.d.controlled(ctx, found.Files, workers)
 }
 
 // scanning is the survey of a CSV file or of a piece of a table.
@@ -341,13 +343,17 @@ func (s *scanning) end(off int64) {
 }
 
 func (s *scanning) csv(ctx context.Context, f *inputFile, start job.Slice, rule intake.Numbers) error {
+	size, err := f.csv.size(ctx)
+	if err != nil {
+		return err
+	}
 	sp := f.csv.splitter()
-	sp.seek(start.Offset, f.csv.text.Size())
+	sp.seek(start.Offset, size)
 	text := decoded{text: f.csv.dialect.text}
 	for row := 0; ; row++ {
 		switch err := sp.next(); {
 		case errors.Is(err, io.EOF):
-			s.end(f.csv.text.Size())
+			s.end(size)
 			return nil
 		case err != nil:
 			return err
@@ -421,7 +427,14 @@ func (e *Export) Read(ctx context.Context, slices []job.Slice, files []job.Input
 			return r.Reading, fmt.Errorf("slice of file %d is outside the survey: %w", s.File, ErrChanged)
 		}
 		f := e.d.files[s.File]
-		if s.First < 0 || s.Rows < 0 || s.First+s.Rows > files[s.File].Rows || s.Offset < 0 || s.Bytes < 0 || f.csv != nil && s.Offset+s.Bytes > f.csv.text.Size() {
+		size := int64(math.MaxInt64)
+		if f.csv != nil {
+			var err error
+			if size, err = f.csv.size(ctx); err != nil {
+				return r.Reading, inFile(f.name, err)
+			}
+		}
+		if s.First < 0 || s.Rows < 0 || s.First+s.Rows > files[s.File].Rows || s.Offset < 0 || s.Bytes < 0 || s.Offset > size-s.Bytes {
 			return r.Reading, &FileError{File: f.name, Row: -1, Err: fmt.Errorf("a slice lies outside the file: %w", ErrChanged)}
 		}
 		var err error
@@ -678,7 +691,8 @@ func (v *cells) text(i int) []byte {
 }
 
 // cells reads the next n rows.
-func (c *parquetColumn) cells(n int, v *cells) error {
+func (c *parquetColumn) cells(n int, v *cells) (err error) {
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	v.null, v.fixed, v.end, v.data = v.null[:0], v.fixed[:0], v.end[:0], v.data[:0]
 	for n > 0 {
 		if err := c.advance(); err != nil {

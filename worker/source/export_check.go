@@ -21,35 +21,36 @@ type Proof struct {
 // Prove reads a partition of a prepared base that was just written, as whoever reads it
 // after will, and works out what it holds. The numbers must rise, or, where all rows are
 // kept, not fall. Its bytes are not compared with their digest.
-func Prove(ctx context.Context, st store.Store, file job.File, fields []intake.Field, all bool) (p Proof, err error) {
+func Prove(ctx context.Context, st store.Store, file job.File, fields []intake.Field, made job.Prepare) (p Proof, err error) {
+	all := made.Keep == job.KeepAll
 	obj, err := st.Open(ctx, file.Path)
 	if err != nil {
 		return p, fmt.Errorf("verify %s: %w", file.Path, err)
 	}
 	defer func() { _ = obj.Close() }() // opened for reading only
 	defer guard(file.Path, &err)
-	f, err := openParquet(obj)
+	f, found, err := openTable(obj, made.Format)
 	if err != nil {
 		return p, inFile(file.Path, err)
 	}
-	if len(f.fields) != len(fields) {
-		return p, inFile(file.Path, corrupt("%d columns where %d were written", len(f.fields), len(fields)))
+	if len(found) != len(fields) {
+		return p, inFile(file.Path, corrupt("%d columns where %d were written", len(found), len(fields)))
 	}
 	var c codecs
 	defer c.close()
-	columns := make([]*parquetColumn, len(fields))
-	for i, fd := range f.fields {
+	columns := make([]tableColumn, len(fields))
+	for i, fd := range found {
 		if fd.name != fields[i].Name {
 			return p, inFile(file.Path, corrupt("column %s where %s was written", fd.name, fields[i].Name))
 		}
-		columns[i] = newParquetColumn(f, fd, nil, &c)
+		columns[i] = f.column(fd, nil, &c)
 		defer columns[i].close()
 		columns[i].seek(0)
 	}
 	const batch = 512
 	values := make([]cells, len(fields))
 	var row intake.Cells
-	for left := f.rows; left > 0; {
+	for left := f.count(); left > 0; {
 		n := int(min(left, batch))
 		for i, column := range columns {
 			if err := column.cells(n, &values[i]); err != nil {

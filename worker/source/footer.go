@@ -70,7 +70,7 @@ func CheckFooter(obj Sized) error {
 		return err
 	}
 	w := thriftWalk{b: b, structs: footerStructsMax}
-	err := w.fields(0)
+	_, err := w.structure(0, nothing)
 	if err == nil {
 		err = checkOutline(b)
 	}
@@ -164,44 +164,61 @@ func (w *thriftWalk) skip(n uint64) error {
 	return nil
 }
 
+// errMetadata is made once, so that what returns it is small enough to be inlined.
+var errMetadata = corrupt("metadata ends early")
+
 func (w *thriftWalk) byte() (byte, error) {
 	if len(w.b) == 0 {
-		return 0, corrupt("metadata ends early")
+		return 0, errMetadata
 	}
 	c := w.b[0]
 	w.b = w.b[1:]
 	return c, nil
 }
 
-func (w *thriftWalk) fields(depth int) error {
+// structure calls take with each field of a structure, which reads the field's value
+// and returns true, or is not interested. has gets a bit for each field that was taken.
+func (w *thriftWalk) structure(depth int, take func(id int16, t thrift.Type) (bool, error)) (has uint16, err error) {
 	if depth > thriftDepthMax {
-		return corrupt("metadata nests deeper than %d", thriftDepthMax)
+		return 0, corrupt("metadata nests deeper than %d", thriftDepthMax)
 	}
 	if w.structs--; w.structs < 0 {
-		return corrupt("metadata holds more than %d structures", footerStructsMax)
+		return 0, corrupt("metadata holds too many structures")
 	}
+	last := int16(0)
 	for {
 		h, err := w.byte()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if h == byte(thrift.STOP) {
-			return nil
+			return has, nil
 		}
-		if h>>4 == 0 { // the field's number follows
-			if _, err := w.uvarint(); err != nil {
-				return err
+		if step := int16(h >> 4); step != 0 {
+			last += step
+		} else { // the field's number follows
+			v, err := w.uvarint()
+			if err != nil {
+				return 0, err
 			}
+			last = int16(v>>1) ^ -int16(v&1)
 		}
 		t := thrift.Type(h & 0xf)
-		if t == thrift.TRUE || t == thrift.FALSE {
-			continue // the value is the type
+		taken, err := take(last, t)
+		if err == nil && !taken && t != thrift.TRUE && t != thrift.FALSE { // those are the value
+			err = w.value(t, depth)
 		}
-		if err := w.value(t, depth); err != nil {
-			return err
+		if err != nil {
+			return 0, err
+		}
+		if taken {
+			has |= 1 << (last & 15)
 		}
 	}
 }
+
+// nothing takes no field.
+func nothing(int16, thrift.Type) (bool, error) { return false, nil }
 
 func (w *thriftWalk) value(t thrift.Type, depth int) error {
 	if depth > thriftDepthMax {
@@ -265,7 +282,8 @@ func (w *thriftWalk) value(t thrift.Type, depth int) error {
 		}
 		return nil
 	case thrift.STRUCT:
-		return w.fields(depth + 1)
+		_, err := w.structure(depth+1, nothing)
+		return err
 	}
 	return corrupt("metadata holds a value of unknown type %d", t)
 }

@@ -16,7 +16,6 @@ type pageHeader struct {
 	plain  int32 // bytes when decompressed
 	packed int32 // bytes in the file
 	crc    int32 // 0 when there is none
-	has    uint16
 	data   pageShape
 	dict   pageShape
 	second pageShape // of a data page of version 2
@@ -48,7 +47,7 @@ const (
 func readHeader(h *pageHeader, b []byte) (int, error) {
 	*h = pageHeader{}
 	w := thriftWalk{b: b, structs: 64}
-	err := w.structure(&h.has, func(id int16, t thrift.Type) (bool, error) {
+	has, err := w.structure(0, func(id int16, t thrift.Type) (bool, error) {
 		switch id {
 		case 1:
 			return true, w.int32(t, (*int32)(&h.kind))
@@ -74,7 +73,7 @@ func readHeader(h *pageHeader, b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if h.has&headerFields != headerFields {
+	if has&headerFields != headerFields {
 		return 0, corrupt("a page header without its kind or sizes")
 	}
 	return len(b) - len(w.b), nil
@@ -85,7 +84,7 @@ func (w *thriftWalk) shape(t thrift.Type, s *pageShape, must uint16, numbers ...
 	if t != thrift.STRUCT {
 		return corrupt("a page header holds a %v where a structure belongs", t)
 	}
-	err := w.structure(&s.has, func(id int16, t thrift.Type) (bool, error) {
+	has, err := w.structure(1, func(id int16, t thrift.Type) (bool, error) {
 		switch {
 		case id >= 1 && int(id) <= len(numbers):
 			return true, w.int32(t, numbers[id-1])
@@ -98,51 +97,22 @@ func (w *thriftWalk) shape(t thrift.Type, s *pageShape, must uint16, numbers ...
 		}
 		return false, nil
 	})
-	if err == nil && s.has&must != must {
+	s.has = has
+	if err == nil && has&must != must {
 		err = corrupt("a page header without its counts or encodings")
 	}
 	return err
-}
-
-// structure calls take with each field of a structure, which reads the field's value
-// and returns true, or is not interested. has gets a bit for each field that was taken.
-func (w *thriftWalk) structure(has *uint16, take func(id int16, t thrift.Type) (bool, error)) error {
-	last := int16(0)
-	for {
-		h, err := w.byte()
-		if err != nil {
-			return err
-		}
-		if h == byte(thrift.STOP) {
-			return nil
-		}
-		if step := int16(h >> 4); step != 0 {
-			last += step
-		} else {
-			v, err := w.uvarint()
-			if err != nil {
-				return err
-			}
-			last = int16(v>>1) ^ -int16(v&1)
-		}
-		t := thrift.Type(h & 0xf)
-		taken, err := take(last, t)
-		if err == nil && !taken && t != thrift.TRUE && t != thrift.FALSE {
-			err = w.value(t, 0)
-		}
-		if err != nil {
-			return err
-		}
-		if taken {
-			*has |= 1 << (last & 15)
-		}
-	}
 }
 
 // int32 reads a number of 32 bits.
 func (w *thriftWalk) int32(t thrift.Type, to *int32) error {
 	if t != thrift.I32 {
 		return corrupt("a page header holds a %v where a number belongs", t)
+	}
+	if len(w.b) > 0 && w.b[0] < 0x80 { // of one byte, as most are
+		*to = int32(w.b[0]>>1) ^ -int32(w.b[0]&1)
+		w.b = w.b[1:]
+		return nil
 	}
 	v, n := binary.Varint(w.b)
 	if n <= 0 {

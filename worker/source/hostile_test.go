@@ -5,6 +5,7 @@ import (
 	stdgzip "compress/gzip"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -18,6 +19,8 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/pierrec/lz4/v4"
+
+	"rescore/partition/store"
 )
 
 // hostile is a Parquet file that is put together by hand, so that it can lie.
@@ -294,7 +297,31 @@ func TestHostileFilesEndSoonAndSmall(t *testing.T) {
 		return h.bytes()
 	}
 	for name, build := range files {
-		t.Run(name, func(t *testing.T) { b := build(t); endsSoonAndSmall(t, b, func() error { return devourBytes(b) }) })
+		t.Run(name, func(t *testing.T) {
+			b := build(t)
+			read := memoryStore{"in.parquet": b}
+			for _, st := range []store.Store{read, mappedStore{read}} {
+				endsSoonAndSmall(t, b, func() error { _, err := devourParquet(st); return err })
+			}
+		})
+	}
+}
+
+// Nobody reads a column of no rows, but for a look behind its last one: that is inside the
+// file as well.
+func TestAColumnOfNoRowsLiesInTheFileAsWell(t *testing.T) {
+	h := newHostile(100)
+	body := append(levels(run(100, 1)), make([]byte, 800)...)
+	h.column("a", format.Int64, format.Uncompressed, data(100, format.Plain, len(body), body))
+	empty := format.RowGroup{Columns: slices.Clone(h.group.Columns)}
+	m := &empty.Columns[0].MetaData
+	m.NumValues, m.DataPageOffset, m.TotalCompressedSize = 0, -100, 200
+	h.meta.NumRows, h.meta.RowGroups = 200, []format.RowGroup{h.group, empty} // and one more of 100
+	read := memoryStore{"in.parquet": h.bytes()}
+	for _, st := range []store.Store{read, mappedStore{read}} {
+		if _, err := devourParquet(st); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "outside the file") {
+			t.Errorf("%T: %v", st, err)
+		}
 	}
 }
 

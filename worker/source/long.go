@@ -37,7 +37,7 @@ func (d *Dataset) openTables(ctx context.Context, stores []store.Store) error {
 	}
 	for i, t := range d.spec.Input.Tables {
 		spec := d.spec
-		spec.Input = job.Input{Format: t.Format, Path: t.Path, Layout: "wide", Digest: d.spec.Input.Digest, CSV: t.CSV}
+		spec.Input = job.Input{Format: t.Format, Path: t.Path, Layout: "wide", Digest: d.spec.Input.Digest, CSV: t.CSV, Control: t.Control}
 		l := &longTable{
 			Dataset: &Dataset{spec: spec, st: stores[i], byPath: map[string]*inputFile{}, columns: map[string]*column{}},
 			asked:   t, place: i, values: map[string]*column{}, keep: map[string][]*column{},

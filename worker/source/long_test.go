@@ -21,6 +21,7 @@ import (
 
 	"rescore/partition"
 	"rescore/partition/job"
+	"rescore/partition/schema"
 )
 
 // happened is an event of a test table: what stands in its file. "" is null.
@@ -110,94 +111,142 @@ func eventColumns() []string {
 	return append(names, "complaint_result", "complaint_date", "fault_cnt_30d", "event_flags", "spent", "first_spent")
 }
 
-// reference works out the columns of a number from all events of the file, by a map and
-// the calendar alone.
-func eventReference(number string, events []happened) []any {
-	end := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC) // the tests score June
-	type known struct {
-		happened
-		at time.Time
-	}
-	var mine []known
+// known is an event of eventTable as its values are read: nil is null.
+type known struct {
+	number                   string
+	at                       time.Time
+	counted, closed, flagged bool // by the filters of complaint_cnt, complaint_date, event_flags
+	fen, result, code, flag  *int64
+	amount, first            *float64
+}
+
+// read reads the events of a test by what they are in full.
+func read(events []happened) (list []known) {
+	result := map[string]int64{"投诉": 3, "b": 1, "c": 2}
 	for _, e := range events {
-		if e.number == number && fate(e) == 0 {
-			at, _ := time.Parse(eventLayout, e.when)
-			mine = append(mine, known{e, at})
+		if fate(e) != 0 {
+			continue
 		}
+		k := known{number: e.number, counted: e.kind == "投诉" || e.kind == "b", closed: e.kind == "c"}
+		k.at, _ = time.Parse(eventLayout, e.when)
+		k.flagged = (e.kind == "b" || e.kind == "c") && slices.Contains([]string{"1", "2", "8"}, e.code)
+		if e.amount != "" {
+			sum, x := fen(e.amount), real64(e.amount)
+			k.fen, k.amount, k.first = &sum, &x, &x
+		}
+		if v, ok := result[e.kind]; ok {
+			k.result = &v
+		}
+		if r, ok := new(big.Rat).SetString(e.code); ok && r.IsInt() { // a code; what is none is missing
+			v := r.Num().Int64()
+			k.code, k.flag = &v, &v
+		}
+		list = append(list, k)
 	}
-	slices.SortStableFunc(mine, func(a, b known) int { return a.at.Compare(b.at) })
+	return list
+}
+
+// reckon works out the columns of a number from all events, in the order of the rows, by
+// the calendar and numbers of any size alone.
+func reckon(number string, events []known) []any {
+	end := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC) // the tests score June
 	within := func(from, past time.Time, do func(known)) {
-		for _, e := range mine {
-			if !e.at.Before(from) && e.at.Before(past) {
+		for _, e := range events {
+			if e.number == number && !e.at.Before(from) && e.at.Before(past) {
 				do(e)
 			}
 		}
 	}
-	whole := func(s string) (int64, bool) { // a code; what is none is missing
-		r, ok := new(big.Rat).SetString(s)
-		if !ok || !r.IsInt() {
-			return 0, false
-		}
-		return r.Num().Int64(), true
-	}
+	months := func(n int) time.Time { return end.AddDate(0, -n, 0) }
 	var out []any
+	add := func(name string, v *big.Int) { // what the column cannot hold is missing
+		c, _ := schema.Find(schema.Subscriber, name)
+		lo, hi := bounds(c.Type)
+		if v == nil || v.Cmp(big.NewInt(lo)) < 0 || v.Cmp(big.NewInt(hi)) > 0 {
+			out = append(out, nil)
+		} else {
+			out = append(out, v.Int64())
+		}
+	}
 	codes := map[int64]bool{}
-	within(end.AddDate(0, -2, 0), end, func(e known) {
-		if v, ok := whole(e.code); ok {
-			codes[v] = true
+	within(months(2), end, func(e known) {
+		if e.code != nil {
+			codes[*e.code] = true
 		}
 	})
-	out = append(out, int64(len(codes)))
+	add("city_cnt", big.NewInt(int64(len(codes))))
 	for k := range 6 {
 		if k >= 5 {
 			out = append(out, nil, nil)
 			continue
 		}
-		count, sum := int64(0), int64(0)
-		within(end.AddDate(0, -k-1, 0), end.AddDate(0, -k, 0), func(e known) {
-			if e.kind == "投诉" || e.kind == "b" {
+		count, sum := int64(0), new(big.Int)
+		within(months(k+1), months(k), func(e known) {
+			if e.counted {
 				count++
 			}
-			if e.amount != "" {
-				sum += fen(e.amount)
+			if e.fen != nil {
+				sum.Add(sum, big.NewInt(*e.fen))
 			}
 		})
-		out = append(out, count, sum)
+		add("complaint_cnt", big.NewInt(count))
+		add("recharge_fen", sum)
 	}
-	var result, date, flags, first any
+	var result, date, first *known
+	var flags *big.Int
 	thirty, paid, spent := int64(0), 0, 0.0
-	within(end.AddDate(0, -5, 0), end, func(e known) {
-		if v, ok := map[string]int64{"投诉": 3, "b": 1, "c": 2}[e.kind]; ok {
-			result = v
+	within(months(5), end, func(e known) {
+		if e.result != nil && (result == nil || !e.at.Before(result.at)) {
+			result = &e
 		}
-		if e.kind == "c" {
-			date = e.at.Unix() / 86400
+		if e.closed && (date == nil || e.at.After(date.at)) {
+			date = &e
+		}
+		if e.amount != nil { // sums of floats go by the order of the rows
+			spent += *e.amount
+			paid++
 		}
 	})
 	within(end.AddDate(0, 0, -30), end, func(known) { thirty++ })
-	within(end.AddDate(0, -1, 0), end, func(e known) {
-		if v, ok := whole(e.code); ok && (e.kind == "b" || e.kind == "c") && slices.Contains([]string{"1", "2", "8"}, e.code) {
-			before, _ := flags.(int64)
-			flags = before | v
+	within(months(1), end, func(e known) {
+		if e.flagged && e.flag != nil {
+			if flags == nil {
+				flags = new(big.Int)
+			}
+			flags.Or(flags, big.NewInt(*e.flag))
 		}
 	})
 	within(end.AddDate(0, 0, -90), end, func(e known) {
-		if first == nil && e.amount != "" {
-			first = real64(e.amount)
+		if e.first != nil && (first == nil || e.at.Before(first.at)) {
+			first = &e
 		}
 	})
-	for _, e := range events { // sums of floats go by the order of the rows
-		at, err := time.Parse(eventLayout, e.when)
-		if err == nil && e.number == number && fate(e) == 0 && e.amount != "" && !at.Before(end.AddDate(0, -5, 0)) && at.Before(end) {
-			spent += real64(e.amount)
-			paid++
+	if result != nil {
+		add("complaint_result", big.NewInt(*result.result))
+	} else {
+		add("complaint_result", nil)
+	}
+	if date != nil {
+		midnight := time.Date(date.at.Year(), date.at.Month(), date.at.Day(), 0, 0, 0, 0, time.UTC)
+		add("complaint_date", big.NewInt(midnight.Unix()/86400))
+	} else {
+		add("complaint_date", nil)
+	}
+	add("fault_cnt_30d", big.NewInt(thirty))
+	add("event_flags", flags)
+	real := func(x float64, ok bool) {
+		if ok && x-x == 0 {
+			out = append(out, x)
+		} else {
+			out = append(out, nil)
 		}
 	}
-	out = append(out, result, date, thirty, flags)
-	if paid > 0 {
-		return append(out, spent/float64(paid), first)
+	real(spent/float64(paid), paid > 0)
+	if first == nil {
+		return append(out, nil)
 	}
-	return append(out, nil, first)
+	real(*first.first, true)
+	return out
 }
 
 func real64(s string) float64 {
@@ -343,7 +392,7 @@ func TestATableIsWhatAllItsEventsComeTo(t *testing.T) {
 			if n == 0 {
 				continue
 			}
-			if want := eventReference(fmt.Sprint(n), events); !reflect.DeepEqual(got[i].values[1:], want) {
+			if want := reckon(fmt.Sprint(n), read(events)); !reflect.DeepEqual(got[i].values[1:], want) {
 				t.Fatalf("round %d, %s, row %d:\n got %v\nwant %v", round, format, i, got[i].values[1:], want)
 			}
 		}
@@ -391,13 +440,29 @@ func wantedCounts(events []happened, numbers []uint64) job.TableCounts {
 // readEvents reads a task to its end, and hears of rejected events.
 func readEvents(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns []string, batch int) ([]row, []Reject, job.TableCounts) {
 	t.Helper()
-	alloc := memory.NewCheckedAllocator(memory.NewGoAllocator())
-	r, err := d.Reader(task, s.Files, columns, batch, alloc)
+	rows, told, counts, err := tryEvents(t, d, s, task, columns, batch)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []row
-	var told []Reject
+	return rows, told, counts
+}
+
+// tryEvents is readEvents of a file that need not be sound behind its survey.
+func tryEvents(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns []string, batch int) (out []row, told []Reject, counts job.TableCounts, err error) {
+	t.Helper()
+	alloc := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	r, err := d.Reader(task, s.Files, columns, batch, alloc)
+	if err != nil {
+		return nil, nil, counts, err
+	}
+	defer func() {
+		if e := r.Close(); e != nil {
+			t.Error(e)
+		}
+		if n := alloc.CurrentAlloc(); n != 0 {
+			t.Errorf("%d bytes were not returned", n)
+		}
+	}()
 	r.Tell(func(e Reject) error {
 		told = append(told, e)
 		return nil
@@ -405,10 +470,10 @@ func readEvents(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns [
 	for {
 		b, err := r.Next(context.Background())
 		if errors.Is(err, io.EOF) {
-			break
+			return out, told, r.Tables()[0], nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, nil, counts, err
 		}
 		for i := range b.Len {
 			x := row{key: b.Key[i]}
@@ -418,14 +483,6 @@ func readEvents(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns [
 			out = append(out, x)
 		}
 	}
-	counts := r.Tables()
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if n := alloc.CurrentAlloc(); n != 0 {
-		t.Errorf("%d bytes were not returned", n)
-	}
-	return out, told, counts[0]
 }
 
 // tabled opens a base of one row with a table over files.
@@ -552,7 +609,7 @@ func TestANumberIsFoundWithItsEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, _, _ := readEvents(t, d, sv, task, eventColumns(), 7)
-			if want := eventReference(fmt.Sprint(n), events); len(got) != 1 || !reflect.DeepEqual(got[0].values, want) {
+			if want := reckon(fmt.Sprint(n), read(events)); len(got) != 1 || !reflect.DeepEqual(got[0].values, want) {
 				t.Fatalf("round %d, %s:\n got %v\nwant %v", round, format, got, want)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"rescore/partition/store"
+	"rescore/worker/bitpack"
 )
 
 // pageRowsMax bounds the values of one page: a run of a few bytes may claim
@@ -50,14 +51,21 @@ const (
 	windowMax  = 1 << 20
 	headerSize = 128 // and few headers have more
 	askAhead   = 256 << 10
+	heldMax    = 256 << 10 // that is looked at in place, of each column
 )
 
-// window is a piece of a file, read ahead.
+// window is a piece of a file: read ahead or, of a file that is mapped, in place.
 type window struct {
 	obj   store.Object
 	off   int64
 	buf   []byte
 	ahead int // how much to read
+
+	mapped []byte  // the whole file; nil where it can only be read
+	passed *passed // of mapped
+	whole  []byte  // mapped, where it is looked at in place
+	held   int64   // what was looked at and not passed yet begins here
+	past   int64   // and ends here; 0 when there is nothing
 
 	ask   func(from, size int64) // nil: nobody is to be asked
 	begun int64                  // the chunk whose front was asked for
@@ -73,9 +81,28 @@ func (w *window) begin(c *chunk) {
 	}
 }
 
-// open begins with a chunk, after which the column goes on with next.
+// enter begins with the stretch of the file from first on, in place if that can be.
+func (w *window) enter(first int64, inPlace bool) {
+	w.leave()
+	w.asked, w.whole = first, nil
+	if inPlace {
+		w.whole = w.mapped
+	}
+}
+
+// leave passes what was looked at in place.
+func (w *window) leave() {
+	if w.past > 0 {
+		w.passed.add(w.held, w.past)
+		w.held, w.past = 0, 0
+	}
+}
+
+// open begins with a chunk, after which the column goes on with next. Compressed pages are
+// read: decoders that are not ours may look at a byte twice, and it may have changed.
 func (w *window) open(c *chunk, next *chunk) {
-	w.asked, w.next = c.first, next
+	w.enter(c.first, c.codec == format.Uncompressed)
+	w.next = next
 	if w.begun == c.first {
 		w.asked += askAhead
 	}
@@ -113,10 +140,13 @@ func (w *window) pass(page int64) {
 
 // at returns n bytes from off, reading ahead but never past end.
 func (w *window) at(off int64, n int, end int64) ([]byte, error) {
+	if w.whole != nil {
+		return w.look(off, n, end)
+	}
 	if off < w.off || off+int64(n) > w.off+int64(len(w.buf)) {
 		size := int(min(int64(max(n, w.ahead)), end-off))
 		if n > size {
-			return nil, corrupt("a page reaches past the end of its column at byte %d", end)
+			return nil, pastEnd(end)
 		}
 		grow(&w.buf, size)
 		w.off = off
@@ -127,6 +157,28 @@ func (w *window) at(off int64, n int, end int64) ([]byte, error) {
 		}
 	}
 	return w.buf[off-w.off:][:n], nil
+}
+
+// look is at in place.
+func (w *window) look(off int64, n int, end int64) ([]byte, error) {
+	past := off + int64(n)
+	if past > end {
+		return nil, pastEnd(end)
+	}
+	w.follow(past, end)
+	switch {
+	case w.past == 0:
+		w.held = off
+	case off-w.held >= heldMax:
+		w.passed.add(w.held, off)
+		w.held = off
+	}
+	w.past = max(w.past, past)
+	return w.whole[off:past:past], nil
+}
+
+func pastEnd(end int64) error {
+	return corrupt("a page reaches past the end of its column at byte %d", end)
 }
 
 // values are all values of a dictionary or, where they cannot be read bit by bit, of a
@@ -171,10 +223,10 @@ type pages struct {
 	dense  int    // values consumed
 	levels []byte // validity bitmap, with room for a word behind it; nil when no row is null
 	shape  shape
-	runs   runs   // of indexes into dict, or of booleans
-	delta  deltas // of integers
-	plain  []byte // values as they are, not yet consumed
-	txt    text   // all strings
+	runs   runs           // of indexes into dict, or of booleans
+	delta  bitpack.Deltas // of integers
+	plain  []byte         // values as they are, not yet consumed
+	txt    text           // all strings
 
 	claimed      int64 // bytes that large pages take
 	bitmap       []byte
@@ -443,11 +495,14 @@ func (p *pages) readData(h *pageHeader, d *pageShape, off int64, rows int) error
 			if d.levels != format.RLE {
 				return corrupt("definition levels in encoding %v", d.levels)
 			}
-			if len(b) < 4 || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-4) {
+			if len(b) < 4 {
 				return corrupt("definition levels end early")
 			}
-			n := binary.LittleEndian.Uint32(b)
-			levels, b = b[4:4+n], b[4+n:]
+			n := uint64(binary.LittleEndian.Uint32(b))
+			if b = b[4:]; n > uint64(len(b)) {
+				return corrupt("definition levels end early")
+			}
+			levels, b = b[:n], b[n:]
 		}
 	} else {
 		rep, def := int64(d.rep), int64(d.def)
@@ -495,6 +550,15 @@ func (p *pages) readData(h *pageHeader, d *pageShape, off int64, rows int) error
 	return p.runs.open(b[1:], p.set, int(b[0]))
 }
 
+// there returns which of the next n rows are not null, as words, and how many; the words
+// are nil where no row of the page is null.
+func (p *pages) there(n int) (words []uint64, set int) {
+	if p.levels == nil {
+		return nil, n
+	}
+	return validity(&p.codecs.words, p.levels, p.pos, n)
+}
+
 func (p *pages) coded() bool { return p.shape == shapeCoded }
 
 func (p *pages) dictLen() int {
@@ -522,7 +586,7 @@ func (p *pages) lay(b []byte, enc format.Encoding) error {
 		return decodeSplit(p.plain, b, size)
 	case enc == format.DeltaBinaryPacked && (kind == format.Int32 || kind == format.Int64):
 		p.shape = shapeDelta
-		return p.delta.open(b, p.set)
+		return badDeltas(p.delta.Open(b, p.set))
 	case kind == format.Boolean && enc == format.Plain:
 		if len(b) < (p.set+7)/8 {
 			return corrupt("%d values in %d bytes", p.set, len(b))
@@ -620,8 +684,8 @@ func (p *pages) plainFloats(out []float64, b []byte) {
 func (p *pages) ints(out []int64) error {
 	switch p.shape {
 	case shapeDelta:
-		if err := p.delta.read(out); err != nil {
-			return err
+		if err := p.delta.Read(out); err != nil {
+			return badDeltas(err)
 		}
 		if p.chunk.kind == format.Int32 {
 			for i, v := range out { // sums of 32 bits wrap
@@ -749,6 +813,7 @@ type codecs struct {
 	brotli *brotli.Reader
 
 	claimed  int64 // bytes that large pages of all columns take
+	passed   []*passed
 	codes    []uint32
 	values   values   // but for text
 	words    []uint64 // validity
@@ -884,6 +949,10 @@ func fill(r io.Reader, dst []byte) (int, error) {
 }
 
 func (c *codecs) close() {
+	for _, p := range c.passed {
+		p.letGo()
+	}
+	c.passed = nil
 	if c.zstd != nil {
 		c.zstd.Close()
 		c.zstd = nil

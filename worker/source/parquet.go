@@ -50,6 +50,8 @@ type parquetFile struct {
 	groups []rowGroup
 	marks  *bookmarks
 	ask    func(from, size int64) // has bytes fetched in the background; nil where nobody can be asked
+	mapped []byte                 // the whole file; nil where it can only be read
+	mapper store.Mapper           // of mapped
 }
 
 func (f *parquetFile) format() string { return "parquet" }
@@ -103,6 +105,7 @@ func openParquet(obj store.Object) (f *parquetFile, err error) {
 		return nil, corrupt("footer: %v", err)
 	}
 	f = &parquetFile{obj: obj, ask: asker(obj), marks: new(bookmarks)}
+	f.mapped, f.mapper = store.InPlace(obj)
 	leaf := 0
 	for _, c := range pf.Root().Columns() {
 		f.fields = append(f.fields, leafField(c, &leaf))
@@ -228,7 +231,7 @@ func (f *parquetFile) group(g *format.RowGroup, leaves int) (rowGroup, error) {
 			return rowGroup{}, corrupt("column %s is %v in the row group and %v in the schema", fd.name, m.Type, fd.kind)
 		case m.NumValues != g.NumRows:
 			return rowGroup{}, corrupt("column %s has %d values in %d rows", fd.name, m.NumValues, g.NumRows)
-		case m.TotalCompressedSize < 0 || first < int64(len(magic)) && g.NumRows > 0 || first > size-m.TotalCompressedSize:
+		case m.TotalCompressedSize < 0 || first < 0 || first < int64(len(magic)) && g.NumRows > 0 || first > size-m.TotalCompressedSize:
 			return rowGroup{}, corrupt("column %s lies outside the file (%d bytes at %d of %d)", fd.name, m.TotalCompressedSize, first, size)
 		}
 		out.chunks[fd.index] = chunk{

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition"
+	"rescore/partition/store"
 	"rescore/worker/kernel"
 )
 
@@ -55,14 +57,15 @@ func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *pa
 	p := columnPool.Get().(*parquetColumn)
 	p.file, p.field, p.conv, p.open = f, fd, conv, false
 	p.pages.codecs = c
-	p.pages.win = window{obj: f.obj, ask: f.ask, buf: p.pages.win.buf[:0]}
+	p.pages.win = window{obj: f.obj, ask: f.ask, mapped: f.mapped, passed: c.passing(f.mapper), buf: p.pages.win.buf[:0]}
 	return p
 }
 
 func (c *parquetColumn) close() {
 	c.leave()
+	c.pages.win.leave()
 	c.pages.release()
-	c.file, c.conv, c.pages.codecs, c.pages.win.obj, c.pages.win.ask = nil, nil, nil, nil, nil
+	c.file, c.conv, c.pages.codecs, c.pages.win = nil, nil, nil, window{buf: c.pages.win.buf}
 	columnPool.Put(c)
 }
 
@@ -141,13 +144,13 @@ func (c *parquetColumn) advance() error {
 
 // fill writes the next n rows to v from row at on, and appends what did not
 // fit to log, by row of v.
-func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error) {
+func (c *parquetColumn) fill(v *vector, at, n int, log []issue) (_ []issue, err error) {
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	for n > 0 {
 		if err := c.advance(); err != nil {
 			return log, err
 		}
 		k := min(n, c.pages.rows-c.pages.pos)
-		var err error
 		switch v.typ.ID() {
 		case arrow.UINT8:
 			log, err = fillPage(c, v, lanes[uint8](v)[at:at+k], &c.dictU8, at, log)
@@ -185,11 +188,7 @@ func (c *parquetColumn) fill(v *vector, at, n int, log []issue) ([]issue, error)
 // densely, nulls left out, and then spread to their rows.
 func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, log []issue) ([]issue, error) {
 	p := &c.pages
-	set := len(dst)
-	var words []uint64
-	if p.levels != nil {
-		words, set = validity(&p.codecs.words, p.levels, p.pos, len(dst))
-	}
+	words, set := p.there(len(dst))
 	c.log = c.log[:0]
 	var err error
 	if p.coded() {
@@ -200,16 +199,7 @@ func fillPage[T lane](c *parquetColumn, v *vector, dst []T, dict *[]T, at int, l
 	if err != nil {
 		return log, err
 	}
-	if set < len(dst) {
-		under := T(0)
-		if v.nan {
-			x := nan
-			under = T(x)
-		} else {
-			v.invalidate(words, at, len(dst))
-		}
-		spread(dst, set, words, under)
-	}
+	spreadNulls(v, dst, set, words, at)
 	if len(c.log) > 0 {
 		log = c.settle(v, at, len(dst), set, log)
 	}
@@ -246,11 +236,7 @@ func (c *parquetColumn) share() *kernel.Dictionary {
 func (c *parquetColumn) code(index []uint16) error {
 	p := &c.pages
 	n := len(index)
-	set := n
-	var words []uint64
-	if p.levels != nil {
-		words, set = validity(&p.codecs.words, p.levels, p.pos, n)
-	}
+	words, set := p.there(n)
 	codes := grow(&p.codecs.codes, set)
 	if err := p.codes(codes); err != nil {
 		return err
@@ -430,7 +416,8 @@ func texts[T lane](c *parquetColumn, dst []T, list *text, from int) {
 }
 
 // finish checks, after the last row of a row group, that its pages hold no more.
-func (c *parquetColumn) finish() error {
+func (c *parquetColumn) finish() (err error) {
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	if !c.open || c.pages.pos < c.pages.rows || c.pages.left > 0 {
 		return nil
 	}
@@ -444,7 +431,8 @@ func (c *parquetColumn) finish() error {
 const keyRows = 1024
 
 // keys calls out with the keys of the next n rows, and what each is, some at a time.
-func (c *parquetColumn) keys(n int64, rule keyRule, out func(numbers []uint64, why []verdict)) error {
+func (c *parquetColumn) keys(n int64, rule keyRule, out func(numbers []uint64, why []verdict)) (err error) {
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	for n > 0 {
 		if err := c.advance(); err != nil {
 			return err
@@ -465,11 +453,7 @@ func (c *parquetColumn) keys(n int64, rule keyRule, out func(numbers []uint64, w
 // pageKeys reads the keys of the next rows of the current page.
 func (c *parquetColumn) pageKeys(numbers []uint64, why []verdict, rule keyRule) error {
 	p := &c.pages
-	n, set := len(numbers), len(numbers)
-	var words []uint64
-	if p.levels != nil {
-		words, set = validity(&p.codecs.words, p.levels, p.pos, n)
-	}
+	words, set := p.there(len(numbers))
 	vals, txt, from := &p.dict, &p.dict.txt, 0
 	var index []uint32
 	switch {
@@ -514,9 +498,6 @@ func (c *parquetColumn) pageKeys(numbers []uint64, why []verdict, rule keyRule) 
 			}
 		}
 	}
-	if set < n {
-		spread(numbers, set, words, 0)
-		spread(why, set, words, nullKey)
-	}
+	spreadKeys(numbers, why, set, words)
 	return nil
 }

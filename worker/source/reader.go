@@ -3,10 +3,13 @@ package source
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -34,6 +37,7 @@ type Reader struct {
 	// What each row of the scoring month is, known before any column is read.
 	keys []uint64
 	drop []job.Reason
+	room *keyRoom // of both; nil when they are closed
 	sum  partition.Sum
 
 	schema  *arrow.Schema
@@ -193,11 +197,21 @@ func (r *Reader) madeBase(s job.Slice) uint64 {
 	return base + uint64(s.First)
 }
 
+// keyRoom is room for the numbers of a task and what each row is.
+type keyRoom struct {
+	keys []uint64
+	drop []job.Reason
+}
+
+// keyPool keeps room from one task to the next: of a large one it is megabytes.
+var keyPool = sync.Pool{New: func() any { return new(keyRoom) }}
+
 // readKeys decides of every row of the scoring month whether its number alone
 // keeps it from being scored.
 func (r *Reader) readKeys() error {
-	r.keys = make([]uint64, 0, r.task.Rows)
-	r.drop = make([]job.Reason, 0, r.task.Rows)
+	r.room = keyPool.Get().(*keyRoom)
+	r.keys = slices.Grow(r.room.keys[:0], int(r.task.Rows))
+	r.drop = slices.Grow(r.room.drop[:0], int(r.task.Rows))
 	excluded := r.d.spec.Input.Exclude.Segments
 	last := uint64(0)
 	segment, segmentExcluded := partition.Segment(0), false
@@ -210,10 +224,11 @@ func (r *Reader) readKeys() error {
 			drop, sum := r.drop[at:], r.sum
 			for i := 0; i < len(numbers); i++ {
 				// Most rows only go on with the last: in order, of its segment.
+				from := i
 				for past := uint64(segment.Past()); i < len(numbers) && !segmentExcluded && verdicts[i] == goodKey && numbers[i] > last && numbers[i] < past; i++ {
 					last = numbers[i]
-					sum = sum.AddNumber(partition.Number(last))
 				}
+				sum = sum.Add(partition.SumOf(numbers[from:i]))
 				outside = outside || last > 0 && !r.task.Range.Contains(partition.Number(last))
 				if i == len(numbers) {
 					break
@@ -334,7 +349,9 @@ func (r *Reader) fixed(c *column) arrow.Array {
 			v.setNull(i)
 		}
 	}
-	return v.array(r.rows)
+	a := v.array(r.rows)
+	a.Retain()
+	return a
 }
 
 // joinMonths finds, for every row to be scored, its row in each earlier month.
@@ -392,6 +409,16 @@ func (r *Reader) Code(may []bool) {
 			v.wanted = coded
 		}
 	}
+}
+
+// Same says of each column asked for whether every row of every batch holds the same:
+// null, where the input lacks it, or a constant of the job.
+func (r *Reader) Same() []bool {
+	same := make([]bool, r.schema.NumFields())
+	for i := range same {
+		same[i] = r.out[i].fixed != nil
+	}
+	return same
 }
 
 // Schema returns the schema of every batch's record.
@@ -467,6 +494,22 @@ func (r *Reader) read(ctx context.Context) (*Batch, error) {
 	return b, nil
 }
 
+// Eight reasons are looked at as eight bytes.
+var _ [1]byte = [unsafe.Sizeof(job.Reason(0))]byte{}
+
+// nextDrop returns the first row from i on that is dropped, or past the last one: few are.
+func nextDrop(drop []job.Reason, i int) int {
+	for ; i+8 <= len(drop); i += 8 {
+		if binary.LittleEndian.Uint64(unsafe.Slice((*byte)(unsafe.Pointer(&drop[i])), 8)) != 0 {
+			break
+		}
+	}
+	for i < len(drop) && drop[i] == 0 {
+		i++
+	}
+	return i
+}
+
 // exclude drops the rows of excluded service types: declared policy comes
 // before a value that cannot be read.
 func (r *Reader) exclude(drop []job.Reason) {
@@ -485,8 +528,8 @@ func (r *Reader) exclude(drop []job.Reason) {
 // they all held values that cannot be read: a subscriber is not lost to the first
 // of two rows when the second is sound.
 func (r *Reader) promote(drop []job.Reason, b *Batch) {
-	for i, reason := range drop {
-		if reason != job.RepeatedNumber {
+	for i := nextDrop(drop, 0); i < len(drop); i = nextDrop(drop, i+1) {
+		if drop[i] != job.RepeatedNumber {
 			continue
 		}
 		at := r.next + i
@@ -509,12 +552,10 @@ func (r *Reader) promote(drop []job.Reason, b *Batch) {
 func (r *Reader) describe(drop []job.Reason, b *Batch) {
 	slices.SortStableFunc(b.faults, func(x, y Reject) int { return cmp.Compare(x.at, y.at) })
 	faults := b.faults
-	for i, reason := range drop {
-		r.counts.In++
-		if reason == 0 {
-			r.counts.Scored++
-			continue
-		}
+	scored := int64(len(drop))
+	for i := nextDrop(drop, 0); i < len(drop); i = nextDrop(drop, i+1) {
+		reason := drop[i]
+		scored--
 		b.Drop = drop
 		line := Reject{Field: r.d.keyName, Reason: reason}
 		switch reason {
@@ -541,6 +582,8 @@ func (r *Reader) describe(drop []job.Reason, b *Batch) {
 		line.File, line.Row = r.place(r.next + i)
 		b.Rejects = append(b.Rejects, line)
 	}
+	r.counts.In += int64(len(drop))
+	r.counts.Scored += scored
 }
 
 // place returns the file and row of row i of the task.
@@ -561,38 +604,38 @@ func (r *Reader) place(i int) (file string, row int64) {
 // assemble makes the record of n rows, or keeps the last one when no column's
 // array changed.
 func (r *Reader) assemble(n int) {
-	same := r.record != nil && r.record.NumRows() == int64(n)
+	alike := r.record != nil && r.record.NumRows() == int64(n) // the last one is as long
+	same := alike
 	for i := range r.out {
 		if i == r.hidden {
 			break
 		}
 		o := &r.out[i]
+		if i == len(r.arrays) {
+			r.arrays, r.coded = append(r.arrays, nil), append(r.coded, nil)
+		}
 		var a arrow.Array
 		switch {
-		case o.key:
-			r.keyVector(o.vec, n)
-			a = o.vec.array(n)
-		case o.fixed != nil && n == r.rows:
-			a = o.fixed
+		case o.vec != nil:
+			if o.key {
+				r.keyVector(o.vec, n)
+			}
+			if r.coded[i] = nil; len(o.vec.coded.Runs) > 0 {
+				r.coded[i] = &o.vec.coded
+			}
+			if a = o.vec.array(n); a == r.arrays[i] {
+				continue
+			}
 			a.Retain()
-		case o.fixed != nil:
-			a = array.NewSlice(o.fixed, 0, int64(n))
+		case alike:
+			continue
 		default:
-			a = o.vec.array(n)
+			a = array.NewSlice(o.fixed, 0, int64(n))
 		}
-		if i < len(r.arrays) {
-			same = same && r.arrays[i] == a
+		if r.arrays[i] != nil {
 			r.arrays[i].Release()
-			r.arrays[i] = a
-		} else {
-			same = false
-			r.arrays = append(r.arrays, a)
-			r.coded = append(r.coded, nil)
 		}
-		r.coded[i] = nil
-		if o.vec != nil && len(o.vec.coded.Runs) > 0 {
-			r.coded[i] = &o.vec.coded
-		}
+		r.arrays[i], same = a, false
 	}
 	if same {
 		return
@@ -644,6 +687,11 @@ func (r *Reader) Close() error {
 		e.close()
 	}
 	r.arrays, r.out, r.months, r.events = nil, nil, nil, nil
+	if r.room != nil {
+		r.room.keys, r.room.drop = r.keys, r.drop
+		keyPool.Put(r.room)
+		r.keys, r.drop, r.room = nil, nil, nil
+	}
 	r.codecs.close()
 	if r.err == nil {
 		r.err = errors.New("the reader is closed")

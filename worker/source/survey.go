@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -64,16 +65,16 @@ func (s *stretch) extend(numbers []uint64, verdicts []verdict) int {
 		return 0
 	}
 	r := &s.runs[len(s.runs)-1]
-	last, past, sum := s.last, r.Segment.Past(), r.Keys
+	last, past := s.last, r.Segment.Past()
 	n := 0
 	for ; n < len(numbers); n++ {
 		number := partition.Number(numbers[n])
 		if verdicts[n] != goodKey || number < last || number >= past {
 			break
 		}
-		last, sum = number, sum.AddNumber(number)
+		last = number
 	}
-	s.last, r.Keys = last, sum
+	s.last, r.Keys = last, r.Keys.Add(partition.SumOf(numbers[:n]))
 	s.rows += int64(n)
 	r.Rows += int64(n)
 	return n
@@ -150,6 +151,7 @@ func (d *Dataset) survey(ctx context.Context, workers int, progress func(rowsSoF
 	var mu sync.Mutex
 	var done int64
 	report := func(rows int64) {
+		runtime.Gosched() // whoever grants the survey, or what follows it, has little to do and is waited for
 		mu.Lock()
 		defer mu.Unlock()
 		done += rows

@@ -27,12 +27,13 @@ type vector struct {
 	data  *memory.Buffer
 	valid *memory.Buffer
 	nulls bool // valid holds this batch's bitmap
+	ever  bool // some batch had nulls: from then on each has a bitmap, so that its array stays
 	nan   bool // null is NaN, and there is no bitmap
 
 	wanted bool         // by dictionary, where all of a batch's rows can be; of a float64
 	coded  kernel.Coded // the rows so far; no runs when they are values
 
-	last [2]arrow.Array // of the last full batch without nulls, and with
+	last arrow.Array // of the last batch
 }
 
 func newVector(typ arrow.DataType, rows int, alloc memory.Allocator) *vector {
@@ -47,11 +48,9 @@ func newVector(typ arrow.DataType, rows int, alloc memory.Allocator) *vector {
 }
 
 func (v *vector) release() {
-	for i, a := range v.last {
-		if a != nil {
-			a.Release()
-			v.last[i] = nil
-		}
+	if v.last != nil {
+		v.last.Release()
+		v.last = nil
 	}
 	v.data.Release()
 	v.valid.Release()
@@ -151,34 +150,30 @@ func (v *vector) isNull(i int) bool {
 }
 
 // array returns the first n rows as an Arrow array over the vector's memory.
-// The array belongs to the caller; the one of the last batch with as many rows, and with
-// nulls or without as this one, is given out again, for memory is what it was.
+// The array is the vector's: whoever keeps it retains it. The one of the last batch is
+// given out again where it has as many rows, for memory is what it was.
 func (v *vector) array(n int) arrow.Array {
-	last := &v.last[0]
-	if v.nulls {
-		last = &v.last[1]
+	if v.ever = v.ever || v.nulls; v.ever {
+		v.bitmap()
 	}
-	if a := *last; a != nil && a.Len() == n {
-		if v.nulls {
+	if a := v.last; a != nil && a.Len() == n && (len(a.NullBitmapBytes()) > 0) == v.ever {
+		if v.ever {
 			a.Data().(*array.Data).SetNullN(array.UnknownNullCount)
 		}
-		a.Retain()
 		return a
 	}
 	buffers := []*memory.Buffer{nil, v.data}
 	unknown := 0
-	if v.nulls {
+	if v.ever {
 		buffers[0], unknown = v.valid, array.UnknownNullCount
 	}
 	data := array.NewData(v.typ, n, buffers, nil, unknown, 0)
 	defer data.Release()
-	a := array.MakeFromData(data)
-	if *last != nil {
-		(*last).Release()
+	if v.last != nil {
+		v.last.Release()
 	}
-	a.Retain()
-	*last = a
-	return a
+	v.last = array.MakeFromData(data)
+	return v.last
 }
 
 // join copies n rows from row j on of from, a vector of the same type, to row i on.
@@ -241,6 +236,30 @@ func spread[T lane | uint16 | verdict](dst []T, set int, words []uint64, under T
 		}
 	}
 	spreadWords(dst[:whole], set, words[:whole>>6], under)
+}
+
+// spreadNulls spreads the first set values of dst, rows from at on of v, to the rows that
+// have one. The others are null.
+func spreadNulls[T lane](v *vector, dst []T, set int, words []uint64, at int) {
+	if set == len(dst) {
+		return
+	}
+	under := T(0)
+	if v.nan {
+		x := nan
+		under = T(x)
+	} else {
+		v.invalidate(words, at, len(dst))
+	}
+	spread(dst, set, words, under)
+}
+
+// spreadKeys is spreadNulls of keys.
+func spreadKeys(numbers []uint64, why []verdict, set int, words []uint64) {
+	if set < len(numbers) {
+		spread(numbers, set, words, 0)
+		spread(why, set, words, nullKey)
+	}
 }
 
 // spreadPlain is spread in Go, of rows that fill the words.

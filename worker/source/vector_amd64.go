@@ -12,45 +12,38 @@ var vectors = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ &
 	cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VBMI2 && cpu.X86.HasAVX512VPOPCNTDQ && cpu.X86.HasBMI2 && cpu.X86.HasPOPCNT
 
 // widthTable says how values of one width are brought to lanes: the bytes of each, how
-// far to shift them down, and which bits are left. Its size is known to the assembly.
+// far to shift them down, and which bits are left. The assembly knows where each begins.
 type widthTable struct {
 	bytes [64]byte
-	shift [64]byte // as 16 or 8 numbers
+	shift [64]byte // as 16 numbers
 	mask  uint64
 }
 
-// widthTables are the tables of lanes, by width. Not every width fits: its values can
-// span more bytes than a lane has.
-type widthTables struct {
-	table [65]widthTable
-	fits  [256]bool // of any byte
-}
-
-var codeTables, sumTables = makeTables(16, 4), makeTables(8, 8)
-
-// makeTables makes the tables of lanes of size bytes.
-func makeTables(lanes, size int) *widthTables {
+// codeTables are the tables of lanes of 32 bits, by width. Not every width fits: its values
+// can span more bytes than a lane has.
+var codeTables = func() *widthTables {
 	tables := new(widthTables)
 	for width := range len(tables.table) {
 		t := &tables.table[width]
 		t.mask = 1<<width - 1
 		tables.fits[width] = vectors
-		for i := range lanes {
+		for i := range 16 {
 			bit := i * width
-			if bit&7+width > 8*size {
+			if bit&7+width > 32 {
 				tables.fits[width] = false
 			}
-			for k := range size {
-				t.bytes[i*size+k] = byte(bit>>3 + k)
+			for k := range 4 {
+				t.bytes[i*4+k] = byte(bit>>3 + k)
 			}
-			if size == 4 {
-				binary.LittleEndian.PutUint32(t.shift[4*i:], uint32(bit&7))
-			} else {
-				binary.LittleEndian.PutUint64(t.shift[8*i:], uint64(bit&7))
-			}
+			binary.LittleEndian.PutUint32(t.shift[4*i:], uint32(bit&7))
 		}
 	}
 	return tables
+}()
+
+type widthTables struct {
+	table [33]widthTable
+	fits  [33]bool
 }
 
 // byteTables are the tables of lanes of a byte: eight values of up to eight bits lie in
@@ -69,9 +62,6 @@ var byteTables = func() (tables [9]widthTable) {
 
 //go:noescape
 func codes512(dst *uint32, src *byte, groups int, width int, w *widthTable) uint32
-
-//go:noescape
-func sums512(dst *int64, src *byte, widths *byte, parts, groups int, tables *widthTable, least, last int64) int64
 
 //go:noescape
 func fetch8x512(dst *uint8, src *byte, groups, width int, w *widthTable, value *byte) uint8
@@ -118,29 +108,6 @@ func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
 	}
 	_ = src[groups*width-1]
 	return codes512(&dst[0], &src[0], groups, width, &codeTables.table[width])
-}
-
-// sums reads parts of part differences each, a multiple of eight, from src, of as many
-// bits as widths says, and adds each, and least, to the value before it, which is last for
-// the first. It takes as many parts as it can of those that src has and dst has room for,
-// and returns the last value, how many parts they are, and their bytes.
-func sums(dst []int64, src, widths []byte, part int, least, last int64) (end int64, parts, size int) {
-	for room := len(dst); parts < len(widths); parts++ {
-		width := widths[parts]
-		bytes := int(width) * (part / 8)
-		if room -= part; room < 0 || !sumTables.fits[width] || bytes > len(src)-size {
-			break
-		}
-		size += bytes
-	}
-	if parts == 0 {
-		return last, 0, 0
-	}
-	from := (*byte)(unsafe.Pointer(&dst[0])) // of no bytes, nothing is read
-	if size > 0 {
-		from = &src[0]
-	}
-	return sums512(&dst[0], from, &widths[0], parts, part/8, &sumTables.table[0], least, last), parts, size
 }
 
 // moveWords copies len(dst) bytes of src, whole words, shifted down by up to seven bits

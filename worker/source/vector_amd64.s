@@ -195,63 +195,6 @@ most:
 	VZEROUPPER
 	RET
 
-// func sums512(dst *int64, src *byte, widths *byte, parts, groups int, tables *widthTable, least, last int64) int64
-//
-// A part is groups of eight differences, of width bytes each; three shifted additions
-// make sums of them.
-TEXT ·sums512(SB), NOSPLIT, $0-72
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ widths+16(FP), R9
-	MOVQ parts+24(FP), BX
-	MOVQ groups+32(FP), R10
-	MOVQ tables+40(FP), R8
-	VPBROADCASTQ least+48(FP), Z14
-	VPBROADCASTQ last+56(FP), Z15
-	VPXORQ Z13, Z13, Z13
-	MOVQ $7, AX
-	VPBROADCASTQ AX, Z16
-	MOVQ $-1, AX
-
-part:
-	MOVBLZX (R9), DX
-	INCQ R9
-	BZHIQ DX, AX, R11
-	KMOVQ R11, K1
-	IMUL3Q $136, DX, R11
-	ADDQ R8, R11
-	VMOVDQU64 0(R11), Z10
-	VMOVDQU64 64(R11), Z11
-	VPBROADCASTQ 128(R11), Z12
-	MOVQ R10, CX
-
-sums:
-	VMOVDQU8.Z (SI), K1, Z0
-	VPERMB Z0, Z10, Z0
-	VPSRLVQ Z11, Z0, Z0
-	VPANDQ Z12, Z0, Z0
-	VPADDQ Z14, Z0, Z0
-	VALIGNQ $7, Z13, Z0, Z1
-	VPADDQ Z1, Z0, Z0
-	VALIGNQ $6, Z13, Z0, Z1
-	VPADDQ Z1, Z0, Z0
-	VALIGNQ $4, Z13, Z0, Z1
-	VPADDQ Z1, Z0, Z0
-	VPADDQ Z15, Z0, Z0
-	VMOVDQU64 Z0, (DI)
-	VPERMQ Z0, Z16, Z15
-	ADDQ DX, SI
-	ADDQ $64, DI
-	DECQ CX
-	JNZ sums
-	DECQ BX
-	JNZ part
-
-	VMOVQ X15, AX
-	MOVQ AX, ret+64(FP)
-	VZEROUPPER
-	RET
-
 // func fetch8x512(dst *uint8, src *byte, groups, width int, w *widthTable, value *byte) uint8
 TEXT ·fetch8x512(SB), NOSPLIT, $0-49
 	FETCH

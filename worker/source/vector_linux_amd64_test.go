@@ -4,31 +4,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"syscall"
 	"testing"
 	"unsafe"
-)
 
-// guarded returns size bytes behind which nobody may touch memory: what reads or writes
-// past them stops the test.
-func guarded(t *testing.T, size int) []byte {
-	t.Helper()
-	page := syscall.Getpagesize()
-	room := (size + page - 1) / page * page
-	b, err := syscall.Mmap(-1, 0, room+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Munmap(b); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := syscall.Mprotect(b[room:], syscall.PROT_NONE); err != nil {
-		t.Fatal(err)
-	}
-	return b[room-size : room]
-}
+	"rescore/worker/kernel/kerneltest"
+)
 
 func trials(short int) int {
 	if os.Getenv("RESCORE_LONG") != "" {
@@ -43,79 +23,20 @@ func TestVectorsUnpackWhatGoUnpacks(t *testing.T) {
 		t.Skip("this processor has none of the instructions")
 	}
 	r := rand.New(rand.NewPCG(11, 1))
-	memory := guarded(t, 64*1024)
+	memory := kerneltest.Guarded(t, 64*1024)
 	for range trials(20) {
-		for width := range 65 {
+		for width := 1; width <= 32; width++ {
 			n := 8 * r.IntN(100)
 			size := n * width / 8
 			src := memory[len(memory)-size:]
 			for i := range src {
 				src[i] = byte(r.Uint32())
 			}
-			want := make([]int64, n)
-			unpackTail(want, src, 0, width)
-			if width > 0 && width <= 32 {
-				got := make([]uint32, n)
-				top := unpackCodes(got, src, width)
-				for i, v := range got {
-					if int64(v) != want[i] {
-						t.Fatalf("width %d, value %d of %d is %d, want %d", width, i, n, v, want[i])
-					}
-				}
-				if greatest := slices.Max(append(got, 0)); top != greatest {
-					t.Fatalf("width %d: the greatest of %d values is %d, want %d", width, n, top, greatest)
-				}
+			want, got := make([]uint32, n), make([]uint32, n)
+			most, top := unpackCodesPlain(want, src, width), unpackCodes(got, src, width)
+			if !slices.Equal(got, want) || top != most {
+				t.Fatalf("%d values of width %d differ, or their greatest, %d, want %d", n, width, top, most)
 			}
-			least, last := int64(r.Uint64()), int64(r.Uint64())
-			plain := make([]int64, n)
-			end := sumsPlain(plain, src, width, least, last)
-			for i := range want {
-				last += least + want[i]
-				want[i] = last
-			}
-			if !slices.Equal(plain, want) || end != last {
-				t.Fatalf("width %d, %d differences: sums differ in Go", width, n)
-			}
-		}
-	}
-}
-
-// Parts of different widths, in memory that ends where they do.
-func TestVectorsAddUpWhatGoAddsUp(t *testing.T) {
-	if !vectors {
-		t.Skip("this processor has none of the instructions")
-	}
-	r := rand.New(rand.NewPCG(13, 1))
-	memory := guarded(t, 64*1024)
-	for range trials(2000) {
-		part := 8 * (1 + r.IntN(16))
-		widths := make([]byte, 1+r.IntN(8))
-		size := 0
-		for i := range widths {
-			widths[i] = byte(r.IntN(65))
-			size += int(widths[i]) * part / 8
-		}
-		src := memory[len(memory)-size:]
-		for i := range src {
-			src[i] = byte(r.Uint32())
-		}
-		least, last := int64(r.Uint64()), int64(r.Uint64())
-		got, want := make([]int64, part*len(widths)), make([]int64, part*len(widths))
-		end, from := last, src
-		for i, w := range widths {
-			end = sumsPlain(want[i*part:(i+1)*part], from, int(w), least, end)
-			from = from[int(w)*part/8:]
-		}
-		for dst, left := got, widths; len(left) > 0; {
-			next, done, size := sums(dst, src, left, part, least, last)
-			if done == 0 { // one whose values span nine bytes
-				done, size = 1, int(left[0])*part/8
-				next = sumsPlain(dst[:part], src[:size], int(left[0]), least, last)
-			}
-			last, dst, src, left = next, dst[done*part:], src[size:], left[done:]
-		}
-		if !slices.Equal(got, want) || last != end {
-			t.Fatalf("%d parts of %d: sums differ", len(widths), part)
 		}
 	}
 }
@@ -126,7 +47,7 @@ func TestVectorsMoveTheBitsThatGoMoves(t *testing.T) {
 		t.Skip("this processor has none of the instructions")
 	}
 	r := rand.New(rand.NewPCG(15, 1))
-	memory, room := guarded(t, 4096), guarded(t, 4096)
+	memory, room := kerneltest.Guarded(t, 4096), kerneltest.Guarded(t, 4096)
 	for range trials(2000) {
 		words, shift := r.IntN(40), r.IntN(8)
 		size := 8 * words
@@ -154,7 +75,7 @@ func TestVectorsMoveTheBitsThatGoMoves(t *testing.T) {
 
 func testHandful[T uint8 | int16](t *testing.T) {
 	r := rand.New(rand.NewPCG(16, 1))
-	memory := guarded(t, 4096)
+	memory := kerneltest.Guarded(t, 4096)
 	for range trials(2000) {
 		vals := make([]T, 1+r.IntN(handfulMax))
 		for i := range vals {
@@ -205,7 +126,7 @@ func TestVectorsFetchOfAHandfulWhatIsThere(t *testing.T) {
 }
 
 func testFlood[T lane](t *testing.T, r *rand.Rand) {
-	memory := guarded(t, 4096)
+	memory := kerneltest.Guarded(t, 4096)
 	for range trials(200) {
 		var v T
 		size := int(unsafe.Sizeof(v))
@@ -304,22 +225,16 @@ func testSpread[T lane | uint16](t *testing.T) {
 				next++
 			}
 		}
-		for _, vector := range []bool{false, true} {
-			if vector && !vectors {
-				continue
-			}
-			kept := vectors
-			vectors = vector
+		withAndWithout(func(how string) {
 			got := make([]T, n)
 			copy(got, values)
 			spread(got, set, words, under)
-			vectors = kept
 			for i := range got {
 				if got[i] != want[i] {
-					t.Fatalf("%T, vectors %v: row %d of %d (%d values) is %v, want %v", under, vector, i, n, set, got[i], want[i])
+					t.Fatalf("%T, %s: row %d of %d (%d values) is %v, want %v", under, how, i, n, set, got[i], want[i])
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -336,43 +251,33 @@ func TestSpreadsOfEveryWidthMoveValuesToTheirRows(t *testing.T) {
 
 // scalar runs f as on a processor that has none of the instructions.
 func scalar(f func()) {
-	codes, differences := codeTables, sumTables
-	codeTables, sumTables = new(widthTables), new(widthTables)
-	defer func() { codeTables, sumTables = codes, differences }()
+	codes := codeTables
+	codeTables = new(widthTables)
+	defer func() { codeTables = codes }()
 	f()
 }
 
 // Whatever a page holds, both ways say the same of it, and neither reads past it.
-func FuzzRunsAndDeltas(f *testing.F) {
+func FuzzRuns(f *testing.F) {
 	f.Add([]byte{3, 0x88, 0xc6, 0xfa, 10, 7}, uint16(12), byte(3))
-	f.Add([]byte{128, 1, 4, 40, 2, 4, 3, 2, 1, 0, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99, 0x88, 0x77, 0x66, 0x55, 0x44}, uint16(20), byte(17))
 	f.Fuzz(func(t *testing.T, data []byte, count uint16, width byte) {
 		n := int(count)
-		read := func() (codes []uint32, ints []int64, errs [2]string) {
-			codes, ints = make([]uint32, n), make([]int64, n)
+		read := func() (codes []uint32, said string) {
+			codes = make([]uint32, n)
 			var r runs
 			err := r.open(data, n, int(width))
 			for at := 0; at < n && err == nil; at += 100 {
 				_, err = r.read(codes[at:min(n, at+100)])
 			}
 			if err != nil {
-				errs[0], codes = err.Error(), nil
+				return nil, err.Error()
 			}
-			var d deltas
-			err = d.open(data, n)
-			for at := 0; at < n && err == nil; at += 100 {
-				err = d.read(ints[at:min(n, at+100)])
-			}
-			if err != nil {
-				errs[1], ints = err.Error(), nil
-			}
-			return codes, ints, errs
+			return codes, ""
 		}
-		codes, ints, errs := read()
+		codes, said := read()
 		scalar(func() {
-			c, i, e := read()
-			if !slices.Equal(codes, c) || !slices.Equal(ints, i) || errs != e {
-				t.Fatalf("vectors say %q, Go says %q, or they differ in values", errs, e)
+			if c, s := read(); !slices.Equal(codes, c) || said != s {
+				t.Fatalf("vectors say %q, Go says %q, or they differ in values", said, s)
 			}
 		})
 	})

@@ -9,10 +9,6 @@ func unpackCodes(dst []uint32, src []byte, width int) (top uint32) {
 	return unpackCodesPlain(dst, src, width)
 }
 
-func sums(_ []int64, _, _ []byte, _ int, _, last int64) (end int64, parts, size int) {
-	return last, 0, 0 // none
-}
-
 func moveWords(dst, src []byte, shift int) (set int) { return moveWordsPlain(dst, src, shift) }
 
 func look[T lane](dst []T, codes []uint32, vals []T, _ []uint32) { lookPlain(dst, codes, vals) }
