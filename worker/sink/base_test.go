@@ -217,6 +217,23 @@ func newStore(t testing.TB) store.Store {
 	return st
 }
 
+// readAll reads a score file row group by row group, all of its columns.
+func readAll(t testing.TB, st store.Store, name string, visit func(arrow.Record) error) (Provenance, error) {
+	t.Helper()
+	o, err := st.Open(context.Background(), name)
+	check(t, err)
+	defer o.Close()
+	f, err := open(o)
+	if err != nil {
+		return Provenance{}, err
+	}
+	return f.from, f.groups(context.Background(), f.layout, func(g *group) error {
+		r := g.record()
+		defer r.Release()
+		return visit(r)
+	})
+}
+
 // stage writes rows in batches of at most batch rows and returns what Finish did.
 func stage(t testing.TB, st store.Store, a Attempt, rows []row, batch int) Output {
 	t.Helper()

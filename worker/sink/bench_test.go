@@ -89,7 +89,7 @@ func BenchmarkWriteParquetGo(b *testing.B) {
 
 func fullGroup() *group {
 	g := newGroup(scored, RowGroupRows, nil)
-	g.take(record(base(1, RowGroupRows, false), 0), 0, RowGroupRows)
+	g.take(record(base(1, RowGroupRows, false), 0), []span{{0, RowGroupRows}})
 	return g
 }
 
@@ -105,18 +105,6 @@ func BenchmarkEncode(b *testing.B) {
 		var t job.Tally
 		check(b, e.writeGroup(g, &t))
 	})
-}
-
-// BenchmarkTally is what books the dictionaries; counting rows by value is part
-// of encoding.
-func BenchmarkTally(b *testing.B) {
-	rows := make([]int64, 1<<14)
-	dict := make([]int32, 1<<14)
-	for i := range dict {
-		dict[i], rows[i] = int32(i), 8
-	}
-	var t job.Tally
-	measure(b, RowGroupRows, func() { check(b, tally(&t, "trg_fired", dict, rows)) })
 }
 
 func BenchmarkVerify(b *testing.B) {

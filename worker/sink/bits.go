@@ -5,28 +5,6 @@ import (
 	"unsafe"
 )
 
-// uniform notes, for 64 groups of eight codes a word, which groups hold one code
-// only. Masks has a bit for every whole group.
-func uniform(masks []uint64, codes []uint8) {
-	whole := len(codes) / 8
-	done := 0
-	if n := whole / 64; chosen == avx512 && n > 0 {
-		uniform512(&masks[0], &codes[0], n)
-		done = 64 * n
-	}
-	if done < whole {
-		masks[done/64] = 0
-	}
-	for i := done; i < whole; i++ {
-		if i%64 == 0 {
-			masks[i/64] = 0
-		}
-		if x := binary.LittleEndian.Uint64(codes[8*i:]); x == x&0xff*ones8 {
-			masks[i/64] |= 1 << (i % 64)
-		}
-	}
-}
-
 // spreading is how packed codes become bytes, or pairs of them, 64 bytes at a time.
 type spreading struct {
 	bytes, shifts, mask [64]uint8
@@ -48,6 +26,34 @@ var spreadings = func() (all [2][codeBitsMax + 1]spreading) {
 				s.shifts[i] = uint8(from%8 + i%8/size*width + 8*part)
 				s.mask[i] = uint8(code >> (8 * part))
 			}
+		}
+	}
+	return all
+}()
+
+// packing is how codes of less than 8 bits become packed ones, 64 at a time. Its layout is
+// known to the assembly.
+type packing struct {
+	pair  [64]uint8  // factors of two codes: the second one's is 1<<width
+	four  [32]uint16 // and of two pairs
+	bytes [64]uint8  // that have bits, of each eight
+	shift uint64     // of the second four
+	size  int        // bytes of 64 codes
+}
+
+// packings are by width.
+var packings = func() (all [8]packing) {
+	for width := range all {
+		p := &all[width]
+		p.shift, p.size = uint64(4*width), 8*width
+		for i := range p.pair {
+			p.pair[i] = 1 << (i % 2 * width)
+		}
+		for i := range p.four {
+			p.four[i] = 1 << (i % 2 * 2 * width)
+		}
+		for i := range p.size {
+			p.bytes[i] = uint8(i/width*8 + i%width)
 		}
 	}
 	return all
@@ -83,7 +89,8 @@ type seen [1 << 8]uint8
 
 // note marks the values that occur.
 func (s *seen) note(values []uint8) {
-	if n := len(values) / 64; chosen == avx512 && n > 0 && s.note64(values[:64*n]) {
+	if n := len(values) / 64; chosen == avx512 && n > 0 {
+		s.note64(values[:64*n])
 		values = values[64*n:]
 	}
 	if len(values) == 0 {
@@ -108,36 +115,25 @@ func (s *seen) note(values []uint8) {
 	}
 }
 
-// note64 marks the values that occur, and reports whether it has: when but 255 none is
-// above 31, or none at all above 63. Others are not in the marks, or not all.
-func (s *seen) note64(values []uint8) bool {
-	const window = 32
-	var found [4][64]uint8
-	mark := func(base uint8) (others uint64) {
-		others = note512(&found, &values[0], len(values)/64, base)
-		for high := range found {
+// note64 marks the values that occur, sixteen at a time: most are few, from 0 or -1 on.
+func (s *seen) note64(values []uint8) {
+	low, high := bounds(unsafe.Slice((*int8)(unsafe.Pointer(&values[0])), len(values)))
+	for base := int(low) &^ 15; base <= int(high); base += 16 {
+		var found [2][64]uint8
+		note512(&found, &values[0], len(values)/64, uint8(base))
+		for half := range found {
 			var all uint64
-			for bits := found[high][:]; len(bits) > 0; bits = bits[8:] {
+			for bits := found[half][:]; len(bits) > 0; bits = bits[8:] {
 				all |= binary.LittleEndian.Uint64(bits)
 			}
 			all |= all >> 32
 			all |= all >> 16
 			all |= all >> 8
-			for low := range 8 {
-				s[int(base)+8*high+low] |= uint8(all) >> low & 1
+			for i := range 8 {
+				s[uint8(base+8*half+i)] |= uint8(all) >> i & 1
 			}
 		}
-		return others
 	}
-	others := mark(0)
-	if others >= 2 {
-		if _, high := bounds(values); high >= 2*window {
-			return false
-		}
-		mark(window)
-	}
-	s[1<<8-1] |= uint8(others & 1)
-	return true
 }
 
 // unpack takes codes of a byte, or two, apart: as many as make up whole blocks of 64
@@ -160,7 +156,7 @@ func unpack[C uint8 | uint16](codes []C, page []byte, width int) int {
 }
 
 // bounds returns the smallest and largest of at least one value.
-func bounds[T uint8 | uint16 | uint32 | int32 | int64](values []T) (low, high T) {
+func bounds[T uint8 | int8 | uint16 | uint32 | int32 | int64](values []T) (low, high T) {
 	low, high = values[0], values[0]
 	size := int(unsafe.Sizeof(low))
 	if n := len(values) * size / 64; chosen == avx512 && n > 0 {
@@ -187,5 +183,36 @@ func shorten[T uint16 | int32](dst []uint8, values []T) {
 	}
 	for i, v := range values {
 		dst[i] = uint8(v)
+	}
+}
+
+// countBits adds to rows how many of the values have each bit.
+func countBits(rows *[16]int64, values []uint16) {
+	if n := len(values) / 32; chosen == avx512 && n > 0 {
+		bits16x512(rows, &values[0], n)
+		values = values[32*n:]
+	}
+	// Four values are a word; each of its fours of bits counts one bit up to 15 times.
+	for len(values) >= 4 {
+		turns := min(len(values)/4, 15)
+		var by [4]uint64
+		for i := range turns {
+			v := values[4*i : 4*i+4]
+			x := uint64(v[0]) | uint64(v[1])<<16 | uint64(v[2])<<32 | uint64(v[3])<<48
+			for k := range by {
+				by[k] += x >> k & 0x1111111111111111
+			}
+		}
+		for k, x := range by {
+			for i := range 16 {
+				rows[i%4*4+k] += int64(x >> (4 * i) & 15)
+			}
+		}
+		values = values[4*turns:]
+	}
+	for _, v := range values {
+		for i := range rows {
+			rows[i] += int64(v >> i & 1)
+		}
 	}
 }

@@ -12,10 +12,8 @@ import (
 // TestEveryPathPacksTheSame holds what each processor does with bytes and codes to a
 // loop over them.
 func TestEveryPathPacksTheSame(t *testing.T) {
-	best := chosen
-	defer func() { chosen = best }()
 	pages := map[int][]byte{}
-	for _, chosen = range processors() {
+	byEveryPath(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(19, 1))
 		for n := range 1500 {
 			values := make([]uint8, n)
@@ -60,16 +58,16 @@ func TestEveryPathPacksTheSame(t *testing.T) {
 			var page []byte
 			back := make([]uint16, n)
 			if width <= 8 {
-				page = appendCodes8(nil, low[uint8](codes), width)
+				page = appendCodes(nil, low[uint8](codes), width)
 				small := make([]uint8, n, n+r.IntN(2*slack)) // with room for a block more, or without
-				check(t, readCodes(small, slices.Grow(page, slack), width))
+				check(t, readCodes(small, page, width, new([]byte)))
 				if !bytes.Equal(small, low[uint8](codes)) {
 					t.Fatalf("%s: %d codes of %d bits are read as bytes otherwise", chosen, n, width)
 				}
 			} else {
-				page = appendCodes16(nil, codes, width)
+				page = appendCodes(nil, codes, width)
 			}
-			check(t, readCodes(back, slices.Grow(page, slack), width))
+			check(t, readCodes(back, page, width, new([]byte)))
 			if !slices.Equal(back, codes) {
 				t.Fatalf("%s: %d codes of %d bits are read otherwise", chosen, n, width)
 			}
@@ -80,63 +78,64 @@ func TestEveryPathPacksTheSame(t *testing.T) {
 				t.Fatalf("%s: %d codes of %d bits are written otherwise", chosen, n, width)
 			}
 		}
-	}
+	})
 }
 
 // TestEveryPathBoundsAndCountsTheSame holds bounds, counts and shortened values to loops
 // over all values.
 func TestEveryPathBoundsAndCountsTheSame(t *testing.T) {
-	best := chosen
-	defer func() { chosen = best }()
-	for _, way := range processors() {
-		chosen = way
-		t.Run(way.String(), func(t *testing.T) {
-			boundsAsDefined[uint8](t)
-			boundsAsDefined[uint16](t)
-			boundsAsDefined[uint32](t)
-			boundsAsDefined[int32](t)
-			boundsAsDefined[int64](t)
-			r := rand.New(rand.NewPCG(21, 1))
-			for n := range 700 {
-				values, bytes := make([]uint16, n), make([]uint8, n)
-				entries := 1 + r.IntN(40)
-				dict, want := make([]int32, entries), make([]int64, entries)
-				for i := range dict {
-					dict[i] = int32(i - 3) // as of a column of signed bytes
+	byEveryPath(t, func(t *testing.T) {
+		boundsAsDefined[uint8](t)
+		boundsAsDefined[int8](t)
+		boundsAsDefined[uint16](t)
+		boundsAsDefined[uint32](t)
+		boundsAsDefined[int32](t)
+		boundsAsDefined[int64](t)
+		r := rand.New(rand.NewPCG(21, 1))
+		for n := range 700 {
+			values, bytes := make([]uint16, n), make([]uint8, n)
+			entries := 1 + r.IntN(40)
+			dict, want := make([]int32, entries), make([]int64, entries)
+			for i := range dict {
+				dict[i] = int32(i - 3) // as of a column of signed bytes
+			}
+			for i := range values {
+				code := r.IntN(entries)
+				if i > 0 && r.IntN(3) > 0 {
+					code = int(int8(bytes[i-1])) + 3
 				}
-				for i := range values {
-					code := r.IntN(entries)
-					if i > 0 && r.IntN(3) > 0 {
-						code = int(int8(bytes[i-1])) + 3
-					}
-					want[code]++
-					bytes[i] = uint8(dict[code])
-					values[i] = uint16(bytes[i])
-				}
-				if got := count8(nil, dict, bytes); !slices.Equal(got, want) {
-					t.Fatalf("%d bytes are counted %v, not %v", n, got, want)
-				}
-				short := make([]uint8, n)
-				shorten(short, values)
-				if !slices.Equal(short, bytes) {
-					t.Fatalf("%d values are shortened otherwise", n)
+				want[code]++
+				bytes[i] = uint8(dict[code])
+				values[i] = uint16(bytes[i])
+			}
+			if got := count8(nil, dict, bytes); !slices.Equal(got, want) {
+				t.Fatalf("%d bytes are counted %v, not %v", n, got, want)
+			}
+			var rows, bits [16]int64
+			wide := slices.Clone(values)
+			for i := range wide {
+				wide[i] *= 0x0303
+				for b := range bits {
+					bits[b] += int64(wide[i] >> b & 1)
 				}
 			}
-		})
-	}
+			if countBits(&rows, wide); rows != bits {
+				t.Fatalf("%d values have bits in %v rows, not %v", n, rows, bits)
+			}
+			short := make([]uint8, n)
+			shorten(short, values)
+			if !slices.Equal(short, bytes) {
+				t.Fatalf("%d values are shortened otherwise", n)
+			}
+		}
+	})
 }
 
-func boundsAsDefined[T uint8 | uint16 | uint32 | int32 | int64](t *testing.T) {
+func boundsAsDefined[T uint8 | int8 | uint16 | uint32 | int32 | int64](t *testing.T) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(20, uint64(unsafe.Sizeof(T(0)))))
 	for n := 1; n < 300; n++ {
-		values := make([]T, n)
-		for i := range values {
-			values[i] = T(r.Uint64() >> r.UintN(64))
-			if r.IntN(2) == 0 {
-				values[i] = -values[i]
-			}
-		}
+		values := magnitudes[T](r, n)
 		low, high := bounds(values)
 		if low != slices.Min(values) || high != slices.Max(values) {
 			t.Fatalf("%d values of %T lie between %v and %v otherwise", n, low, low, high)

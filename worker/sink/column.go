@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -14,11 +15,13 @@ import (
 
 // column is one column of a row group, in memory and in the file.
 type column interface {
-	// take appends rows from to to-1 of an Arrow array of the column's type.
-	take(data arrow.ArrayData, from, to int)
+	// take appends rows of an Arrow array of the column's type.
+	take(data arrow.ArrayData, spans []span)
 	reset()
-	// weigh adds k times the values of rows first to first+len(h)-1 to h.
-	weigh(h []uint64, k uint64, first int)
+	// only returns the value of all rows, as 64 bits, where it is known to be one.
+	only() (value uint64, is bool)
+	// raw returns what kind of values there are, and where they begin.
+	raw() (kind int, values unsafe.Pointer)
 	// physical is the type in the file.
 	physical() format.Type
 	// encode writes the column's pages.
@@ -35,11 +38,7 @@ type column interface {
 
 // room appends n values, whatever they are, and returns them too.
 func room[T any](values []T, n int) (all, added []T) {
-	if cap(values)-len(values) < n {
-		values = append(values, make([]T, n)...)
-	} else {
-		values = values[:len(values)+n]
-	}
+	values = slices.Grow(values, n)[:len(values)+n]
 	return values, values[len(values)-n:]
 }
 
@@ -53,8 +52,8 @@ type wide[T uint64 | int64] struct {
 	table  []T  // of a chunk that is read: its dictionary
 }
 
-func (c *wide[T]) take(data arrow.ArrayData, from, to int) {
-	c.add(arrow.GetValues[T](data, 1)[from:to])
+func (c *wide[T]) take(data arrow.ArrayData, spans []span) {
+	c.addSpans(arrow.GetValues[T](data, 1), spans)
 }
 
 func (c *wide[T]) physical() format.Type { return format.Int64 }
@@ -95,21 +94,15 @@ func (c *wide[T]) dictionary(r *pageReader, n int) error {
 func (c *wide[T]) decode(r *pageReader, encoding format.Encoding, n int) error {
 	switch encoding {
 	case format.DeltaBinaryPacked:
-		added := c.more(n)
-		values, err := r.delta64(signed(added), n)
-		if err != nil {
-			return err
-		}
-		copy(signed(added), values) // as a rule onto themselves
-		return nil
+		return r.delta64(signed(c.more(n)))
 	case format.RLEDictionary:
+		if code, is := r.one(n, len(c.table)); is {
+			c.same(c.table[code], n)
+			return nil
+		}
 		codes, err := r.codes16(n, len(c.table))
 		if err != nil {
 			return err
-		}
-		if len(c.table) == 1 {
-			c.same(c.table[0], n)
-			return nil
 		}
 		added := c.more(n)
 		for i, code := range codes {
@@ -126,17 +119,22 @@ type real struct {
 	typ    arrow.DataType
 }
 
-func (c *real) take(data arrow.ArrayData, from, to int) {
-	c.values = append(c.values, arrow.GetValues[float32](data, 1)[from:to]...)
+func (c *real) take(data arrow.ArrayData, spans []span) {
+	values := arrow.GetValues[float32](data, 1)
+	for _, r := range spans {
+		c.values = append(c.values, values[r.from:r.past]...)
+	}
 }
 
 func (c *real) reset() { c.values = c.values[:0] }
 
 func (c *real) len() int { return len(c.values) }
 
-func (c *real) weigh(h []uint64, k uint64, first int) {
+func (c *real) only() (uint64, bool) { return 0, false }
+
+func (c *real) raw() (kind int, values unsafe.Pointer) {
 	// By bits: 0 and -0 are different bytes in the file.
-	weighInts(h, k, floatBits(c.values)[first:])
+	return kindUint32, unsafe.Pointer(unsafe.SliceData(c.values))
 }
 
 func (c *real) physical() format.Type { return format.Float }

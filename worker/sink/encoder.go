@@ -4,18 +4,17 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"slices"
 	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/compress/snappy"
 	"github.com/parquet-go/parquet-go/compress/zstd"
-	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/plain"
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/job"
+	"rescore/worker/bitpack"
 )
 
 const (
@@ -27,7 +26,7 @@ const (
 )
 
 // encoder lays row groups out as Parquet. It writes pages itself, from typed
-// slices, with parquet-go's encodings, codecs and metadata: parquet-go's own
+// slices, with parquet-go's codecs and metadata: parquet-go's own
 // writer takes values one by one, 24 bytes each, which costs several times as
 // much as the whole of this (BenchmarkWriteParquetGo), and it would put bounds
 // of the key column into the footer.
@@ -121,6 +120,11 @@ func (e *encoder) writeColumns(meta *format.RowGroup, g *group, from int, t *job
 		if err := tally(t, name, e.chunk.dict, e.chunk.dictRows); err != nil {
 			return err
 		}
+		if bitTallies[name] != nil {
+			if err := tallyBits(t, name, &e.chunk.bitRows); err != nil {
+				return err
+			}
+		}
 		meta.Columns = append(meta.Columns, format.ColumnChunk{MetaData: e.chunk.meta})
 		meta.TotalByteSize += e.chunk.meta.TotalUncompressedSize
 		meta.TotalCompressedSize += e.chunk.meta.TotalCompressedSize
@@ -133,11 +137,13 @@ func (e *encoder) writeColumns(meta *format.RowGroup, g *group, from int, t *job
 type chunk struct {
 	pageWriter
 
-	tallied  bool     // whether rows are to be counted by value
-	table    []uint32 // by value: first rows that hold it, then its code; zero between columns
-	found    []int32  // values that are not zero there
-	dict     []int32  // values, ascending; empty when there is no dictionary
-	dictRows []int64  // rows that hold each, where they were counted
+	tallied  bool      // whether rows are to be counted by value, as tallies says
+	bits     bool      // whether they are to be counted by bit
+	bitRows  [16]int64 // rows that have each
+	seen     []uint8   // by value: whether it occurs; zero between columns
+	codes    []uint16  // by value that occurs
+	dict     []int32   // values, ascending; empty when there is no dictionary
+	dictRows []int64   // rows that hold each, where they were counted
 	codes8   []uint8
 	codes16  []uint16
 	bytes    []uint8 // a column's values, where they are small
@@ -145,37 +151,41 @@ type chunk struct {
 
 func (c *chunk) begin(name string, typ format.Type, rows int) {
 	c.column(name, typ, rows)
-	c.tallied = tallies[name] != nil
+	c.tallied, c.bits = tallies[name] != nil, bitTallies[name] != nil
+	c.bitRows = [16]int64{}
 	c.dict, c.dictRows = c.dict[:0], c.dictRows[:0]
 }
 
-// counts returns size counters, which are zero.
-func (c *chunk) counts(size int) []uint32 {
-	if len(c.table) < size {
-		c.table = make([]uint32, size)
+// domain returns a place for each of size values, which say that none occurs, and makes
+// room for as many codes.
+func (c *chunk) domain(size int) []uint8 {
+	if len(c.seen) < size {
+		size = (size + 7) &^ 7 // sorted looks at eight at once
+		c.seen, c.codes = make([]uint8, size), make([]uint16, size)
 	}
-	return c.table[:size]
+	return c.seen[:size]
 }
 
-// sorted makes the dictionary of the values that were found, whose counts are in counts;
-// low is at 0.
-func (c *chunk) sorted(low int, counts []uint32) {
-	slices.Sort(c.found)
-	c.dict = append(c.dict, c.found...)
+// sorted makes the dictionary of the values that occur, the first of which is low, and
+// empties their places.
+func (c *chunk) sorted(low int, seen []uint8) {
+	for at := 0; at < len(seen); at += 8 {
+		eight := c.seen[at : at+8]
+		if binary.LittleEndian.Uint64(eight) == 0 {
+			continue
+		}
+		for i, is := range eight {
+			if is != 0 {
+				c.dict = append(c.dict, int32(low+at+i))
+			}
+		}
+		clear(eight)
+	}
 	if c.tallied {
-		for _, v := range c.found {
-			c.dictRows = append(c.dictRows, int64(counts[int(v)-low]))
+		for range c.dict {
+			c.dictRows = append(c.dictRows, 1)
 		}
 	}
-}
-
-// forget makes the counters of the values that were found zero again: there may be many
-// more that were not.
-func (c *chunk) forget(low int) {
-	for _, v := range c.found {
-		c.table[int(v)-low] = 0
-	}
-	c.found = c.found[:0]
 }
 
 // fillUp makes the dictionary 0, 1, 2 … up to its highest value where codes take no
@@ -235,13 +245,13 @@ func (c *chunk) codeBits() int { return max(1, bits.Len(uint(len(c.dict)-1))) }
 
 func (c *chunk) writeCodes8(codes []uint8) error {
 	width := c.codeBits()
-	c.page = appendCodes8(append(c.page[:0], byte(width)), codes, width)
+	c.page = appendCodes(append(c.page[:0], byte(width)), codes, width)
 	return c.data(len(codes), format.RLEDictionary)
 }
 
 func (c *chunk) writeCodes16(codes []uint16) error {
 	width := c.codeBits()
-	c.page = appendCodes16(append(c.page[:0], byte(width)), codes, width)
+	c.page = appendCodes(append(c.page[:0], byte(width)), codes, width)
 	return c.data(len(codes), format.RLEDictionary)
 }
 
@@ -261,11 +271,8 @@ func (c *chunk) writePlainFloat(values []float32) (err error) {
 	return c.data(len(values), format.Plain)
 }
 
-func (c *chunk) writeDelta64(values []int64) (err error) {
-	c.page, err = new(delta.BinaryPackedEncoding).EncodeInt64(c.page[:0], values)
-	if err != nil {
-		return err
-	}
+func (c *chunk) writeDelta64(values []int64) error {
+	c.page = bitpack.AppendDeltas(c.page[:0], values)
 	return c.data(len(values), format.DeltaBinaryPacked)
 }
 

@@ -17,11 +17,14 @@ type group struct {
 	columns []column
 	rows    int
 	home    *sync.Pool
-	sum     [sumBlock]uint64 // scratch of rowSum
+
+	sum   [sumBlock]uint64 // scratch of rowSum, as what follows
+	parts []part
+	quads quads
 }
 
-// newGroup makes an empty row group, which home takes when it is released. It panics on a type that score files have no
-// place for, which is a bug.
+// newGroup makes an empty row group, which home takes when it is released. It panics on a
+// type that score files have no place for, which is a bug.
 func newGroup(l *layout, capacity int, home *sync.Pool) *group {
 	g := &group{layout: l, home: home, columns: make([]column, len(l.columns))}
 	for i, c := range l.columns {
@@ -53,12 +56,17 @@ func (g *group) release() {
 	g.home.Put(g)
 }
 
-// take appends rows from to to-1 of a checked record of the layout's columns.
-func (g *group) take(scores arrow.Record, from, to int) {
+// span are rows of a batch, side by side: from one to the one before past.
+type span struct{ from, past int }
+
+// take appends rows of a checked record of the layout's columns.
+func (g *group) take(scores arrow.Record, spans []span) {
 	for i, c := range g.columns {
-		c.take(scores.Column(i).Data(), from, to)
+		c.take(scores.Column(i).Data(), spans)
 	}
-	g.rows += to - from
+	for _, r := range spans {
+		g.rows += r.past - r.from
+	}
 }
 
 func (g *group) reset() {
@@ -71,8 +79,17 @@ func (g *group) reset() {
 // keys returns the numbers.
 func (g *group) keys() []uint64 { return g.columns[0].(*wide[uint64]).all() }
 
+// borrow makes keys those of an empty group, until what it returns is called: before it is
+// released.
+func (g *group) borrow(keys []uint64) (giveBack func()) {
+	key := g.columns[0].(*wide[uint64])
+	own := key.values
+	key.values = keys
+	return func() { key.values = own }
+}
+
 // keySum sums up the numbers from a row on.
-func (g *group) keySum(first int) partition.Sum { return sumOf(g.keys()[first:]) }
+func (g *group) keySum(first int) partition.Sum { return partition.SumOf(g.keys()[first:]) }
 
 // record returns the rows as an Arrow record that shares their memory.
 func (g *group) record() arrow.Record {

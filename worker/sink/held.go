@@ -24,6 +24,13 @@ func (c *held[T]) add(batch []T) {
 	c.values = append(c.all(), batch...)
 }
 
+// addSpans appends values of a batch.
+func (c *held[T]) addSpans(batch []T, spans []span) {
+	for _, r := range spans {
+		c.add(batch[r.from:r.past])
+	}
+}
+
 // same appends a value n times.
 func (c *held[T]) same(value T, n int) {
 	if len(c.values) == 0 && (c.ones == 0 || c.one == value) {
@@ -52,16 +59,10 @@ func (c *held[T]) len() int { return c.ones + len(c.values) }
 
 func (c *held[T]) reset() { c.values, c.ones = c.values[:0], 0 }
 
-func (c *held[T]) weigh(h []uint64, k uint64, first int) {
-	switch {
-	case c.ones == 0:
-		weighInts(h, k, c.values[first:])
-	case c.one != 0:
-		k *= uint64(c.one)
-		for i := range h {
-			h[i] += k
-		}
-	}
+func (c *held[T]) only() (value uint64, is bool) { return uint64(c.one), c.ones > 0 }
+
+func (c *held[T]) raw() (kind int, values unsafe.Pointer) {
+	return kindOf[T](), unsafe.Pointer(unsafe.SliceData(c.all()))
 }
 
 // alike reports whether all values are one: each is the next.

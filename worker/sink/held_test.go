@@ -38,12 +38,6 @@ func TestValuesAreHeldAsTheyWereTaken(t *testing.T) {
 			want = append(want, batch...)
 			same(t, "rows", got.len(), len(want))
 		}
-		k, first := r.Uint64(), r.IntN(1+len(want))
-		h := make([]uint64, len(want)-first)
-		got.weigh(h, k, first)
-		for i, v := range want[first:] {
-			same(t, "what a value weighs", h[i], k*uint64(v))
-		}
 		constant := len(want) > 0 && len(slices.Compact(slices.Clone(want))) == 1
 		if got.ones > 0 && !constant {
 			t.Fatalf("%v are held as one value", want)

@@ -20,8 +20,10 @@ type layout struct {
 	columns     []schema.Column
 	fingerprint string
 	arrow       *arrow.Schema
-	sums        [][]term  // of a row, see rowSum
-	full, slab  sync.Pool // empty groups of RowGroupRows rows, some 10 MB each, and of pageRows, from one attempt to the next
+	physical    []format.Type // in the file
+	sums        [][]term      // of a row, see rowSum
+	parts       sync.Map      // by names of columns: layouts of these alone
+	full, slab  sync.Pool     // empty groups of RowGroupRows rows, some 10 MB each, and of pageRows, from one attempt to the next
 }
 
 // layouts are those of a job's files: what the score stage stages, and what is
@@ -84,10 +86,16 @@ func newLayout(columns []schema.Column, sums ...[]weight) *layout {
 		fields[i] = arrow.Field{Name: c.Name, Type: c.Type}
 	}
 	l.arrow = arrow.NewSchema(fields, nil)
+	for _, c := range newGroup(l, 0, nil).columns {
+		l.physical = append(l.physical, c.physical())
+	}
 	for _, weights := range sums {
 		var terms []term
 		for _, w := range weights {
 			terms = append(terms, term{column: l.find(w.column), factor: w.factor})
+		}
+		if len(terms) > quadsMax { // a job with all its challengers needs 51
+			panic(fmt.Sprintf("sink: the hash of a row has room for %d columns, not for %d", quadsMax, len(terms)))
 		}
 		l.sums = append(l.sums, terms)
 	}
@@ -105,13 +113,18 @@ func (l *layout) find(name string) int {
 	return i
 }
 
-// only returns the layout of the key and the columns named.
+// only returns the layout of the key and the columns named. It is kept, with its groups.
 func (l *layout) only(names ...string) *layout {
+	key := strings.Join(names, " ")
+	if part, ok := l.parts.Load(key); ok {
+		return part.(*layout)
+	}
 	columns := []schema.Column{l.columns[0]}
 	for _, name := range names {
 		columns = append(columns, l.columns[l.find(name)])
 	}
-	return newLayout(columns)
+	part, _ := l.parts.LoadOrStore(key, newLayout(columns))
+	return part.(*layout)
 }
 
 // checkSchema returns ErrBatch unless s has the names and types of the columns
@@ -143,9 +156,9 @@ func checkNulls(r arrow.Record) error {
 // package writes.
 func (l *layout) elements() []format.SchemaElement {
 	list := []format.SchemaElement{{Name: "score", NumChildren: thrift.New(int32(len(l.columns)))}}
-	for i, c := range newGroup(l, 0, nil).columns {
+	for i, typ := range l.physical {
 		list = append(list, format.SchemaElement{
-			Name: l.columns[i].Name, Type: thrift.New(c.physical()), RepetitionType: thrift.New(format.Required),
+			Name: l.columns[i].Name, Type: thrift.New(typ), RepetitionType: thrift.New(format.Required),
 		})
 	}
 	return list

@@ -16,8 +16,8 @@ type narrow[T uint16 | int32] struct {
 	halves [2][1 << 8]uint8 // of its entries, where there are so few: low and high bytes
 }
 
-func (c *narrow[T]) take(data arrow.ArrayData, from, to int) {
-	c.add(arrow.GetValues[T](data, 1)[from:to])
+func (c *narrow[T]) take(data arrow.ArrayData, spans []span) {
+	c.addSpans(arrow.GetValues[T](data, 1), spans)
 }
 
 func (c *narrow[T]) physical() format.Type { return format.Int32 }
@@ -25,10 +25,19 @@ func (c *narrow[T]) physical() format.Type { return format.Int32 }
 func (c *narrow[T]) array() arrow.Array { return arrayOf(c.typ, c.all()) }
 
 func (c *narrow[T]) encode(k *chunk) error {
+	if short, is := any(c.values).([]uint16); is && k.bits {
+		countBits(&k.bitRows, short)
+		for i := range k.bitRows {
+			k.bitRows[i] += int64(c.one>>i&1) * int64(c.ones)
+		}
+	}
 	if c.ones > 0 {
 		return k.writeOne(int32(c.one), c.ones)
 	}
 	low, high := bounds(c.values)
+	if low == high {
+		return k.writeOne(int32(low), len(c.values))
+	}
 	if low >= 0 && high < 1<<8 {
 		k.bytes, _ = room(k.bytes[:0], len(c.values))
 		shorten(k.bytes, c.values)
@@ -38,43 +47,33 @@ func (c *narrow[T]) encode(k *chunk) error {
 	if int(high)-int(low) >= dictionaryDomainMax {
 		return c.encodePlain(k)
 	}
-	codes := k.counts(int(high) - int(low) + 1)
-	defer k.forget(int(low))
-	if k.tallied {
-		k.found = count(k.found, codes, low, c.values)
-	} else {
-		k.found = mark(k.found, codes, low, c.values)
-	}
-	k.sorted(int(low), codes)
+	seen := k.domain(int(high) - int(low) + 1)
+	mark(seen, c.values, low)
+	k.sorted(int(low), seen)
 	if len(k.dict) > 1<<codeBitsMax {
 		k.dict, k.dictRows = k.dict[:0], k.dictRows[:0]
 		return c.encodePlain(k)
 	}
 	dense := k.fillUp()
-	for code, v := range k.found {
-		if dense {
-			code = int(v)
+	for code, v := range k.dict {
+		if v >= int32(low) { // others were filled up
+			k.codes[int(v)-int(low)] = uint16(code)
 		}
-		codes[v-int32(low)] = uint32(code)
 	}
 	if err := k.writeDictionary(); err != nil {
 		return err
 	}
+	short := k.codeBits() <= 8
 	for values := c.values; len(values) > 0; values = values[min(pageRows, len(values)):] {
 		page := values[:min(pageRows, len(values))]
 		var err error
-		if k.codeBits() <= 8 {
-			coded := k.codes8[:len(page)]
-			for i, v := range page {
-				coded[i] = uint8(codes[v-low])
-			}
-			err = k.writeCodes8(coded)
-		} else {
-			coded := k.codes16[:len(page)]
-			for i, v := range page {
-				coded[i] = uint16(codes[v-low])
-			}
-			err = k.writeCodes16(coded)
+		switch own, is := any(page).([]uint16); {
+		case short:
+			err = k.writeCodes8(coded(k.codes8, page, k.codes, low))
+		case dense && is: // values are codes
+			err = k.writeCodes16(own)
+		default:
+			err = k.writeCodes16(coded(k.codes16, page, k.codes, low))
 		}
 		if err != nil {
 			return err
@@ -83,33 +82,20 @@ func (c *narrow[T]) encode(k *chunk) error {
 	return nil
 }
 
-// count adds how often each value occurs to counts, low being at 0, and those that had
-// none yet to found. Equal neighbours are added at once.
-func count[T uint16 | int32](found []int32, counts []uint32, low T, values []T) []int32 {
-	for len(values) > 0 {
-		v, n := values[0], 1
-		if len(values) >= 4 && v == values[1] && v == values[2] && v == values[3] {
-			n = 4
-		}
-		if counts[v-low] == 0 {
-			found = append(found, int32(v))
-		}
-		counts[v-low] += uint32(n)
-		values = values[n:]
+// mark marks the values that occur, by what they are more than low.
+func mark[T uint16 | int32](seen []uint8, values []T, low T) {
+	for _, v := range values {
+		seen[v-low] = 1
 	}
-	return found
 }
 
-// mark makes the counts of values one, low being at 0, and adds those that had none yet
-// to found.
-func mark[T uint16 | int32](found []int32, counts []uint32, low T, values []T) []int32 {
-	for _, v := range values {
-		if counts[v-low] == 0 {
-			counts[v-low] = 1
-			found = append(found, int32(v))
-		}
+// coded makes of each value its code, which is found by what it is more than low.
+func coded[C uint8 | uint16, T uint16 | int32](dst []C, values []T, codes []uint16, low T) []C {
+	dst = dst[:len(values)]
+	for i, v := range values {
+		dst[i] = C(codes[v-low])
 	}
-	return found
+	return dst
 }
 
 // encodePlain writes a column that has no dictionary.
@@ -147,6 +133,10 @@ func (c *narrow[T]) decode(r *pageReader, encoding format.Encoding, n int) error
 		}
 		return err
 	case format.RLEDictionary:
+		if code, is := r.one(n, len(c.table)); is {
+			c.same(c.table[code], n)
+			return nil
+		}
 		if len(c.table) <= 1<<8 {
 			codes, err := r.bytes(n, len(c.table))
 			if err == nil {
@@ -169,10 +159,6 @@ func (c *narrow[T]) decode(r *pageReader, encoding format.Encoding, n int) error
 
 // decodeBytes appends what codes of a byte mean.
 func (c *narrow[T]) decodeBytes(codes []uint8) {
-	if len(c.table) == 1 {
-		c.same(c.table[0], len(codes))
-		return
-	}
 	added := c.more(len(codes))
 	if short, is := any(added).([]uint16); is {
 		lookup16(short, codes, &c.halves)

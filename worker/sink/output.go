@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"hash"
 	"hash/crc32"
+	"sync"
 
 	"rescore/partition/store"
 )
@@ -29,21 +30,22 @@ type output struct {
 	writer store.Writer
 	hash   hash.Hash
 	checks checks
-	offset int64 // bytes taken so far
-	buffer []byte
+	offset int64  // bytes taken so far
+	buffer []byte // nil when all is committed
 }
 
 func newOutput(w store.Writer) *output {
-	return &output{writer: w, hash: sha256.New(), buffer: make([]byte, 0, outputBuffer)}
+	return &output{writer: w, hash: sha256.New(), buffer: outputBuffers.Get().(*[outputBuffer]byte)[:0]}
 }
+
+// outputBuffers keeps buffers from one object to the next.
+var outputBuffers = sync.Pool{New: func() any { return new([outputBuffer]byte) }}
 
 func (o *output) Write(p []byte) (int, error) {
+	if o.buffer == nil {
+		return o.writer.Write(p) // which refuses it
+	}
 	o.hash.Write(p)
-	return o.copy(p)
-}
-
-// copy writes bytes without hashing them: the hash is then told of them.
-func (o *output) copy(p []byte) (int, error) {
 	_, _ = o.checks.Write(p) // never fails
 	o.offset += int64(len(p))
 	for rest := p; len(rest) > 0; {
@@ -59,6 +61,17 @@ func (o *output) copy(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// pass gives the store a large piece as it is, without hashing it: the hash is then told
+// of it.
+func (o *output) pass(p []byte) (int, error) {
+	if err := o.drain(); err != nil {
+		return 0, err
+	}
+	_, _ = o.checks.Write(p) // never fails
+	o.offset += int64(len(p))
+	return o.writer.Write(p)
+}
+
 func (o *output) drain() error {
 	if len(o.buffer) == 0 {
 		return nil
@@ -72,5 +85,7 @@ func (o *output) commit() error {
 	if err := o.drain(); err != nil {
 		return err
 	}
+	outputBuffers.Put((*[outputBuffer]byte)(o.buffer[:outputBuffer]))
+	o.buffer = nil
 	return o.writer.Commit()
 }

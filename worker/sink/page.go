@@ -1,12 +1,10 @@
 package sink
 
 import (
-	"bytes"
 	"fmt"
 	"hash/crc32"
 
 	"github.com/parquet-go/parquet-go/compress"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
 
@@ -19,14 +17,12 @@ type pageWriter struct {
 
 	page   []byte // encoded
 	packed []byte // compressed
-	header bytes.Buffer
-	encode thrift.Encoder
+	header []byte
 }
 
 // open says where the pages go.
 func (p *pageWriter) open(out *output, codec compress.Codec) {
 	p.out, p.codec = out, codec
-	p.encode.Reset(new(thrift.CompactProtocol).NewWriter(&p.header))
 }
 
 // column begins a column of so many rows.
@@ -39,12 +35,7 @@ func (p *pageWriter) column(name string, typ format.Type, rows int) {
 // dictionary writes p.page as the dictionary page.
 func (p *pageWriter) dictionary(entries int, sorted bool) error {
 	p.meta.DictionaryPageOffset = p.out.offset
-	return p.write(format.PageHeader{
-		Type: format.DictionaryPage,
-		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{
-			NumValues: int32(entries), Encoding: format.Plain, IsSorted: sorted,
-		}),
-	}, format.Plain)
+	return p.write(pageHeader{kind: format.DictionaryPage, values: int32(entries), encoding: format.Plain, sorted: sorted})
 }
 
 // data writes p.page as a data page. Version 1 is what every reader has, and
@@ -53,16 +44,11 @@ func (p *pageWriter) data(rows int, encoding format.Encoding) error {
 	if p.meta.DataPageOffset == 0 {
 		p.meta.DataPageOffset = p.out.offset
 	}
-	return p.write(format.PageHeader{
-		Type: format.DataPage,
-		DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
-		}),
-	}, encoding)
+	return p.write(pageHeader{kind: format.DataPage, values: int32(rows), encoding: encoding})
 }
 
 // write compresses p.page and writes it behind its header.
-func (p *pageWriter) write(h format.PageHeader, encoding format.Encoding) (err error) {
+func (p *pageWriter) write(h pageHeader) (err error) {
 	packed := p.page
 	if p.meta.Codec != format.Uncompressed {
 		if p.packed, err = p.codec.Encode(p.packed[:0], p.page); err != nil {
@@ -70,17 +56,12 @@ func (p *pageWriter) write(h format.PageHeader, encoding format.Encoding) (err e
 		}
 		packed = p.packed
 	}
-	h.UncompressedPageSize = int32(len(p.page))
-	h.CompressedPageSize = int32(len(packed))
-	h.CRC = int32(crc32.ChecksumIEEE(packed))
-	p.header.Reset()
-	if err := p.encode.Encode(&h); err != nil {
-		return fmt.Errorf("encode a page header of %s: %w", p.meta.PathInSchema[0], err)
-	}
-	p.meta.TotalUncompressedSize += int64(p.header.Len() + len(p.page))
-	p.meta.TotalCompressedSize += int64(p.header.Len() + len(packed))
-	p.count(h.Type, encoding)
-	if _, err := p.out.Write(p.header.Bytes()); err != nil {
+	h.size, h.packed, h.crc = int32(len(p.page)), int32(len(packed)), int32(crc32.ChecksumIEEE(packed))
+	p.header = h.append(p.header[:0])
+	p.meta.TotalUncompressedSize += int64(len(p.header) + len(p.page))
+	p.meta.TotalCompressedSize += int64(len(p.header) + len(packed))
+	p.count(h.kind, h.encoding)
+	if _, err := p.out.Write(p.header); err != nil {
 		return err
 	}
 	_, err = p.out.Write(packed)

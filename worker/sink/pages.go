@@ -4,15 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"io"
 
 	"github.com/parquet-go/parquet-go/compress"
-	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/plain"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/store"
+	"rescore/worker/bitpack"
 )
 
 // pageBytesMax bounds a page before compression: a dictionary as long as
@@ -28,9 +26,10 @@ func chunkBytesMax(rows int) int64 { return 2 * (pageBytesMax + int64(rows)*8) }
 // GiB a page; here a page is inside its chunk, the chunk inside the file, and
 // nothing is decoded before its checksum agrees.
 type cursor struct {
-	codec compress.Codec
-	raw   []byte // the chunk, and slack
-	rest  []byte // its pages that were not read
+	codec  compress.Codec
+	raw    []byte // the chunk, where it had to be read
+	shared bool   // whether the chunk lies in an image
+	rest   []byte // its pages that were not read
 }
 
 // load reads a chunk of so many rows; pages of the file end at end.
@@ -48,21 +47,17 @@ func (c *cursor) load(object store.Object, end int64, meta *format.ColumnMetaDat
 	if size > chunkBytesMax(rows) {
 		return fmt.Errorf("%w: more bytes than %d rows take", ErrDamaged, rows)
 	}
-	if int64(cap(c.raw)) < size+slack {
-		c.raw = make([]byte, size+slack)
-	}
-	c.rest = c.raw[:size]
-	if _, err := io.ReadFull(io.NewSectionReader(object, at, size), c.rest); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return nil
+	c.rest, c.shared, err = look(object, at, size, &c.raw)
+	return err
 }
 
 // pageReader decodes the pages this package writes and refuses all others.
 type pageReader struct {
-	page []byte // one page, decompressed, and slack
+	page []byte // one page, decompressed
 
+	own      []byte // a page that was copied
 	unpacked []byte
+	packed   []byte
 	ints     []int32
 	codes    []uint16
 	small    []uint8
@@ -86,50 +81,54 @@ func (r *pageReader) read(c *cursor, to column, rows int) error {
 // reads a dictionary page before it.
 func (r *pageReader) next(c *cursor, to column, most int) error {
 	for first := true; ; first = false {
-		var h format.PageHeader
+		var h pageHeader
 		if err := r.take(c, &h); err != nil {
 			return err
 		}
+		n := int(h.values)
 		switch {
-		case h.Type == format.DictionaryPage && h.DictionaryPageHeader.Valid && first:
-			if err := to.dictionary(r, int(h.DictionaryPageHeader.V.NumValues)); err != nil {
-				return fmt.Errorf("dictionary: %w", err)
-			}
-		case h.Type == format.DataPage && h.DataPageHeader.Valid:
-			n := int(h.DataPageHeader.V.NumValues)
+		case h.kind == format.DataPage:
 			if n < 1 || n > pageRows || n > most {
 				return fmt.Errorf("%w: more values than rows", ErrDamaged)
 			}
-			return to.decode(r, h.DataPageHeader.V.Encoding, n)
-		default:
-			return fmt.Errorf("%w: a page of type %s", ErrLayout, h.Type)
+			return to.decode(r, h.encoding, n)
+		case !first:
+			return fmt.Errorf("%w: a second dictionary", ErrLayout)
+		}
+		if err := to.dictionary(r, n); err != nil {
+			return fmt.Errorf("dictionary: %w", err)
 		}
 	}
 }
 
 // take takes a page off its chunk: its header goes to h, its bytes, decompressed, to
 // r.page.
-func (r *pageReader) take(c *cursor, h *format.PageHeader) (err error) {
-	header := new(thrift.CompactProtocol).NewReaderFromBytes(c.rest)
-	if err := thrift.NewDecoder(header).Decode(h); err != nil {
-		return fmt.Errorf("%w: page header: %w", ErrDamaged, err)
+func (r *pageReader) take(c *cursor, h *pageHeader) (err error) {
+	header, err := h.read(c.rest)
+	if err != nil {
+		return err
 	}
-	data := c.rest[header.BytesRead():]
-	packed, size := int(h.CompressedPageSize), int(h.UncompressedPageSize)
+	data := c.rest[header:]
+	packed, size := int(h.packed), int(h.size)
 	if packed < 0 || packed > len(data) || size < 0 || size > pageBytesMax {
 		return fmt.Errorf("%w: a page longer than it can be", ErrDamaged)
 	}
-	c.rest = data[packed:]
-	if crc32.ChecksumIEEE(data[:packed]) != uint32(h.CRC) {
+	data, c.rest = data[:packed], data[packed:]
+	plain := c.codec.CompressionCodec() == format.Uncompressed
+	if c.shared && (!plain || h.encoding == format.DeltaBinaryPacked) {
+		r.own = append(r.own[:0], data...)
+		data = r.own
+	}
+	if crc32.ChecksumIEEE(data) != uint32(h.crc) {
 		return fmt.Errorf("%w: a page's checksum does not agree", ErrDamaged)
 	}
-	if c.codec.CompressionCodec() == format.Uncompressed {
-		r.page = data[:packed] // chunks have slack
+	if plain {
+		r.page = data
 	} else {
-		if cap(r.unpacked) < size+slack {
-			r.unpacked = make([]byte, size+slack)
+		if cap(r.unpacked) < size {
+			r.unpacked = make([]byte, size)
 		}
-		r.page, err = c.codec.Decode(r.unpacked[:size], data[:packed])
+		r.page, err = c.codec.Decode(r.unpacked[:size], data)
 		if err != nil {
 			return fmt.Errorf("%w: decompress a page: %w", ErrDamaged, err)
 		}
@@ -137,20 +136,31 @@ func (r *pageReader) take(c *cursor, h *format.PageHeader) (err error) {
 	if len(r.page) != size {
 		return fmt.Errorf("%w: a page of %d bytes where its header says %d", ErrDamaged, len(r.page), size)
 	}
-	if cap(r.page)-size < slack {
-		r.page = append(make([]byte, 0, size+slack), r.page...)
-	}
 	return nil
 }
 
 // width takes the width of a page's codes, below known, off the page.
 func (r *pageReader) width(most int) (int, error) {
-	if len(r.page) == 0 || r.page[0] < 1 || int(r.page[0]) > most {
-		return 0, fmt.Errorf("%w: codes without a width", ErrDamaged)
+	if len(r.page) > 0 {
+		if width := int(r.page[0]); width >= 1 && width <= most {
+			r.page = r.page[1:]
+			return width, nil
+		}
 	}
-	width := int(r.page[0])
-	r.page = r.page[1:]
-	return width, nil
+	return 0, fmt.Errorf("%w: codes without a width", ErrDamaged)
+}
+
+// one returns the code of a page of n codes that are all one, below known, and whether it
+// is such a page.
+func (r *pageReader) one(n, known int) (code int, is bool) {
+	page := r.page
+	width, err := r.width(codeBitsMax)
+	if err != nil {
+		return 0, false
+	}
+	code, is = oneRun(r.page, width, n)
+	r.page = page
+	return code, is && code < known
 }
 
 // codes8 decodes dictionary codes of a byte at most, which are to be below known.
@@ -159,7 +169,7 @@ func (r *pageReader) codes8(codes []uint8, known int) error {
 	if err != nil {
 		return err
 	}
-	if err := readCodes(codes, r.page, width); err != nil {
+	if err := readCodes(codes, r.page, width, &r.packed); err != nil {
 		return err
 	}
 	if 1<<width > known && anyFrom(codes, known, width) {
@@ -203,7 +213,7 @@ func (r *pageReader) codes16(n, known int) ([]uint16, error) {
 		r.codes = make([]uint16, pageRows+slack)
 	}
 	codes := r.codes[:n]
-	if err := readCodes(codes, r.page, width); err != nil {
+	if err := readCodes(codes, r.page, width, &r.packed); err != nil {
 		return nil, err
 	}
 	if 1<<width > known {
@@ -228,10 +238,16 @@ func (r *pageReader) plain64(n int) (values []int64, err error) {
 	return exactly(r.amounts, n, 0, err)
 }
 
-// delta64 decodes n delta-coded values, into the room there is where that is enough.
-func (r *pageReader) delta64(room []int64, n int) (values []int64, err error) {
-	values, err = new(delta.BinaryPackedEncoding).DecodeInt64(room[:0], r.page)
-	return exactly(values, n, 0, err)
+// delta64 decodes as many delta-coded values as there are to be.
+func (r *pageReader) delta64(values []int64) error {
+	rest, err := bitpack.ReadDeltas(values, r.page)
+	if err != nil {
+		return fmt.Errorf("%w: decode a page: %w", ErrDamaged, err)
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%w: bytes behind the values of a page", ErrDamaged)
+	}
+	return nil
 }
 
 // plainFloat decodes n plain values, into the room there is where that is enough.

@@ -40,6 +40,7 @@ func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
 	// Who is eligible looks random to a processor: they are listed first, without a branch.
 	// And counters that are far apart are waited for together.
 	var list, keys [sumBlock]int32
+	var row ecdf.Row // set field by field: a copy of what was just written is waited for
 	for from := 0; from < len(losses); from += sumBlock {
 		n := 0
 		for i, decision := range decisions[from:min(from+sumBlock, len(losses))] {
@@ -49,8 +50,18 @@ func (g *group) countRanks(first int, h *ecdf.Histogram, by *ecdf.Ranking) {
 			}
 		}
 		ranked := 0
+		if by.ByLoss() {
+			for _, i := range list[:n] {
+				keys[ranked] = int32(ecdf.Bin(losses[i]))
+				if losses[i]|bills[i] >= 0 {
+					ranked++
+				}
+			}
+			n = 0
+		}
 		for _, i := range list[:n] {
-			row := ecdf.Row{LossFen: losses[i], BillFen: bills[i], Propensity: propensities[i], Score: scores[i], RiskBand: risks[i], TenureClass: tenures[i]}
+			row.LossFen, row.BillFen, row.Propensity = losses[i], bills[i], propensities[i]
+			row.Score, row.RiskBand, row.TenureClass = scores[i], risks[i], tenures[i]
 			if key, ok := by.Key(&row); ok {
 				keys[ranked] = int32(key)
 				ranked++

@@ -7,37 +7,11 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/store"
 )
-
-// Read reads a score file row group by row group: batch is called with records
-// of schema.PublishedWith columns, or of schema.ScoreWith columns where the file was
-// not through the select stage, valid until it returns, at most RowGroupRows rows
-// each. Rows are counted against the footer and pages carry checksums; Verify
-// also compares the whole file with its digest.
-func Read(ctx context.Context, st store.Store, name string, batch func(arrow.Record) error) (Provenance, error) {
-	o, err := st.Open(ctx, name)
-	if err != nil {
-		return Provenance{}, err
-	}
-	defer o.Close()
-	f, err := open(o)
-	if err == nil {
-		err = f.groups(ctx, f.layout, func(g *group) error {
-			r := g.record()
-			defer r.Release()
-			return batch(r)
-		})
-	}
-	if err != nil {
-		return Provenance{}, fmt.Errorf("read %s: %w", name, err)
-	}
-	return f.from, nil
-}
 
 // scoreFile is an open score file whose footer has been read.
 type scoreFile struct {

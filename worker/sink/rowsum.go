@@ -2,6 +2,7 @@ package sink
 
 import (
 	"slices"
+	"unsafe"
 
 	"rescore/partition"
 	"rescore/partition/schema"
@@ -21,7 +22,7 @@ const sumBlock = 1024
 // the 32 bits of a float32, and k(c) = Mix((c+1)·0x9e3779b97f4a7c15) | 1. The
 // factors are odd, so rows that differ in one column always differ in h, and
 // they differ, so a column's place counts. AddHash then mixes h into both lanes
-// of the sum. One multiplication a value costs half of one Mix a value.
+// of the sum. One multiplication a value costs half of one Mix a value, or less: see quads.
 // Batches, row groups and partitions do not show: sums add up.
 //
 // What the select stage adds to the row is hashed for itself, over the key and the
@@ -32,17 +33,73 @@ const sumBlock = 1024
 // old ones out of the sum.
 func (g *group) rowSum(first int) partition.Sum {
 	var sum partition.Sum
+	if first == g.rows {
+		return sum // and nobody points behind the last value
+	}
 	for _, terms := range g.layout.sums {
-		for from := first; from < g.rows; from += sumBlock {
-			h := g.sum[:min(sumBlock, g.rows-from)]
-			clear(h)
-			for _, t := range terms {
-				g.columns[t.column].weigh(h, t.factor, from)
+		same := g.part(terms, first)
+		if chosen == avx512 {
+			g.quads.gather(g.parts)
+		}
+		for at, rows := 0, g.rows-first; at < rows; at += sumBlock {
+			h := g.sum[:min(sumBlock, rows-at)]
+			done := 0 // of them, as to columns of up to 32 bits
+			if chosen == avx512 {
+				done = g.quads.sum(h, same, at)
 			}
-			sum = sum.Add(sumOf(h))
+			fill(h[done:], same)
+			for i := range g.parts {
+				if p := &g.parts[i]; p.kind == kind64 {
+					p.weigh(h, at)
+				} else if done < len(h) {
+					p.weigh(h[done:], at+done)
+				}
+			}
+			sum = sum.Add(partition.SumOf(h))
 		}
 	}
 	return sum
+}
+
+// part is a column's share of the hashes of some rows, where it is not known to be one value.
+type part struct {
+	kind   int
+	from   unsafe.Pointer // its first value
+	factor uint64
+}
+
+// part makes parts of columns, from a row on, and returns what the others add to every hash.
+func (g *group) part(terms []term, first int) (same uint64) {
+	g.parts = g.parts[:0]
+	for _, t := range terms {
+		c := g.columns[t.column]
+		if one, is := c.only(); is {
+			same += t.factor * one
+			continue
+		}
+		kind, from := c.raw()
+		g.parts = append(g.parts, part{kind, unsafe.Add(from, first*kindBytes[kind]), t.factor})
+	}
+	return same
+}
+
+// weigh adds the shares of rows from one on to h.
+func (p *part) weigh(h []uint64, at int) {
+	from := unsafe.Add(p.from, at*kindBytes[p.kind])
+	switch p.kind {
+	case kindUint8:
+		weighInts(h, p.factor, unsafe.Slice((*uint8)(from), len(h)))
+	case kindInt8:
+		weighInts(h, p.factor, unsafe.Slice((*int8)(from), len(h)))
+	case kindUint16:
+		weighInts(h, p.factor, unsafe.Slice((*uint16)(from), len(h)))
+	case kindInt32:
+		weighInts(h, p.factor, unsafe.Slice((*int32)(from), len(h)))
+	case kindUint32:
+		weighInts(h, p.factor, unsafe.Slice((*uint32)(from), len(h)))
+	default:
+		weighInts(h, p.factor, unsafe.Slice((*uint64)(from), len(h)))
+	}
 }
 
 // term is a column's share of a hash.

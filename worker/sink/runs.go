@@ -4,6 +4,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
+	"unsafe"
+
+	"rescore/worker/bitpack"
 )
 
 // Dictionary codes are stored as Parquet's hybrid of runs: a header of one number,
@@ -11,8 +15,8 @@ import (
 // whose bits stand side by side (groups<<1 | 1), lowest first.
 //
 // A repeated code is written as such where that is shorter: never for fewer groups
-// than repeatMin. Eight codes are put together, and taken apart, in a machine word
-// or two, not one by one.
+// than repeatMin. A group takes as many bytes as a code has bits, wherever it stands: so
+// all groups of a page are packed, and taken apart, at once, and runs are moved as bytes.
 
 // codeBitsMax is the width of the widest code there is.
 const codeBitsMax = 16
@@ -27,84 +31,167 @@ func repeatMin(width int) int {
 	return 3/width + 1
 }
 
-// appendCodes8 appends codes below 1<<width, which is 8 at most: pageRows of them at
-// most.
-func appendCodes8(dst []byte, codes []uint8, width int) []byte {
-	whole := len(codes) / 8
-	least := repeatMin(width)
-	var masks [pageRows/8/64 + 1]uint64 // and none behind the last
-	uniform(masks[:], codes)
-	if least <= whole {
-		adjoin(masks[:], least)
-	}
-	from := 0 // groups from here on are not written yet
-	for i := 0; i < whole; {
-		if left := masks[i/64] >> (i % 64); left&1 == 0 {
-			if left == 0 {
-				i = (i/64 + 1) * 64
-			} else {
-				i += bits.TrailingZeros64(left)
+// codeBytes is how many bytes a code takes that repeats.
+func codeBytes(width int) int { return (width + 7) / 8 }
+
+// groupMask has a bit for every group of eight codes of a page, and none behind the last.
+type groupMask [pageRows/8/64 + 1]uint64
+
+// next returns the place of the first bit from i on, or one behind all.
+func (m *groupMask) next(i int) int {
+	if word := i / 64; word < len(m) {
+		if left := m[word] >> (i % 64); left != 0 {
+			return i + bits.TrailingZeros64(left)
+		}
+		for word++; word < len(m); word++ {
+			if m[word] != 0 {
+				return 64*word + bits.TrailingZeros64(m[word])
 			}
-			continue
-		}
-		code, n := codes[8*i], 1
-		for all := uint64(code) * ones8; i+n < whole && binary.LittleEndian.Uint64(codes[8*(i+n):]) == all; {
-			n++
-		}
-		rows := 8 * n
-		if i+n == whole && uniformTail(codes[8*whole:], code) {
-			rows = len(codes) - 8*i
-		}
-		if n < least && rows < len(codes) {
-			i += n
-			continue
-		}
-		dst = appendBits8(dst, codes[8*from:8*i], width)
-		dst = append(binary.AppendUvarint(dst, uint64(rows)<<1), code)
-		i += n
-		from = i
-		if rows > 8*n {
-			return dst
 		}
 	}
-	return appendBits8(dst, codes[8*from:], width)
+	return 64 * len(m)
 }
 
-// adjoin leaves of the groups those behind which others follow: so many in all.
-func adjoin(masks []uint64, least int) {
+// length returns how many bits from i on are set one behind the other.
+func (m *groupMask) length(i int) int {
+	n := 0
+	for {
+		at := i + n
+		more := bits.TrailingZeros64(^(m[at/64] >> (at % 64)))
+		if n += more; more == 0 || (i+n)%64 != 0 {
+			return n
+		}
+	}
+}
+
+// adjoin leaves of the bits those behind which others follow: so many in all.
+func (m *groupMask) adjoin(least int) {
 	for ; least > 1; least-- {
-		for i := range masks[:len(masks)-1] {
-			masks[i] &= masks[i]>>1 | masks[i+1]<<63
+		for i := range m[:len(m)-1] {
+			m[i] &= m[i]>>1 | m[i+1]<<63
 		}
 	}
 }
 
-// uniformTail reports whether all of fewer than eight codes are one.
-func uniformTail(tail []uint8, code uint8) bool {
-	for _, c := range tail {
-		if c != code {
-			return false
+// appendCodes appends codes below 1<<width, pageRows of them at most: of 8 bits at most
+// they are bytes.
+func appendCodes[C uint8 | uint16](dst []byte, codes []C, width int) []byte {
+	whole, groups := len(codes)/8, (len(codes)+7)/8
+	if width <= 8 && whole > 0 && alike(codes) {
+		return append(binary.AppendUvarint(dst, uint64(len(codes))<<1), byte(codes[0]))
+	}
+	var starts, again groupMask // groups of one code, and those of them that the next is like
+	findRepeats(&starts, &again, codes)
+	if least := repeatMin(width); least > 1 {
+		starts = again
+		starts.adjoin(least - 1)
+	}
+	// Groups are packed somewhat further on than where they are to stand. A repeated code
+	// with its header, and one more for what follows, takes no more than its groups: so
+	// nothing is moved past its place.
+	const ahead = stretch + 16
+	at, room := len(dst), ahead+groups*width+slack
+	dst = slices.Grow(dst, room)[:at+room]
+	packed := dst[at+ahead:]
+	packGroups(packed, codes, width)
+	from := 0 // groups from here on are not written yet
+	for i := starts.next(0); i < whole; i = starts.next(from) {
+		at += moveBits(dst[at:], packed, from, i, width)
+		rows := 8 * (1 + again.length(i))
+		from = i + rows/8
+		if width <= 8 && from == whole && from < groups && alike(codes[8*whole-1:]) {
+			rows, from = len(codes)-8*i, groups
+		}
+		at += binary.PutUvarint(dst[at:], uint64(rows)<<1)
+		binary.LittleEndian.PutUint16(dst[at:], uint16(codes[8*i]))
+		at += codeBytes(width)
+	}
+	at += moveBits(dst[at:], packed, from, groups, width)
+	return dst[:at]
+}
+
+// moveBits writes a run of the groups from one to the one before past, side by side, and
+// returns its size. What is packed may stand in dst, a stretch further on at least.
+func moveBits(dst, packed []byte, from, past, width int) int {
+	if from == past {
+		return 0
+	}
+	at, n := binary.PutUvarint(dst, uint64(past-from)<<1|1), (past-from)*width
+	if packed = packed[from*width:]; len(packed) < stretch {
+		return at + copy(dst[at:], packed[:n])
+	}
+	moveStretch(dst[at:], packed)
+	if n > stretch {
+		copy(dst[at+stretch:], packed[stretch:n])
+	}
+	return at + n
+}
+
+// stretch is what is moved of a run without asking how long it is: the answer would often
+// be guessed wrong.
+const stretch = 32
+
+func moveStretch(dst, src []byte) { *(*[stretch]byte)(dst) = *(*[stretch]byte)(src) }
+
+// findRepeats notes which whole groups are of one code, and which of these the next group
+// is like. Masks are empty.
+func findRepeats[C uint8 | uint16](repeats, again *groupMask, codes []C) {
+	whole := len(codes) / 8
+	done := 0
+	if n := (whole - 1) / 64; chosen == avx512 && n > 0 { // the last group has no next one
+		switch codes := any(codes).(type) {
+		case []uint8:
+			repeats8x512(&repeats[0], &again[0], &codes[0], n)
+		case []uint16:
+			repeats16x512(&repeats[0], &again[0], &codes[0], n)
+		}
+		done = 64 * n
+	}
+	for i := done; i < whole; i++ {
+		code, is := oneCode(codes[8*i : 8*i+8])
+		if !is {
+			continue
+		}
+		repeats[i/64] |= 1 << (i % 64)
+		if i+1 < whole {
+			if next, is := oneCode(codes[8*i+8 : 8*i+16]); is && next == code {
+				again[i/64] |= 1 << (i % 64)
+			}
 		}
 	}
-	return true
+}
+
+// oneCode returns the first of the eight codes of a group, and whether all are that.
+func oneCode[C uint8 | uint16](group []C) (code C, is bool) {
+	words := unsafe.Slice((*uint64)(unsafe.Pointer(&group[0])), 8*unsafe.Sizeof(code)/8)
+	ones := uint64(ones8)
+	if len(words) == 2 {
+		ones = 0x0001000100010001
+	}
+	code = group[0]
+	return code, words[0] == uint64(code)*ones && words[len(words)-1] == words[0]
 }
 
 // ones8 has a one in every byte.
 const ones8 = 0x0101010101010101
 
-// appendBits8 appends a run of codes side by side; the last group is filled up with
-// zeros.
-func appendBits8(dst []byte, codes []uint8, width int) []byte {
-	if len(codes) == 0 {
-		return dst
+// packGroups writes groups of codes; the last one is filled up with zeros. Behind them
+// there is slack.
+func packGroups[C uint8 | uint16](dst []byte, codes []C, width int) {
+	switch codes := any(codes).(type) {
+	case []uint8:
+		pack8(dst, codes, width)
+	case []uint16:
+		bitpack.PackGroups(dst, codes, width)
 	}
-	groups := (len(codes) + 7) / 8
-	dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
-	at := len(dst)
-	dst = grown(dst, groups*width+8)
-	if n := len(codes) / 8; chosen == avx512 && n > 0 {
-		pack512(&dst[at], &codes[0], (1<<width-1)*ones8, width, n)
-		codes, at = codes[8*n:], at+n*width
+}
+
+// pack8 is packGroups of bytes.
+func pack8(dst []byte, codes []uint8, width int) {
+	at := 0
+	if n := len(codes) / 64; chosen == avx512 && width < 8 && n > 0 {
+		pack512(&dst[:8*n*width+slack][0], &codes[0], &packings[width], n)
+		codes, at = codes[64*n:], 8*n*width
 	}
 	one, two, four := uint(8-width)&63, uint(16-2*width)&63, uint(4*width)&63
 	for ; len(codes) >= 8; codes = codes[8:] {
@@ -121,118 +208,22 @@ func appendBits8(dst []byte, codes []uint8, width int) []byte {
 			x |= uint64(c) << (uint(i*width) & 63)
 		}
 		binary.LittleEndian.PutUint64(dst[at:], x)
-		at += width
 	}
-	return dst[:at]
 }
 
-// appendCodes16 appends codes below 1<<width, which is 9 to codeBitsMax.
-func appendCodes16(dst []byte, codes []uint16, width int) []byte {
-	whole := len(codes) / 8
-	from := 0
-	for i := 0; i < whole; {
-		first := codes[8*i]
-		n := 0
-		for i+n < whole && all16((*[8]uint16)(codes[8*(i+n):]), first) {
-			n++
-		}
-		if n == 0 {
-			i++
-			continue
-		}
-		dst = appendBits16(dst, codes[8*from:8*i], width)
-		dst = binary.LittleEndian.AppendUint16(binary.AppendUvarint(dst, uint64(8*n)<<1), first)
-		i += n
-		from = i
-	}
-	return appendBits16(dst, codes[8*from:], width)
-}
-
-func all16(group *[8]uint16, code uint16) bool {
-	var other uint16
-	for _, c := range group {
-		other |= c ^ code
-	}
-	return other == 0
-}
-
-func appendBits16(dst []byte, codes []uint16, width int) []byte {
-	if len(codes) == 0 {
-		return dst
-	}
-	groups := (len(codes) + 7) / 8
-	dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
-	at := len(dst)
-	dst = grown(dst, groups*width+16)
-	w := uint(width) & 63
-	var group [8]uint16
-	for len(codes) > 0 {
-		n := copy(group[:], codes)
-		clear(group[n:])
-		codes = codes[n:]
-		low := uint64(group[0]) | uint64(group[1])<<w | uint64(group[2])<<(2*w&63) | uint64(group[3])<<(3*w&63)
-		high := uint64(group[4]) | uint64(group[5])<<w | uint64(group[6])<<(2*w&63) | uint64(group[7])<<(3*w&63)
-		binary.LittleEndian.PutUint64(dst[at:], low|high<<(4*w)) // nothing of high when four codes take 64 bits
-		binary.LittleEndian.PutUint64(dst[at+8:], high>>(64-4*w))
-		at += width
-	}
-	return dst[:at]
-}
-
-// grown returns b with n bytes more, whatever they hold.
-func grown(b []byte, n int) []byte {
-	if cap(b)-len(b) < n {
-		b = append(b, make([]byte, n)...)
-		return b
-	}
-	return b[:len(b)+n]
-}
-
-// slack is how many bytes behind a page must be there to be read, whatever they hold.
-const slack = 64
+// slack is how many bytes behind packed groups are read and written, whatever they hold.
+const slack = bitpack.Slack
 
 // readCodes takes runs of codes of a page apart: exactly len(codes) of them, which
 // are to be all there is. Codes are below 1<<width and, of 8 bits at most when C is
-// uint8. Page has slack bytes more in its capacity, which are read; what codes have is
-// written.
-func readCodes[C uint8 | uint16](codes []C, page []byte, width int) error {
-	value := (width + 7) / 8
-	for at := 0; at < len(codes); {
-		header, n := binary.Uvarint(page)
-		if n <= 0 {
-			return fmt.Errorf("%w: codes end early", ErrDamaged)
+// uint8; what codes have room for behind them may be written. Packed is scratch.
+func readCodes[C uint8 | uint16](codes []C, page []byte, width int, packed *[]byte) error {
+	for len(codes) > 0 {
+		n, rest, err := readRuns(codes, page, width, packed)
+		if err != nil {
+			return err
 		}
-		page = page[n:]
-		if header&1 == 0 {
-			rows := header >> 1
-			if rows == 0 || rows > uint64(len(codes)-at) || len(page) < value {
-				return fmt.Errorf("%w: a run of codes past its page", ErrDamaged)
-			}
-			code := uint(page[0])
-			if value > 1 {
-				code |= uint(page[1]) << 8
-			}
-			if code>>width != 0 {
-				return fmt.Errorf("%w: a code of too many bits", ErrDamaged)
-			}
-			page = page[value:]
-			repeat(codes[at:at+int(rows)], C(code))
-			at += int(rows)
-			continue
-		}
-		groups := header >> 1
-		if groups == 0 || groups > uint64(len(codes)-at+7)/8 || groups*uint64(width) > uint64(len(page)) {
-			return fmt.Errorf("%w: a run of codes past its page", ErrDamaged)
-		}
-		run := codes[at:min(at+8*int(groups), len(codes))]
-		switch run := any(run).(type) {
-		case []uint8:
-			bits8(run, page, width)
-		case []uint16:
-			bits16(run, page, width)
-		}
-		page = page[int(groups)*width:]
-		at += len(run)
+		codes, page = codes[n:], rest
 	}
 	if len(page) > 0 {
 		return fmt.Errorf("%w: bytes behind the codes of a page", ErrDamaged)
@@ -240,32 +231,171 @@ func readCodes[C uint8 | uint16](codes []C, page []byte, width int) error {
 	return nil
 }
 
-// repeat fills a run with a code.
-func repeat[C uint8 | uint16](run []C, code C) {
-	const short = 64 // most runs are, and not worth a call
-	if bytes, is := any(run).([]uint8); is {
-		for all := uint64(code) * ones8; len(bytes) >= 8 && len(run)-len(bytes) < short; bytes = bytes[8:] {
-			binary.LittleEndian.PutUint64(bytes, all)
-		}
-		if len(bytes) < 8 {
-			for i := range bytes {
-				bytes[i] = uint8(code)
-			}
-			return
-		}
-	} else {
-		for i := range run[:min(short, len(run))] {
-			run[i] = code
+// readRuns takes runs of a page apart until there are as many codes, or one run ends
+// within a group, as none does that is written here. It returns how many codes, and what
+// follows them.
+func readRuns[C uint8 | uint16](codes []C, page []byte, width int, packed *[]byte) (n int, rest []byte, err error) {
+	groups := (len(codes) + 7) / 8
+	if cap(*packed) < groups*width+slack {
+		*packed = make([]byte, max(groups*width, pageRows)+slack)
+	}
+	all := (*packed)[:groups*width+slack]
+	at := 0 // groups that are in it
+	apart := func(codes []C) {
+		switch codes := any(codes).(type) {
+		case []uint8:
+			bits8(codes, all, width)
+		case []uint16:
+			bits16(codes, all, width)
 		}
 	}
-	for done := short; done < len(run); done *= 2 {
-		copy(run[done:], run[:done])
+	for at < groups {
+		at, page = shortRuns(all, page, at, groups, width)
+		if at == groups {
+			break
+		}
+		count, repeats, rest, err := runHeader(page)
+		if err != nil {
+			return 0, nil, err
+		}
+		page = rest
+		if !repeats {
+			if count == 0 || count > uint64(groups-at) || count*uint64(width) > uint64(len(page)) {
+				return 0, nil, errRun
+			}
+			size := copy(all[at*width:], page[:int(count)*width])
+			at, page = at+int(count), page[size:]
+			continue
+		}
+		left := len(codes) - 8*at
+		if count == 0 || count > uint64(left) {
+			return 0, nil, errRun
+		}
+		code, rest, err := repeatedCode(page, width)
+		if err != nil {
+			return 0, nil, err
+		}
+		page = rest
+		if run := int(count); run == len(codes) || run%8 != 0 && run != left {
+			apart(codes[:8*at])
+			fill(codes[8*at:][:run], C(code))
+			return 8*at + run, page, nil
+		}
+		n := (int(count) + 7) / 8
+		repeatGroups(all[at*width:], code, n, width)
+		at += n
+	}
+	apart(codes)
+	return len(codes), page, nil
+}
+
+// shortRuns takes the runs off a page that nothing is to be asked of but how long they
+// are: of codes of 8 bits at most, with a header of a byte, and not at a page's end. It
+// stops at any other. At and the result are groups, of which all has so many.
+func shortRuns(all, page []byte, at, groups, width int) (int, []byte) {
+	if width > 8 {
+		return at, page
+	}
+	unit := repeatUnits[width]
+	for at < groups && len(page) > stretch {
+		h, next := int(page[0]), uint64(page[1])
+		n := h >> 1
+		dst := all[at*width:]
+		if h&1 == 0 {
+			if n >>= 3; h&15 != 0 || h > 64 || n == 0 || n >= groups-at || next>>width != 0 {
+				break
+			}
+			low := next * unit
+			binary.LittleEndian.PutUint64(dst, low)
+			binary.LittleEndian.PutUint64(dst[width:], low)
+			binary.LittleEndian.PutUint64(dst[2*width:], low)
+			binary.LittleEndian.PutUint64(dst[3*width:], low)
+			at, page = at+n, page[2:]
+			continue
+		}
+		size := n * width
+		if h >= 1<<7 || n == 0 || n > groups-at || size >= len(page) {
+			break
+		}
+		moveStretch(dst, page[1:])
+		if size > stretch {
+			copy(dst[stretch:], page[1+stretch:1+size])
+		}
+		at, page = at+n, page[1+size:]
+	}
+	return at, page
+}
+
+// repeatUnits are, by width, eight codes of 1 side by side.
+var repeatUnits = func() (units [9]uint64) {
+	for width := range units {
+		for i := range 8 {
+			units[width] |= 1 << (i * width)
+		}
+	}
+	return units
+}()
+
+// oneRun returns the code of a page of n of one code, and whether it is such a page.
+func oneRun(page []byte, width, n int) (code int, is bool) {
+	header, repeats, rest, err := runHeader(page)
+	if err != nil || !repeats || header != uint64(n) {
+		return 0, false
+	}
+	c, rest, err := repeatedCode(rest, width)
+	return int(c), err == nil && len(rest) == 0
+}
+
+// runHeader takes the header of a run off a page: how many codes repeat, or how many
+// groups follow.
+func runHeader(page []byte) (count uint64, repeats bool, rest []byte, err error) {
+	if len(page) > 0 {
+		if h := page[0]; h < 1<<7 { // of most runs
+			return uint64(h >> 1), h&1 == 0, page[1:], nil
+		}
+	}
+	h, n := binary.Uvarint(page)
+	if n <= 0 {
+		return 0, false, nil, fmt.Errorf("%w: codes end early", ErrDamaged)
+	}
+	return h >> 1, h&1 == 0, page[n:], nil
+}
+
+// repeatedCode takes a code that repeats off a page.
+func repeatedCode(page []byte, width int) (code uint64, rest []byte, err error) {
+	value := codeBytes(width)
+	if len(page) < value {
+		return 0, nil, errRun
+	}
+	code = uint64(page[0])
+	if value > 1 {
+		code |= uint64(page[1]) << 8
+	}
+	if code>>width != 0 {
+		return 0, nil, fmt.Errorf("%w: a code of too many bits", ErrDamaged)
+	}
+	return code, page[value:], nil
+}
+
+var errRun = fmt.Errorf("%w: a run of codes past its page", ErrDamaged)
+
+// repeatGroups writes n groups of one code. It may write 16 bytes behind them.
+func repeatGroups(dst []byte, code uint64, n, width int) {
+	w := uint(width) & 63
+	half := code | code<<w
+	half |= half << (2 * w & 63) // four codes, of 64 bits at most
+	low, high := half|half<<(4*w), half>>(64-4*w)
+	for i := range min(n, 8) {
+		binary.LittleEndian.PutUint64(dst[i*width:], low)
+		binary.LittleEndian.PutUint64(dst[i*width+8:], high) // nothing of 8 bits at most
+	}
+	for done := 8; done < n; done *= 2 {
+		copy(dst[done*width:n*width], dst[:done*width])
 	}
 }
 
-// bits8 takes codes of 8 bits at most apart.
+// bits8 takes groups of codes of 8 bits at most apart, behind which there is slack.
 func bits8(codes []uint8, page []byte, width int) {
-	page = page[: len(page)+slack : len(page)+slack]
 	if n := unpack(codes, page, width); n > 0 {
 		codes, page = codes[n:], page[n*width/8:]
 	}
@@ -293,9 +423,8 @@ func spread8(x uint64, w uint, half, pair, each uint64) uint64 {
 	return x&each | x>>(w&63)&each<<8
 }
 
-// bits16 takes codes of 16 bits at most apart.
+// bits16 takes groups of codes of 16 bits at most apart, behind which there is slack.
 func bits16(codes []uint16, page []byte, width int) {
-	page = page[: len(page)+slack : len(page)+slack]
 	if n := unpack(codes, page, width); n > 0 {
 		codes, page = codes[n:], page[n*width/8:]
 	}

@@ -57,11 +57,10 @@ func TestCodesAreReadAsParquetGoReadsThem(t *testing.T) {
 			}
 			var page []byte
 			if width <= 8 {
-				page = appendCodes8([]byte{9}, low[uint8](codes), width)[1:]
+				page = appendCodes([]byte{9}, low[uint8](codes), width)[1:]
 			} else {
-				page = appendCodes16([]byte{9}, codes, width)[1:]
+				page = appendCodes([]byte{9}, codes, width)[1:]
 			}
-			page = slices.Grow(page, slack)
 			e := rle.Encoding{BitWidth: width}
 			got, err := e.DecodeInt32(nil, page)
 			check(t, err)
@@ -72,13 +71,13 @@ func TestCodesAreReadAsParquetGoReadsThem(t *testing.T) {
 				t.Helper()
 				if width <= 8 {
 					back := make([]uint8, n)
-					check(t, readCodes(back, page, width))
+					check(t, readCodes(back, page, width, new([]byte)))
 					if !bytes.Equal(back, low[uint8](codes)) {
 						t.Fatalf("%d codes of %d bits are read as bytes otherwise", n, width)
 					}
 				}
 				back := make([]uint16, n)
-				check(t, readCodes(back, page, width))
+				check(t, readCodes(back, page, width, new([]byte)))
 				if !slices.Equal(back, codes) {
 					t.Fatalf("%d codes of %d bits are read otherwise", n, width)
 				}
@@ -90,7 +89,7 @@ func TestCodesAreReadAsParquetGoReadsThem(t *testing.T) {
 			}
 			theirs, err := e.EncodeInt32(nil, wide)
 			check(t, err)
-			own(slices.Grow(theirs, slack))
+			own(theirs)
 			if len(page) > len(theirs)+n/64+4+width {
 				t.Fatalf("%d codes of %d bits take %d bytes, %d by another writer", n, width, len(page), len(theirs))
 			}
@@ -107,9 +106,7 @@ func low16(codes []int32) []uint16 {
 }
 
 func TestCodesPastTheirDictionaryAreFound(t *testing.T) {
-	best := chosen
-	defer func() { chosen = best }()
-	for _, chosen = range processors() {
+	byEveryPath(t, func(t *testing.T) {
 		for width := 1; width <= 8; width++ {
 			for known := 1; known < 1<<width; known++ {
 				for _, n := range []int{1, 7, 8, 21, 64, 150} {
@@ -124,7 +121,7 @@ func TestCodesPastTheirDictionaryAreFound(t *testing.T) {
 				}
 			}
 		}
-	}
+	})
 }
 
 // Whatever the bytes, codes are read or refused.
@@ -133,18 +130,17 @@ func FuzzAnyRunsAreReadOrRefused(f *testing.F) {
 	for _, width := range []int{1, 3, 8, 11} {
 		codes := madeUp(r, 100, width)
 		if width <= 8 {
-			f.Add(appendCodes8(nil, low[uint8](codes), width), uint8(width), uint16(100))
+			f.Add(appendCodes(nil, low[uint8](codes), width), uint8(width), uint16(100))
 		} else {
-			f.Add(appendCodes16(nil, codes, width), uint8(width), uint16(100))
+			f.Add(appendCodes(nil, codes, width), uint8(width), uint16(100))
 		}
 	}
 	f.Fuzz(func(t *testing.T, page []byte, width uint8, n uint16) {
 		if width < 1 || width > codeBitsMax {
 			return
 		}
-		page = append(make([]byte, 0, len(page)+slack), page...)
 		codes := make([]uint16, n)
-		err := readCodes(codes, page, int(width))
+		err := readCodes(codes, page, int(width), new([]byte))
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatalf("%v is none of the sink's errors", err)
 		}
@@ -153,7 +149,7 @@ func FuzzAnyRunsAreReadOrRefused(f *testing.F) {
 		}
 		if width <= 8 {
 			small := make([]uint8, n)
-			if again := readCodes(small, page, int(width)); (again == nil) != (err == nil) || err == nil && !slices.Equal(low[uint8](codes), small) {
+			if again := readCodes(small, page, int(width), new([]byte)); (again == nil) != (err == nil) || err == nil && !slices.Equal(low[uint8](codes), small) {
 				t.Fatalf("as bytes: %v, as 16 bits: %v", again, err)
 			}
 		}

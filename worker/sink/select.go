@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"reflect"
+	"runtime/debug"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -41,13 +42,14 @@ type Explained struct {
 // Scan reads columns of a staged score file: visit is given the numbers and a record
 // of the columns, at most RowGroupRows rows each, valid until it returns. The bytes
 // are held to those that were verified when Select copies them.
-func Scan(ctx context.Context, st store.Store, name string, columns []string, visit func(keys []uint64, rows arrow.Record) error) error {
+func Scan(ctx context.Context, st store.Store, name string, columns []string, visit func(keys []uint64, rows arrow.Record) error) (err error) {
 	o, err := st.Open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	f, err := open(o)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+	f, err := open(imageOf(o))
 	if err == nil {
 		err = f.groups(ctx, f.layout.only(columns...), func(g *group) error {
 			r := g.withoutKey()
@@ -95,10 +97,10 @@ type copied struct {
 	columns [][]format.ColumnChunk // by row group: of the score file, and those in their place
 	layout  *layout                // of the published file
 	taken   partition.Sum          // of the reasons that were written anew, as they were
-	keys    []uint64               // of every row, as they were read beside what the added columns are made of
+	keys    []*group               // by row group: of every row, as they were read beside what the added columns are made of
 }
 
-func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (Output, error) {
+func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (_ Output, err error) {
 	if err := a.check(); err != nil {
 		return Output{}, err
 	}
@@ -111,7 +113,8 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 		return Output{}, err
 	}
 	defer o.Close()
-	f, err := open(o)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+	f, err := open(imageOf(o))
 	if err != nil {
 		return Output{}, err
 	}
@@ -128,9 +131,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := f.copyTo(ctx, to, s.Scores); err != nil {
 		return Output{}, err
 	}
-	result := Output{within: a.Range, copied: &copied{
-		end: f.end, layout: layoutsOf(a.Challengers).published, keys: make([]uint64, 0, f.meta.NumRows),
-	}}
+	result := Output{within: a.Range, copied: &copied{end: f.end, layout: layoutsOf(a.Challengers).published}}
 	enc := newEncoder(to, codec)
 	defer enc.release()
 	if err := f.extend(ctx, enc, s, &result); err != nil {
@@ -181,7 +182,7 @@ func (f *scoreFile) copyTo(ctx context.Context, to *output, want job.File) error
 	if err != nil {
 		return err
 	}
-	if err := pieces(ctx, f.object, 0, f.end, to.copy); err != nil {
+	if err := pieces(ctx, f.object, 0, f.end, to.pass); err != nil {
 		return err
 	}
 	if to.checks != seal.checks {
@@ -199,6 +200,7 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 	left := s.Explained
 	err := f.groups(ctx, f.layout.only(s.Columns...), func(g *group) error {
 		added.reset()
+		defer added.borrow(g.keys())()
 		if err := added.eval(g, s); err != nil {
 			return err
 		}
@@ -207,7 +209,6 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 		next++
 		meta.Columns = append([]format.ColumnChunk(nil), meta.Columns...)
 		keys := g.keys()
-		result.copied.keys = append(result.copied.keys, keys...)
 		n := 0
 		for n < len(left) && left[n].Number <= keys[len(keys)-1] {
 			n++
@@ -223,6 +224,7 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 			return err
 		}
 		enc.groups = append(enc.groups, meta)
+		result.copied.keys = append(result.copied.keys, g.giveKeys())
 		return nil
 	})
 	if err == nil && len(left) > 0 {
@@ -236,7 +238,9 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explained, result *Output) error {
 	g := explained.full.Get().(*group)
 	defer g.release()
-	if err := f.decode(new(reader), g, meta); err != nil {
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	if err := f.decode(r, g, meta); err != nil {
 		return err
 	}
 	old := g.rowSum(0)
@@ -272,11 +276,9 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 	return nil
 }
 
-// eval fills the group with the keys of scores and what s makes of its other
-// columns.
+// eval adds to the keys, which are those of scores, what s makes of its other columns.
 func (g *group) eval(scores *group, s Selection) error {
 	rest := scores.withoutKey()
-	key := scores.columns[0].array()
 	for from := 0; from < scores.rows; {
 		n := min(s.BatchRows, scores.rows-from)
 		made, err := s.Eval(rest.NewSlice(int64(from), int64(from+n)))
@@ -292,9 +294,9 @@ func (g *group) eval(scores *group, s Selection) error {
 		if made.NumRows() != int64(n) {
 			return fmt.Errorf("%w: %d rows where %d were asked for", ErrBatch, made.NumRows(), n)
 		}
-		g.columns[0].take(key.Data(), from, from+n)
+		whole := []span{{0, n}}
 		for i, column := range made.Columns() {
-			g.columns[1+i].take(column.Data(), 0, n)
+			g.columns[1+i].take(column.Data(), whole)
 		}
 		g.rows += n
 		from += n
@@ -302,21 +304,45 @@ func (g *group) eval(scores *group, s Selection) error {
 	return nil
 }
 
+// keyed is the layout of the key alone.
+var keyed = selected.only()
+
+// giveKeys takes the keys out of a group, which is then to be reset.
+func (g *group) giveKeys() *group {
+	keys := keyed.full.Get().(*group)
+	keys.columns[0], g.columns[0] = g.columns[0], keys.columns[0]
+	keys.rows = g.rows
+	return keys
+}
+
+// Release gives back the memory that Verify takes: nothing is verified after it.
+func (o Output) Release() {
+	if o.copied == nil {
+		return
+	}
+	for _, keys := range o.copied.keys {
+		keys.release()
+	}
+	o.copied.keys = nil
+}
+
 // verifySelected reads a published file again: its bytes, those that were copied
 // too, which came from the bytes that the score stage verified; its footer, which must
 // place the copied columns where the score file did; and every value the select stage
 // added, beside the key it was made for.
-func (o Output) verifySelected(ctx context.Context, st store.Store, file job.File) error {
+func (o Output) verifySelected(ctx context.Context, st store.Store, file job.File) (err error) {
 	object, err := st.Open(ctx, file.Path)
 	if err != nil {
 		return err
 	}
 	defer object.Close()
-	f, err := open(object)
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+	all := imageOf(object)
+	f, err := open(all)
 	if err != nil {
 		return err
 	}
-	if err := o.sameBytes(ctx, &witness{Object: object}, file); err != nil {
+	if err := o.sameBytes(ctx, &witness{image: all}, file); err != nil {
 		return err
 	}
 	if f.layout != o.copied.layout || len(f.meta.RowGroups) != len(o.copied.columns) {
@@ -327,21 +353,23 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 			return fmt.Errorf("%w: the columns of row group %d are not where the score file had them", ErrLayout, i)
 		}
 	}
-	if f.meta.NumRows != o.Counts.Scored || f.meta.NumRows != file.Rows || f.meta.NumRows != int64(len(o.copied.keys)) {
+	if f.meta.NumRows != o.Counts.Scored || f.meta.NumRows != file.Rows {
 		return fmt.Errorf("%w: %d rows where others were selected", ErrContent, f.meta.NumRows)
 	}
 	var sum partition.Sum // the keys are part of it
-	keys := o.copied.keys
 	for i := range f.meta.RowGroups {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rg := &f.meta.RowGroups[i]
-		of, err := f.added(rg, keys[:rg.NumRows], o.copied.end)
+		rg, keys := &f.meta.RowGroups[i], o.copied.keys[i].keys()
+		if rg.NumRows != int64(len(keys)) {
+			return fmt.Errorf("%w: %d rows in row group %d where others were selected", ErrContent, rg.NumRows, i)
+		}
+		of, err := f.added(rg, keys, o.copied.end)
 		if err != nil {
 			return fmt.Errorf("row group %d: %w", i, err)
 		}
-		sum, keys = sum.Add(of), keys[rg.NumRows:]
+		sum = sum.Add(of)
 	}
 	if sum.Sub(o.copied.taken) != o.Rows {
 		return fmt.Errorf("%w: sums differ from what was selected", ErrContent)
@@ -357,8 +385,7 @@ func (f *scoreFile) added(rg *format.RowGroup, keys []uint64, end int64) (sum pa
 	defer g.release()
 	r := readers.Get().(*reader)
 	defer readers.Put(r)
-	key := g.columns[0].(*wide[uint64])
-	key.values = append(key.values[:0], keys...)
+	defer g.borrow(keys)()
 	for i, c := range selected.columns[1:] {
 		if err := f.column(r, &rg.Columns[f.layout.find(c.Name)].MetaData, g.columns[1+i], len(keys)); err != nil {
 			return sum, fmt.Errorf("column %s: %w", c.Name, err)

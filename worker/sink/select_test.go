@@ -136,7 +136,7 @@ func TestSelectedFilesAreTheScoreFilesAndTheColumnsAdded(t *testing.T) {
 				}
 			}
 			i := 0
-			_, err = Read(t.Context(), st, file.Path, func(r arrow.Record) error {
+			_, err = readAll(t, st, file.Path, func(r arrow.Record) error {
 				same(t, "columns", int(r.NumCols()), len(schema.Published))
 				for k := range int(r.NumRows()) {
 					score, _ := toAdd(rows[i].ExpectedLossFen, rows[i].RetainDecision)
@@ -298,7 +298,8 @@ func TestEveryFlippedBitOfASelectedFileIsFound(t *testing.T) {
 		}
 	}
 	moved := out
-	moved.copied = &copied{layout: out.copied.layout, end: out.copied.end, columns: slices.Clone(out.copied.columns)}
+	elsewhere := *out.copied
+	moved.copied, elsewhere.columns = &elsewhere, slices.Clone(out.copied.columns)
 	moved.copied.columns[1] = slices.Clone(moved.copied.columns[1])
 	moved.copied.columns[1][2].MetaData.DataPageOffset++
 	if err := moved.Verify(t.Context(), st); !errors.Is(err, ErrLayout) {
@@ -345,9 +346,12 @@ func TestRanksCountTheLossesOfEligibleRows(t *testing.T) {
 		if i%7 == 0 {
 			rows[i].ExpectedLossFen = -1
 		}
+		if i%13 == 0 {
+			rows[i].Arpu3Fen = -1
+		}
 		if i%5 == 0 {
 			drop[i] = job.BadValue
-		} else if d := rows[i].RetainDecision; rows[i].ExpectedLossFen >= 0 && (d == 1 || d == 9) {
+		} else if d := rows[i].RetainDecision; rows[i].ExpectedLossFen >= 0 && rows[i].Arpu3Fen >= 0 && (d == 1 || d == 9) {
 			want.Add(ecdf.Bin(rows[i].ExpectedLossFen))
 		}
 	}
@@ -383,6 +387,7 @@ func BenchmarkSelect(b *testing.B) {
 		out, err := Select(b.Context(), st, a, s)
 		check(b, err)
 		check(b, out.Verify(b.Context(), st))
+		out.Release()
 		check(b, st.Delete(b.Context(), out.Files[0].Path))
 	})
 }

@@ -131,7 +131,8 @@ type Sink struct {
 	out     *output
 	enc     *encoder
 	group   *group // rows of the row group being filled
-	counted int    // how many of them are in the result
+	spans   []span // of the batch, that are to be taken
+	left    int    // room of the row group behind them
 	schema  *arrow.Schema
 	ranks   *ecdf.Histogram
 	by      *ecdf.Ranking // that ranks counts
@@ -183,6 +184,7 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		out:     out,
 		enc:     newEncoder(out, codec),
 		group:   layoutsOf(a.Challengers).scored.full.Get().(*group),
+		left:    a.rowGroupRows,
 		ranks:   histograms[by.Kind()].Get().(*ecdf.Histogram),
 		by:      by,
 		contest: newContest(len(a.Challengers)),
@@ -223,7 +225,7 @@ func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 		if err := s.add(scores, 0, n); err != nil {
 			return err
 		}
-		s.count()
+		s.take(scores)
 		return nil
 	}
 	for from := 0; from < n; {
@@ -243,22 +245,8 @@ func (s *Sink) write(scores arrow.Record, drop []job.Reason) error {
 		}
 		from = to
 	}
-	s.count()
+	s.take(scores)
 	return nil
-}
-
-// count adds the rows that were taken since to the result, while they are near the
-// processor.
-func (s *Sink) count() {
-	g, first := s.group, s.counted
-	if s.counted = g.rows; first == g.rows {
-		return
-	}
-	s.result.Counts.Scored += int64(g.rows - first)
-	s.result.Rows = s.result.Rows.Add(g.rowSum(first))
-	s.result.Keys = s.result.Keys.Add(g.keySum(first))
-	g.countRanks(first, s.ranks, s.by)
-	g.countContest(first, s.contest, &s.scale)
 }
 
 // count books one row that is not scored.
@@ -277,13 +265,14 @@ func (o *Output) count(r job.Reason) error {
 	return nil
 }
 
-// add takes rows from to to-1 of a batch, closing row groups as they fill.
+// add is to take rows from to to-1 of a batch, and closes row groups as they fill.
 func (s *Sink) add(scores arrow.Record, from, to int) error {
 	for from < to {
-		n := min(to-from, s.attempt.rowGroupRows-s.group.rows)
-		s.group.take(scores, from, from+n)
+		n := min(to-from, s.left)
+		s.spans = append(s.spans, span{from, from + n})
 		from += n
-		if s.group.rows == s.attempt.rowGroupRows {
+		if s.left -= n; s.left == 0 {
+			s.take(scores)
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -292,17 +281,31 @@ func (s *Sink) add(scores arrow.Record, from, to int) error {
 	return nil
 }
 
+// take takes the rows of a batch that are to be taken, and adds them to the result while
+// they are near the processor.
+func (s *Sink) take(scores arrow.Record) {
+	g, first := s.group, s.group.rows
+	g.take(scores, s.spans)
+	if s.spans = s.spans[:0]; g.rows == first {
+		return
+	}
+	s.result.Counts.Scored += int64(g.rows - first)
+	s.result.Rows = s.result.Rows.Add(g.rowSum(first))
+	s.result.Keys = s.result.Keys.Add(g.keySum(first))
+	g.countRanks(first, s.ranks, s.by)
+	g.countContest(first, s.contest, &s.scale)
+}
+
 // flush writes the row group.
 func (s *Sink) flush() error {
 	if s.group.rows == 0 {
 		return nil
 	}
-	s.count()
 	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
 		return err
 	}
 	s.group.reset()
-	s.counted = 0
+	s.left = s.attempt.rowGroupRows
 	return nil
 }
 
@@ -356,6 +359,7 @@ func (s *Sink) finish(ctx context.Context) error {
 	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored, format.KeyValue{Key: keySeal, Value: sealed.text()}); err != nil {
 		return err
 	}
+	s.releaseGroup() // the next task may take it
 	if err := s.attempt.written(ctx); err != nil {
 		return err
 	}
@@ -415,13 +419,21 @@ func (s *Sink) Close() error {
 
 // release gives the memory to the next attempt.
 func (s *Sink) release() {
-	if s.group != nil {
-		s.group.release()
-		s.enc.release()
+	s.releaseGroup()
+	if s.ranks != nil {
 		s.ranks.Reset()
 		histograms[s.ranks.Kind()].Put(s.ranks)
 		releaseContest(s.contest)
-		s.group, s.ranks, s.contest = nil, nil, nil
+		s.ranks, s.contest = nil, nil
+	}
+}
+
+// releaseGroup gives back what rows are kept and encoded in: most of the memory.
+func (s *Sink) releaseGroup() {
+	if s.group != nil {
+		s.group.release()
+		s.enc.release()
+		s.group = nil
 	}
 }
 

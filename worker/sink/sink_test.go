@@ -105,13 +105,13 @@ func TestANaiveReaderSeesTheRowsThatWereNotDropped(t *testing.T) {
 				t.Error("a naive reader sees other rows")
 			}
 			var again []row
-			from, err := Read(t.Context(), st, out.Files[0].Path, func(r arrow.Record) error {
+			from, err := readAll(t, st, out.Files[0].Path, func(r arrow.Record) error {
 				again = append(again, rowsOf(r)...)
 				return nil
 			})
 			check(t, err)
 			if !slices.Equal(again, kept) {
-				t.Error("Read gives other rows")
+				t.Error("other rows are read")
 			}
 			same(t, "provenance", from, Provenance{a.Job, a.ModelDigest, a.RulesDigest, "1380013-1390000", a.Month, a.Token})
 		})

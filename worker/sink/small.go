@@ -19,8 +19,8 @@ type small[T uint8 | int8] struct {
 	dense bool          // whether they are 0, 1, 2 …
 }
 
-func (c *small[T]) take(data arrow.ArrayData, from, to int) {
-	c.add(arrow.GetValues[T](data, 1)[from:to])
+func (c *small[T]) take(data arrow.ArrayData, spans []span) {
+	c.addSpans(arrow.GetValues[T](data, 1), spans)
 }
 
 func (c *small[T]) physical() format.Type { return format.Int32 }
@@ -129,10 +129,9 @@ func (c *small[T]) decode(r *pageReader, encoding format.Encoding, n int) error 
 	if encoding != format.RLEDictionary {
 		return fmt.Errorf("%w: encoded by %s", ErrLayout, encoding)
 	}
-	if c.known == 1 {
-		_, err := r.bytes(n, 1)
-		c.same(T(c.table[0]), n)
-		return err
+	if code, is := r.one(n, c.known); is {
+		c.same(T(c.table[code]), n)
+		return nil
 	}
 	values := bitsOf(c.more(n))
 	if err := r.codes8(values, c.known); err != nil {

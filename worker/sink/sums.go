@@ -1,10 +1,6 @@
 package sink
 
-import (
-	"unsafe"
-
-	"rescore/partition"
-)
+import "unsafe"
 
 // processor is one way to sum up rows. All give the same sums.
 type processor int
@@ -30,13 +26,14 @@ const (
 	kind64
 )
 
+// kindBytes are the bytes of a value of each.
+var kindBytes = [...]int{kindUint8: 1, kindInt8: 1, kindUint16: 2, kindInt32: 4, kindUint32: 4, kind64: 8}
+
 // weighInts adds k times each of the first len(h) values to h.
 func weighInts[T uint8 | int8 | uint16 | int32 | uint32 | uint64 | int64](h []uint64, k uint64, values []T) {
 	values = values[:len(h)]
-	if n := len(h) / 32; chosen != scalar && n > 0 {
-		weigh(kindOf[T](), &h[0], unsafe.Pointer(unsafe.SliceData(values)), k, n)
-		h, values = h[32*n:], values[32*n:]
-	}
+	n := 32 * weigh(kindOf[T](), h, unsafe.Pointer(unsafe.SliceData(values)), k)
+	h, values = h[n:], values[n:]
 	for i, v := range values {
 		h[i] += uint64(v) * k
 	}
@@ -58,20 +55,4 @@ func kindOf[T uint8 | int8 | uint16 | int32 | uint32 | uint64 | int64]() int {
 		return kindUint32
 	}
 	return kind64
-}
-
-// sumOf is the sum of hashes.
-func sumOf(h []uint64) (sum partition.Sum) {
-	if n := len(h) / 16; chosen == avx512 && n > 0 { // without, nothing multiplies 64 bits
-		var lanes [2][8]uint64
-		mix(&lanes, &h[0], n)
-		for i := range 8 {
-			sum.Hi, sum.Lo = sum.Hi+lanes[0][i], sum.Lo+lanes[1][i]
-		}
-		h = h[16*n:]
-	}
-	for _, x := range h {
-		sum = sum.AddHash(x)
-	}
-	return sum
 }

@@ -1,115 +1,209 @@
+#include "go_asm.h"
 #include "textflag.h"
 
-// Sums over columns: h[i] += k * value i, for four times eight rows, or four, at a
-// time, and what becomes of h.
+// Sums over columns: h[i] += k * value i.
 
-// Constants of partition.Mix and of the two lanes of a sum.
-DATA mixing<>+0(SB)/8, $0xbf58476d1ce4e5b9
-DATA mixing<>+8(SB)/8, $0x94d049bb133111eb
-DATA mixing<>+16(SB)/8, $0x9e3779b97f4a7c15
-DATA mixing<>+24(SB)/8, $0xd1b54a32d192ed03
-GLOBL mixing<>(SB), RODATA|NOPTR, $32
-
-// Arguments are h, the values, the factor, and how often 32 rows are done.
-#define ARGUMENTS512 \
-	MOVQ         h+0(FP), DI      \
-	MOVQ         values+8(FP), SI \
-	VPBROADCASTQ k+16(FP), Z0     \
+// func weigh512(h *uint64, values unsafe.Pointer, k uint64, times int)
+//
+// 32 values of 64 bits at a time.
+TEXT ·weigh512(SB), NOSPLIT, $0-32
+	MOVQ         h+0(FP), DI
+	MOVQ         values+8(FP), SI
+	VPBROADCASTQ k+16(FP), Z0
 	MOVQ         times+24(FP), CX
 
-// WEIGH512 loads eight values by an instruction, size bytes each, and adds their
-// products to h.
-#define WEIGH512(LOAD, size) \
-	LOAD      (0*8*size)(SI), Z1 \
-	LOAD      (1*8*size)(SI), Z2 \
-	LOAD      (2*8*size)(SI), Z3 \
-	LOAD      (3*8*size)(SI), Z4 \
-	VPMULLQ   Z0, Z1, Z1         \
-	VPMULLQ   Z0, Z2, Z2         \
-	VPMULLQ   Z0, Z3, Z3         \
-	VPMULLQ   Z0, Z4, Z4         \
-	VPADDQ    0(DI), Z1, Z1      \
-	VPADDQ    64(DI), Z2, Z2     \
-	VPADDQ    128(DI), Z3, Z3    \
-	VPADDQ    192(DI), Z4, Z4    \
-	VMOVDQU64 Z1, 0(DI)          \
-	VMOVDQU64 Z2, 64(DI)         \
-	VMOVDQU64 Z3, 128(DI)        \
-	VMOVDQU64 Z4, 192(DI)        \
-	ADDQ      $(32*size), SI     \
-	ADDQ      $256, DI           \
+again:
+	VPMULLQ   0(SI), Z0, Z1
+	VPMULLQ   64(SI), Z0, Z2
+	VPMULLQ   128(SI), Z0, Z3
+	VPMULLQ   192(SI), Z0, Z4
+	VPADDQ    0(DI), Z1, Z1
+	VPADDQ    64(DI), Z2, Z2
+	VPADDQ    128(DI), Z3, Z3
+	VPADDQ    192(DI), Z4, Z4
+	VMOVDQU64 Z1, 0(DI)
+	VMOVDQU64 Z2, 64(DI)
+	VMOVDQU64 Z3, 128(DI)
+	VMOVDQU64 Z4, 192(DI)
+	ADDQ      $256, SI
+	ADDQ      $256, DI
 	DECQ      CX
-
-#define DONE \
-	VZEROUPPER \
+	JNZ       again
+	VZEROUPPER
 	RET
 
-// func weighUint8x512(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint8x512(SB), NOSPLIT, $0-32
-	ARGUMENTS512
+// DIGIT adds to two sums, of 16 rows each, the products of four bytes of a row, Z8 and Z9, and
+// digits.
+#define DIGIT(at, low, high) \
+	VPBROADCASTD (quad_digit+at)(SI), Z10 \
+	VPDPBUSD     Z10, Z8, low             \
+	VPDPBUSD     Z10, Z9, high
 
-loop:
-	WEIGH512(VPMOVZXBQ, 1)
-	JNZ loop
-	DONE
+// DIGITS does so for all eight digits.
+#define DIGITS \
+	VPBROADCASTD quad_flip(SI), Z10 \
+	VPXORD       Z10, Z8, Z8        \
+	VPXORD       Z10, Z9, Z9        \
+	DIGIT(0 , Z0, Z16) \
+	DIGIT(4 , Z1, Z17) \
+	DIGIT(8 , Z2, Z18) \
+	DIGIT(12, Z3, Z19) \
+	DIGIT(16, Z4, Z20) \
+	DIGIT(20, Z5, Z21) \
+	DIGIT(24, Z6, Z22) \
+	DIGIT(28, Z7, Z23) \
+	ADDQ $quad__size, SI
 
-// func weighInt8x512(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighInt8x512(SB), NOSPLIT, $0-32
-	ARGUMENTS512
+// ZERO makes 16 sums nothing.
+#define ZERO(a, b, c, d) \
+	VPXORQ a, a, a \
+	VPXORQ b, b, b \
+	VPXORQ c, c, c \
+	VPXORQ d, d, d
 
-loop:
-	WEIGH512(VPMOVSXBQ, 1)
-	JNZ loop
-	DONE
+// HIGHER adds a sum of digits to that of those so many bits lower.
+#define HIGHER(bits, from, to) \
+	VPSLLD $bits, from, from \
+	VPADDD from, to, to
 
-// func weighUint16x512(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint16x512(SB), NOSPLIT, $0-32
-	ARGUMENTS512
+// WIDEN makes 64 bits of each sum of 16 rows, so many bits higher, and adds them to Z8 and Z9.
+#define WIDEN(bits, y, z) \
+	VEXTRACTI64X4 $1, z, Y11      \
+	VPMOVSXDQ     y, Z10          \
+	VPMOVSXDQ     Y11, Z11        \
+	VPSLLQ        $bits, Z10, Z10 \
+	VPSLLQ        $bits, Z11, Z11 \
+	VPADDQ        Z10, Z8, Z8     \
+	VPADDQ        Z11, Z9, Z9
 
-loop:
-	WEIGH512(VPMOVZXWQ, 2)
-	JNZ loop
-	DONE
+// JOIN makes of eight sums of 16 rows, by digit, the first one's 64 bits. Of those that count
+// 2^32 times as much, 32 bits are enough.
+#define JOIN(at, base, y0, z0, z1, y2, z2, z3, y4, z4, z5, z6, z7) \
+	HIGHER(8, z1, z0)             \
+	HIGHER(8, z3, z2)             \
+	HIGHER(8, z5, z4)             \
+	HIGHER(8, z7, z6)             \
+	HIGHER(16, z6, z4)            \
+	VMOVDQA64 base, Z8            \
+	VMOVDQA64 base, Z9            \
+	WIDEN(0, y0, z0)              \
+	WIDEN(16, y2, z2)             \
+	WIDEN(32, y4, z4)             \
+	VMOVDQU64 Z8, (at)(DI)        \
+	VMOVDQU64 Z9, (at+64)(DI)
 
-// func weighInt32x512(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighInt32x512(SB), NOSPLIT, $0-32
-	ARGUMENTS512
+// func quads512(h *uint64, quads *quad, bytes, pairs, words int, base uint64, from, times int)
+//
+// 32 rows at a time: what is of one row is brought together in 32 bits.
+TEXT ·quads512(SB), NOSPLIT, $0-64
+	MOVQ         h+0(FP), DI
+	MOVQ         quads+8(FP), R8
+	MOVQ         bytes+16(FP), R9
+	MOVQ         pairs+24(FP), R10
+	MOVQ         words+32(FP), R11
+	VPBROADCASTQ base+40(FP), Z12
+	MOVQ         from+48(FP), DX
+	MOVQ         times+56(FP), CX
+	VMOVDQU64    rows4<>(SB), Z13
+	VMOVDQU64    rows2<>(SB), Z14
 
-loop:
-	WEIGH512(VPMOVSXDQ, 4)
-	JNZ loop
-	DONE
+block:
+	ZERO(Z0, Z1, Z2, Z3)
+	ZERO(Z4, Z5, Z6, Z7)
+	ZERO(Z16, Z17, Z18, Z19)
+	ZERO(Z20, Z21, Z22, Z23)
+	MOVQ  R8, SI
+	MOVQ  R9, BX
+	TESTQ BX, BX
+	JEQ   pairs
 
-// func weighUint32x512(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint32x512(SB), NOSPLIT, $0-32
-	ARGUMENTS512
+byte:
+	MOVQ         0(SI), AX
+	VMOVDQU      0(AX)(DX*1), X8
+	VMOVDQU      16(AX)(DX*1), X9
+	MOVQ         8(SI), AX
+	VINSERTI32X4 $1, 0(AX)(DX*1), Z8, Z8
+	VINSERTI32X4 $1, 16(AX)(DX*1), Z9, Z9
+	MOVQ         16(SI), AX
+	VINSERTI32X4 $2, 0(AX)(DX*1), Z8, Z8
+	VINSERTI32X4 $2, 16(AX)(DX*1), Z9, Z9
+	MOVQ         24(SI), AX
+	VINSERTI32X4 $3, 0(AX)(DX*1), Z8, Z8
+	VINSERTI32X4 $3, 16(AX)(DX*1), Z9, Z9
+	VPERMB       Z8, Z13, Z8
+	VPERMB       Z9, Z13, Z9
+	DIGITS
+	DECQ         BX
+	JNZ          byte
 
-loop:
-	WEIGH512(VPMOVZXDQ, 4)
-	JNZ loop
-	DONE
+pairs:
+	MOVQ  R10, BX
+	TESTQ BX, BX
+	JEQ   words
 
-// func weighUint64x512(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint64x512(SB), NOSPLIT, $0-32
-	ARGUMENTS512
+pair:
+	MOVQ         0(SI), AX
+	VMOVDQU      0(AX)(DX*2), Y8
+	VMOVDQU      32(AX)(DX*2), Y9
+	MOVQ         8(SI), AX
+	VINSERTI64X4 $1, 0(AX)(DX*2), Z8, Z8
+	VINSERTI64X4 $1, 32(AX)(DX*2), Z9, Z9
+	VPERMB       Z8, Z14, Z8
+	VPERMB       Z9, Z14, Z9
+	DIGITS
+	DECQ         BX
+	JNZ          pair
 
-loop:
-	WEIGH512(VMOVDQU64, 8)
-	JNZ loop
-	DONE
+words:
+	MOVQ  R11, BX
+	TESTQ BX, BX
+	JEQ   join
+
+word:
+	MOVQ      0(SI), AX
+	VMOVDQU64 0(AX)(DX*4), Z8
+	VMOVDQU64 64(AX)(DX*4), Z9
+	DIGITS
+	DECQ      BX
+	JNZ       word
+
+join:
+	JOIN(0, Z12, Y0, Z0, Z1, Y2, Z2, Z3, Y4, Z4, Z5, Z6, Z7)
+	JOIN(128, Z12, Y16, Z16, Z17, Y18, Z18, Z19, Y20, Z20, Z21, Z22, Z23)
+	ADDQ $256, DI
+	ADDQ $32, DX
+	DECQ CX
+	JNZ  block
+	VZEROUPPER
+	RET
+
+// Of four columns of 16 bytes, and of two of 16 pairs, those of one row side by side.
+DATA rows4<>+0(SB)/8, $0x3121110130201000
+DATA rows4<>+8(SB)/8, $0x3323130332221202
+DATA rows4<>+16(SB)/8, $0x3525150534241404
+DATA rows4<>+24(SB)/8, $0x3727170736261606
+DATA rows4<>+32(SB)/8, $0x3929190938281808
+DATA rows4<>+40(SB)/8, $0x3b2b1b0b3a2a1a0a
+DATA rows4<>+48(SB)/8, $0x3d2d1d0d3c2c1c0c
+DATA rows4<>+56(SB)/8, $0x3f2f1f0f3e2e1e0e
+GLOBL rows4<>(SB), RODATA|NOPTR, $64
+
+DATA rows2<>+0(SB)/8, $0x2322030221200100
+DATA rows2<>+8(SB)/8, $0x2726070625240504
+DATA rows2<>+16(SB)/8, $0x2b2a0b0a29280908
+DATA rows2<>+24(SB)/8, $0x2f2e0f0e2d2c0d0c
+DATA rows2<>+32(SB)/8, $0x3332131231301110
+DATA rows2<>+40(SB)/8, $0x3736171635341514
+DATA rows2<>+48(SB)/8, $0x3b3a1b1a39381918
+DATA rows2<>+56(SB)/8, $0x3f3e1f1e3d3c1d1c
+GLOBL rows2<>(SB), RODATA|NOPTR, $64
 
 // AVX2 multiplies 32 bits by 32: k is split, and a value of more bits too.
-#define ARGUMENTS256 \
-	MOVQ         h+0(FP), DI      \
-	MOVQ         values+8(FP), SI \
-	VPBROADCASTQ k+16(FP), Y0     \
-	VPSRLQ       $32, Y0, Y15     \
-	MOVQ         times+24(FP), CX \
-	SHLQ         $3, CX
 
 // WEIGH256 does four values without a sign, of 32 bits at most: low products, and
 // those with the high half of k, which count 32 bits higher.
-#define WEIGH256(LOAD, size) \
+#define WEIGH256(again, LOAD, size) \
+again:                      \
 	LOAD     (SI), Y1       \
 	VPMULUDQ Y15, Y1, Y2    \
 	VPMULUDQ Y0, Y1, Y1     \
@@ -119,10 +213,14 @@ loop:
 	VMOVDQU  Y1, (DI)       \
 	ADDQ     $(4*size), SI  \
 	ADDQ     $32, DI        \
-	DECQ     CX
+	DECQ     CX             \
+	JNZ      again          \
+	VZEROUPPER              \
+	RET
 
 // WIDE256 does four values of 64 bits: those with a sign are widened to as many.
-#define WIDE256(LOAD, size) \
+#define WIDE256(again, LOAD, size) \
+again:                      \
 	LOAD     (SI), Y1       \
 	VPSRLQ   $32, Y1, Y3    \
 	VPMULUDQ Y15, Y1, Y2    \
@@ -135,101 +233,36 @@ loop:
 	VMOVDQU  Y1, (DI)       \
 	ADDQ     $(4*size), SI  \
 	ADDQ     $32, DI        \
-	DECQ     CX
+	DECQ     CX             \
+	JNZ      again          \
+	VZEROUPPER              \
+	RET
 
-// func weighUint8x256(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint8x256(SB), NOSPLIT, $0-32
-	ARGUMENTS256
+// func weigh256(kind int, h *uint64, values unsafe.Pointer, k uint64, times int)
+//
+// As weigh512, with AVX2.
+TEXT ·weigh256(SB), NOSPLIT, $0-40
+	MOVQ         kind+0(FP), AX
+	MOVQ         h+8(FP), DI
+	MOVQ         values+16(FP), SI
+	VPBROADCASTQ k+24(FP), Y0
+	VPSRLQ       $32, Y0, Y15
+	MOVQ         times+32(FP), CX
+	SHLQ         $3, CX
+	CMPQ AX, $const_kindUint8
+	JEQ  uint8
+	CMPQ AX, $const_kindInt8
+	JEQ  int8
+	CMPQ AX, $const_kindUint16
+	JEQ  uint16
+	CMPQ AX, $const_kindInt32
+	JEQ  int32
+	CMPQ AX, $const_kindUint32
+	JEQ  uint32
 
-loop:
-	WEIGH256(VPMOVZXBQ, 1)
-	JNZ loop
-	DONE
-
-// func weighInt8x256(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighInt8x256(SB), NOSPLIT, $0-32
-	ARGUMENTS256
-
-loop:
-	WIDE256(VPMOVSXBQ, 1)
-	JNZ loop
-	DONE
-
-// func weighUint16x256(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint16x256(SB), NOSPLIT, $0-32
-	ARGUMENTS256
-
-loop:
-	WEIGH256(VPMOVZXWQ, 2)
-	JNZ loop
-	DONE
-
-// func weighInt32x256(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighInt32x256(SB), NOSPLIT, $0-32
-	ARGUMENTS256
-
-loop:
-	WIDE256(VPMOVSXDQ, 4)
-	JNZ loop
-	DONE
-
-// func weighUint32x256(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint32x256(SB), NOSPLIT, $0-32
-	ARGUMENTS256
-
-loop:
-	WEIGH256(VPMOVZXDQ, 4)
-	JNZ loop
-	DONE
-
-// func weighUint64x256(h *uint64, values unsafe.Pointer, k uint64, times int)
-TEXT ·weighUint64x256(SB), NOSPLIT, $0-32
-	ARGUMENTS256
-
-loop:
-	WIDE256(VMOVDQU, 8)
-	JNZ loop
-	DONE
-
-// MIX is partition.Mix of eight hashes.
-#define MIX(x, t) \
-	VPSRLQ  $30, x, t  \
-	VPXORQ  t, x, x    \
-	VPMULLQ Z16, x, x  \
-	VPSRLQ  $27, x, t  \
-	VPXORQ  t, x, x    \
-	VPMULLQ Z17, x, x  \
-	VPSRLQ  $31, x, t  \
-	VPXORQ  t, x, x
-
-// func mix512(sum *[2][8]uint64, h *uint64, times int)
-TEXT ·mix512(SB), NOSPLIT, $0-24
-	MOVQ         sum+0(FP), DI
-	MOVQ         h+8(FP), SI
-	MOVQ         times+16(FP), CX
-	VPBROADCASTQ mixing<>+0(SB), Z16
-	VPBROADCASTQ mixing<>+8(SB), Z17
-	VPBROADCASTQ mixing<>+16(SB), Z18
-	VPBROADCASTQ mixing<>+24(SB), Z19
-	VMOVDQU64    0(DI), Z20
-	VMOVDQU64    64(DI), Z21
-
-loop:
-	VPXORQ 0(SI), Z18, Z0
-	VPXORQ 0(SI), Z19, Z1
-	VPXORQ 64(SI), Z18, Z2
-	VPXORQ 64(SI), Z19, Z3
-	MIX(Z0, Z4)
-	MIX(Z1, Z5)
-	MIX(Z2, Z6)
-	MIX(Z3, Z7)
-	VPADDQ Z0, Z20, Z20
-	VPADDQ Z1, Z21, Z21
-	VPADDQ Z2, Z20, Z20
-	VPADDQ Z3, Z21, Z21
-	ADDQ   $128, SI
-	DECQ   CX
-	JNZ    loop
-	VMOVDQU64 Z20, 0(DI)
-	VMOVDQU64 Z21, 64(DI)
-	DONE
+	WIDE256(wide, VMOVDQU, 8)
+	WEIGH256(uint8, VPMOVZXBQ, 1)
+	WIDE256(int8, VPMOVSXBQ, 1)
+	WEIGH256(uint16, VPMOVZXWQ, 2)
+	WIDE256(int32, VPMOVSXDQ, 4)
+	WEIGH256(uint32, VPMOVZXDQ, 4)

@@ -7,13 +7,10 @@ import (
 	"rescore/partition/job"
 )
 
-// tallies says what a column adds to the tally for n rows that hold a value.
-// Counting rows by value comes free with making a dictionary, so a tally costs
-// as much as the dictionary is long. A tally that does not know the value says
-// false.
+// tallies says what a column adds to the tally for n rows that hold a value, from its
+// dictionary. A tally that does not know the value says false. Rows are counted by value
+// where all values fit into a byte; of other columns n may be 1 whatever they are.
 var tallies = map[string]func(t *job.Tally, value int32, n int64) bool{
-	"trg_fired":   func(t *job.Tally, v int32, n int64) bool { return tallyBits(&t.Fired, v, n) },
-	"trg_unknown": func(t *job.Tally, v int32, n int64) bool { return tallyBits(&t.Unknown, v, n) },
 	"warn": func(t *job.Tally, v int32, n int64) bool {
 		t.Warn += int64(v) * n
 		return v <= 1
@@ -47,11 +44,23 @@ var tallies = map[string]func(t *job.Tally, value int32, n int64) bool{
 	},
 }
 
-func tallyBits(by *[14]int64, v int32, n int64) bool {
-	for i := range by {
-		by[i] += int64(v>>i&1) * n
+// bitTallies are the tallies of columns of 16 bits by bit: how many rows have it.
+var bitTallies = map[string]func(t *job.Tally) *[14]int64{
+	"trg_fired":   func(t *job.Tally) *[14]int64 { return &t.Fired },
+	"trg_unknown": func(t *job.Tally) *[14]int64 { return &t.Unknown },
+}
+
+// tallyBits books how many rows have each bit of a column.
+func tallyBits(t *job.Tally, column string, rows *[16]int64) error {
+	of := bitTallies[column](t)
+	for i, n := range rows {
+		if i < len(of) {
+			of[i] += n
+		} else if n > 0 {
+			return fmt.Errorf("%w: %s has bit %d in %d rows", ErrValue, column, i, n)
+		}
 	}
-	return v>>len(by) == 0
+	return nil
 }
 
 // tally books a dictionary with the rows that hold each entry.

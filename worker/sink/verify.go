@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"runtime/debug"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -120,6 +121,9 @@ func (g *group) check(last uint64, first int64) error {
 		if !is {
 			continue
 		}
+		if low, high, ordered := floatBounds(p.values); ordered && low >= 0 && high <= 1 {
+			continue
+		}
 		for i, v := range p.values {
 			if !(v >= 0 && v <= 1) { // NaN fails too
 				return fmt.Errorf("%w: the propensity of row %d is not between 0 and 1", ErrContent, first+int64(i))
@@ -167,13 +171,14 @@ func (o Output) Verify(ctx context.Context, st store.Store) error {
 
 // verifyScores reads the score file once: what is decoded is held to the checks of the
 // bytes that were given to the store on the way, and what nobody decodes is too.
-func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File) (Check, error) {
+func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File) (_ Check, err error) {
 	object, err := st.Open(ctx, file.Path)
 	if err != nil {
 		return Check{}, err
 	}
 	defer object.Close()
-	w := &witness{Object: object}
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+	w := &witness{image: imageOf(object)}
 	if err := w.read(ctx, int64(len(magic))); err != nil {
 		return Check{}, err
 	}
@@ -186,18 +191,28 @@ func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File)
 
 // witness is an object whose bytes are checked as they are read in order.
 type witness struct {
-	store.Object
+	image
 	checks checks
 	at     int64 // bytes before it are checked
 }
 
 func (w *witness) ReadAt(p []byte, off int64) (int, error) {
 	n, err := w.Object.ReadAt(p, off)
-	if off == w.at {
-		_, _ = w.checks.Write(p[:n]) // never fails
-		w.at += int64(n)
-	}
+	w.check(p[:n], off)
 	return n, err
+}
+
+func (w *witness) view(at, size int64) []byte {
+	b := w.image.view(at, size)
+	w.check(b, at)
+	return b
+}
+
+func (w *witness) check(b []byte, at int64) {
+	if at == w.at {
+		_, _ = w.checks.Write(b) // never fails
+		w.at += int64(len(b))
+	}
 }
 
 // read reads on to a place.
@@ -265,16 +280,17 @@ func digest(ctx context.Context, o store.Object, mark int64) (whole, before stri
 
 // pieces gives bytes from from to past-1 of an object to take, in order.
 func pieces(ctx context.Context, o store.Object, from, past int64, take func([]byte) (int, error)) error {
-	buffer := make([]byte, min(outputBuffer, past-from))
+	var buffer []byte
 	for from < past {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(int64(len(buffer)), past-from)
-		if _, err := io.ReadFull(io.NewSectionReader(o, from, n), buffer[:n]); err != nil {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		n := min(outputBuffer, past-from)
+		piece, _, err := look(o, from, n, &buffer)
+		if err != nil {
+			return err
 		}
-		if _, err := take(buffer[:n]); err != nil {
+		if _, err := take(piece); err != nil {
 			return err
 		}
 		from += n

@@ -237,7 +237,7 @@ func TestAFooterThatClaimsMoreThanItHoldsIsRefused(t *testing.T) {
 	check(t, checkCompact(data[at:len(data)-8]))
 }
 
-func TestReadStopsWhereItsCallerDoes(t *testing.T) {
+func TestScanStopsWhereItsCallerDoes(t *testing.T) {
 	t.Parallel()
 	st := newStore(t)
 	a := theAttempt
@@ -245,7 +245,7 @@ func TestReadStopsWhereItsCallerDoes(t *testing.T) {
 	out := stage(t, st, a, base(6, 100, false), 100)
 	stop := errors.New("enough")
 	calls := 0
-	_, err := Read(t.Context(), st, out.Files[0].Path, func(arrow.Record) error { calls++; return stop })
+	err := Scan(t.Context(), st, out.Files[0].Path, nil, func([]uint64, arrow.Record) error { calls++; return stop })
 	if !errors.Is(err, stop) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
 	}
@@ -260,7 +260,7 @@ func TestReadStopsWhereItsCallerDoes(t *testing.T) {
 				t.Error("the caller's own panic was swallowed")
 			}
 		}()
-		_, _ = Read(t.Context(), st, out.Files[0].Path, func(arrow.Record) error { panic("mine") })
+		_ = Scan(t.Context(), st, out.Files[0].Path, nil, func([]uint64, arrow.Record) error { panic("mine") })
 	}()
 }
 
