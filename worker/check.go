@@ -46,23 +46,27 @@ func (o Opened) Close() error {
 
 // Open opens what a job names; nothing is written.
 func (p Places) Open(ctx context.Context, spec job.Spec, base string) (o Opened, err error) {
-	read := func(path string) ([]byte, error) { return p.Model(ctx, base, path) }
-	if !spec.Prepares() {
-		if o.Model, err = program.LoadModels(spec, read); err != nil {
-			return Opened{}, err
-		}
-	}
-	if !spec.Prepares() {
-		o.Dataset, err = p.OpenInput(ctx, spec, base)
+	if spec.Prepares() {
+		o.Export, err = p.openExport(ctx, spec, base)
 		return o, err
 	}
+	if o.Model, err = p.openModels(ctx, spec, base); err == nil {
+		o.Dataset, err = p.OpenInput(ctx, spec, base)
+	}
+	return o, err
+}
+
+func (p Places) openExport(ctx context.Context, spec job.Spec, base string) (*source.Export, error) {
 	root, rest, err := p.Input(ctx, base, spec.Input.Path)
 	if err != nil {
-		return Opened{}, fmt.Errorf("open input.path: %w", err)
+		return nil, fmt.Errorf("open input.path: %w", err)
 	}
 	spec.Input.Path = rest
-	o.Export, err = source.OpenExport(ctx, root, spec)
-	return o, err
+	return source.OpenExport(ctx, root, spec)
+}
+
+func (p Places) openModels(ctx context.Context, spec job.Spec, base string) (program.Model, error) {
+	return program.LoadModels(spec, func(path string) ([]byte, error) { return p.Model(ctx, base, path) })
 }
 
 // OpenInput opens the base of a job that scores, and its tables.
@@ -89,15 +93,21 @@ func (p Places) OpenInput(ctx context.Context, spec job.Spec, base string) (*sou
 type Sound struct {
 	Job job.ID
 	Opened
-	plan *program.Plan // nil of a preparation
+	plan  *program.Plan // nil of a preparation
+	ahead *ahead        // nil unless Ahead was called
 }
 
 // Sound opens everything a job names and compiles its program, so that what is wrong
 // is said before any work, and works out the job's ID. It writes nothing. An error is
-// the job's fault, or its input's.
-func (p Places) Sound(ctx context.Context, spec job.Spec, base string) (s *Sound, err error) {
+// the job's fault, or its input's. More than no goroutines ahead survey the input while
+// the models are compiled, see Ahead.
+func (p Places) Sound(ctx context.Context, spec job.Spec, base string, ahead int) (s *Sound, err error) {
 	s = &Sound{}
-	if s.Opened, err = p.Open(ctx, spec, base); err != nil {
+	if spec.Prepares() {
+		if s.Export, err = p.openExport(ctx, spec, base); err != nil {
+			return nil, err
+		}
+	} else if s.Dataset, err = p.OpenInput(ctx, spec, base); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -110,6 +120,12 @@ func (p Places) Sound(ctx context.Context, spec job.Spec, base string) (s *Sound
 		s.Job = job.NewID(spec, nil, fingerprint)
 		return s, err
 	}
+	if ahead > 0 {
+		s.Ahead(ctx, ahead)
+	}
+	if s.Model, err = p.openModels(ctx, spec, base); err != nil {
+		return s, err
+	}
 	if s.plan, err = program.ForJob(spec, s.Model); err != nil {
 		return s, err
 	}
@@ -120,7 +136,7 @@ func (p Places) Sound(ctx context.Context, spec job.Spec, base string) (s *Sound
 
 // Check works out the ID of a job that is sound.
 func (p Places) Check(ctx context.Context, spec job.Spec, base string) (job.ID, error) {
-	s, err := p.Sound(ctx, spec, base)
+	s, err := p.Sound(ctx, spec, base, 0)
 	if err != nil {
 		return "", err
 	}

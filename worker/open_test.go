@@ -164,7 +164,7 @@ func TestAJobThatWasFoundSoundIsNotOpenedAgain(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newBase().text)
 	cfg := s.config(newCoordinator())
-	sound, err := cfg.Sound(t.Context(), s.spec, "base")
+	sound, err := cfg.Sound(t.Context(), s.spec, "base", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

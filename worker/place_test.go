@@ -104,7 +104,8 @@ func TestEveryScoredRowIsPlacedInTheWholeBase(t *testing.T) {
 		tally = tally.Add(res.Tally)
 		rows += res.Counts.Scored
 		column := func(r arrow.Record, name string) arrow.Array { return r.Column(r.Schema().FieldIndices(name)[0]) }
-		if _, err := sink.Read(t.Context(), s.disk, res.Files[0].Path, func(r arrow.Record) error {
+		columns := []string{"expected_loss_fen", "retain_decision", "action_priority_score", "action_priority"}
+		if err := sink.Scan(t.Context(), s.disk, res.Files[0].Path, columns, func(_ []uint64, r arrow.Record) error {
 			loss, decision := column(r, "expected_loss_fen").(*array.Int64), column(r, "retain_decision").(*array.Uint8)
 			score, class := column(r, "action_priority_score").(*array.Uint16), column(r, "action_priority").(*array.Uint8)
 			for i := range int(r.NumRows()) {

@@ -144,7 +144,7 @@ func (w *Worker) merge(ctx context.Context, a wire.Assignment, p *prepared, rows
 		pieces[i] = intake.Piece{From: stagedRun{ctx, p.output, g.Runs[at.Run].Path}, Piece: at}
 	}
 	fields := p.export.Fields()
-	out, err := sink.CreateBase(ctx, p.output, p.attempt(a), fields, job.BaseSchema(p.export.Columns()))
+	out, err := sink.CreateBase(ctx, p.output, p.attempt(a), p.spec.Prepare.Format, fields, job.BaseSchema(p.export.Columns()))
 	if err != nil {
 		return result, err
 	}
@@ -210,7 +210,7 @@ func prove(ctx context.Context, p *prepared, fields []intake.Field, written sink
 	if err := sink.VerifyBytes(ctx, p.output, written.Files); err != nil {
 		return err
 	}
-	proof, err := source.Prove(ctx, p.output, written.Files[0], fields, p.spec.Prepare.Keep == job.KeepAll)
+	proof, err := source.Prove(ctx, p.output, written.Files[0], fields, p.spec.Prepare)
 	if err != nil {
 		return err
 	}

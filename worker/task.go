@@ -38,6 +38,7 @@ type prepared struct {
 	ranks   ranking
 	plan    atomic.Pointer[program.Plan] // made when the job was found to be sound, until it is a program
 	idle    idle                         // programs of the score stage
+	ahead   *ahead                       // nil unless the survey was begun before it was granted
 
 	users int // tasks under way with it; guarded by Worker.mu
 }
@@ -107,6 +108,7 @@ func (w *Worker) release(p *prepared) {
 
 // close closes the input.
 func (p *prepared) close() error {
+	p.ahead.end()
 	if p.export != nil {
 		return p.export.Close()
 	}
@@ -146,7 +148,7 @@ func (p *prepared) open(ctx context.Context, w *Worker, a wire.Assignment) (err 
 		return fmt.Errorf("open output %s: %w", p.spec.Output.Path, err)
 	}
 	if s := w.sound.Load(); s != nil && s.Job == a.Job && w.sound.CompareAndSwap(s, nil) {
-		p.dataset, p.export, p.model = s.Dataset, s.Export, s.Model
+		p.dataset, p.export, p.model, p.ahead = s.Dataset, s.Export, s.Model, s.ahead
 		p.plan.Store(s.plan)
 		return nil
 	}
@@ -169,8 +171,7 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 		return job.Result{}, err
 	}
 	p.idle.put(prog)
-	start := time.Now()
-	found, err := p.dataset.Survey(ctx, w.cfg.Slots, rows.Store)
+	found, start, err := p.survey(ctx, w.cfg.Slots, rows)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
 			err = fatal(err) // the input is what it is: another attempt reads the same bytes
@@ -218,6 +219,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	}
 	defer reader.Close()
 	reader.Code(plan.Coded())
+	prog.Hold(reader.Same())
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
 		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: turn.yield,
@@ -273,6 +275,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 // keep reads a staged file once more and, when it is what was meant, makes it the
 // task's result.
 func keep(ctx context.Context, st store.Store, written sink.Output, clock *stopwatch, result *job.Result) error {
+	defer written.Release()
 	failpoint.Hit("worker.keep")
 	err := written.Verify(ctx, st)
 	clock.lap(&result.Timing.Verify)

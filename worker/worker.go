@@ -13,10 +13,10 @@
 // failed attempt of anybody's. So does one that finds, with a lease in hand, that it
 // cannot open the job, or opens another one than was planned: it is unfit.
 //
-// Work in flight is bounded by Slots: so many tasks are at work, and so many more at
-// the most wait for the store to keep what they wrote, and look at it again. Memory is
-// bounded by twice Slots times one partition's keys and one batch, and by the few jobs
-// it keeps open. Nothing a worker does is final: a
+// Work in flight is bounded by Slots: so many tasks are at work, and twice as many more
+// at the most wait for the store to keep what they wrote, and look at it again. Memory is
+// bounded by three times Slots times one partition's keys and one batch, and by the few
+// jobs it keeps open. Nothing a worker does is final: a
 // file becomes part of a version only when the ledger accepts the report that names it.
 package worker
 
@@ -55,6 +55,10 @@ type Bus interface {
 type Config struct {
 	ID    string // unique among workers
 	Slots int    // partitions scored at once; defaults to one per core, which is right
+	// Queue is how many more tasks it asks for: one begins as soon as another has given its
+	// slot back, and not when the coordinator has granted it. Where there are other workers
+	// it keeps work from them. Defaults to none.
+	Queue int
 	// BatchRows is the rows of an Arrow batch. Defaults to 2048, which keeps the
 	// default job's columns in a 2 MB L2 cache.
 	BatchRows int
@@ -78,8 +82,9 @@ type Config struct {
 type Worker struct {
 	cfg      Config
 	sound    atomic.Pointer[Sound] // until it is used
-	free     chan struct{}         // one token per free slot
-	settling chan struct{}         // one token per task that has given its slot back, see turn
+	free     chan struct{}         // one token per task that may be asked for
+	slots    chan struct{}         // one token per slot that is taken, see turn
+	settling chan struct{}         // one token per task that has given its slot back
 	ended    chan struct{}         // has room for one: a task has ended since work was last asked for
 	draining chan struct{}         // closed by Drain
 	drain    func()
@@ -107,12 +112,13 @@ func New(cfg Config) *Worker {
 		cfg.Drain = time.Minute
 	}
 	w := &Worker{
-		cfg: cfg, free: make(chan struct{}, cfg.Slots), settling: make(chan struct{}, cfg.Slots), ended: make(chan struct{}, 1), draining: make(chan struct{}),
+		cfg: cfg, free: make(chan struct{}, cfg.Slots+cfg.Queue), slots: make(chan struct{}, cfg.Slots), settling: make(chan struct{}, 2*cfg.Slots),
+		ended: make(chan struct{}, 1), draining: make(chan struct{}),
 		tasks: make(map[wire.Lease]*atomic.Int64), jobs: make(map[job.ID]*prepared),
 	}
 	w.sound.Store(cfg.Checked)
 	w.drain = sync.OnceFunc(func() { close(w.draining) })
-	for range cfg.Slots {
+	for range cap(w.free) {
 		w.free <- struct{}{}
 	}
 	return w
@@ -211,19 +217,19 @@ func (w *Worker) close() error {
 	return errors.Join(all...)
 }
 
-// take asks for as much work as there are free slots, and hands it out, until the
+// take asks for as many tasks as there may be more, and hands them out, until the
 // worker is told to leave. An assignment beyond what was asked for is left to expire.
 // Tasks are done under doing, and reported under ctx.
 func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 	const soonest, latest = 5 * time.Millisecond, time.Second // while nobody answers
 	unheard := soonest
 	for {
-		slots, err := w.freeSlots(ctx)
-		if err != nil || slots == 0 {
+		more, err := w.more(ctx)
+		if err != nil || more == 0 {
 			return err
 		}
 		moved := w.cfg.Bus.Moved()
-		asked := min(slots, wire.SlotsMax)
+		asked := min(more, wire.SlotsMax)
 		request := w.request(asked)
 		reply, err := w.cfg.Bus.Work(ctx, request)
 		if err != nil {
@@ -232,14 +238,14 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 			w.told(request.Unfit)
 		}
 		for _, a := range reply.Assignments[:min(asked, len(reply.Assignments))] {
-			slots--
+			more--
 			group.Go(func() error {
 				turn := &turn{worker: w}
 				defer turn.end()
 				return w.do(ctx, doing, a, turn)
 			})
 		}
-		for range slots {
+		for range more {
 			w.free <- struct{}{}
 		}
 		if reply.Drain {
@@ -264,17 +270,34 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 
 // turn is a task's turn at a slot.
 type turn struct {
-	worker *Worker
-	over   bool
+	worker      *Worker
+	began, over bool
+}
+
+// begin waits for a slot. It returns false when the task is to be given back instead.
+func (t *turn) begin(ctx context.Context) bool {
+	select {
+	case <-t.worker.draining: // first of all
+		return false
+	default:
+	}
+	select {
+	case t.worker.slots <- struct{}{}:
+		t.began = true
+	case <-t.worker.draining:
+	case <-ctx.Done():
+	}
+	return t.began
 }
 
 // yield gives the slot back before the task has ended: what is left of it waits for the
-// store more than it works, and meanwhile the next task has the core. As many tasks as
-// there are slots may be so far; one more keeps its slot until one of them has ended.
+// store more than it works, and meanwhile the next task has the core. Twice as many tasks
+// as there are slots may be so far; one more keeps its slot until one of them has ended.
 func (t *turn) yield(ctx context.Context) error {
 	select {
 	case t.worker.settling <- struct{}{}:
 		t.over = true
+		<-t.worker.slots
 		t.worker.free <- struct{}{}
 		return nil
 	case <-ctx.Done():
@@ -284,9 +307,13 @@ func (t *turn) yield(ctx context.Context) error {
 
 // end ends the task, which may have been what others waited for.
 func (t *turn) end() {
-	if t.over {
+	switch {
+	case t.over:
 		<-t.worker.settling
-	} else {
+	case t.began:
+		<-t.worker.slots
+		fallthrough
+	default:
 		t.worker.free <- struct{}{}
 	}
 	select {
@@ -345,9 +372,9 @@ func (w *Worker) told(unfit []wire.Unfit) {
 	w.unfit = slices.DeleteFunc(w.unfit, func(u wire.Unfit) bool { return slices.Contains(unfit, u) })
 }
 
-// freeSlots waits for a free slot and takes all that are free; none when the worker
-// leaves.
-func (w *Worker) freeSlots(ctx context.Context) (int, error) {
+// more waits until a task may be asked for, and says how many may be; none when the
+// worker leaves.
+func (w *Worker) more(ctx context.Context) (int, error) {
 	select {
 	case <-w.draining: // first of all
 		return 0, nil
@@ -360,13 +387,13 @@ func (w *Worker) freeSlots(ctx context.Context) (int, error) {
 		return 0, nil
 	case <-w.free:
 	}
-	slots := 1
+	n := 1
 	for {
 		select {
 		case <-w.free:
-			slots++
+			n++
 		default:
-			return slots, nil
+			return n, nil
 		}
 	}
 }
@@ -386,11 +413,12 @@ func (w *Worker) do(ctx, doing context.Context, a wire.Assignment, turn *turn) e
 		w.mu.Unlock()
 	}()
 	report := wire.Report{Worker: w.cfg.ID, Lease: lease}
-	select {
-	case <-w.draining: // the grant crossed with the word to leave
+	if !turn.begin(doing) { // the grant crossed with the word to leave, or waited for its turn until then
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		report.Returned = true
 		return w.report(ctx, report)
-	default:
 	}
 	failpoint.Hit("worker.assigned")
 	result, err := w.perform(doing, a, turn, &rows)

@@ -77,16 +77,16 @@ func TestSurveyAndScoreOfAWholeBase(t *testing.T) {
 func (s *site) check(t *testing.T, name string, segment partition.Segment) {
 	t.Helper()
 	row := 0
-	_, err := sink.Read(t.Context(), s.disk, name, func(rec arrow.Record) error {
-		for i := range int(rec.NumRows()) {
-			if n := rec.Column(0).(*array.Uint64).Value(i); n != uint64(segment.First())+uint64(3*row) {
+	err := sink.Scan(t.Context(), s.disk, name, []string{"propensity"}, func(keys []uint64, rec arrow.Record) error {
+		for i, n := range keys {
+			if n != uint64(segment.First())+uint64(3*row) {
 				t.Fatalf("%s: row %d is another number", name, row)
 			}
 			raw := -1.25
 			if 10*row >= 4000 {
 				raw = -3.5
 			}
-			p := rec.Column(rec.Schema().FieldIndices("propensity")[0]).(*array.Float32).Value(i)
+			p := rec.Column(0).(*array.Float32).Value(i)
 			if want := 1 / (1 + math.Exp(-raw)); math.Abs(float64(p)-want) > 1e-7 {
 				t.Fatalf("%s: row %d: propensity %v, want %v", name, row, p, want)
 			}
@@ -152,7 +152,7 @@ func TestAFullDiskFailsTheAttemptAndTheNextOneIsTheSame(t *testing.T) {
 			if slices.Contains(before, left) || !strings.HasSuffix(left, ".parquet") {
 				continue
 			}
-			if _, err := sink.Read(t.Context(), s.disk, left, func(arrow.Record) error { return nil }); err == nil {
+			if err := sink.Scan(t.Context(), s.disk, left, []string{"propensity"}, func([]uint64, arrow.Record) error { return nil }); err == nil {
 				t.Errorf("%s: %s was left whole", name, left)
 			}
 		}
@@ -506,7 +506,7 @@ func (w slowWriter) Commit() error {
 func TestATaskWaitsForTheDiskWhileTheNextHasItsSlot(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, newBase().text)
-	tasks := s.scores(s.surveyed(t))[:3]
+	tasks := s.scores(s.surveyed(t))[:4]
 	disk := slowDisk{s.disk, make(chan string, 8), make(chan struct{})}
 	s.output = disk
 	c := newCoordinator()
@@ -514,8 +514,8 @@ func TestATaskWaitsForTheDiskWhileTheNextHasItsSlot(t *testing.T) {
 	cfg.Slots = 1
 	leases := c.give(tasks...)
 	start(t, cfg)
-	<-disk.at // the first waits, and not for the second
-	for c.beating() < 2 {
+	<-disk.at // the first waits, and not for the others
+	for c.beating() < 3 {
 		<-c.heard
 	}
 	close(disk.open)
@@ -526,8 +526,47 @@ func TestATaskWaitsForTheDiskWhileTheNextHasItsSlot(t *testing.T) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.most != 2 {
-		t.Errorf("%d tasks in flight at once, there may be one at work and one that waits", c.most)
+	if c.most != 3 {
+		t.Errorf("%d tasks in flight at once, there may be one at work and two that wait", c.most)
+	}
+}
+
+// TestTasksWaitForTheirTurnInTheWorker: heartbeats name them, one at a time is at work, and
+// a worker that leaves gives back those that have not begun.
+func TestTasksWaitForTheirTurnInTheWorker(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, newBase().text)
+	tasks := s.scores(s.surveyed(t))[:4]
+	disk := heldStore{s.disk, make(chan struct{}, 8), make(chan struct{})}
+	s.output = disk
+	c := newCoordinator()
+	cfg := s.config(c)
+	cfg.Slots, cfg.Queue = 1, 2
+	c.give(tasks...)
+	w := New(cfg)
+	done := run(t, w)
+	<-disk.at // any of the three
+	for c.beating() < 3 {
+		<-c.heard
+	}
+	if n := len(disk.at); n != 0 {
+		t.Errorf("%d more tasks are at work", n)
+	}
+	w.Drain()
+	for range 2 {
+		if r := <-c.reports; !r.Returned || r.Result != nil || r.Failure != nil {
+			t.Errorf("a task that had not begun ended with %+v", r)
+		}
+	}
+	close(disk.open)
+	if r := <-c.reports; r.Result == nil {
+		t.Errorf("the task at work ended with %+v", r)
+	}
+	left(t, done)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.most != 3 || len(c.waiting) != 1 {
+		t.Errorf("%d tasks were granted at once, %d were not", c.most, len(c.waiting))
 	}
 }
 
