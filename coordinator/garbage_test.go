@@ -169,7 +169,7 @@ func (w *world) needed(name string, keep int) bool {
 		return parts[0] != "_garbage"
 	}
 	owner := w.state.Job(job.ID(parts[1]))
-	if owner == nil || !over(owner) {
+	if owner == nil || !owner.State.Over() {
 		return true
 	}
 	for j := range w.state.Jobs() {
@@ -193,7 +193,7 @@ func (w *world) needed(name string, keep int) bool {
 }
 
 func (w *world) counts(j *ledger.Job, keep int) bool {
-	if !over(j) {
+	if !j.State.Over() {
 		return true
 	}
 	newer := 0 // versions published after it ended
@@ -217,7 +217,7 @@ func (w *world) counts(j *ledger.Job, keep int) bool {
 		}
 	}
 	for other := range w.state.Jobs() {
-		if !over(other) && other.Base == j.Version.ID {
+		if !other.State.Over() && other.Base == j.Version.ID {
 			return true
 		}
 	}
@@ -343,7 +343,7 @@ func TestNothingThatIsNeededIsEverCollected(t *testing.T) {
 			}
 		}
 		for _, id := range jobs { // what is not over can go on to its end
-			if j := w.state.Job(id); !over(j) && j.Retried == 0 {
+			if j := w.state.Job(id); !j.State.Over() && j.Retried == 0 {
 				if j = w.run(id); j.State != job.Published {
 					t.Fatalf("seed %d: job %s is %s: %s", seed, id, j.State, j.FailReason)
 				}

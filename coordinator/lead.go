@@ -83,6 +83,7 @@ func (l *leadership) steps(ctx context.Context) error {
 	defer ticker.Stop()
 	busy, done := map[job.ID]bool{}, make(chan job.ID)
 	for {
+		looked := time.Now()
 		changed := l.node.Changed()
 		for _, id := range l.Todo() {
 			if busy[id] {
@@ -109,7 +110,7 @@ func (l *leadership) steps(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(rest):
+		case <-time.After(rest - time.Since(looked)): // at once, when that was long ago
 		}
 	}
 }

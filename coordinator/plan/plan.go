@@ -12,7 +12,10 @@
 // By rows of the scoring month and never by numbers: segments are filled very
 // unevenly. With n tasks over T rows, cut k stands before the first segment at
 // whose start k·T/n rows have passed. So a task holds at most T/n rows and one
-// segment more, and T/n is at most what was asked for. A segment is never
+// segment more, and T/n is at most what was asked for. n is a number that many
+// divide, for tasks to end together on as many cores as there happen to be: of five
+// tasks on two cores the last would leave one of them idle. It does not depend on the
+// cores: the same base is cut into the same files anywhere (I5). A segment is never
 // split: ranges are printed and logged, and a cut inside one would name a
 // subscriber (I8).
 //
@@ -50,6 +53,9 @@ const (
 	RowsMax  = 1 << 40
 )
 
+// PartRows is how many rows are worth a task of their own where a slot would stand idle.
+const PartRows = 50_000
+
 // Cut returns the tasks of a score stage in the order of their ranges, of about
 // rowsPerPartition rows of the scoring month each: at most that and one segment
 // more. It does not keep or change the survey.
@@ -79,7 +85,7 @@ func Cut(survey job.Survey, rowsPerPartition int64) ([]job.Task, error) {
 		}
 		return nil, fmt.Errorf("%s: %w; give input.path files that hold subscribers", strings.Join(names, ", "), ErrEmpty)
 	}
-	n := (total-1)/rowsPerPartition + 1
+	n := count(total, rowsPerPartition)
 	if n > TasksMax {
 		return nil, fmt.Errorf("cut %d rows into partitions of %d: %w: limit %d, make partition_rows larger",
 			total, rowsPerPartition, ErrTooMany, TasksMax)
@@ -89,6 +95,21 @@ func Cut(survey job.Survey, rowsPerPartition int64) ([]job.Task, error) {
 		fill(tasks, k, runs)
 	}
 	return tasks, nil
+}
+
+// count is how many tasks so many rows are cut into: as few as have the rows that each
+// may have, and then some more, to the next of 2, 4, 6 and the multiples of 12, for the
+// last to end together; but none for that smaller than PartRows.
+func count(total, rowsPerPartition int64) int64 {
+	n := (total-1)/rowsPerPartition + 1
+	even := (n + 11) / 12 * 12
+	for _, few := range [...]int64{2, 4, 6} {
+		if n <= few {
+			even = few
+			break
+		}
+	}
+	return max(n, min(even, total/PartRows, TasksMax))
 }
 
 // Within returns the tasks of given ranges, which are in order and do not overlap:

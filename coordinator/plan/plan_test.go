@@ -170,6 +170,38 @@ func TestCutKeepsEveryRow(t *testing.T) {
 	})
 }
 
+func TestAsManyTasksAsEndTogether(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ total, rows, want int64 }{
+		{1_001_365, 250_000, 6}, // and not five
+		{5_006_800, 250_000, 24},
+		{1_000_000, 250_000, 4},
+		{200_000, 250_000, 2},
+		{1_500_000, 250_000, 6},
+		{1_800_000, 250_000, 12},
+		{50_000_000, 250_000, 204},
+		{90_000, 1_000_000, 1}, // no smaller than is worth it
+		{300_000, 60_000, 6},
+		{49_999, 10_000, 5}, // but as was asked for
+		{TasksMax * 100_000, 100_000, TasksMax},
+		{TasksMax*100_000 + 1, 100_000, TasksMax + 1}, // which Cut refuses
+	} {
+		if got := count(c.total, c.rows); got != c.want {
+			t.Errorf("%d rows, at most %d a task: %d tasks, want %d", c.total, c.rows, got, c.want)
+		}
+	}
+	segments := 40
+	var s job.Survey
+	s.Files = []job.InputFile{{Path: "m0.csv", Rows: int64(segments) * 10_000}}
+	s.Segments = [][]job.SegmentRows{nil}
+	for i := range segments {
+		s.Segments[0] = append(s.Segments[0], job.SegmentRows{Segment: partition.FirstNumber.Segment() + partition.Segment(i), First: int64(i) * 10_000, Rows: 10_000})
+	}
+	if tasks, err := Cut(s, 150_000); err != nil || len(tasks) != 4 {
+		t.Errorf("%d tasks, want 4: %v", len(tasks), err)
+	}
+}
+
 func survey(t *rapid.T) job.Survey {
 	var s job.Survey
 	for month := range rapid.IntRange(1, 4).Draw(t, "months") {

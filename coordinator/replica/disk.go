@@ -46,20 +46,23 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fresh.Close(); err != nil {
-		return nil, err
-	}
-	switch err := os.Link(temp.Name(), path); { // unlike a rename, it takes nobody's place
-	case errors.Is(err, fs.ErrExist):
-	case err != nil: // a file system without links
-		if err := os.Rename(temp.Name(), path); err != nil {
+	err = os.Link(temp.Name(), path) // unlike a rename, it takes nobody's place
+	if errors.Is(err, fs.ErrExist) {
+		if err := fresh.Close(); err != nil {
 			return nil, err
 		}
+		return open(path)
 	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
-		return nil, err
+	if err != nil { // a file system without links
+		err = os.Rename(temp.Name(), path)
 	}
-	return open(path)
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		return nil, errors.Join(err, fresh.Close())
+	}
+	return fresh, nil // under the name that it has now
 }
 
 // syncFolder makes new names in a folder outlast a power cut.
@@ -279,7 +282,12 @@ func valueSum(key, value []byte) []byte {
 // Set implements raft.StableStore.
 func (d *disk) Set(key, value []byte) error {
 	value = append(bytes.Clone(value), valueSum(key, value)...)
-	return d.do(func() error { return d.bolt.Set(key, value) })
+	return d.do(func() error {
+		if is, err := d.bolt.Get(key); err == nil && bytes.Equal(is, value) {
+			return nil // raft saves the term that it has just read
+		}
+		return d.bolt.Set(key, value)
+	})
 }
 
 // Get implements raft.StableStore.

@@ -114,7 +114,7 @@ func (r *Replica) caughtUp(ctx context.Context, address string) error {
 				err = fmt.Errorf("it has applied %d of %d entries", index, want)
 			}
 			return fmt.Errorf("%w: it has not caught up: %w; is it running?", ErrMember, err)
-		case <-r.stop:
+		case <-r.life.Done():
 			return ErrClosed
 		}
 	}
@@ -182,7 +182,7 @@ func (r *Replica) heed(folder string, joining bool) {
 		case <-tick.C:
 		case <-r.failed:
 			return
-		case <-r.stop:
+		case <-r.life.Done():
 			return
 		}
 		in := slices.ContainsFunc(r.raft.GetConfiguration().Configuration().Servers, func(s raft.Server) bool { return string(s.ID) == r.id })

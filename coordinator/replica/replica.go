@@ -157,14 +157,16 @@ type Replica struct {
 
 	mu      sync.Mutex
 	closed  bool
-	pending sync.WaitGroup // proposals that wait for raft
+	pending sync.WaitGroup // proposals and others that wait for raft
 	leads   context.Context
 	term    uint64        // raft's, at the latest, when leads began
 	changed chan struct{} // closed when leads changes
 
-	stop, stopped chan struct{}
-	minding       sync.WaitGroup // heed and watchLeader
-	close         func() error
+	life    context.Context // ends with Close
+	stop    context.CancelFunc
+	stopped chan struct{}  // closed when watch has ended
+	minding sync.WaitGroup // heed and watchLeader
+	close   func() error
 }
 
 // Open opens or begins a ledger of one voter. Whoever opens must Close.
@@ -193,8 +195,9 @@ func open(cfg Config) (_ *Replica, err error) {
 	log := newLog(cfg.Log)
 	r := &Replica{
 		peers: peers, timeout: cfg.Timeout, failed: make(chan struct{}),
-		changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{}),
+		changed: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	r.life, r.stop = context.WithCancel(context.Background())
 	store, snaps, err := r.openFolder(cfg, log)
 	if err != nil {
 		return nil, err
@@ -209,10 +212,12 @@ func open(cfg Config) (_ *Replica, err error) {
 	rc.Logger = log
 	if cfg.alone() {
 		// One voter hears from itself: no network to be patient with, and every job waits
-		// for the first of these times to be over. It is the least raft takes.
+		// for the first of these times to be over. It is the least raft takes. A term and a
+		// vote take a slow disk longer, and an election that is given up writes them again.
 		rc.HeartbeatTimeout = 5 * time.Millisecond
-		rc.ElectionTimeout = 5 * time.Millisecond
+		rc.ElectionTimeout = time.Second
 		rc.LeaderLeaseTimeout = 5 * time.Millisecond
+		rc.PreVoteDisabled = true // nobody is disturbed by an election
 		_, r.trans = raft.NewInmemTransport("self")
 	} else {
 		// A leader that hangs is missed after one to three heartbeat timeouts; one that is
@@ -531,7 +536,7 @@ func (r *Replica) Lead(ctx context.Context) (context.Context, error) {
 		select {
 		case <-changed:
 		case <-r.failed:
-		case <-r.stop:
+		case <-r.life.Done():
 			return nil, ErrClosed
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -550,7 +555,7 @@ func (r *Replica) watch(signals <-chan bool) {
 			end(errLost)
 			end = func(error) {}
 			term := r.raft.CurrentTerm()
-			if !lead || r.raft.Barrier(0).Error() != nil { // once a term, before anyone is served
+			if !lead || r.barrier() != nil { // once a term, before anyone is served
 				continue
 			}
 			failpoint.Hit("replica.lead")
@@ -564,11 +569,17 @@ func (r *Replica) watch(signals <-chan bool) {
 		case <-r.failed:
 			end(r.failure)
 			return
-		case <-r.stop:
+		case <-r.life.Done():
 			end(ErrClosed)
 			return
 		}
 	}
+}
+
+// barrier waits until the ledger has everything that was committed before, or the
+// replica is closed: raft that was stopped owes answers for ever.
+func (r *Replica) barrier() error {
+	return r.wait(r.life, "catch up with the log", func() error { return r.raft.Barrier(0).Error() })
 }
 
 // Close hands over the leadership where there is someone to take it, and stops.
@@ -584,7 +595,7 @@ func (r *Replica) shut() error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
-	close(r.stop)
+	r.stop()
 	var errs []error
 	if r.raft.State() == raft.Leader && r.voters() > 1 {
 		for range 3 {

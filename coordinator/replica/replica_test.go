@@ -397,12 +397,46 @@ func TestLeadershipEndsWithClose(t *testing.T) {
 	}
 }
 
+// Raft that is stopped forgets what it queued for the ledger. Here entries of the life
+// before are still applied when the replica closes, and its barrier is behind them.
+func TestCloseWaitsForNothingThatRaftForgot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := mustOpen(t, Config{Dir: dir})
+	propose(t, r, submit(1))
+	mustClose(t, r)
+	for range 8 { // raft forgets half of the time
+		applying, goOn := make(chan struct{}), make(chan struct{})
+		r, err := Open(Config{Dir: dir, Watch: func(uint64, []ledger.Event) { close(applying); <-goOn }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, applying, "the first entry")
+		closed := make(chan error, 1)
+		go func() { closed <- r.Close() }()
+		<-r.life.Done()
+		for end := time.Now().Add(50 * time.Millisecond); r.raft.State() != raft.Shutdown && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		close(goOn)
+		select {
+		case err := <-closed:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("the replica does not close")
+		}
+	}
+}
+
 func TestALeadershipLostAndWonAgainIsANewOne(t *testing.T) {
 	t.Parallel()
 	r := mustOpen(t, Config{Dir: t.TempDir()})
 	// The same raft, watched over signals of our own: raft drops a false that
 	// nobody has read yet, so that true follows true.
-	w := &Replica{raft: r.raft, store: r.store, changed: make(chan struct{}), stop: make(chan struct{}), stopped: make(chan struct{})}
+	w := &Replica{raft: r.raft, store: r.store, changed: make(chan struct{}), stopped: make(chan struct{})}
+	w.life, w.stop = context.WithCancel(t.Context())
 	signals := make(chan bool, 3)
 	go w.watch(signals)
 	signals <- true
@@ -421,7 +455,7 @@ func TestALeadershipLostAndWonAgainIsANewOne(t *testing.T) {
 	}
 	signals <- false
 	await(t, second.Done(), "the end of the second leadership")
-	close(w.stop)
+	w.stop()
 	await(t, w.stopped, "the end of the watch")
 }
 

@@ -38,7 +38,7 @@ func (r *Replica) watchLeader() {
 		case <-tick.C:
 		case <-r.failed:
 			return
-		case <-r.stop:
+		case <-r.life.Done():
 			return
 		}
 		if at, leader := r.raft.LeaderWithID(); leader != "" && string(leader) != r.id {
@@ -74,7 +74,7 @@ func (r *Replica) gone(leader raft.ServerID, at raft.ServerAddress) bool {
 			held = r.follows(leader)
 		case <-r.failed:
 			held = false
-		case <-r.stop:
+		case <-r.life.Done():
 			held = false
 		}
 	}
@@ -112,7 +112,7 @@ func (r *Replica) stand(gone raft.ServerID) {
 	}
 	select {
 	case <-time.After(time.Duration(turn) * vigilTurn):
-	case <-r.stop:
+	case <-r.life.Done():
 		return
 	}
 	if _, leader := r.raft.LeaderWithID(); leader != "" && leader != gone {
