@@ -19,6 +19,7 @@ type planJSON struct {
 	Version    string          `json:"version,omitempty"`
 	Rows       int64           `json:"rows"`
 	Files      []job.InputFile `json:"files"`
+	Missing    []int32         `json:"missing_months"` // without files, read as missing
 	Partitions []planPart      `json:"partitions"`
 	Columns    []string        `json:"columns"`
 	Absent     []string        `json:"absent"`
@@ -93,7 +94,7 @@ are written, the bytes of each, and what is left out because nobody needs it.`,
 
 func planForJSON(r local.PlanReport) planJSON {
 	p := planJSON{
-		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...),
+		Job: r.Job, Already: r.Already, Version: r.Version, Rows: r.Rows, Files: append([]job.InputFile{}, r.Files...), Missing: append([]int32{}, r.Missing...),
 		Partitions: []planPart{}, Columns: append([]string{}, r.Columns...), Absent: append([]string{}, r.Absent...),
 		Unknown: []planUnknown{}, Model: r.Model, Features: r.Features, Program: r.Program, Picture: r.Picture, Select: r.Select, Challengers: r.Challengers,
 		Reasons: r.Reasons,
@@ -117,6 +118,9 @@ func planText(r local.PlanReport, partitions, picture bool) string {
 		fmt.Fprintf(&b, "  published as version %s: a run would do nothing\n", r.Version)
 	}
 	fmt.Fprintf(&b, "  input       %d files, %d rows in the scoring month\n", len(r.Files), r.Rows)
+	for _, month := range r.Missing {
+		fmt.Fprintf(&b, "  month       %06d has no files: it is read as missing\n", month)
+	}
 	if len(r.Tasks) > 0 {
 		least, most := r.Tasks[0].Rows, r.Tasks[0].Rows
 		for _, t := range r.Tasks {

@@ -15,8 +15,9 @@ func (a *app) prepareCommand() *cobra.Command {
 		Long: `Prepare reads a job file that says kind: prepare, reads the exports it names in
 whatever order they are, normalises their numbers, keeps of each number the row
 that was loaded last, and publishes the rows in the order of their numbers, as
-Parquet files of even size that rescore run takes as its input. Every column is
-kept. No row is lost: each is kept, or it is told in _rejects by file and row.
+Parquet or Arrow files of even size that rescore run takes as its input. Every
+column is kept. No row is lost: each is kept, or it is told in _rejects by file
+and row.
 
 Everything happens in this process, within prepare.memory_mb a worker; on a
 cluster, rescore submit does the same. Stopped in any way, the same command goes

@@ -58,6 +58,7 @@ func (f *runFlags) run(a *app, cmd *cobra.Command, arg, kind string) (o local.Op
 		return o, out, used, err
 	}
 	o.Release = f.release
+	machine.Spare(o.Spec.Run.Workers)
 	ctx := cmd.Context()
 	if f.deadline > 0 {
 		var cancel context.CancelFunc

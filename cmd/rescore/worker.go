@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"math"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"rescore/cmd/internal/boot"
 	"rescore/cmd/internal/cluster"
+	"rescore/cmd/internal/machine"
 )
 
 func (a *app) workerCommand() *cobra.Command {
@@ -81,6 +83,10 @@ garbage harder before it is over that many bytes.`,
 			return err
 		}
 		w.Version = version
+		if w.Slots == 0 {
+			w.Slots = runtime.GOMAXPROCS(0)
+		}
+		machine.Spare(w.Slots)
 		return w.Run(cmd.Context())
 	}
 	return cmd

@@ -14,7 +14,7 @@ const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
 	bbolt       = "go.etcd.io/bbolt/..."
 	cpu         = "golang.org/x/sys/cpu"
-	unix        = "golang.org/x/sys/unix"       // to ask for a file's next bytes: decisions/0047
+	unix        = "golang.org/x/sys/unix"       // to ask for a file's next bytes: decisions/0047; to start a process on some cores: 0054
 	blake3      = "lukechampine.com/blake3/..." // its tree, and in tests all of it: decisions/0046
 	brotli      = "github.com/andybalholm/brotli"
 	compress    = "github.com/klauspost/compress/..."
@@ -44,7 +44,7 @@ const (
 // table is the house, room by room. A new package begins with its row here.
 // cmd is not limited by rows but by doors.
 var table = []row{
-	{"partition", nil, nil},
+	{"partition", nil, list(cpu)}, // cpu as in worker/score
 	{"partition/job", list("partition", "partition/psi", "partition/schema"), list(yaml)},
 	{"partition/ecdf", list("partition/job"), nil},
 	{"partition/contest", list("partition/ecdf", "partition/psi"), nil},
@@ -57,6 +57,7 @@ var table = []row{
 	{"partition/store/s3", list("partition/failpoint", "partition/store"), list(minio, ini, sync)},
 	{"partition/store/s3/s3test", nil, nil},
 	{"partition/store/hdfs", list("partition/failpoint", "partition/store"), list(hadoop)}, // with the tag hdfs: decisions/0053
+	{"partition/store/hdfs/hdfstest", nil, nil},
 	{"partition/store/address", list("partition/store", "partition/store/hdfs", "partition/store/s3"), nil},
 	{"partition/store/storetest", list("partition/store"), nil},
 	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
@@ -83,6 +84,7 @@ var table = []row{
 	{"worker/score", list("worker/elementary", "worker/kernel", "worker/lane", "worker/model", "worker/attribution", "worker/transform", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
 	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
 	{"worker/elementary", nil, nil},
+	{"worker/bitpack", nil, list(cpu)},
 	{"worker/transform", list("worker/elementary"), nil},
 	{"worker/model", list("worker/elementary", "worker/transform", "partition/job"), nil}, // job reads what people write
 	{"worker/attribution", list("worker/model", "worker/transform"), nil},                 // transform in tests alone
@@ -91,8 +93,8 @@ var table = []row{
 	{"worker/tag", nil, nil},
 	{"worker/intake", list("partition", "partition/job"), list(compress)},
 	{"worker/event", list("partition/job", "partition/schema"), nil},
-	{"worker/source", list("worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
-	{"worker/sink", list("worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
+	{"worker/source", list("worker/bitpack", "worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
+	{"worker/sink", list("worker/bitpack", "worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, sync)},
 
@@ -111,7 +113,7 @@ var table = []row{
 	{"cmd/internal/bench", list(anything), list(anything)},
 	{"cmd/internal/capacity", nil, nil},
 	{"cmd/internal/chart", nil, nil},
-	{"cmd/internal/machine", nil, nil},
+	{"cmd/internal/machine", list("partition/store"), list(unix)},
 	{"cmd/internal/e2e", list(anything), list(anything)},
 	{"cmd/internal/sim", list("coordinator/...", "partition/...", "worker/intake"), list("github.com/anishathalye/porcupine")},
 	{"cmd/internal/sim/mutant", nil, nil},
@@ -147,7 +149,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program", "worker/bitpack",
 	"cmd/internal/capacity", "cmd/internal/chart",
 }
 

@@ -33,13 +33,10 @@ import (
 	"rescore/coordinator/api"
 	"rescore/coordinator/bus"
 	"rescore/coordinator/lease"
+	"rescore/coordinator/plan"
 	"rescore/coordinator/replica"
 	"rescore/partition/failpoint"
 )
-
-// partRows is how many rows are worth a task of their own when the last tasks of a
-// stage are divided among workers that would stand idle.
-const partRows = 50_000
 
 // Coordinator says how one coordinator is run.
 type Coordinator struct {
@@ -101,7 +98,7 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 	}()
 	mail := bus.New(conn, c.Log)
 	node := coordinator.New(coordinator.Config{
-		Replica: ledger, Bus: mail, Output: local.Places.Output, Now: failpoint.Now, Lease: lease.Config{TTL: c.LeaseTTL, PartRows: partRows}, Log: c.Log,
+		Replica: ledger, Bus: mail, Output: local.Places.Output, Now: failpoint.Now, Lease: lease.Config{TTL: c.LeaseTTL, PartRows: plan.PartRows}, Log: c.Log,
 	})
 	shown := prometheus.NewRegistry()
 	shown.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) // panics when given twice

@@ -95,11 +95,10 @@ func (w words) bound(column string) string {
 	if e, ok := feature.Find(column); ok {
 		return w.formula(e.Formula)
 	}
-	flat, ok := strings.CutPrefix(column, "f64(")
+	flat, ok := feature.FromFeature(column)
 	if !ok {
 		return ""
 	}
-	flat = strings.TrimSuffix(flat, ")")
 	for _, c := range schema.Subscriber {
 		for _, name := range c.Names() {
 			if name == flat {

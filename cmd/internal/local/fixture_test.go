@@ -18,7 +18,10 @@ import (
 	"rescore/worker/sink"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, lasting...) }
+
+// lasting are goroutines that are meant to last as long as the process.
+var lasting []goleak.Option
 
 const month = 202610
 
@@ -112,10 +115,9 @@ func read(t testing.TB, out Outcome) version {
 		if _, err := sink.Verify(context.Background(), folder, f); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sink.Read(t.Context(), folder, f.Path, func(rec arrow.Record) error {
-			p := rec.Column(rec.Schema().FieldIndices("propensity")[0]).(*array.Float32)
-			v.numbers = append(v.numbers, rec.Column(0).(*array.Uint64).Uint64Values()...)
-			v.propensity = append(v.propensity, p.Float32Values()...)
+		if err := sink.Scan(t.Context(), folder, f.Path, []string{"propensity"}, func(keys []uint64, rec arrow.Record) error {
+			v.numbers = append(v.numbers, keys...)
+			v.propensity = append(v.propensity, rec.Column(0).(*array.Float32).Float32Values()...)
 			return nil
 		}); err != nil {
 			t.Fatal(err)

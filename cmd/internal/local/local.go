@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/user"
@@ -27,6 +28,7 @@ import (
 	"rescore/coordinator/publish"
 	"rescore/coordinator/replica"
 	"rescore/partition/job"
+	"rescore/partition/schema"
 	"rescore/partition/store"
 	"rescore/partition/store/address"
 	"rescore/worker"
@@ -96,15 +98,19 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	q, err := ask(ctx, o)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer func() { err = errors.Join(err, q.sound.Close()) }()
 	work, err := workFolder(o)
 	if err != nil {
 		return Outcome{}, err
 	}
+	raft, ahead := filepath.Join(work, "raft"), 0
+	if _, err := os.Stat(raft); errors.Is(err, fs.ErrNotExist) { // the ledger to come knows of no survey
+		ahead = o.Spec.Run.Workers
+	}
+	q, err := ask(ctx, o, ahead)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { err = errors.Join(err, q.sound.Close()) }()
 	unlock, err := lock(work)
 	if err != nil {
 		return Outcome{}, err
@@ -116,7 +122,10 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if done, ok, err := q.published(ctx); ok || err != nil {
 		return done, err
 	}
-	h, err := open(o, work, q.sound)
+	if months := q.missing(); len(months) > 0 {
+		o.Log.Warn("months without files are read as missing, as input.missing_months says", "months", months)
+	}
+	h, err := open(o, raft, q.sound)
 	defer h.close()
 	if err != nil {
 		return Outcome{}, err
@@ -134,13 +143,32 @@ type question struct {
 }
 
 // ask reads everything the job names, so that what is wrong is said before any
-// work, and works out the job's ID. It writes nothing.
-func ask(ctx context.Context, o Options) (question, error) {
-	sound, err := Places.Sound(ctx, o.Spec, o.Base)
+// work, and works out the job's ID. It writes nothing. More than no goroutines ahead
+// survey the input meanwhile.
+func ask(ctx context.Context, o Options, ahead int) (question, error) {
+	sound, err := Places.Sound(ctx, o.Spec, o.Base, ahead)
 	if err != nil {
 		return question{}, inputError(carded(err))
 	}
 	return question{id: sound.Job, sound: sound, spec: o.Spec, dir: address.Resolve(o.Base, o.Spec.Output.Path)}, nil
+}
+
+// missing returns the months of the window that have no files and are read as missing,
+// the last first.
+func (q question) missing() (months []int32) {
+	if q.spec.Input.Layout != "months" || q.spec.Prepares() {
+		return nil
+	}
+	has := [schema.Months]bool{}
+	for _, f := range q.sound.Dataset.Files() {
+		has[f.Month] = true
+	}
+	for k, ok := range has {
+		if !ok {
+			months = append(months, source.MonthBack(q.spec.Month, k))
+		}
+	}
+	return months
 }
 
 // models loads the champion and its challengers.
@@ -226,10 +254,10 @@ type house struct {
 	worker  *worker.Worker
 }
 
-// open starts the services. What it returns is to be closed, with an error too.
-func open(o Options, work string, sound *worker.Sound) (h *house, err error) {
+// open starts the services, with the ledger in the folder raft. What it returns is to be closed, with an error too.
+func open(o Options, raft string, sound *worker.Sound) (h *house, err error) {
 	h = &house{log: o.Log}
-	if h.replica, err = replica.Open(replica.Config{Dir: filepath.Join(work, "raft"), Log: o.Log}); err != nil {
+	if h.replica, err = replica.Open(replica.Config{Dir: raft, Log: o.Log}); err != nil {
 		return h, err
 	}
 	if h.nats, err = bus.Embed(); err != nil {
@@ -250,12 +278,21 @@ func open(o Options, work string, sound *worker.Sound) (h *house, err error) {
 	}
 	host, _ := os.Hostname()
 	h.worker = worker.New(worker.Config{
-		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
+		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, Queue: 4 * o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
 		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
-		Bus:       h.client, Places: Places, Checked: sound, Log: o.Log,
+		Bus:       near{h.client, h.node}, Places: Places, Checked: sound, Log: o.Log,
 	})
 	return h, nil
 }
+
+// near is the bus of a worker whose coordinator is in its process: where there is nothing
+// to do, it waits for the ledger to change and no longer.
+type near struct {
+	*workerbus.Client
+	node *coordinator.Node
+}
+
+func (n near) Moved() <-chan struct{} { return n.node.Changed() }
 
 func (h *house) close() {
 	if h.client != nil {
@@ -304,9 +341,9 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 }
 
 // sweep deletes what jobs of older versions staged, and keeps as many as a cluster does:
-// published files are links, or copies, of their own. What failed jobs staged stays, for they may be run again. Nobody else is
-// at work, so it is one step, where a cluster takes two; what it does not get at, the next
-// job does.
+// published files are links, or copies, of their own. What failed jobs staged stays, for
+// they may be run again. Nobody else is at work, so it is one step, where a cluster takes
+// two; what it does not get at, the next job does.
 func (h *house) sweep(ctx context.Context, q question) {
 	var live publish.Live
 	over := map[string]bool{}
@@ -334,6 +371,14 @@ func (h *house) sweep(ctx context.Context, q question) {
 func (h *house) submit(ctx context.Context, o Options, q question) error {
 	if _, err := h.replica.Lead(ctx); err != nil {
 		return err
+	}
+	surveyed := false
+	h.node.View(func(s *ledger.State) {
+		j := s.Job(q.id)
+		surveyed = j != nil && j.Stage() > 0
+	})
+	if !surveyed {
+		q.sound.Ahead(ctx, o.Spec.Run.Workers)
 	}
 	named, err := h.node.Propose(ctx, ledger.Found{Cluster: h.replica.ID()})
 	if err != nil {
@@ -442,7 +487,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 		}
 		rows, tasks := h.node.InFlight(q.id, stage)
 		p.RowsDone += rows
-		p.TasksRunning = tasks
+		p.TasksRunning = min(tasks, o.Spec.Run.Workers) // the others wait for their turn
 		now := time.Now()
 		p.Elapsed = now.Sub(start)
 		watch.at(p.Stage, now)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -422,7 +423,16 @@ func TestAMonthGapIsRefusedOrRead(t *testing.T) {
 	if _, err := Run(t.Context(), options(t, dir, months)); !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "202608") || !strings.Contains(err.Error(), "missing_months") {
 		t.Errorf("a gap: %v", err)
 	}
-	out := run(t, options(t, dir, months, func(s *job.Spec) { s.Input.MissingMonths = "null" }))
+	var said bytes.Buffer
+	o := options(t, dir, months, func(s *job.Spec) { s.Input.MissingMonths = "null" })
+	o.Log = slog.New(slog.NewTextHandler(&said, nil))
+	if r, err := Plan(t.Context(), o); err != nil || !slices.Equal(r.Missing, []int32{202608}) {
+		t.Errorf("the plan says that %v are missing, %v", r.Missing, err)
+	}
+	out := run(t, o)
+	if !strings.Contains(said.String(), "level=WARN") || !strings.Contains(said.String(), "[202608]") {
+		t.Errorf("of a gap the run says %q", said.String())
+	}
 	if out.Rows.Scored != 500 || out.Tally.Unknown[1] < 450 { // T2 needs m-2
 		t.Errorf("a gap read as null: %+v, T2 unknown %d times", out.Rows, out.Tally.Unknown[1])
 	}

@@ -18,6 +18,7 @@ type PlanReport struct {
 	Files    []job.InputFile
 	Rows     int64 // of the scoring month
 	Tasks    []PlanTask
+	Missing  []int32  // months of the window without files, read as missing
 	Columns  []string // canonical columns the input has
 	Absent   []string // canonical columns it lacks: null in every row
 	Unknown  []program.Unknown
@@ -78,7 +79,7 @@ type PlanTask struct {
 
 // Plan surveys the input and cuts it as Run would, and changes nothing.
 func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
-	q, err := ask(ctx, o)
+	q, err := ask(ctx, o, 0)
 	if err != nil {
 		return PlanReport{}, err
 	}
@@ -110,7 +111,7 @@ func Plan(ctx context.Context, o Options) (_ PlanReport, err error) {
 		return PlanReport{}, err
 	}
 	r := PlanReport{
-		Job: q.id, Files: survey.Files, Columns: present, Absent: absent,
+		Job: q.id, Files: survey.Files, Missing: q.missing(), Columns: present, Absent: absent,
 		Unknown: unknown, Model: model.Digest, Features: len(model.Features), Program: steps.String(),
 		Picture: steps.Picture(o.Spec.Run.BatchRows), Select: second.Picture(o.Spec.Run.BatchRows),
 	}

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,18 @@ func messy(rng *rand.Rand, n string) string {
 	return n
 }
 
-// exports makes unsorted CSV files of the clean base in dir: shuffled, every tenth
+func gzipped(t testing.TB, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write(data)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// exports makes unsorted CSV files of the clean base in dir, one of them packed: shuffled, every tenth
 // subscriber there twice, the older row with other values, and some rows that are none.
 func exports(t testing.TB, dir string) (duplicates, rejected int64) {
 	t.Helper()
@@ -99,7 +111,11 @@ func exports(t testing.TB, dir string) (duplicates, rejected int64) {
 		for i := k; i < len(rows); i += 3 {
 			b.WriteString(rows[i] + "\n")
 		}
-		if err := os.WriteFile(filepath.Join(dir, "exports", fmt.Sprintf("e%d.csv", k)), []byte(b.String()), 0o644); err != nil {
+		name, data := fmt.Sprintf("e%d.csv", k), []byte(b.String())
+		if k == 1 {
+			name, data = name+".gz", gzipped(t, data)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "exports", name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,6 +193,15 @@ func TestAPreparedBaseScoresAsTheSortedOne(t *testing.T) {
 	runs, err := filepath.Glob(filepath.Join(out.Path, "..", "..", "_staging", "*", "run-*"))
 	if err != nil || len(runs) > 0 {
 		t.Errorf("sorted runs are left: %v, %v", runs, err)
+	}
+
+	// Arrow holds the same rows.
+	arrow := run(t, preparation(t, dir, load, func(s *job.Spec) { s.Prepare.Format, s.Output.Compression = job.FormatArrow, "zstd" }))
+	if arrow.Digest != out.Digest || arrow.Rows != out.Rows {
+		t.Errorf("in Arrow the digest is %s, rows %+v; in Parquet %s, %+v", arrow.Digest, arrow.Rows, out.Digest, out.Rows)
+	}
+	if got := scored(t, dir, arrow.Path); got.Digest != want.Digest || got.Rows != want.Rows {
+		t.Errorf("scored from the base in Arrow: digest %s, rows %+v; from the sorted one %s, %+v", got.Digest, got.Rows, want.Digest, want.Rows)
 	}
 
 	// The same bytes, whoever works on it; the same digest, however it is cut and in
@@ -261,6 +286,13 @@ func TestPreparedParquetKeepsItsTypesAndTheLastFilesRows(t *testing.T) {
 	}
 	if got := scored(t, dir, out.Path); got.Digest != want.Digest {
 		t.Errorf("scored from the prepared base: digest %s, from the sorted one %s", got.Digest, want.Digest)
+	}
+	arrow := run(t, preparation(t, dir, func(s *job.Spec) { s.Prepare.Format = job.FormatArrow }))
+	if arrow.Digest != out.Digest {
+		t.Errorf("in Arrow the digest is %s, in Parquet %s", arrow.Digest, out.Digest)
+	}
+	if got := scored(t, dir, arrow.Path); got.Digest != want.Digest {
+		t.Errorf("scored from the base in Arrow: digest %s, from the sorted one %s", got.Digest, want.Digest)
 	}
 	_, rejects := prepared(t, out)
 	for _, line := range rejects {

@@ -23,13 +23,13 @@ func rerun(t *testing.T, o Options, base string, again ...partition.Range) Outco
 		}
 	}
 	o.Log = slog.New(slog.DiscardHandler)
-	q, err := ask(t.Context(), o)
+	q, err := ask(t.Context(), o, 0)
 	must(err)
 	must(q.sound.Close()) // it is of another job
 	q.id = job.RerunID(q.id, base, again)
 	q.output, err = outputStore(o.Base, o.Spec.Output.Path)
 	must(err)
-	h, err := open(o, address.Resolve(o.Base, o.Spec.Run.Work), nil)
+	h, err := open(o, filepath.Join(address.Resolve(o.Base, o.Spec.Run.Work), "raft"), nil)
 	defer h.close()
 	must(err)
 	_, err = h.replica.Lead(t.Context())

@@ -36,7 +36,8 @@ func TestC10PrioritiesAreThoseOfTheWholeSortedBase(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, part := range read(t, out).manifest.Partitions {
-			if _, err := sink.Read(t.Context(), folder, part.Files[0].Path, func(r arrow.Record) error {
+			columns := []string{"expected_loss_fen", "retain_decision", "action_priority_score", "action_priority"}
+			if err := sink.Scan(t.Context(), folder, part.Files[0].Path, columns, func(_ []uint64, r arrow.Record) error {
 				loss = append(loss, column(r, "expected_loss_fen").(*array.Int64).Int64Values()...)
 				decision = append(decision, column(r, "retain_decision").(*array.Uint8).Uint8Values()...)
 				score = append(score, column(r, "action_priority_score").(*array.Uint16).Uint16Values()...)

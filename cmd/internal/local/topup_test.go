@@ -41,8 +41,8 @@ func TestAmbiguity24_APrepaidFeeIsConsumptionOrByMappingTopUps(t *testing.T) {
 		}
 		var fired []uint16
 		for _, part := range read(t, out).manifest.Partitions {
-			if _, err := sink.Read(t.Context(), folder, part.Files[0].Path, func(r arrow.Record) error {
-				fired = append(fired, r.Column(r.Schema().FieldIndices("trg_fired")[0]).(*array.Uint16).Uint16Values()...)
+			if err := sink.Scan(t.Context(), folder, part.Files[0].Path, []string{"trg_fired"}, func(_ []uint64, r arrow.Record) error {
+				fired = append(fired, r.Column(0).(*array.Uint16).Uint16Values()...)
 				return nil
 			}); err != nil {
 				t.Fatal(err)

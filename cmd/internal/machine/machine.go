@@ -39,7 +39,7 @@ func Describe(dir, rescore string) Machine {
 type Usage struct {
 	CPUSeconds   float64 `json:"cpu_seconds"`   // user and system
 	MaxRSS       int64   `json:"max_rss_bytes"` // the most that was resident; 0 where the system does not say
-	BytesRead    int64   `json:"bytes_read"`    // through the system's calls, from the page cache or the disk; 0 where it does not say
+	BytesRead    int64   `json:"bytes_read"`    // from the page cache or the disk, through the system's calls or in place; of calls 0 where it does not say
 	BytesWritten int64   `json:"bytes_written"` // likewise
 }
 

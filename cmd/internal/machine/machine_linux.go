@@ -1,10 +1,17 @@
 package machine
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"rescore/partition/store"
 )
 
 func (m *Machine) look(dir string) {
@@ -43,7 +50,7 @@ func Used() Usage {
 		CPUSeconds: float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9,
 		// Not Getrusage's: that remembers how large whoever started this process was.
 		MaxRSS:    counted(text("/proc/self/status"), "VmHWM") << 10,
-		BytesRead: counted(io, "rchar"), BytesWritten: counted(io, "wchar"),
+		BytesRead: counted(io, "rchar") + store.Looked(), BytesWritten: counted(io, "wchar"),
 	}
 }
 
@@ -54,6 +61,34 @@ func text(name string) string {
 		return ""
 	}
 	return string(data)
+}
+
+// StartOn starts a process that may use the first n of this one's cores.
+func StartOn(n int, cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		// A child has the cores of the thread that starts it. This one is never unlocked, and
+		// so ends with the goroutine.
+		runtime.LockOSThread()
+		started <- startOn(n, cmd)
+	}()
+	return <-started
+}
+
+func startOn(n int, cmd *exec.Cmd) error {
+	var own, some unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &own); err != nil {
+		return fmt.Errorf("ask for the cores: %w", err)
+	}
+	for i := 0; some.Count() < min(n, own.Count()); i++ {
+		if own.IsSet(i) {
+			some.Set(i)
+		}
+	}
+	if err := unix.SchedSetaffinity(0, &some); err != nil {
+		return fmt.Errorf("take %d cores: %w", n, err)
+	}
+	return cmd.Start()
 }
 
 // Load reads it; ok is false where the system does not say.

@@ -2,7 +2,10 @@ package machine
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -27,5 +30,32 @@ func TestWhatOnlyLinuxTells(t *testing.T) {
 	}
 	if b, ok := Load(); !ok || b.Total <= 0 {
 		t.Errorf("the machine's time: %+v, %t", b, ok)
+	}
+}
+
+func TestAProcessHasTheCoresItIsStartedOn(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	cmd := exec.Command("nproc")
+	cmd.Stdout, cmd.Env = &out, []string{"PATH=" + os.Getenv("PATH")}
+	if cmd.Err != nil {
+		t.Skipf("nproc, which counts cores, is not here: %v", cmd.Err)
+	}
+	before := runtime.NumCPU()
+	if err := StartOn(1, cmd); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(out.String()); got != "1" {
+		t.Errorf("a process on one core counts %s", got)
+	}
+	after := exec.Command("nproc")
+	after.Env = cmd.Env
+	if err := StartOn(before+1, after); err != nil {
+		t.Errorf("on more cores than there are: %v", err)
+	} else if err := after.Wait(); err != nil {
+		t.Error(err)
 	}
 }
