@@ -52,7 +52,7 @@ type work struct {
 	versions func(ctx context.Context, outputDir string) ([]local.VersionInfo, error)
 	export   func(ctx context.Context, o local.Options, path string, features []string) (rows int64, err error)
 	synth    func(ctx context.Context, dir string, o province.Options) (province.Summary, error)
-	bench    func(context.Context, bench.Job) (bench.Report, error)
+	bench    func(context.Context, bench.Job) ([]bench.Report, error)
 	explain  func(ctx context.Context, v *local.Version, n partition.Number, o explain.Options) (*explain.Answer, error)
 	whatif   func(ctx context.Context, v *local.Version, o whatif.Options) (*whatif.Answer, error)
 }
@@ -62,7 +62,7 @@ func ours() work {
 	return work{local.Run, local.Plan, local.Versions, local.ExportFeatures, writeProvince, measureJob, explain.Ask, whatif.Ask}
 }
 
-func measureJob(ctx context.Context, j bench.Job) (bench.Report, error) { return j.Measure(ctx) }
+func measureJob(ctx context.Context, j bench.Job) ([]bench.Report, error) { return j.Measure(ctx) }
 
 // execute runs one command and returns its exit code.
 func (a *app) execute(ctx context.Context, args []string) int {

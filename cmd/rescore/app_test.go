@@ -50,15 +50,18 @@ func good() work {
 			return []local.VersionInfo{{Job: "202610-0123456789ab", Name: "base", Version: "v1", Path: "out/v1", Rows: rows, Digest: "d", Seconds: 2, RowsPerSecond: 5, Month: 202610, PublishedAt: time.Unix(0, 0).UTC(), Current: true}}, nil
 		},
 		export: func(context.Context, local.Options, string, []string) (int64, error) { return 6, nil },
-		bench: func(_ context.Context, j bench.Job) (bench.Report, error) {
+		bench: func(_ context.Context, j bench.Job) (list []bench.Report, err error) {
 			j.Progress(progress.Sample{Stage: "bench", RowsDone: 1, RowsTotal: 2})
-			r := bench.Report{Subscribers: j.Subscribers, Workers: j.Workers[len(j.Workers)-1], Seconds: 2, RowsPerSecond: 5, Stages: map[string]bench.Stage{"score": {Seconds: 1}},
-				Repeats: []float64{2}, Record: j.Record, Model: "builtin:baseline", ModelDigest: "m", Measured: "2026-11-22T00:00:00Z"}
-			r.Machine.Host, _ = os.Hostname()
-			for _, w := range j.Workers {
-				r.Sweep = append(r.Sweep, bench.Point{Run: capacity.Run{Workers: w, Seconds: 2}})
+			for _, n := range j.Subscribers {
+				r := bench.Report{Subscribers: n, Workers: j.Workers[len(j.Workers)-1], Seconds: 2, RowsPerSecond: 5, Stages: map[string]bench.Stage{"score": {Seconds: 1}},
+					Repeats: []float64{2}, Record: j.Record, Model: "builtin:baseline", ModelDigest: "m", Measured: "2026-11-22T00:00:00Z"}
+				r.Machine.Host, _ = os.Hostname()
+				for _, w := range j.Workers {
+					r.Sweep = append(r.Sweep, bench.Point{Run: capacity.Run{Workers: w, Seconds: 2}})
+				}
+				list = append(list, r)
 			}
-			return r, nil
+			return list, nil
 		},
 		synth: func(_ context.Context, dir string, o province.Options) (province.Summary, error) {
 			return province.Summary{Rows: o.Province.Subscribers, Files: []string{"base/part-00000.parquet"}}, os.MkdirAll(dir, 0o755)
@@ -73,7 +76,7 @@ func failing(err error) work {
 		plan:     func(context.Context, local.Options) (local.PlanReport, error) { return local.PlanReport{}, err },
 		versions: func(context.Context, string) ([]local.VersionInfo, error) { return nil, err },
 		export:   func(context.Context, local.Options, string, []string) (int64, error) { return 0, err },
-		bench:    func(context.Context, bench.Job) (bench.Report, error) { return bench.Report{}, err },
+		bench:    func(context.Context, bench.Job) ([]bench.Report, error) { return nil, err },
 		synth: func(context.Context, string, province.Options) (province.Summary, error) {
 			return province.Summary{}, err
 		},
@@ -147,7 +150,7 @@ func TestEveryCommandHasItsExitCodes(t *testing.T) {
 		{boot.OK, "bench score --data " + rows + " --model " + trees}, {boot.NotFound, "bench score --data " + gone + " --model " + trees}, {boot.Failure, "bench score --data " + none + " --model " + trees},
 		{boot.OK, "bench job --dir " + dir}, {boot.OK, "bench job --dir " + dir + " --workers 1,2 --repeat 1 --record narrow --figures " + filepath.Join(dir, "f.json") + " --report " + filepath.Join(dir, "r.md")}, {boot.Usage, "bench job"}, {boot.Usage, "bench job x"},
 		{boot.Usage, "bench job --dir " + dir + " --workers 0"}, {boot.Usage, "bench job --dir " + dir + " --workers 1,1"}, {boot.Usage, "bench job --dir " + dir + " --workers 1,x"}, {boot.Usage, "bench job --dir " + dir + " --repeat 0"},
-		{boot.Usage, "bench job --dir " + dir + " --subscribers 0"}, {boot.Usage, "bench job --dir " + dir + " --record wide"}, {boot.Usage, "bench job --dir " + dir + " --report r.txt"}, {boot.NotFound, "bench job --dir " + dir + " --model " + gone},
+		{boot.Usage, "bench job --dir " + dir + " --subscribers 0"}, {boot.Usage, "bench job --dir " + dir + " --subscribers 5,5"}, {boot.OK, "bench job --dir " + dir + " --subscribers 10,5 --report " + filepath.Join(dir, "s.md")}, {boot.Usage, "bench job --dir " + dir + " --record wide"}, {boot.Usage, "bench job --dir " + dir + " --report r.txt"}, {boot.NotFound, "bench job --dir " + dir + " --model " + gone},
 		{boot.OK, "bench store " + filepath.Join(dir, "store") + " --objects 2 --megabytes 1 --parallel 2"}, {boot.Usage, "bench store"}, {boot.Usage, "bench store " + dir + " --objects 0"}, {boot.Usage, "bench store " + dir + " --megabytes 0"}, {boot.Usage, "bench store " + dir + " --parallel 0"},
 		{boot.OK, "capacity --subscribers 10 --deadline 2h --dir " + dir + " --figures " + filepath.Join(dir, "g.json")}, {boot.Usage, "capacity --subscribers 10"}, {boot.Usage, "capacity"}, {boot.Usage, "capacity x"},
 		{boot.Usage, "capacity --subscribers 10 --deadline 0s"}, {boot.Usage, "capacity --subscribers 10 --reserve 1"}, {boot.Usage, "capacity --subscribers 10 --machines -1"}, {boot.Usage, "capacity --subscribers 10 --record wide"},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -48,22 +49,24 @@ func (a *app) figures(path string) string {
 
 func (a *app) benchJob() *cobra.Command {
 	var j bench.Job
-	var workers, report, figures string
+	var subscribers, workers, report, figures string
 	cmd := &cobra.Command{
 		Use:   "job",
 		Short: "Measure whole jobs: a synthetic base on disk to a published version",
 		Long: `Job makes a synthetic base, as rescore synth does, and runs rescore run on it again
 and again, each time in a process of its own and into folders of its own: once to
 warm up, so that the base is in the page cache if it fits, then --repeat times.
-With several numbers of --workers they take turns in every round. Each run is given
-as many processors as it has workers. Every run must publish the same rows.
+Several sizes of the base, and several numbers of --workers, take turns in every
+round. Each run is given as many processors as it has workers. Every run of a base
+must publish the same rows.
 
 seconds is the median time from reading the job file to the published pointer;
 rows_per_second counts subscribers; ns_per_row_core is the time of all processors
 given, a subscriber. Under stages stand how long each stage was the one at work, the
 same by rows, and what its tasks spent, in nanoseconds of one core a row, reading,
 computing, writing and verifying. Bytes are those that went through the system's
-calls, from the page cache or the disk; memory is the most that was resident.
+calls, from the page cache or the disk, or were looked at in place; memory is the most
+that was resident.
 
 --record narrow is a base of forty columns beside the number, six months of bills
 and use, and a made-up model of 100 trees with 31 leaves over them.
@@ -76,14 +79,15 @@ page, with its plots as SVG beside it.
 With --output json the last line of stdout is one object; its first keys are
 subscribers, workers, seconds, rows_per_second, ns_per_row_core, stages, bytes_read,
 bytes_written and max_rss_bytes. Of a sweep it is that of the last number of workers,
-and sweep has all of them.`,
+and sweep has all of them. Of several sizes there is a line for each, in their order.`,
 		Example: `  rescore bench job --subscribers 1000000
   rescore bench job --subscribers 10000000 --workers 1,2,4 --report bench.md
+  rescore bench job --subscribers 1000000,5000000,20000000
   rescore bench job --record narrow --repeat 5 --keep --output json`,
 		Args: exactly(0),
 	}
 	flags := cmd.Flags()
-	flags.Int64Var(&j.Subscribers, "subscribers", 1_000_000, "size of the base")
+	flags.StringVar(&subscribers, "subscribers", "1000000", "size of the base, or several such as `1000000,5000000`")
 	flags.StringVar(&workers, "workers", "", "how many scoring goroutines, or a sweep such as `1,2,4`; default one per core")
 	flags.IntVar(&j.Repeat, "repeat", 3, "measured runs of each number of workers, after one that warms up")
 	flags.StringVar(&j.Model, "model", "", "model `file` or package; default is the committed builtin:baseline, or the narrow record's own")
@@ -94,12 +98,13 @@ and sweep has all of them.`,
 	a.figuresFlag(cmd, &figures)
 	complete(cmd, "record", cobra.FixedCompletions(bench.Records, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if j.Subscribers, err = counts(subscribers, math.MaxInt64); err != nil {
+			return boot.Usagef("write how many subscribers the base has, as in --subscribers 1000000, or several different sizes with commas between them", "--subscribers %s is no base", subscribers)
+		}
 		if j.Workers, err = workerCounts(workers); err != nil {
 			return err
 		}
 		switch {
-		case j.Subscribers < 1:
-			return boot.Usagef("write how many subscribers the base has, such as 1000000", "--subscribers %d is no base", j.Subscribers)
 		case j.Repeat < 1 || j.Repeat > 1000:
 			return boot.Usagef("write a number from 1 to 1000", "--repeat %d is out of range", j.Repeat)
 		case !slices.Contains(bench.Records, j.Record):
@@ -112,50 +117,61 @@ and sweep has all of them.`,
 				return err
 			}
 		}
-		r, err := a.measure(cmd.Context(), j, figures)
+		reports, err := a.measure(cmd.Context(), j, figures)
 		if err != nil {
 			return err
 		}
 		if report != "" {
-			if err := r.Write(report); err != nil {
+			if err := bench.Write(report, reports); err != nil {
 				return err
 			}
 			a.say("report: %s\n", report)
 		}
+		show := a.printBench
 		if a.json() {
-			return a.printJSON(r)
+			show = func(r bench.Report) error { return a.printJSON(r) }
 		}
-		return a.printBench(r)
+		for _, r := range reports {
+			if err := show(r); err != nil {
+				return err
+			}
+		}
+		if len(reports) > 1 && !a.json() {
+			return a.printSizes(reports)
+		}
+		return nil
 	}
 	return cmd
 }
 
 // measure runs the bench and keeps its figures.
-func (a *app) measure(ctx context.Context, j bench.Job, figures string) (r bench.Report, err error) {
+func (a *app) measure(ctx context.Context, j bench.Job, figures string) (reports []bench.Report, err error) {
 	if j.Dir == "" {
 		if j.Dir = a.cache("bench"); j.Dir == "" {
-			return r, boot.Usagef("name a folder on the disk to be measured, as in --dir /data/bench", "there is no cache folder for the base: HOME is not set")
+			return nil, boot.Usagef("name a folder on the disk to be measured, as in --dir /data/bench", "there is no cache folder for the base: HOME is not set")
 		}
 	}
 	if j.Program, err = os.Executable(); err != nil {
-		return r, fmt.Errorf("find this program, to run it: %w", err)
+		return nil, fmt.Errorf("find this program, to run it: %w", err)
 	}
 	j.Environ, j.Rescore = a.environ, version
 	err = a.show(func(update func(progress.Sample)) (err error) {
 		j.Progress = update
-		r, err = a.work.bench(ctx, j)
+		reports, err = a.work.bench(ctx, j)
 		return err
 	})
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	if path := a.figures(figures); path != "" {
-		if err := bench.Keep(path, r.Figures()); err != nil {
-			return r, err
+		for _, r := range reports {
+			if err := bench.Keep(path, r.Figures()); err != nil {
+				return nil, err
+			}
 		}
 		a.say("figures: %s\n", path)
 	}
-	return r, nil
+	return reports, nil
 }
 
 // say tells people something on stderr.
@@ -170,10 +186,25 @@ func workerCounts(text string) (list []int, err error) {
 	if text == "" {
 		return []int{runtime.GOMAXPROCS(0)}, nil
 	}
+	numbers, err := counts(text, 1024)
+	if err != nil {
+		return nil, boot.Usagef("write one or more different numbers from 1 to 1024, as in --workers 1,2,4", "--workers %s cannot be run", text)
+	}
+	for _, n := range numbers {
+		list = append(list, int(n))
+	}
+	return list, nil
+}
+
+// counts reads different numbers from 1 to most, such as 1,2,4.
+func counts(text string, most int64) (list []int64, err error) {
 	for word := range strings.SplitSeq(text, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(word))
-		if err != nil || n < 1 || n > 1024 || slices.Contains(list, n) {
-			return nil, boot.Usagef("write one or more different numbers from 1 to 1024, as in --workers 1,2,4", "--workers %s cannot be run", text)
+		n, err := strconv.ParseInt(strings.TrimSpace(word), 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		if n < 1 || n > most || slices.Contains(list, n) {
+			return nil, fmt.Errorf("%d is out of range, or stands there twice", n)
 		}
 		list = append(list, n)
 	}
@@ -204,6 +235,19 @@ func (a *app) printBench(r bench.Report) error {
 		_ = t.Flush() // a strings.Builder takes everything
 	}
 	fmt.Fprintf(&b, "\n%s\n", r.On())
+	return a.print("%s", b.String())
+}
+
+// printSizes writes what a row costs by the size of the base.
+func (a *app) printSizes(reports []bench.Report) error {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintf(t, "\nsubscribers\tseconds\trows/s\tns/row/core\tmore\tCPU ns/row\tMB\t\n")
+	more := bench.More(reports)
+	for i, r := range reports {
+		_, _ = fmt.Fprintf(t, "%d\t%.3f\t%.0f\t%.1f\t%.1f %%\t%.1f\t%.0f\t\n", r.Subscribers, r.Seconds, r.RowsPerSecond, r.NsPerRowCore, 100*more[i], r.CPUNsPerRow, float64(r.MaxRSS)/1e6)
+	}
+	_ = t.Flush() // a strings.Builder takes everything
 	return a.print("%s", b.String())
 }
 

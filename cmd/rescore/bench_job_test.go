@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"rescore/cmd/internal/bench"
 	"rescore/cmd/internal/boot"
 	"rescore/cmd/internal/local"
 	"rescore/cmd/internal/progress"
@@ -26,6 +27,23 @@ func TestBenchJobEndsWithTheContractsObject(t *testing.T) {
 	}
 	if text := call(t, good(), []string{"XDG_CACHE_HOME=" + dir}, "bench", "job", "--workers", "1,2", "--quiet"); text.errors != "" || !strings.Contains(text.out, "1000000 subscribers") || !strings.Contains(text.out, "efficiency") {
 		t.Errorf("%q, %s", text.errors, text.out)
+	}
+}
+
+func TestBenchJobSaysALineForEachSize(t *testing.T) {
+	t.Parallel()
+	kept := filepath.Join(t.TempDir(), "f.json")
+	environ := []string{"HOME=" + t.TempDir()}
+	got := call(t, good(), environ, "bench", "job", "--subscribers", "20, 10", "--figures", kept, "--output", "json", "--quiet")
+	lines := strings.Split(strings.TrimSpace(got.out), "\n")
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], `{"subscribers":20,`) || !strings.HasPrefix(lines[1], `{"subscribers":10,`) {
+		t.Errorf("%s%s", got.errors, got.out)
+	}
+	if text := call(t, good(), environ, "bench", "job", "--subscribers", "20,10", "--quiet"); !strings.Contains(text.out, "CPU ns/row") {
+		t.Errorf("%s%s", text.errors, text.out)
+	}
+	if list, err := bench.ReadFigures(kept); err != nil || len(list) != 2 {
+		t.Errorf("of two sizes %d figures are kept: %v", len(list), err)
 	}
 }
 

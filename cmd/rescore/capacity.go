@@ -115,15 +115,15 @@ func (a *app) measured(ctx context.Context, model, record, dir, figures string, 
 		return m, nil
 	}
 	a.say("no figures of this machine with this model in %s: measuring %d subscribers briefly; rescore bench job measures more\n", path, brieflySubscribers)
-	j := bench.Job{Subscribers: brieflySubscribers, Repeat: brieflyRepeat, Record: record, Model: model, Dir: dir, Workers: []int{1}}
+	j := bench.Job{Subscribers: []int64{brieflySubscribers}, Repeat: brieflyRepeat, Record: record, Model: model, Dir: dir, Workers: []int{1}}
 	if n := runtime.GOMAXPROCS(0); n > 1 {
 		j.Workers = append(j.Workers, n)
 	}
-	r, err := a.measure(ctx, j, figures)
+	reports, err := a.measure(ctx, j, figures)
 	if err != nil {
 		return m, err
 	}
-	return r.Figures(), nil
+	return reports[0].Figures(), nil
 }
 
 // printCapacity writes the answer for people.

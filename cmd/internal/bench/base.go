@@ -55,24 +55,25 @@ func narrowColumns() (list []string) {
 
 // base is a synthetic base on disk.
 type base struct {
-	dir   string
-	bytes int64 // of its files
-	made  bool  // by this call
+	subscribers int64
+	dir         string
+	bytes       int64 // of its files
+	made        bool  // by this call
 }
 
 // jobFile is the last thing that is written of a base: where it is, all is.
 const jobFile = "job.yaml"
 
 // prepare makes the base, or finds the one that an earlier call kept.
-func (j Job) prepare(ctx context.Context) (b base, err error) {
-	b.dir = filepath.Join(j.Dir, fmt.Sprintf("base-%s-%d-seed%d", j.Record, j.Subscribers, seed))
+func (j Job) prepare(ctx context.Context, subscribers int64) (b base, err error) {
+	b.subscribers, b.dir = subscribers, filepath.Join(j.Dir, fmt.Sprintf("base-%s-%d-seed%d", j.Record, subscribers, seed))
 	if _, err := os.Stat(filepath.Join(b.dir, jobFile)); err == nil {
 		b.bytes, err = size(filepath.Join(b.dir, province.BaseFolder))
 		return b, err
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return b, fmt.Errorf("look for a base: %w", err)
 	}
-	if err := j.roomFor(); err != nil {
+	if err := j.roomFor(subscribers); err != nil {
 		return b, err
 	}
 	draft, err := os.MkdirTemp(j.Dir, "making-")
@@ -88,13 +89,13 @@ func (j Job) prepare(ctx context.Context) (b base, err error) {
 	if err != nil {
 		return b, err
 	}
-	o := province.Options{Province: synth.Default(seed, j.Subscribers, month), Workers: runtime.GOMAXPROCS(0)}
-	o.Files = int(max(1, min(j.Subscribers, max(int64(o.Workers), (j.Subscribers+999_999)/1_000_000)))) // as rescore synth has it
+	o := province.Options{Province: synth.Default(seed, subscribers, month), Workers: runtime.GOMAXPROCS(0)}
+	o.Files = int(max(1, min(subscribers, max(int64(o.Workers), (subscribers+999_999)/1_000_000)))) // as rescore synth has it
 	if j.Record == Narrow {
 		o.Columns = append([]string{"msisdn"}, narrowColumns()...)
 	}
 	o.Progress = func(rows int64) {
-		j.show(progress.Sample{Stage: "base", RowsDone: min(rows, j.Subscribers), RowsTotal: j.Subscribers})
+		j.show(progress.Sample{Stage: "base", RowsDone: min(rows, subscribers), RowsTotal: subscribers})
 	}
 	if _, err := province.Write(ctx, st, o); err != nil {
 		return b, fmt.Errorf("make the base: %w", err)
@@ -121,10 +122,10 @@ func (j Job) prepare(ctx context.Context) (b base, err error) {
 }
 
 // roomFor refuses what the disk cannot hold, before it is full.
-func (j Job) roomFor() error {
-	free, need := float64(machine.Describe(j.Dir, "").DiskFree), float64(j.Subscribers)*rowBytes
+func (j Job) roomFor(subscribers int64) error {
+	free, need := float64(machine.Describe(j.Dir, "").DiskFree), float64(subscribers)*rowBytes
 	if free > 0 && need > free {
-		return boot.WithCode(fmt.Errorf("%d subscribers take about %.1f GB while they are measured, and the disk of %s has %.1f GB free", j.Subscribers, need/1e9, j.Dir, free/1e9),
+		return boot.WithCode(fmt.Errorf("%d subscribers take about %.1f GB while they are measured, and the disk of %s has %.1f GB free", subscribers, need/1e9, j.Dir, free/1e9),
 			boot.Failure, "name a folder on a larger disk with --dir, or measure fewer --subscribers")
 	}
 	return nil
@@ -150,12 +151,12 @@ func size(dir string) (total int64, err error) {
 }
 
 // environ is an environment without what would change the job.
-func environ(all []string, more ...string) []string {
+func environ(all []string) []string {
 	var kept []string
 	for _, pair := range all {
 		if !strings.HasPrefix(pair, boot.Prefix) && !strings.HasPrefix(pair, "GOMAXPROCS=") {
 			kept = append(kept, pair)
 		}
 	}
-	return append(kept, more...)
+	return kept
 }

@@ -27,16 +27,16 @@ func TestMain(m *testing.M) { rig.Main(m, &program) }
 // small is a job that is measured in a moment.
 func small(t *testing.T) Job {
 	t.Helper()
-	return Job{Subscribers: 3000, Workers: []int{2}, Repeat: 1, Record: Full, Dir: filepath.Join(t.TempDir(), "bench"), Program: program, Environ: os.Environ(), Rescore: "v1"}
+	return Job{Subscribers: []int64{3000}, Workers: []int{2}, Repeat: 1, Record: Full, Dir: filepath.Join(t.TempDir(), "bench"), Program: program, Environ: os.Environ(), Rescore: "v1"}
 }
 
 func measure(t *testing.T, j Job) Report {
 	t.Helper()
 	r, err := j.Measure(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(r) != 1 {
+		t.Fatalf("%d reports, %v", len(r), err)
 	}
-	return r
+	return r[0]
 }
 
 // inside lists what is left of a bench.
@@ -126,7 +126,7 @@ func TestASweepIsMeasuredAndLeavesNothing(t *testing.T) {
 	}
 
 	page := filepath.Join(t.TempDir(), "report.md")
-	if err := r.Write(page); err != nil {
+	if err := Write(page, []Report{r}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(page)
@@ -134,6 +134,62 @@ func TestASweepIsMeasuredAndLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, plot := range []string{"report.stages.svg", "report.workers.svg"} {
+		if !strings.Contains(string(text), "]("+plot+")") {
+			t.Errorf("the page does not show %s", plot)
+		}
+		if svg, err := os.ReadFile(filepath.Join(filepath.Dir(page), plot)); err != nil || !bytes.HasPrefix(svg, []byte("<svg ")) {
+			t.Errorf("%s: %v", plot, err)
+		}
+	}
+	if found := regexp.MustCompile(`(?m)^\|.*\b(NaN|Inf)\b`).Find(text); found != nil {
+		t.Errorf("no figure: %s", found)
+	}
+}
+
+func TestSizesAreMeasuredInTurns(t *testing.T) {
+	t.Parallel()
+	j := small(t)
+	j.Subscribers, j.Workers = []int64{3000, 500}, []int{1, 2}
+	before := []int64{0, 3000, 6000, 6500, 7000, 10_000, 13_000, 13_500, 14_000} // rows, when a run begins
+	j.Progress = func(s progress.Sample) {
+		if s.Stage != "bench" {
+			return
+		}
+		if s.RowsTotal != 14_000 || s.TasksTotal != 8 || s.RowsDone < before[s.TasksDone] || s.RowsDone > before[s.TasksDone+1] {
+			t.Errorf("%d of %d rows are done in run %d of %d", s.RowsDone, s.RowsTotal, s.TasksDone, s.TasksTotal)
+		}
+	}
+	reports, err := j.Measure(t.Context())
+	if err != nil || len(reports) != 2 {
+		t.Fatalf("%d reports, %v", len(reports), err)
+	}
+	for i, r := range reports {
+		if r.Subscribers != j.Subscribers[i] || r.Workers != 2 || len(r.Repeats) != 1 || len(r.Sweep) != 2 || r.InputBytes == 0 {
+			t.Errorf("%+v", r)
+		}
+		if near := r.CPUNsPerRow * float64(r.Subscribers) / 1e9 / r.CPUSeconds; near < 0.999 || near > 1.001 {
+			t.Errorf("%v ns a row of %v s", r.CPUNsPerRow, r.CPUSeconds)
+		}
+	}
+	if reports[0].Digest == reports[1].Digest {
+		t.Error("two bases gave the same rows")
+	}
+	if more := More(reports); min(more[0], more[1]) != 0 || max(more[0], more[1]) <= 0 {
+		t.Errorf("a row costs more by %v", more)
+	}
+	if left := inside(t, j.Dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+
+	page := filepath.Join(t.TempDir(), "report.md")
+	if err := Write(page, reports); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, plot := range []string{"report.sizes.svg", "report.3000.stages.svg", "report.3000.workers.svg", "report.500.stages.svg"} {
 		if !strings.Contains(string(text), "]("+plot+")") {
 			t.Errorf("the page does not show %s", plot)
 		}
@@ -169,20 +225,28 @@ func TestANarrowBaseIsKeptAndUsedAgain(t *testing.T) {
 	}
 }
 
+// interrupted wants the end of a run that was interrupted: what was cut off may say
+// that it was cancelled or why, and the process ends with the same code.
+func interrupted(t *testing.T, ctx context.Context, err error) {
+	t.Helper()
+	if boot.ExitCode(ctx, err) != boot.Interrupted || !errors.Is(err, boot.ErrInterrupted) && !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted, and ended with %v", err)
+	}
+}
+
 func TestAnInterruptLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, stage := range []string{"base", "bench"} {
 		j := small(t)
-		j.Subscribers, j.Repeat = 60_000, 100
+		j.Subscribers, j.Repeat = []int64{60_000, 10}, 100
 		ctx, stop := context.WithCancelCause(t.Context())
 		j.Progress = func(s progress.Sample) {
 			if s.Stage == stage {
 				stop(boot.ErrInterrupted)
 			}
 		}
-		if _, err := j.Measure(ctx); !errors.Is(err, boot.ErrInterrupted) {
-			t.Errorf("stopped at %s: %v", stage, err)
-		}
+		_, err := j.Measure(ctx)
+		interrupted(t, ctx, err)
 		if left := inside(t, j.Dir); len(left) > 0 {
 			t.Errorf("stopped at %s, left behind: %v", stage, left)
 		}
@@ -204,7 +268,7 @@ func TestWhatARunSaysOfItsFailureIsSaid(t *testing.T) {
 	if _, err := j.Measure(t.Context()); err == nil {
 		t.Error("a program that is not there was run")
 	}
-	j.Subscribers = 1 << 50
+	j.Subscribers = []int64{1 << 50}
 	if _, err := j.Measure(t.Context()); machine.Describe(j.Dir, "").DiskFree > 0 && (err == nil || !strings.Contains(err.Error(), "GB free")) {
 		t.Errorf("a base larger than any disk: %v", err)
 	}

@@ -17,9 +17,9 @@ import (
 
 // Job is a job to measure.
 type Job struct {
-	Subscribers int64
-	Workers     []int // each is measured
-	Repeat      int   // rounds after the one that warms up
+	Subscribers []int64 // sizes of the base; each is measured
+	Workers     []int   // each is measured on each size
+	Repeat      int     // rounds after the one that warms up
 	Record      string
 	Model       string // as a job file names it, absolute; "" is the record's own
 	Dir         string // base and runs are below it
@@ -51,7 +51,8 @@ type Report struct {
 	Repeats        []float64       `json:"seconds_repeats"`
 	ProcessSeconds float64         `json:"process_seconds"` // with the process' own start and end
 	CPUSeconds     float64         `json:"cpu_seconds"`
-	CPUShare       float64         `json:"cpu_share"` // of the processors given
+	CPUShare       float64         `json:"cpu_share"`      // of the processors given
+	CPUNsPerRow    float64         `json:"cpu_ns_per_row"` // cpu_seconds, by subscribers
 	Record         string          `json:"record"`
 	Model          string          `json:"model"`
 	ModelDigest    string          `json:"model_digest"`
@@ -88,46 +89,64 @@ type Point struct {
 // StageOrder is the order of a job's stages.
 var StageOrder = []string{"survey", "score", "select", "publish"}
 
-// Measure measures the job. The report is of the last number of workers; its sweep
-// is of all of them.
-func (j Job) Measure(ctx context.Context) (r Report, err error) {
+// Measure measures the job: a report for each size of the base, which is of the last
+// number of workers; its sweep is of all of them.
+func (j Job) Measure(ctx context.Context) (reports []Report, err error) {
 	if j.Model != "" && !strings.HasPrefix(j.Model, "builtin:") {
 		if j.Model, err = filepath.Abs(j.Model); err != nil {
-			return r, fmt.Errorf("find the model: %w", err)
+			return nil, fmt.Errorf("find the model: %w", err)
 		}
 	}
 	if j.Dir, err = filepath.Abs(j.Dir); err != nil {
-		return r, fmt.Errorf("find the folder: %w", err)
+		return nil, fmt.Errorf("find the folder: %w", err)
 	}
 	if err := os.MkdirAll(j.Dir, 0o755); err != nil {
-		return r, fmt.Errorf("make the folder: %w", err)
+		return nil, fmt.Errorf("make the folder: %w", err)
 	}
 	j.started = time.Now()
-	b, err := j.prepare(ctx)
+	var bases []base
 	defer func() {
-		if b.made && !j.Keep {
-			err = errors.Join(err, os.RemoveAll(b.dir))
+		for _, b := range bases {
+			if b.made && !j.Keep {
+				err = errors.Join(err, os.RemoveAll(b.dir))
+			}
 		}
 	}()
-	if err != nil {
-		return r, err
+	for _, n := range j.Subscribers {
+		b, err := j.prepare(ctx, n)
+		bases = append(bases, b)
+		if err != nil {
+			return nil, err
+		}
 	}
 	about := machine.Describe(j.Dir, j.Rescore)
 	at, before := time.Now(), load(nil)
-	runs, err := j.rounds(ctx, b)
+	runs, err := j.rounds(ctx, bases)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
 	others := load(&before)
+	for _, b := range bases {
+		r := j.report(runs, b)
+		r.Measured, r.Machine = at.UTC().Format(time.RFC3339), about
+		if others.ok {
+			r.Others, r.Stolen = &others.others, &others.stolen
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
 
+// report is the report of one size.
+func (j Job) report(runs []once, b base) Report {
 	points := make([]capacity.Run, len(j.Workers))
 	for i, w := range j.Workers {
-		points[i] = of(runs, w, j.Subscribers).run()
+		points[i] = of(runs, b.subscribers, w).run()
 	}
-	r = of(runs, j.Workers[len(j.Workers)-1], j.Subscribers)
+	r := of(runs, b.subscribers, j.Workers[len(j.Workers)-1])
 	if len(points) > 1 {
 		for i, w := range j.Workers {
-			one := of(runs, w, j.Subscribers)
+			one := of(runs, b.subscribers, w)
 			p := Point{Run: points[i], RowsPerSecond: one.RowsPerSecond, NsPerRowCore: one.NsPerRowCore}
 			if e, ok := capacity.Efficiency(points, points[i]); ok {
 				speedup := e * float64(w)
@@ -136,47 +155,51 @@ func (j Job) Measure(ctx context.Context) (r Report, err error) {
 			r.Sweep = append(r.Sweep, p)
 		}
 	}
-	r.Record, r.Model, r.InputBytes, r.Measured, r.Machine = j.Record, j.Model, b.bytes, at.UTC().Format(time.RFC3339), about
+	r.Record, r.Model, r.InputBytes = j.Record, j.Model, b.bytes
 	if r.Model == "" {
 		r.Model = models[j.Record]
 	}
-	if others.ok {
-		r.Others, r.Stolen = &others.others, &others.stolen
-	}
-	return r, nil
+	return r
 }
 
-// rounds runs every number of workers once to warm up, and then all of them in each
-// round, so that what else the machine does falls on all.
-func (j Job) rounds(ctx context.Context, b base) (runs []once, err error) {
-	total := float64(j.Subscribers) * float64(len(j.Workers)*(1+j.Repeat))
-	done := 0
+// rounds runs every number of workers on every base once to warm up, and then all of
+// them in each round, so that what else the machine does falls on all.
+func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) {
+	var done, all int64 // rows
+	for _, b := range bases {
+		all += b.subscribers * int64(len(j.Workers)*(1+j.Repeat))
+	}
+	tasks := 0
+	digests := map[int64]string{}
 	for round := range 1 + j.Repeat {
-		for _, w := range j.Workers {
-			o, err := j.run(ctx, b, w, func(share float64) {
-				j.show(progress.Sample{
-					Stage: "bench", RowsDone: int64((float64(done) + share) * float64(j.Subscribers)), RowsTotal: int64(total),
-					TasksDone: done, TasksTotal: len(j.Workers) * (1 + j.Repeat), TasksRunning: 1,
+		for _, b := range bases {
+			for _, w := range j.Workers {
+				o, err := j.run(ctx, b, w, func(share float64) {
+					j.show(progress.Sample{
+						Stage: "bench", RowsDone: done + int64(share*float64(b.subscribers)), RowsTotal: all,
+						TasksDone: tasks, TasksTotal: len(bases) * len(j.Workers) * (1 + j.Repeat), TasksRunning: 1,
+					})
 				})
-			})
-			if err != nil {
-				return nil, err
-			}
-			done++
-			if len(runs) > 0 && runs[0].said.Digest != o.said.Digest {
-				return nil, fmt.Errorf("two runs of one job published different rows, %.12s and %.12s: nothing that was measured of them can be compared", runs[0].said.Digest, o.said.Digest)
-			}
-			if round > 0 {
-				runs = append(runs, o)
+				if err != nil {
+					return nil, err
+				}
+				done, tasks = done+b.subscribers, tasks+1
+				if before, ok := digests[b.subscribers]; ok && before != o.said.Digest {
+					return nil, fmt.Errorf("two runs of one job published different rows, %.12s and %.12s: nothing that was measured of them can be compared", before, o.said.Digest)
+				}
+				digests[b.subscribers] = o.said.Digest
+				if round > 0 {
+					runs = append(runs, o)
+				}
 			}
 		}
 	}
 	return runs, nil
 }
 
-// of is the report of one number of workers.
-func of(runs []once, workers int, subscribers int64) Report {
-	runs = slices.DeleteFunc(slices.Clone(runs), func(o once) bool { return o.workers != workers })
+// of is the report of one size and one number of workers.
+func of(runs []once, subscribers int64, workers int) Report {
+	runs = slices.DeleteFunc(slices.Clone(runs), func(o once) bool { return o.subscribers != subscribers || o.workers != workers })
 	r := Report{Subscribers: subscribers, Workers: workers, Stages: map[string]Stage{}}
 	median := func(figure func(once) float64) float64 {
 		var all []float64
@@ -219,7 +242,7 @@ func of(runs []once, workers int, subscribers int64) Report {
 	r.BytesRead = used(func(u progress.Used) int64 { return u.BytesRead })
 	r.BytesWritten = used(func(u progress.Used) int64 { return u.BytesWritten })
 	r.CPUSeconds = median(func(o once) float64 { return o.said.Summary.Used.CPUSeconds })
-	r.CPUShare = r.CPUSeconds / r.Seconds / float64(workers)
+	r.CPUShare, r.CPUNsPerRow = r.CPUSeconds/r.Seconds/float64(workers), row(r.CPUSeconds)
 	r.ProcessSeconds = median(func(o once) float64 { return o.process })
 	r.OutputBytes = int64(median(func(o once) float64 { return float64(o.output) }))
 	r.ModelDigest, r.Digest = runs[0].said.Model, runs[0].said.Digest

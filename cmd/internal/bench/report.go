@@ -3,8 +3,6 @@ package bench
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"rescore/cmd/internal/chart"
@@ -107,21 +105,4 @@ func (r Report) Charts() []chart.Chart {
 		workers.Series = append(workers.Series, ideal)
 	}
 	return append(charts, workers)
-}
-
-// Write writes the page, and its plots beside it.
-func (r Report) Write(path string) error {
-	stem := strings.TrimSuffix(path, filepath.Ext(path))
-	var plots []string
-	for i, c := range r.Charts() {
-		name := stem + []string{".stages.svg", ".workers.svg"}[i]
-		if err := os.WriteFile(name, c.SVG(), 0o644); err != nil {
-			return fmt.Errorf("write the report's plot: %w", err)
-		}
-		plots = append(plots, filepath.Base(name))
-	}
-	if err := os.WriteFile(path, r.Markdown(plots), 0o644); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	return nil
 }

@@ -15,15 +15,17 @@ import (
 	"time"
 
 	"rescore/cmd/internal/boot"
+	"rescore/cmd/internal/machine"
 	"rescore/cmd/internal/progress"
 )
 
 // once is one run: a process of its own.
 type once struct {
-	workers int
-	process float64 // seconds, from its start to its end
-	output  int64   // bytes of the published version
-	said    said
+	subscribers int64
+	workers     int
+	process     float64 // seconds, from its start to its end
+	output      int64   // bytes of the published version
+	said        said
 }
 
 // said is what rescore run prints, as far as it is read here.
@@ -53,14 +55,16 @@ func (j Job) run(ctx context.Context, b base, workers int, update func(share flo
 	}
 	cmd := exec.CommandContext(ctx, j.Program, "run", filepath.Join(b.dir, jobFile), "--output", "json", "--workers", fmt.Sprint(workers),
 		"--work", filepath.Join(dir, "work"), "--set", "output.path="+filepath.Join(dir, "out"), "--set", "model.path="+model)
-	cmd.Env = environ(j.Environ, fmt.Sprintf("GOMAXPROCS=%d", workers)) // a worker is a processor
+	cmd.Env = environ(j.Environ)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
 	var out bytes.Buffer
 	errs := &listener{update: update}
 	cmd.Stdout, cmd.Stderr = &out, errs
 	start := time.Now()
-	err = cmd.Run()
+	if err = machine.StartOn(workers, cmd); err == nil { // a worker is a core
+		err = cmd.Wait()
+	}
 	o.process = time.Since(start).Seconds()
 	if ctx.Err() != nil {
 		return o, context.Cause(ctx)
@@ -68,7 +72,7 @@ func (j Job) run(ctx context.Context, b base, workers int, update func(share flo
 	if err != nil {
 		return o, errs.explain(err)
 	}
-	o.workers = workers
+	o.subscribers, o.workers = b.subscribers, workers
 	line := bytes.TrimSpace(out.Bytes())
 	line = line[bytes.LastIndexByte(line, '\n')+1:]
 	if err := json.Unmarshal(line, &o.said); err != nil {

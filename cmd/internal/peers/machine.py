@@ -67,7 +67,9 @@ class Load:
         idle, stolen = ticks[3] + ticks[4], ticks[7]
         return sum(ticks) / second, (sum(ticks) - idle - stolen) / second, stolen / second, own
 
-    def done(self):
-        total, busy, stolen, own = (after - before for after, before in zip(self.now(), self.start))
+    def done(self, own=None):
+        """own: processor seconds of ours, from those who know better than what this process waited for."""
+        total, busy, stolen, waited = (after - before for after, before in zip(self.now(), self.start))
+        own = waited if own is None else own
         share = (lambda seconds: round(max(0.0, seconds) / total, 4)) if total else (lambda seconds: None)
         return {"load_before": round(self.before, 2), "load_after": round(os.getloadavg()[0], 2), "others": share(busy - own), "stolen": share(stolen)}
