@@ -45,7 +45,7 @@ demo-cluster: build ## three coordinators, four workers, and a leader that is ki
 	@deploy/demo-cluster.sh bin/rescore .demo/cluster $(SUBSCRIBERS)
 
 test: ## run every test that needs only Go
-	$(GO) test ./...
+	$(GO) test -timeout 9m ./...
 
 vet: ## let the compiler's friends read the code
 	$(GO) vet ./...
@@ -74,7 +74,7 @@ hdfs: ## test hdfs:// against a real namenode and datanode (needs Java; Maven, o
 	@.ci/hdfs '$(HADOOP)'
 
 e2e: ## run whole jobs through the real binary
-	RESCORE_LONG=1 $(GO) test -count=1 -timeout 20m ./cmd/internal/e2e
+	RESCORE_LONG=1 $(GO) test -count=1 -timeout 280s ./cmd/internal/e2e
 
 kill: ## kill the real binary RUNS (200) times at random; versions must stay byte-identical
 	RESCORE_KILLS=$(RUNS) $(GO) test -count=1 -timeout 60m -v -run Killed ./cmd/internal/e2e

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,22 +31,13 @@ type result struct {
 	Resumed            int
 }
 
-// command prepares the binary with an environment of its own.
-func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
-	return cmd
-}
-
 // rescore runs the binary and returns what it said and its exit code.
 func rescore(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := command(args...)
+	cmd := rig.Command(t, program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err := cmd.Run(); cmd.ProcessState == nil {
 		t.Fatalf("start rescore %s: %v", strings.Join(args, " "), err)
 	}
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()

@@ -162,6 +162,13 @@ func (c *Cluster) server(at Host) string {
 }
 
 func (c *Cluster) end() {
+	if c.Failed() {
+		for _, p := range c.All() {
+			if p.PID() != 0 && p.Alive() {
+				p.Stacks()
+			}
+		}
+	}
 	for _, p := range c.All() {
 		if p.PID() != 0 {
 			p.Kill()
@@ -196,8 +203,7 @@ func (c *Cluster) Must(args ...string) (stdout string) {
 // Run runs the binary on this machine.
 func (c *Cluster) Run(args ...string) (stdout string, err error) {
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(c.Context(), c.Program, args...)
-	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	cmd := Command(c.T, c.Program, args...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("rescore %s: %w\n%s", strings.Join(args, " "), err, errs.String())

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -49,7 +50,7 @@ func (p *Process) Start(t *testing.T) {
 	}
 	defer func() { _ = log.Close() }() // the child has its own
 	cmd, gone := p.At.Command(append([]string{p.Program}, p.Args...)...), make(chan struct{})
-	cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "RESCORE_LOG_LEVEL=info", "RESCORE_FAILPOINT="+p.Failpoints()), p.Env...)
+	cmd.Env = append(append(os.Environ(), "NO_COLOR=1", "GOTRACEBACK=all", "RESCORE_LOG_LEVEL=info", "RESCORE_FAILPOINT="+p.Failpoints()), p.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Errorf("start %s: %v", p.Name, err)
@@ -157,7 +158,17 @@ func (p *Process) Hits(t *testing.T) (names []string) {
 	return names
 }
 
-// Tail is the end of the process's log.
+// Stacks ends the process by SIGQUIT: its log says where its goroutines are.
+func (p *Process) Stacks() {
+	p.Signal(syscall.SIGQUIT)
+	select {
+	case <-p.Ended():
+	case <-time.After(10 * time.Second):
+	}
+}
+
+// Tail is the end of the process's log: 15 lines, and all stacks of a process that ended
+// by SIGQUIT.
 func (p *Process) Tail() string {
 	f, err := os.Open(filepath.Join(p.Dir, "log"))
 	if err != nil {
@@ -165,20 +176,40 @@ func (p *Process) Tail() string {
 	}
 	defer func() { _ = f.Close() }()
 	var last []string
+	stacks := false
 	for s := bufio.NewScanner(f); s.Scan(); {
 		last = append(last, s.Text())
-		last = last[max(0, len(last)-15):]
+		stacks = stacks || s.Text() == "SIGQUIT: quit"
+		if !stacks {
+			last = last[max(0, len(last)-15):]
+		}
 	}
 	return fmt.Sprintf("--- %s\n%s\n", p.Name, strings.Join(last, "\n"))
 }
 
-// Eventually waits until ok, looking every 20 ms, and fails the test after a time
-// that no healthy cluster needs.
+// Patience is a time that no healthy run of a test needs, and no cluster to answer: less
+// than what CI gives a step, so that what hangs is told and not just ended.
+const Patience = 3 * time.Minute
+
+// Command prepares a run of the binary on this machine. One that has not ended after
+// Patience is ended by SIGQUIT, and says on stderr where its goroutines are.
+func Command(t *testing.T, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "GOTRACEBACK=all")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
+}
+
+// Eventually waits until ok, looking every 20 ms, and fails the test after Patience.
 func Eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(Patience); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not after five minutes", what)
+			t.Fatalf("%s: not after %v", what, Patience)
 		}
 	}
 }

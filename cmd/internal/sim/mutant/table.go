@@ -222,6 +222,6 @@ var Table = []Mutant{
 		manifests, "\t\t\tp.take(job.FileRejects, read.Files, \"_rejects/exchange-\")\n", "",
 	}}},
 	{Name: "no barrier begins a term", Package: "./coordinator/replica", Run: "^(TestRestartKeepsTheLedger|TestAKilledReplicaReopensWithEverythingItAnswered|TestSnapshotCutLogAndRestartGiveTheSameLedger)$", Edits: []Edit{{
-		"coordinator/replica/replica.go", "if !lead || r.raft.Barrier(0).Error() != nil {", "if !lead {",
+		"coordinator/replica/replica.go", "if !lead || r.barrier() != nil {", "if !lead {",
 	}}},
 }
