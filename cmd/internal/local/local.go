@@ -14,6 +14,7 @@ import (
 	"os/user"
 	"path"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -102,20 +103,32 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	unlock, err := lock(work)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
 	raft, ahead := filepath.Join(work, "raft"), 0
 	if _, err := os.Stat(raft); errors.Is(err, fs.ErrNotExist) { // the ledger to come knows of no survey
 		ahead = o.Spec.Run.Workers
+	}
+	opened := sync.OnceValues(func() (*house, error) { return open(o, raft) })
+	asked := ahead == 0
+	if !asked { // half of opening is to wait for the disk, and for a ledger to be led
+		go func() { _, _ = opened() }()
+		defer func() {
+			if !asked { // nothing was, of this ledger
+				h, _ := opened()
+				h.close()
+				err = errors.Join(err, os.RemoveAll(raft))
+			}
+		}()
 	}
 	q, err := ask(ctx, o, ahead)
 	if err != nil {
 		return Outcome{}, err
 	}
 	defer func() { err = errors.Join(err, q.sound.Close()) }()
-	unlock, err := lock(work)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer unlock()
 	if q.output, err = outputStore(o.Base, o.Spec.Output.Path); err != nil {
 		return Outcome{}, err
 	}
@@ -125,7 +138,8 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 	if months := q.missing(); len(months) > 0 {
 		o.Log.Warn("months without files are read as missing, as input.missing_months says", "months", months)
 	}
-	h, err := open(o, raft, q.sound)
+	asked = true
+	h, err := opened()
 	defer h.close()
 	if err != nil {
 		return Outcome{}, err
@@ -251,11 +265,11 @@ type house struct {
 	conns   []*nats.Conn
 	node    *coordinator.Node
 	client  *workerbus.Client
-	worker  *worker.Worker
 }
 
-// open starts the services, with the ledger in the folder raft. What it returns is to be closed, with an error too.
-func open(o Options, raft string, sound *worker.Sound) (h *house, err error) {
+// open starts the services but the worker, with the ledger in the folder raft. What it
+// returns is to be closed, with an error too.
+func open(o Options, raft string) (h *house, err error) {
 	h = &house{log: o.Log}
 	if h.replica, err = replica.Open(replica.Config{Dir: raft, Log: o.Log}); err != nil {
 		return h, err
@@ -276,12 +290,6 @@ func open(o Options, raft string, sound *worker.Sound) (h *house, err error) {
 	if h.client, err = workerbus.NewClient(h.conns[1], o.Log); err != nil {
 		return h, err
 	}
-	host, _ := os.Hostname()
-	h.worker = worker.New(worker.Config{
-		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, Queue: 4 * o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
-		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
-		Bus:       near{h.client, h.node}, Places: Places, Checked: sound, Log: o.Log,
-	})
 	return h, nil
 }
 
@@ -314,8 +322,20 @@ func (h *house) close() {
 // errFinished stops the services when the job has come to its end.
 var errFinished = errors.New("finished")
 
+// employ makes the worker. Alone, it asks for more tasks than it has slots: a grant would
+// wait behind data that is being synced.
+func (h *house) employ(o Options, sound *worker.Sound) *worker.Worker {
+	host, _ := os.Hostname()
+	return worker.New(worker.Config{
+		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, Queue: 4 * o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
+		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
+		Bus:       near{h.client, h.node}, Places: Places, Checked: sound, Log: o.Log,
+	})
+}
+
 func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, err error) {
 	group, running := errgroup.WithContext(ctx)
+	worker := h.employ(o, q.sound)
 	group.Go(func() error { return h.node.Run(running) })
 	group.Go(func() error {
 		if err := h.submit(running, o, q); err != nil {
@@ -323,7 +343,7 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 		}
 		// Not before: leases of the run before are told from this one's by that there are
 		// none of this one.
-		group.Go(func() error { return h.worker.Run(running) })
+		group.Go(func() error { return worker.Run(running) })
 		out, err = h.follow(running, o, q)
 		if err == nil {
 			err = errFinished

@@ -156,6 +156,7 @@ func TestAJobThatIsPublishedIsNotRunAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	again("without the work folder", true)
+	missing(t, filepath.Join(o.Spec.Run.Work, "raft"))
 
 	other := o
 	other.Spec.Policy.SaveRate = 0.3
@@ -489,7 +490,7 @@ func TestWhatIsWrongWithTheInputIsSaidBeforeAnyWork(t *testing.T) {
 					t.Errorf("%v, want %q", err, c.says)
 				}
 			}
-			missing(t, o.Spec.Run.Work)
+			missing(t, filepath.Join(o.Spec.Run.Work, "raft"))
 			missing(t, o.Spec.Output.Path)
 		})
 	}

@@ -158,7 +158,7 @@ func TestNothingIsBegunWithAModelThatMissesItsGoldenRows(t *testing.T) {
 	if !errors.Is(err, ErrInput) || !strings.Contains(err.Error(), "1 of 2 golden rows do not score what they should: row 1: raw is off by 0.25") {
 		t.Error(err)
 	}
-	missing(t, o.Spec.Run.Work)
+	missing(t, filepath.Join(o.Spec.Run.Work, "raft"))
 	missing(t, o.Spec.Output.Path)
 }
 

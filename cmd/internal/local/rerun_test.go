@@ -29,7 +29,7 @@ func rerun(t *testing.T, o Options, base string, again ...partition.Range) Outco
 	q.id = job.RerunID(q.id, base, again)
 	q.output, err = outputStore(o.Base, o.Spec.Output.Path)
 	must(err)
-	h, err := open(o, filepath.Join(address.Resolve(o.Base, o.Spec.Run.Work), "raft"), nil)
+	h, err := open(o, filepath.Join(address.Resolve(o.Base, o.Spec.Run.Work), "raft"))
 	defer h.close()
 	must(err)
 	_, err = h.replica.Lead(t.Context())
