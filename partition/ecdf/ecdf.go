@@ -109,15 +109,22 @@ func (h *Histogram) Merge(o *Histogram) error {
 		return fmt.Errorf("merge histograms of kinds %d and %d: %w of that kind", h.kind, o.kind, ErrHistogram)
 	}
 	for i, n := range o.rows {
-		h.rows[i] += n
+		if n != 0 { // see Reset
+			h.rows[i] += n
+		}
 	}
 	h.total += o.total
 	return nil
 }
 
-// Reset empties the histogram.
+// Reset empties the histogram. What is zero is not written: most keys have no rows, and
+// the system gives memory to whoever writes.
 func (h *Histogram) Reset() {
-	clear(h.rows)
+	for i, n := range h.rows {
+		if n != 0 {
+			h.rows[i] = 0
+		}
+	}
 	h.total = 0
 }
 
