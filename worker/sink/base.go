@@ -9,6 +9,7 @@ import (
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
+	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/store"
 	"rescore/worker/intake"
@@ -30,8 +31,9 @@ type Base struct {
 	out     *output
 	file    baseFile
 	numbers []int64
-	columns []baseColumn // without the number's
-	bytes   int          // of all columns, as the format counts them
+	last    partition.Number // of all row groups
+	columns []baseColumn     // without the number's
+	bytes   int              // of all columns, as the format counts them
 	cells   intake.Reader
 }
 
@@ -46,7 +48,8 @@ type baseFile interface {
 }
 
 // CreateBase starts the file of an attempt in a format of job.Prepare. The fields are the
-// columns, the number's first; schema is their fingerprint.
+// columns, the number's first; schema is their fingerprint. It fails with store.ErrExist
+// when the file is there, which only a repeated nonce can cause.
 func CreateBase(ctx context.Context, st store.Store, a Attempt, format string, fields []intake.Field, schema string) (*Base, error) {
 	b, err := createBase(ctx, st, a, format, fields, schema)
 	if err != nil {
@@ -94,11 +97,20 @@ func meanings(fields []intake.Field) ([]format.SchemaElement, error) {
 	return list, nil
 }
 
-// Keep adds a row. Numbers do not fall.
+// Keep adds a row. The error is ErrContent when its number is below that of the row before,
+// and intake.ErrRun when its cells are not of the columns: then the attempt is over.
 func (b *Base) Keep(r *intake.Row) error {
-	if n := len(b.numbers); n > 0 && b.numbers[n-1] > int64(r.Number) {
-		return fmt.Errorf("write %s: %w: numbers fall", b.name, ErrContent)
+	if err := b.take(r); err != nil {
+		return fmt.Errorf("write %s: %w", b.name, err)
 	}
+	return nil
+}
+
+func (b *Base) take(r *intake.Row) error {
+	if r.Number < b.last {
+		return fmt.Errorf("%w: numbers fall", ErrContent)
+	}
+	b.last = r.Number
 	if err := b.cells.Open(r.Cells, len(b.columns)); err != nil {
 		return err
 	}
@@ -124,7 +136,7 @@ func (b *Base) flush() error {
 		return nil
 	}
 	if err := b.file.group(b.numbers, b.columns); err != nil {
-		return fmt.Errorf("write %s: %w", b.name, err)
+		return err
 	}
 	for i := range b.columns {
 		b.columns[i].reset()
@@ -134,7 +146,8 @@ func (b *Base) flush() error {
 }
 
 // Finish commits the files. They are not yet proven: whoever asked for them reads them
-// again.
+// again. After an error nothing of the attempt is left that could be removed, once Close
+// was called.
 func (b *Base) Finish(ctx context.Context) (Output, error) {
 	if err := b.finish(); err != nil {
 		return Output{}, b.undo(ctx, fmt.Errorf("finish %s: %w", b.name, err))

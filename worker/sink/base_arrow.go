@@ -69,7 +69,8 @@ func (o *told) Seek(offset int64, whence int) (int64, error) {
 	return o.offset, nil
 }
 
-// arrowType is how a column lies in Arrow.
+// arrowType is how a column lies in Arrow. What has another width than its meaning asks for,
+// which only a broken input has, is a plain number: Arrow would look past its end.
 func arrowType(t intake.Type, e format.SchemaElement) arrow.DataType {
 	old := deprecated.ConvertedType(-1) // of writers before logical types
 	if e.LogicalType.Value == nil && e.ConvertedType.Valid {
@@ -97,25 +98,27 @@ func arrowType(t intake.Type, e format.SchemaElement) arrow.DataType {
 	unsigned := old == deprecated.Uint8 || old == deprecated.Uint16 || old == deprecated.Uint32 || old == deprecated.Uint64
 	switch l := e.LogicalType.Value.(type) {
 	case *format.DateType:
-		return arrow.FixedWidthTypes.Date32
+		if t == intake.Int32 {
+			return arrow.FixedWidthTypes.Date32
+		}
 	case *format.TimestampType:
-		return timestamp(l)
+		if t == intake.Int64 {
+			return timestamp(l)
+		}
 	case *format.DecimalType:
 		return &arrow.Decimal128Type{Precision: min(max(l.Precision, 1), digits), Scale: l.Scale}
 	case *format.IntType:
 		unsigned = !l.IsSigned
 	}
-	switch old {
-	case deprecated.Date:
+	switch {
+	case old == deprecated.Date && t == intake.Int32:
 		return arrow.FixedWidthTypes.Date32
-	case deprecated.TimestampMillis:
+	case old == deprecated.TimestampMillis && t == intake.Int64:
 		return arrow.FixedWidthTypes.Timestamp_ms
-	case deprecated.TimestampMicros:
+	case old == deprecated.TimestampMicros && t == intake.Int64:
 		return arrow.FixedWidthTypes.Timestamp_us
-	case deprecated.Decimal:
-		if e.Scale.Valid && e.Precision.Valid {
-			return &arrow.Decimal128Type{Precision: min(max(e.Precision.V, 1), digits), Scale: e.Scale.V}
-		}
+	case old == deprecated.Decimal && e.Scale.Valid && e.Precision.Valid:
+		return &arrow.Decimal128Type{Precision: min(max(e.Precision.V, 1), digits), Scale: e.Scale.V}
 	}
 	switch {
 	case t == intake.Int32 && unsigned:

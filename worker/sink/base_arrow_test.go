@@ -3,6 +3,7 @@ package sink
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -44,6 +45,11 @@ var keptTypes = []struct {
 	{intake.Int64, converted(deprecated.TimestampMillis), "timestamp[ms, tz=UTC]"},
 	{intake.Int64, converted(deprecated.TimestampMicros), "timestamp[us, tz=UTC]"},
 	{intake.Int64, format.SchemaElement{ConvertedType: thrift.New(deprecated.Decimal), Precision: thrift.New(int32(18)), Scale: thrift.New(int32(4))}, "decimal(18, 4)"},
+	{intake.Int64, logical(new(format.DateType)), "int64"}, // as others are that are not as wide as their meaning
+	{intake.Int64, converted(deprecated.Date), "int64"},
+	{intake.Int32, logical(&format.TimestampType{Unit: format.TimeUnit{Value: new(format.MicroSeconds)}}), "int32"},
+	{intake.Int32, converted(deprecated.TimestampMillis), "int32"},
+	{intake.Int32, converted(deprecated.TimestampMicros), "int32"},
 	{intake.Float, format.SchemaElement{}, "float32"},
 	{intake.Double, format.SchemaElement{}, "float64"},
 	{intake.ByteArray, logical(new(format.StringType)), "utf8"},
@@ -176,11 +182,11 @@ func textOf(t testing.TB, column arrow.Array, i int) string {
 	return ""
 }
 
-// keep writes rows as an attempt at a base in Arrow.
-func keep(t testing.TB, st store.Store, a Attempt, rows []keptRow) job.File {
+// keep writes rows as an attempt at a base of a format.
+func keep(t testing.TB, st store.Store, a Attempt, kind string, rows []keptRow) job.File {
 	t.Helper()
 	ctx := context.Background()
-	b, err := CreateBase(ctx, st, a, job.FormatArrow, keptFields(t), "the schema")
+	b, err := CreateBase(ctx, st, a, kind, keptFields(t), "the schema")
 	check(t, err)
 	for i := range rows {
 		check(t, b.Keep(&intake.Row{Number: rows[i].number, Cells: rows[i].cells}))
@@ -203,7 +209,7 @@ func TestABaseInArrowIsWhatWasKept(t *testing.T) {
 		st, rows := newStore(t), keptRows(r, c.rows, c.text)
 		a := theAttempt
 		a.Compression = c.compression
-		file := keep(t, st, a, rows)
+		file := keep(t, st, a, job.FormatArrow, rows)
 		data := bytesOf(t, st, file.Path)
 		f, err := ipc.NewFileReader(bytes.NewReader(data))
 		check(t, err)
@@ -229,7 +235,7 @@ func TestABaseInArrowIsWhatWasKept(t *testing.T) {
 		same(t, "rows", at, c.rows)
 
 		a.Token, a.Nonce, a.Epoch = a.Token+1, "n4w", a.Epoch+1
-		again := keep(t, st, a, rows)
+		again := keep(t, st, a, job.FormatArrow, rows)
 		if again.SHA256 != file.SHA256 || again.Content != file.Content || again.Path == file.Path {
 			t.Errorf("another attempt wrote other bytes, or in the same file: %+v, %+v", again, file)
 		}
@@ -260,11 +266,37 @@ func TestABatchOfABaseIsBoundedByTheRoomOfItsNulls(t *testing.T) {
 	check(t, err)
 	f, err := ipc.NewFileReader(bytes.NewReader(bytesOf(t, st, out.Files[0].Path)))
 	check(t, err)
+	rows := int64(0)
 	for k := range f.NumRecords() {
 		record, err := f.Record(k)
 		check(t, err)
 		if size := record.NumRows() * width * 8; size > baseGroupBytes {
 			t.Errorf("batch %d takes %d bytes", k, size)
+		}
+		rows += record.NumRows()
+	}
+	same(t, "rows", rows, 2500)
+}
+
+// Rows come of runs that others staged: what is out of order is refused, at the beginning of
+// a row group too.
+func TestABaseRefusesRowsThatAreOutOfOrderOrNotOfItsColumns(t *testing.T) {
+	t.Parallel()
+	for _, rows := range []int{1, baseGroupRows} {
+		for _, kind := range []string{job.FormatArrow, job.FormatParquet} {
+			st := newStore(t)
+			b, err := CreateBase(t.Context(), st, theAttempt, kind, keptFields(t)[:1], "the schema")
+			check(t, err)
+			for range rows {
+				check(t, b.Keep(&intake.Row{Number: partition.FirstNumber + 1}))
+			}
+			if err := b.Keep(&intake.Row{Number: partition.FirstNumber}); !errors.Is(err, ErrContent) || !strings.Contains(err.Error(), b.name) {
+				t.Errorf("%s: a number that falls behind %d rows: %v", kind, rows, err)
+			}
+			if err := b.Keep(&intake.Row{Number: partition.FirstNumber + 1, Cells: []byte{1}}); !errors.Is(err, intake.ErrRun) || !strings.Contains(err.Error(), b.name) {
+				t.Errorf("%s: cells of no column: %v", kind, err)
+			}
+			check(t, b.Close())
 		}
 	}
 }

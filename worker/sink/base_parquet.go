@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"strconv"
 
-	"github.com/parquet-go/parquet-go/encoding/plain"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -68,7 +67,7 @@ func (p *parquetBase) group(numbers []int64, columns []baseColumn) error {
 	for from := 0; from < rows; from += basePageRows {
 		page := numbers[from:min(from+basePageRows, rows)]
 		p.pages.page = bitpack.AppendDeltas(p.pages.page[:0], page)
-		if err := p.pages.data(len(page), format.DeltaBinaryPacked); err != nil {
+		if err := p.pages.data(len(page), 0, format.DeltaBinaryPacked); err != nil {
 			return err
 		}
 	}
@@ -172,7 +171,7 @@ func (p *basePages) add(c *baseColumn) error {
 		} else {
 			p.appendPlain(c, value, values)
 		}
-		if err := p.data(rows, encoding); err != nil {
+		if err := p.data(rows, rows-values, encoding); err != nil {
 			return err
 		}
 		row, value = row+rows, value+values
@@ -186,8 +185,13 @@ func (p *basePages) level(set []uint8) (err error) {
 	if p.runs, err = p.levels.EncodeLevels(p.runs[:0], set); err != nil {
 		return err
 	}
-	p.page = append(binary.LittleEndian.AppendUint32(p.page[:0], uint32(len(p.runs))), p.runs...)
+	p.page = appendSized(p.page[:0], p.runs)
 	return nil
+}
+
+// appendSized appends bytes behind their length.
+func appendSized(dst, b []byte) []byte {
+	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(b))), b...)
 }
 
 // codeBits is the width of a code. A dictionary of one entry still takes a bit.
@@ -210,8 +214,7 @@ func (p *basePages) appendPlain(c *baseColumn, from, n int) {
 	switch c.typ {
 	case intake.ByteArray:
 		for i := from; i < from+n; i++ {
-			v := c.value(i)
-			p.page = append(binary.LittleEndian.AppendUint32(p.page, uint32(len(v))), v...)
+			p.page = appendSized(p.page, c.value(i))
 		}
 	case intake.Boolean:
 		p.page = appendBits(p.page, c.data[from:from+n])
@@ -260,11 +263,7 @@ func (p *basePages) coded(c *baseColumn) bool {
 func (p *basePages) writeDictionary(c *baseColumn) error {
 	p.page = p.page[:0]
 	for _, i := range p.firsts {
-		v := c.value(int(i))
-		if c.typ == intake.ByteArray {
-			p.page = plain.AppendInt32(p.page, int32(len(v)))
-		}
-		p.page = append(p.page, v...)
+		p.appendPlain(c, int(i), 1)
 	}
 	return p.dictionary(len(p.firsts), false)
 }

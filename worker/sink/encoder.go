@@ -232,7 +232,7 @@ func (c *chunk) writeOne64(value int64, rows int) error {
 	for ; rows > 0; rows -= pageRows {
 		n := min(rows, pageRows)
 		c.page = append(binary.AppendUvarint(append(c.page[:0], 1), uint64(n)<<1), 0)
-		if err := c.data(n, format.RLEDictionary); err != nil {
+		if err := c.data(n, 0, format.RLEDictionary); err != nil {
 			return err
 		}
 	}
@@ -246,13 +246,13 @@ func (c *chunk) codeBits() int { return max(1, bits.Len(uint(len(c.dict)-1))) }
 func (c *chunk) writeCodes8(codes []uint8) error {
 	width := c.codeBits()
 	c.page = appendCodes(append(c.page[:0], byte(width)), codes, width)
-	return c.data(len(codes), format.RLEDictionary)
+	return c.data(len(codes), 0, format.RLEDictionary)
 }
 
 func (c *chunk) writeCodes16(codes []uint16) error {
 	width := c.codeBits()
 	c.page = appendCodes(append(c.page[:0], byte(width)), codes, width)
-	return c.data(len(codes), format.RLEDictionary)
+	return c.data(len(codes), 0, format.RLEDictionary)
 }
 
 func (c *chunk) writePlain32(values []int32) (err error) {
@@ -260,7 +260,7 @@ func (c *chunk) writePlain32(values []int32) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.data(len(values), format.Plain)
+	return c.data(len(values), 0, format.Plain)
 }
 
 func (c *chunk) writePlainFloat(values []float32) (err error) {
@@ -268,12 +268,12 @@ func (c *chunk) writePlainFloat(values []float32) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.data(len(values), format.Plain)
+	return c.data(len(values), 0, format.Plain)
 }
 
 func (c *chunk) writeDelta64(values []int64) error {
 	c.page = bitpack.AppendDeltas(c.page[:0], values)
-	return c.data(len(values), format.DeltaBinaryPacked)
+	return c.data(len(values), 0, format.DeltaBinaryPacked)
 }
 
 // bounds puts the smallest and largest value into the footer. It is never

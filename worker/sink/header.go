@@ -1,10 +1,8 @@
 package sink
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -19,6 +17,7 @@ type pageHeader struct {
 	packed   int32           // in the file
 	crc      int32           // 0 stands nowhere
 	values   int32
+	nulls    int64 // of a data page
 	encoding format.Encoding
 	sorted   bool // of a dictionary
 }
@@ -34,8 +33,11 @@ const (
 	fieldDictionary
 )
 
-// noNulls are statistics, field 5 of a data page's header, that say that there are no nulls.
-var noNulls = []byte{1<<4 | byte(thrift.STRUCT), 3<<4 | byte(thrift.I64), 0, 0}
+// Fields of its DataPageHeader, and of the Statistics there.
+const (
+	fieldStatistics = 5
+	fieldNulls      = 3
+)
 
 // append appends the header.
 func (h *pageHeader) append(b []byte) []byte {
@@ -55,10 +57,13 @@ func (h *pageHeader) append(b []byte) []byte {
 	w.number(1, h.values)
 	w.number(2, int32(h.encoding))
 	switch {
-	case h.kind != format.DictionaryPage: // the encodings of levels, which there are none of
+	case h.kind != format.DictionaryPage: // the encodings of levels, whether there are any or not
 		w.number(3, int32(format.RLE))
 		w.number(4, int32(format.RLE))
-		w.b = append(w.b, noNulls...)
+		w.field(fieldStatistics, thrift.STRUCT)
+		w.last = 0
+		w.field(fieldNulls, thrift.I64)
+		w.b = append(binary.AppendVarint(w.b, h.nulls), 0) // it ends
 	case h.sorted:
 		w.field(3, thrift.TRUE)
 	}
@@ -109,7 +114,11 @@ func (h *pageHeader) read(b []byte) (size int, err error) {
 		for id := range byte(2) {
 			r.bad = r.number(3+id) != int32(format.RLE) || r.bad
 		}
-		r.b = bytes.TrimPrefix(r.b, noNulls)
+		r.field(fieldStatistics, thrift.STRUCT)
+		r.last = 0
+		r.field(fieldNulls, thrift.I64)
+		h.nulls = r.varint()
+		r.end()
 	}
 	r.end()
 	r.end()
@@ -140,16 +149,22 @@ func (r *fieldReader) field(id byte, t thrift.Type) {
 
 func (r *fieldReader) number(id byte) int32 {
 	r.field(id, thrift.I32)
+	v := r.varint()
+	r.bad = r.bad || int64(int32(v)) != v
+	return int32(v)
+}
+
+// varint takes the value of a field that is a number.
+func (r *fieldReader) varint() int64 {
 	if r.bad {
 		return 0
 	}
 	v, n := binary.Varint(r.b)
-	if n <= 0 || v < math.MinInt32 || v > math.MaxInt32 {
-		r.bad = true
+	if r.bad = n <= 0; r.bad {
 		return 0
 	}
 	r.b = r.b[n:]
-	return int32(v)
+	return v
 }
 
 // end takes the end of a structure.

@@ -28,8 +28,10 @@ func TestPageHeadersAreThoseOfParquetGo(t *testing.T) {
 			h.kind, h.sorted = format.DictionaryPage, i%4 == 0
 			theirs.DictionaryPageHeader = thrift.New(format.DictionaryPageHeader{NumValues: h.values, Encoding: h.encoding, IsSorted: h.sorted})
 		} else {
+			h.nulls = int64(r.Uint64() >> r.UintN(64))
 			theirs.DataPageHeader = thrift.New(format.DataPageHeader{
 				NumValues: h.values, Encoding: h.encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+				Statistics: format.Statistics{NullCount: h.nulls},
 			})
 		}
 		theirs.Type = h.kind

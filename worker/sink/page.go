@@ -39,12 +39,13 @@ func (p *pageWriter) dictionary(entries int, sorted bool) error {
 }
 
 // data writes p.page as a data page. Version 1 is what every reader has, and
-// without repetition it differs from version 2 by little more than its header.
-func (p *pageWriter) data(rows int, encoding format.Encoding) error {
+// without repetition it differs from version 2 by little more than its header. So many
+// of its rows are null.
+func (p *pageWriter) data(rows, nulls int, encoding format.Encoding) error {
 	if p.meta.DataPageOffset == 0 {
 		p.meta.DataPageOffset = p.out.offset
 	}
-	return p.write(pageHeader{kind: format.DataPage, values: int32(rows), encoding: encoding})
+	return p.write(pageHeader{kind: format.DataPage, values: int32(rows), nulls: int64(nulls), encoding: encoding})
 }
 
 // write compresses p.page and writes it behind its header.

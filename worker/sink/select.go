@@ -23,7 +23,7 @@ import (
 type Selection struct {
 	Scores    job.File // the partition's score file, as staged
 	Columns   []string // of schema.Score, that Eval reads
-	BatchRows int
+	BatchRows int      // 1 or more
 	// Eval is given batches of Columns, at most BatchRows rows each, and returns as
 	// many rows of schema.Selected, valid until the next call.
 	Eval func(arrow.Record) (arrow.Record, error)
@@ -35,13 +35,14 @@ type Selection struct {
 // Explained are the reasons of a row, worked out anew.
 type Explained struct {
 	Number uint64
-	Code   [3]uint16
-	Method uint8
+	Code   [3]uint16 // reason1 to reason3; 0: none
+	Method uint8     // reason_method
 }
 
 // Scan reads columns of a staged score file: visit is given the numbers and a record
 // of the columns, at most RowGroupRows rows each, valid until it returns. The bytes
-// are held to those that were verified when Select copies them.
+// are held to those that were verified when Select copies them. It returns ErrDamaged or
+// ErrLayout for what is no score file, and the errors of visit.
 func Scan(ctx context.Context, st store.Store, name string, columns []string, visit func(keys []uint64, rows arrow.Record) error) (err error) {
 	o, err := st.Open(ctx, name)
 	if err != nil {
@@ -138,7 +139,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 		return Output{}, err
 	}
 	content := hex.EncodeToString(to.hash.Sum(nil))
-	if err := enc.writeFooter(a, layoutsOf(a.Challengers).published, f.meta.NumRows); err != nil {
+	if err := enc.writeFooter(a, result.copied.layout, f.meta.NumRows); err != nil {
 		return Output{}, err
 	}
 	if err := a.written(ctx); err != nil {
@@ -158,8 +159,9 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 
 // judged returns the attempt as its file is to say it: with the models and rules that
 // judged the rows. They are the attempt's own, unless the job is a rerun that kept the
-// score file of an earlier job, where that one staged it. The error is ErrContent
-// unless it is the score file of the attempt's partition.
+// score file of an earlier job, where that one staged it. The error is ErrLayout for
+// other columns than a score file of the job has, and ErrContent unless it is that of the
+// attempt's partition.
 func (f *scoreFile) judged(a Attempt, name string) (Attempt, error) {
 	if f.layout != layoutsOf(a.Challengers).scored {
 		return a, fmt.Errorf("%w: it is no score file of the job, or went through the select stage already", ErrLayout)
@@ -199,8 +201,9 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 	next := 0
 	left := s.Explained
 	err := f.groups(ctx, f.layout.only(s.Columns...), func(g *group) error {
+		keys := g.keys()
 		added.reset()
-		defer added.borrow(g.keys())()
+		defer added.borrow(keys)()
 		if err := added.eval(g, s); err != nil {
 			return err
 		}
@@ -208,7 +211,6 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 		meta := f.meta.RowGroups[next]
 		next++
 		meta.Columns = append([]format.ColumnChunk(nil), meta.Columns...)
-		keys := g.keys()
 		n := 0
 		for n < len(left) && left[n].Number <= keys[len(keys)-1] {
 			n++
@@ -263,7 +265,7 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 	}
 	result.Rows = result.Rows.Add(g.rowSum(0)).Sub(old)
 	result.copied.taken = result.copied.taken.Add(old)
-	anew := format.RowGroup{NumRows: meta.NumRows}
+	var anew format.RowGroup
 	if err := enc.writeColumns(&anew, g, 1, new(job.Tally)); err != nil { // their tally is the change
 		return err
 	}

@@ -29,9 +29,9 @@ type Check struct {
 
 // Verify reads a score file again through the store: all bytes are hashed and
 // compared with what file says, then every value is decoded and the sums worked
-// out anew. It returns ErrDamaged when bytes or counts differ, ErrContent when
-// keys do not increase strictly (I1) or a propensity is no probability,
-// ErrLayout for another record. Whoever wrote the file compares Keys and RowSum
+// out anew. It returns ErrDamaged when bytes differ, ErrContent when there are other
+// rows than file says, keys do not increase strictly (I1) or a propensity is no
+// probability, ErrLayout for another record. Whoever wrote the file compares Keys and RowSum
 // with what it meant to write; Output.Verify does.
 //
 // What was just written is read from the operating system's cache: this proves
@@ -116,7 +116,7 @@ func (g *group) check(last uint64, first int64) error {
 			return fmt.Errorf("%w: the key of row %d is %w", ErrContent, first+int64(i), partition.ErrNumber)
 		}
 	}
-	for _, c := range g.columns {
+	for k, c := range g.columns {
 		p, is := c.(*real)
 		if !is {
 			continue
@@ -126,7 +126,7 @@ func (g *group) check(last uint64, first int64) error {
 		}
 		for i, v := range p.values {
 			if !(v >= 0 && v <= 1) { // NaN fails too
-				return fmt.Errorf("%w: the propensity of row %d is not between 0 and 1", ErrContent, first+int64(i))
+				return fmt.Errorf("%w: column %s of row %d is not between 0 and 1", ErrContent, g.layout.columns[k].Name, first+int64(i))
 			}
 		}
 	}
