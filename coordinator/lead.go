@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"rescore/partition/failpoint"
 	"rescore/partition/job"
 	"rescore/partition/wire"
@@ -78,12 +80,13 @@ func (l *leadership) settle(ctx context.Context) error {
 // steps takes every job its next step, each in its own time: a job whose store is slow
 // keeps none waiting.
 func (l *leadership) steps(ctx context.Context) error {
-	const rest = 2 * time.Millisecond // the ledger may change ten thousand times a second
+	// The ledger may change ten thousand times a second. A job alone changes it a few times
+	// in a row, and waits for each look.
+	pace := rate.NewLimiter(rate.Every(2*time.Millisecond), 8)
 	ticker := time.NewTicker(l.cfg.Tick)
 	defer ticker.Stop()
 	busy, done := map[job.ID]bool{}, make(chan job.ID)
 	for {
-		looked := time.Now()
 		changed := l.node.Changed()
 		for _, id := range l.Todo() {
 			if busy[id] {
@@ -110,7 +113,7 @@ func (l *leadership) steps(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(rest - time.Since(looked)): // at once, when that was long ago
+		case <-time.After(pace.Reserve().Delay()):
 		}
 	}
 }
