@@ -211,6 +211,7 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 		if err := deliverable(j, tasks, facts); err != nil {
 			return err
 		}
+		t.warnOfMonths(j, spec, survey.Files)
 	}
 	chunks, err := ledger.Split(j.ID, stage, kind, tasks, facts)
 	if err != nil {
@@ -225,6 +226,16 @@ func (t *Term) plan(ctx context.Context, j *ledger.Job) error {
 		}
 	}
 	return nil
+}
+
+// warnOfMonths says in the log which months the survey found no file of. It is said
+// before the plan is in the ledger: a leader that falls in between leaves the plan, and
+// the line, to its successor, so it may be said twice but is not left out. In one process
+// the run has said so itself, before the survey.
+func (t *Term) warnOfMonths(j *ledger.Job, spec job.Spec, files []job.InputFile) {
+	if months := spec.MissingMonths(files); len(months) > 0 && !t.cfg.Alone {
+		t.cfg.Log.Warn("months without files are read as missing, as input.missing_months says", "job", j.ID, "months", months)
+	}
 }
 
 // deliverable returns an error unless the largest answer to a work request fits a

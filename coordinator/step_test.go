@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -59,5 +60,52 @@ func TestAPlanWhoseTasksFitNoMessageIsRefusedWithARemedy(t *testing.T) {
 	err := deliverable(j, tasks, facts)
 	if !errors.Is(err, wire.ErrTooLarge) || !strings.Contains(err.Error(), "8000 input files") || !strings.Contains(err.Error(), "join small files") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestMonthsWithoutFilesAreWarnedOfOnceTheInputIsSurveyed(t *testing.T) {
+	t.Parallel()
+	for what, c := range map[string]struct {
+		layout string
+		alone  bool
+		back   []int // of files beside the scoring month's
+		want   string
+	}{
+		"two gaps":                   {"months", false, []int{1, 3, 5}, "months=\"[202608 202606]\""},
+		"every month":                {"months", false, []int{1, 2, 3, 4, 5}, ""},
+		"columns":                    {"wide", false, nil, ""},
+		"a run, which has said so":   {"months", true, []int{1, 3, 5}, ""},
+		"tables, which are no month": {"months", false, []int{1, 2, 3, 4, 6, 7}, "months=[202605]"},
+	} {
+		d := newDesk(t)
+		d.cfg.Alone = c.alone
+		s := spec()
+		s.Input.Layout, s.Input.MissingMonths = c.layout, "null"
+		d.propose(ledger.Submit{
+			Job: theJob, Name: s.Name, Spec: s.Canonical(), SpecDigest: s.Digest(), Epoch: 1, MaxAttempts: 2,
+			Stages: []job.StageKind{job.StageSurvey, job.StageScore},
+		})
+		d.steps()
+		if strings.Contains(d.log.String(), "months") {
+			t.Errorf("%s: before the survey the log says %s", what, d.log.String())
+		}
+		found := survey()
+		for _, k := range c.back {
+			found.Files = append(found.Files, job.InputFile{Path: fmt.Sprintf("back-%d.parquet", k), Month: k, SHA256: "in"})
+		}
+		d.survey(theJob, found)
+		if !d.st.Job(theJob).Score().Planned {
+			t.Fatalf("%s: the job is not planned: %s", what, d.log.String())
+		}
+		d.steps()
+		lines := 0
+		for line := range strings.Lines(d.log.String()) {
+			if strings.Contains(line, "level=WARN") && strings.Contains(line, "job="+string(theJob)) && c.want != "" && strings.Contains(line, c.want) {
+				lines++
+			}
+		}
+		if said := strings.Count(d.log.String(), "months without files"); said != lines || (lines == 1) != (c.want != "") {
+			t.Errorf("%s: the log says %q", what, d.log.String())
+		}
 	}
 }

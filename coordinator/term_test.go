@@ -121,11 +121,17 @@ func (d *desk) wants(worker string, slots int) wire.WorkRequest {
 func (d *desk) surveyed(id job.ID) {
 	d.t.Helper()
 	d.submit(id)
+	d.survey(id, survey())
+}
+
+// survey has a worker find that in a submitted job's input.
+func (d *desk) survey(id job.ID, found job.Survey) {
+	d.t.Helper()
 	for _, a := range d.ask(d.wants("surveyor", 8))[0].Assignments {
 		if a.Job != id || a.Kind != job.StageSurvey {
 			d.t.Fatalf("a survey is waited for, and %s %s comes", a.Kind, a.Job)
 		}
-		data, err := wire.EncodeSurvey(survey())
+		data, err := wire.EncodeSurvey(found)
 		if err != nil {
 			d.t.Fatal(err)
 		}

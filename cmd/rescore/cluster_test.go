@@ -99,7 +99,7 @@ func statusIn(state string) api.Status {
 	eta := 12.0
 	s := api.Status{
 		Job:   api.Job{Job: clusterJob, Dataset: "base", State: state, Priority: 5, Stage: "score", Tasks: 10, Done: 6, Running: 2, Quarantine: 1, Rows: 1000, RowsDone: 600, Submitter: "ann", Base: "v0001-0000000042"},
-		Month: 202610, Stages: []api.Stage{{Stage: "score", Planned: true, Tasks: 10, Waiting: 1, Leased: 2, Done: 6, Quarantined: 1, Rows: 1000, RowsDone: 600}},
+		Month: 202610, MissingMonths: []int32{202608, 202606}, Stages: []api.Stage{{Stage: "score", Planned: true, Tasks: 10, Waiting: 1, Leased: 2, Done: 6, Quarantined: 1, Rows: 1000, RowsDone: 600}},
 		Counts: job.Counts{In: 600, Scored: 590, Rejected: 10}, RowsPerSecond: 50, ETA: &eta, Workers: []api.AtWork{{Worker: "w1", Tasks: 2}}, Unfit: []api.Unfit{{Worker: "w2", Reason: "no such mount"}},
 		Quarantined: []api.Task{{Stage: "score", Task: 7, Range: "1380013-1380096", Rows: 100, State: "quarantined", Worker: "w1", Attempts: 3, Failures: 3, Reason: "page is damaged"}},
 		Incidents:   []api.Incident{{Stage: "score", Task: 3, Winner: 8, Loser: 9, What: "rows"}},
@@ -153,7 +153,7 @@ func TestEveryVerbOfAClusterHasItsExitCodesAndBothForms(t *testing.T) {
 	}{
 		{boot.OK, "submit " + file, "rescore watch " + id}, {boot.OK, "submit " + file + " --watch --priority 9 --set run.partition_rows=7", "d1ge57"}, {boot.Usage, "submit", ""}, {boot.NotFound, "submit gone.yaml", ""}, {boot.Usage, "submit " + filepath.Join(o.dir, "bad.yaml"), ""}, {boot.Usage, "submit " + file + " --priority 10", ""},
 		{boot.OK, "jobs", "6/10"}, {boot.Usage, "jobs x", ""},
-		{boot.OK, "status " + id, "page is damaged"}, {boot.OK, "status " + id, "unfit: w2: no such mount"}, {boot.OK, "status " + id, "INCIDENT: two attempts at score task 3"}, {boot.OK, "status " + id + " --tasks --state quarantined", "1380013-1380096"}, {boot.NotFound, "status 202610-000000000000", ""}, {boot.Usage, "status", ""},
+		{boot.OK, "status " + id, "page is damaged"}, {boot.OK, "status " + id, "unfit: w2: no such mount"}, {boot.OK, "status " + id, "month 202608 has no files: it is read as missing\n  month 202606 has no files"}, {boot.OK, "status " + id, "INCIDENT: two attempts at score task 3"}, {boot.OK, "status " + id + " --tasks --state quarantined", "1380013-1380096"}, {boot.NotFound, "status 202610-000000000000", ""}, {boot.Usage, "status", ""},
 		{boot.OK, "watch " + id, "published"}, {boot.Usage, "watch", ""},
 		{boot.OK, "cancel " + id + " --reason wrong", "cancelled"}, {boot.OK, "pause " + id, "running, paused"}, {boot.OK, "resume " + id, "goes on"}, {boot.OK, "retry " + id, "is retried"}, {boot.OK, "publish " + id + " --reason tests", "released"}, {boot.Usage, "cancel", ""}, {boot.NotFound, "retry 202610-000000000000", ""},
 		{boot.OK, "rerun base --segment 1380013 --partitions", "nothing was done"}, {boot.OK, "rerun base --range 1380013-1380096 --city 571 --with " + file, "about 3s with the 4 slots"}, {boot.OK, "rerun --failed " + id, ""}, {boot.Usage, "rerun", ""}, {boot.Usage, "rerun base --failed " + id, ""}, {boot.Usage, "rerun base --range 13800130007", ""},

@@ -106,6 +106,9 @@ func (a *app) printStatus(s api.Status) error {
 	if s.Released != nil {
 		fmt.Fprintf(&b, "  released by %s: %s\n", s.Released.Who, s.Released.Reason)
 	}
+	for _, month := range s.MissingMonths {
+		fmt.Fprintf(&b, "  month %06d has no files: it is read as missing\n", month)
+	}
 	fmt.Fprintf(&b, "  rows: %d in, %d scored, %d excluded, %d rejected, %d duplicate\n", s.Counts.In, s.Counts.Scored, s.Counts.Excluded, s.Counts.Rejected, s.Counts.Duplicate)
 	if s.RowsPerSecond > 0 {
 		fmt.Fprintf(&b, "  speed: about %.0f rows/s", s.RowsPerSecond)

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -163,6 +165,54 @@ func TestStatusHasEverySumAndNamesWhoIsAtWork(t *testing.T) {
 	}
 	if s.Counts != (job.Counts{In: 100, Scored: 100}) || s.Page != nil {
 		t.Errorf("got %+v", s)
+	}
+}
+
+func TestStatusNamesTheMonthsWithoutFiles(t *testing.T) {
+	t.Parallel()
+	const rows = 2 * rowsOfTask
+	for what, c := range map[string]struct {
+		layout string
+		back   []int // of each file
+		before string
+		want   string
+	}{
+		"two gaps":    {"months", []int{0, 1, 3, 5}, "null", "[202608,202606]"},
+		"every month": {"months", []int{0, 1, 2, 3, 4, 5}, "null", "[]"},
+		"columns":     {"wide", []int{0}, "[]", "[]"},
+		"a table":     {"months", []int{0, 1, 2, 3, 4, 6}, "null", "[202605]"},
+	} {
+		f := newFake(t)
+		h := f.handler()
+		says := func(when, want string) {
+			t.Helper()
+			status, s, e := call[map[string]json.RawMessage](t, h, http.MethodGet, "/v1/jobs/"+string(aJob), nil)
+			if got := string(s["missing_months"]); status != http.StatusOK || got != want {
+				t.Errorf("%s, %s: missing_months is %s, want %s; %d %v", what, when, got, want, status, e)
+			}
+		}
+		s := spec()
+		s.Input.Layout, s.Input.MissingMonths = c.layout, "null"
+		if c.layout == "months" {
+			s.Input.Path = "in/{month}"
+		}
+		f.submitted(s)
+		says("submitted", c.before)
+		var files []job.InputFile
+		for _, k := range c.back {
+			file := job.InputFile{Path: fmt.Sprint(k), Month: k, SHA256: "x"}
+			if k == 0 {
+				file.Rows = rows
+			}
+			files = append(files, file)
+		}
+		whole := plansOf(t, rows/rowsOfTask, files...)[0]
+		half := whole // as long as there is a chunk to come, so may files be
+		half.Files, half.Last = whole.Files[:1], false
+		f.do(half)
+		says("half planned", c.before)
+		f.do(whole)
+		says("planned", c.want)
 	}
 }
 

@@ -97,7 +97,7 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 	})
 	for i, f := range from {
 		m, v := madeOf(f.spec, f.base, &f.version), &list.Versions[i]
-		v.Month, v.Path, v.Digest = m.month, m.path, m.digest
+		v.Month, v.Path, v.Digest = m.spec.Month, m.path, m.digest
 	}
 	return list, nil
 }
@@ -105,7 +105,7 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 // made is what of a job's version follows from its spec. The zero value is that of a
 // spec of another release.
 type made struct {
-	month  int32
+	spec   job.Spec
 	path   string // of the version's folder
 	digest string // as in its manifest
 }
@@ -116,7 +116,7 @@ func madeOf(canonical []byte, base string, v *ledger.Version) made {
 	if err != nil {
 		return made{}
 	}
-	m := made{month: spec.Month}
+	m := made{spec: spec}
 	if v != nil {
 		m.path = address.Join(place(spec, base), publish.VersionPath(spec.Month, v.ID))
 		m.digest = publish.Digest(schema.Fingerprint(schema.PublishedWith(spec.Model.Names())), spec.Month, v.Counts, v.Digest)

@@ -189,22 +189,33 @@ func submission() Submission {
 // planned brings a job to its score stage, of that many tasks.
 func (f *fake) planned(tasks int) {
 	f.t.Helper()
-	s := spec()
+	f.submitted(spec())
+	for _, p := range plansOf(f.t, tasks, job.InputFile{Path: "a", Rows: int64(tasks) * rowsOfTask, SHA256: "x"}) {
+		f.do(p)
+	}
+}
+
+// submitted puts a job into the ledger whose input nobody has looked at.
+func (f *fake) submitted(s job.Spec) {
+	f.t.Helper()
 	f.do(ledger.Submit{
 		Job: aJob, Name: s.Name, Spec: s.Canonical(), SpecDigest: s.Digest(), SpecBase: "/srv/base", Epoch: 1, MaxAttempts: 1,
 		Stages: []job.StageKind{job.StageScore},
 	})
+}
+
+// plansOf are the plan of that many tasks over files, chunk by chunk.
+func plansOf(t testing.TB, tasks int, files ...job.InputFile) []ledger.Plan {
+	t.Helper()
 	var list []job.Task
 	for i := range tasks {
 		list = append(list, job.Task{Range: rangeOf(i, tasks), Rows: rowsOfTask})
 	}
-	plans, err := ledger.Split(aJob, 0, job.StageScore, list, ledger.Facts{Model: "m", Files: []job.InputFile{{Path: "a", Rows: int64(tasks) * rowsOfTask, SHA256: "x"}}})
+	plans, err := ledger.Split(aJob, 0, job.StageScore, list, ledger.Facts{Model: "m", Files: files})
 	if err != nil {
-		f.t.Fatal(err)
+		t.Fatal(err)
 	}
-	for _, p := range plans {
-		f.do(p)
-	}
+	return plans
 }
 
 // rangeOf is range i of n that cover every number.

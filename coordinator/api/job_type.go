@@ -52,7 +52,12 @@ type Jobs struct {
 // Status is where a job stands.
 type Status struct {
 	Job
-	Month  int32      `json:"month"` // yyyymm
+	Month int32 `json:"month"` // yyyymm
+	// MissingMonths are months of the window (yyyymm, the last first) without files,
+	// read as missing. Empty when there are none, as always when months are columns;
+	// null until the input was surveyed, and of a spec of another release.
+	MissingMonths []int32 `json:"missing_months"`
+
 	Stages []Stage    `json:"stages"`
 	Counts job.Counts `json:"counts"` // rows that came and went, of the tasks that are done
 	// RowsInFlight are rows that workers have read of tasks that are not done, by their

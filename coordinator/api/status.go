@@ -35,11 +35,11 @@ func (h *Handler) status(r *http.Request) (any, error) {
 func (h *Handler) statusOf(id job.ID, ask *asked) (Status, error) {
 	var s Status
 	var stage int
-	var facts publishedFacts
+	var facts specFacts
 	err := h.see(id, func(j *ledger.Job) {
 		s = statusIn(j)
 		stage = j.Stage()
-		facts = publishedFacts{spec: j.Spec, base: j.SpecBase, tally: j.Totals().Tally}
+		facts = specFacts{spec: j.Spec, base: j.SpecBase, planned: j.Score().Planned, files: j.Facts.Files, tally: j.Totals().Tally}
 		if j.State == job.Published {
 			version := *j.Version
 			facts.version = &version
@@ -187,21 +187,32 @@ func (s *Status) estimate() {
 	}
 }
 
-// publishedFacts is what of a job's status takes reading its spec, which is done
+// specFacts is what of a job's status takes reading its spec, which is done
 // outside the view.
-type publishedFacts struct {
+type specFacts struct {
 	spec    []byte
 	base    string
+	planned bool            // files are all there will be
+	files   []job.InputFile // of the input; the ledger adds some, and changes none
 	version *ledger.Version // nil until it is published
 	tally   job.Tally
 }
 
-func (f publishedFacts) fill(s *Status) {
+func (f specFacts) fill(s *Status) {
 	m := madeOf(f.spec, f.base, f.version)
-	s.Month = m.month
+	s.Month, s.MissingMonths = m.spec.Month, f.missing(m.spec)
 	if v := f.version; v != nil {
 		s.Result = &Result{Version: v.ID, Path: m.path, Digest: m.digest, Manifest: v.ManifestDigest, Rows: v.Counts, Seconds: v.Seconds, Tally: f.tally}
 	}
+}
+
+// missing returns what Status.MissingMonths is to be.
+func (f specFacts) missing(spec job.Spec) []int32 {
+	months := spec.MissingMonths(f.files)
+	if len(months) > 0 && !f.planned || spec.Month == 0 {
+		return nil // their files may come yet; or it is a spec of another release
+	}
+	return append([]int32{}, months...)
 }
 
 // asked is which tasks a client wants to see.

@@ -29,7 +29,6 @@ import (
 	"rescore/coordinator/publish"
 	"rescore/coordinator/replica"
 	"rescore/partition/job"
-	"rescore/partition/schema"
 	"rescore/partition/store"
 	"rescore/partition/store/address"
 	"rescore/worker"
@@ -169,20 +168,15 @@ func ask(ctx context.Context, o Options, ahead int) (question, error) {
 
 // missing returns the months of the window that have no files and are read as missing,
 // the last first.
-func (q question) missing() (months []int32) {
-	if q.spec.Input.Layout != "months" || q.spec.Prepares() {
+func (q question) missing() []int32 {
+	if q.sound.Dataset == nil { // of a preparation
 		return nil
 	}
-	has := [schema.Months]bool{}
+	var files []job.InputFile
 	for _, f := range q.sound.Dataset.Files() {
-		has[f.Month] = true
+		files = append(files, job.InputFile{Month: f.Month})
 	}
-	for k, ok := range has {
-		if !ok {
-			months = append(months, source.MonthBack(q.spec.Month, k))
-		}
-	}
-	return months
+	return q.spec.MissingMonths(files)
 }
 
 // models loads the champion and its challengers.
