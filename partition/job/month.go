@@ -18,14 +18,14 @@ func (s Spec) MissingMonths(files []InputFile) (months []int32) {
 	}
 	for k, ok := range has {
 		if !ok {
-			months = append(months, monthBack(s.Month, k))
+			months = append(months, MonthBack(s.Month, k))
 		}
 	}
 	return months
 }
 
-// monthBack returns the month k months before yyyymm.
-func monthBack(yyyymm int32, k int) int32 {
+// MonthBack returns the month k months before yyyymm.
+func MonthBack(yyyymm int32, k int) int32 {
 	n := yyyymm/100*12 + yyyymm%100 - 1 - int32(k)
 	return n/12*100 + n%12 + 1
 }

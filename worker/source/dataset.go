@@ -137,7 +137,7 @@ func (d *Dataset) findFiles(ctx context.Context) error {
 	}
 	var missing []string
 	for k := range schema.Months {
-		month := fmt.Sprintf("%06d", MonthBack(d.spec.Month, k))
+		month := fmt.Sprintf("%06d", job.MonthBack(d.spec.Month, k))
 		err := d.openAll(ctx, strings.ReplaceAll(rest, monthMark, month), k)
 		switch {
 		case errors.Is(err, ErrNoInput):
@@ -158,12 +158,6 @@ func (d *Dataset) findFiles(ctx context.Context) error {
 	return nil
 }
 
-// MonthBack returns the month k months before yyyymm.
-func MonthBack(yyyymm int32, k int) int32 {
-	n := yyyymm/100*12 + yyyymm%100 - 1 - int32(k)
-	return n/12*100 + n%12 + 1
-}
-
 func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 	list, err := find(ctx, d.st, rest)
 	if err != nil {
@@ -173,7 +167,7 @@ func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 		list = slices.DeleteFunc(list, func(i store.Info) bool { return strings.HasSuffix(i.Name, suffix) })
 	}
 	if len(list) == 0 {
-		return fmt.Errorf("nothing at %s; give input.path a file, a folder or a pattern that holds files: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", MonthBack(d.spec.Month, month))), ErrNoInput)
+		return fmt.Errorf("nothing at %s; give input.path a file, a folder or a pattern that holds files: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", job.MonthBack(d.spec.Month, month))), ErrNoInput)
 	}
 	format := d.spec.Input.Format
 	for _, info := range list {

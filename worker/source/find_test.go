@@ -56,7 +56,7 @@ func searched(t *testing.T, dir, format string, seed uint64) []partition.Number 
 				rows = append(rows, row)
 			}
 			var b bytes.Buffer
-			name := fmt.Sprintf("month=%06d/p%d.%s", MonthBack(202606, k), f, format)
+			name := fmt.Sprintf("month=%06d/p%d.%s", job.MonthBack(202606, k), f, format)
 			if format == "csv" {
 				b.WriteString("msisdn,fee,out_sec,note\n")
 				for _, row := range rows {

@@ -200,7 +200,7 @@ func (r *resolver) monthly(c schema.Column, m job.Mapping, mapped bool, num, den
 				name, must = m.Months[k], m.Months[k] != ""
 			}
 		case m.Column != "":
-			name = strings.ReplaceAll(m.Column, monthMark, fmt.Sprintf("%06d", MonthBack(r.spec.Month, k)))
+			name = strings.ReplaceAll(m.Column, monthMark, fmt.Sprintf("%06d", job.MonthBack(r.spec.Month, k)))
 			name = strings.ReplaceAll(name, "{k}", fmt.Sprint(k))
 			must = byMonth && len(r.monthFiles(k)) > 0
 		}

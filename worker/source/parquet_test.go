@@ -490,14 +490,14 @@ func TestMonthsAsFoldersEqualMonthsAsColumns(t *testing.T) {
 			if err := parquet.Write(&b, part, parquet.PageBufferSize(500), parquet.MaxRowsPerRowGroup(400)); err != nil {
 				t.Fatal(err)
 			}
-			write(t, dir, fmt.Sprintf("usage/month=%d/p%d.parquet", MonthBack(202606, k), i), b.Bytes())
+			write(t, dir, fmt.Sprintf("usage/month=%d/p%d.parquet", job.MonthBack(202606, k), i), b.Bytes())
 			// The same as CSV.
 			var c strings.Builder
 			c.WriteString("msisdn,sex,fee,out_cnt\n")
 			for _, x := range part {
 				fmt.Fprintf(&c, "%s,%d,%s,%s\n", numText(x.Msisdn), x.Sex, numText(x.Fee), numText(x.Cnt))
 			}
-			write(t, dir, fmt.Sprintf("text/%d-%d.csv", MonthBack(202606, k), i), []byte(c.String()))
+			write(t, dir, fmt.Sprintf("text/%d-%d.csv", job.MonthBack(202606, k), i), []byte(c.String()))
 		}
 	}
 	for _, p := range []string{"usage/month={month}", "text/{month}-*.csv"} {

@@ -391,7 +391,7 @@ func (r *Reader) joinMonths() error {
 			}
 		}
 		if disorder {
-			return fmt.Errorf("numbers of month %d are out of order: %w", MonthBack(r.d.spec.Month, k), ErrChanged)
+			return fmt.Errorf("numbers of month %d are out of order: %w", job.MonthBack(r.d.spec.Month, k), ErrChanged)
 		}
 		for _, v := range s.out {
 			s.scratch = append(s.scratch, newVector(v.typ, r.rows, r.alloc))

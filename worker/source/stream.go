@@ -81,7 +81,7 @@ func (s *stream) readSlice(vecs []*vector, at, n int, bad func(e issue, file str
 // openSlice goes to the next slice; columns stay open when it is of the same file.
 func (s *stream) openSlice() error {
 	if s.slice >= len(s.slices) {
-		return fmt.Errorf("the slices of month %d end early: %w", MonthBack(s.r.d.spec.Month, s.month), ErrChanged)
+		return fmt.Errorf("the slices of month %d end early: %w", job.MonthBack(s.r.d.spec.Month, s.month), ErrChanged)
 	}
 	sl := s.slices[s.slice]
 	f := s.r.files[sl.File]

@@ -35,6 +35,7 @@ const (
 	raft        = "github.com/hashicorp/raft/..."
 	raftBolt    = "github.com/hashicorp/raft-boltdb/v2"
 	sync        = "golang.org/x/sync/..."
+	pace        = "golang.org/x/time/rate"
 	chinese     = "golang.org/x/text/encoding/simplifiedchinese"
 	yaml        = "go.yaml.in/yaml/..."
 	anything    = "..."
@@ -62,7 +63,7 @@ var table = []row{
 	{"partition/store/storetest", list("partition/store"), nil},
 	{"partition/synth", list("partition", "partition/schema"), list(arrow)},
 
-	{"coordinator", list("coordinator/...", "partition/..."), list(sync)},
+	{"coordinator", list("coordinator/...", "partition/..."), list(pace, sync)},
 	{"coordinator/ledger", list("partition", "partition/job"), list(cbor)},
 	{"coordinator/plan", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},

@@ -12,7 +12,6 @@ import (
 	"rescore/partition/schema"
 	"rescore/worker/feature"
 	"rescore/worker/formula"
-	"rescore/worker/source"
 )
 
 // Options say how an answer is worded.
@@ -152,7 +151,7 @@ func (r *row) columns(w words, unmask bool) []Column {
 		for k, flat := range c.Names() {
 			value := Value{Value: r.record[flat].value(c), Text: w.text(c, r.record[flat])}
 			if c.Monthly {
-				value.Month = source.MonthBack(r.spec.Month, k)
+				value.Month = job.MonthBack(r.spec.Month, k)
 			}
 			if c.Name == "imei" && r.record[flat].known && !unmask {
 				value.Text = maskHandset(r.record[flat].whole)

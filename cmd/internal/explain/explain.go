@@ -123,7 +123,7 @@ func Ask(ctx context.Context, v *local.Version, n partition.Number, o Options) (
 		if s.Bytes > 0 {
 			at = s.Offset
 		}
-		r.places = append(r.places, place{source.MonthBack(v.Spec.Month, s.Month), v.Manifest.Input[s.File].Path, at})
+		r.places = append(r.places, place{job.MonthBack(v.Spec.Month, s.Month), v.Manifest.Input[s.File].Path, at})
 	}
 	if err := r.evaluate(ctx, v, dataset, task, model); err != nil {
 		return nil, err
