@@ -102,8 +102,9 @@ bench-peers: build ## time LightGBM, XGBoost and others against ours (needs Pyth
 bench-job-peers: build ## time the whole job in DuckDB, Polars, Spark and others against ours (PEERS='--subscribers 1000000', PEERS=--write-docs)
 	@python3 cmd/internal/peers/job.py $(PEERS)
 
+# Only packages that have such a test: the others would be linked to run nothing.
 golden: ## write the generated and golden files anew; read the diff before you commit it
-	RESCORE_GOLDEN=write $(GO) test -count=1 -run Golden ./...
+	RESCORE_GOLDEN=write $(GO) test -count=1 -run Golden $$(grep -rl --include='*_test.go' 'func Test[A-Za-z0-9_]*Golden' . | xargs -n 1 dirname | sort -u)
 
 clean: ## remove what make built and the demo wrote
 	@rm -rf bin .demo

@@ -42,7 +42,7 @@ func TestAJobGoesFromSubmitToPublished(t *testing.T) {
 	}
 	h.waitState(job.Published)
 	p, m := h.version()
-	if p.Job != theJob || len(m.Partitions) != tasksEach || m.Rows.Rejected != tasksEach || p.Seconds <= 0 || p.Seconds > 60 {
+	if p.Job != theJob || len(m.Partitions) != tasksEach || m.Rows.Rejected != tasksEach || p.Seconds <= 0 || p.Seconds > patience.Seconds() {
 		t.Errorf("got %+v of %d partitions", p, len(m.Partitions))
 	}
 	if r := ask[wire.WorkReply](h, wire.SubjectWork, wire.WorkRequest{Worker: "w", Slots: 1}); len(r.Assignments) != 0 || r.RetryMillis == 0 {

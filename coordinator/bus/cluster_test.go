@@ -22,26 +22,19 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"rescore/partition/job"
+	"rescore/partition/loopback"
 	"rescore/partition/role"
 	"rescore/partition/wire"
 )
 
 const token = "a-token-of-this-test"
 
-// free returns so many free addresses of this machine. They may be taken a moment
-// later: whoever cannot listen asks again.
+// free returns so many addresses of this machine where nobody listens.
 func free(t *testing.T, n int) (addresses []string) {
 	t.Helper()
-	var open []net.Listener
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, l)
+		l := loopback.Listen(t)
 		addresses = append(addresses, l.Addr().String())
-	}
-	for _, l := range open {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rescore/coordinator/ledger"
+	"rescore/partition/loopback"
 )
 
 // three is a cluster over loopback, each replica with a folder of its own.
@@ -21,23 +22,13 @@ type three struct {
 	cfg   func(*Config)
 }
 
-// loopback returns a listener on a free port.
-func loopback(t testing.TB) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
-
 // begin opens three; cfg, when given, has the last word on each one's configuration.
 func begin(t testing.TB, cfg func(*Config)) *three {
 	t.Helper()
 	c := &three{t: t, dir: t.TempDir(), at: map[string]*Replica{}, cfg: cfg}
 	listeners := map[string]net.Listener{}
 	for i := range 3 {
-		l := loopback(t)
+		l := loopback.Listen(t)
 		id := fmt.Sprintf("c%d", i+1)
 		listeners[id] = l
 		c.peers = append(c.peers, Peer{id, l.Addr().String()})
@@ -259,7 +250,7 @@ func TestThreeReplicasRestartFromDiskUnderNewAddresses(t *testing.T) {
 	}
 	on := map[string]net.Listener{}
 	for i := range c.peers { // every one of them has moved
-		l := loopback(t)
+		l := loopback.Listen(t)
 		c.peers[i].Address = l.Addr().String()
 		on[c.peers[i].ID] = l
 	}

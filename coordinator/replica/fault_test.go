@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"go.uber.org/goleak"
+
+	"rescore/partition/loopback"
 )
 
 func TestALeaderThatIsCutOffLeadsNoMoreAndComesBackAsTheOthersAre(t *testing.T) {
@@ -75,7 +77,7 @@ func TestAReplicaThatWasCutOffDoesNotUnseatTheLeader(t *testing.T) {
 
 func TestADiskThatHangsEndsTheLeaderAndTheOthersGoOn(t *testing.T) {
 	t.Parallel()
-	c := begin(t, func(cfg *Config) { cfg.Stall = 3 * time.Second }) // longer than an honest disk under load
+	c := begin(t, func(cfg *Config) { cfg.Stall = 10 * time.Second }) // longer than an honest disk under load
 	c.submit(0)
 	old := c.leader()
 	hang, hanging := make(chan struct{}), make(chan struct{})
@@ -145,7 +147,7 @@ func TestTwentyLivesOfThreeReplicasLeaveNoGoroutine(t *testing.T) {
 		}
 	}}
 	for i := range 3 {
-		l := loopback(t)
+		l := loopback.Listen(t)
 		c.peers = append(c.peers, Peer{"c" + string(rune('1'+i)), l.Addr().String()})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)

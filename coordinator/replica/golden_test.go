@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"rescore/coordinator/ledger"
+	"rescore/partition/loopback"
 )
 
 // The data directories of each version, as its replicas left them. They are opened
@@ -180,7 +181,7 @@ func TestThreeFoldersOfEarlierVersionsOpen(t *testing.T) {
 	c := &three{t: t, dir: unpackAll(t, "three-2"), at: map[string]*Replica{}}
 	on := map[string]net.Listener{}
 	for _, id := range []string{"c1", "c2", "c3"} { // their addresses are others' by now
-		l := loopback(t)
+		l := loopback.Listen(t)
 		c.peers = append(c.peers, Peer{id, l.Addr().String()})
 		on[id] = l
 	}

@@ -11,12 +11,14 @@ import (
 	"testing"
 
 	"github.com/hashicorp/raft"
+
+	"rescore/partition/loopback"
 )
 
 // joins opens a fourth that waits to be added.
 func (c *three) joins(id string) (*Replica, string) {
 	c.t.Helper()
-	l := loopback(c.t)
+	l := loopback.Listen(c.t)
 	return c.start(Config{Dir: filepath.Join(c.dir, id), ID: id, Peers: c.peers, Join: true, Advertise: l.Addr().String(), Listener: l}), l.Addr().String()
 }
 
@@ -181,7 +183,7 @@ func TestAPromotionWaitsForOneThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	c := begin(t, nil)
 	c.submit(0)
-	l := loopback(t)
+	l := loopback.Listen(t)
 	at := l.Addr().String()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -251,7 +253,7 @@ func TestAMemberMovesAndKeepsItsVote(t *testing.T) {
 	eventually(t, func(ctx context.Context) error { return c.leads(ctx).Remove(ctx, gone, false) })
 	// c4 is in nobody's list of peers: only the cluster can say where it is.
 	c.shut(c.at["c4"])
-	l := loopback(t)
+	l := loopback.Listen(t)
 	moved := l.Addr().String()
 	eventually(t, func(ctx context.Context) error { return c.leads(ctx).Add(ctx, "c4", moved) })
 	c.start(Config{Dir: filepath.Join(c.dir, "c4"), ID: "c4", Peers: c.peers, Join: true, Advertise: moved, Listener: l})

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"rescore/partition/loopback"
 	"rescore/partition/role"
 )
 
@@ -106,9 +107,9 @@ func ends(t *testing.T, caller, called *tls.Config) (call func() (uint64, error)
 		}
 		return c
 	}
-	at := loopback(t)
+	at := loopback.Listen(t)
 	to := newLayer(at, at.Addr().String(), secure(called), func() uint64 { return 42 }, nil)
-	from := newLayer(loopback(t), "", secure(caller), func() uint64 { return 0 }, nil)
+	from := newLayer(loopback.Listen(t), "", secure(caller), func() uint64 { return 0 }, nil)
 	t.Cleanup(func() {
 		if err := to.Close(); err != nil {
 			t.Error(err)
@@ -175,7 +176,7 @@ func TestTLSThatKeepsNobodyOutIsRefused(t *testing.T) {
 
 func TestACallerWithoutAPurposeIsHungUpOn(t *testing.T) {
 	t.Parallel()
-	at := loopback(t)
+	at := loopback.Listen(t)
 	l := newLayer(at, at.Addr().String(), nil, func() uint64 { return 0 }, nil)
 	defer func() { _ = l.Close() }() // below, too
 	silent, err := net.Dial("tcp", at.Addr().String())

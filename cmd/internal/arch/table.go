@@ -53,6 +53,7 @@ var table = []row{
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
 	{"partition/failpoint", nil, nil},
+	{"partition/loopback", nil, nil}, // tests' alone
 	{"partition/role", nil, nil},
 	{"partition/store", list("partition/failpoint"), nil},
 	{"partition/store/s3", list("partition/failpoint", "partition/store"), list(minio, ini, sync)},
@@ -68,8 +69,8 @@ var table = []row{
 	{"coordinator/plan", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/lease", list("partition", "partition/job", "coordinator/ledger"), nil},
 	{"coordinator/shelf", nil, nil},
-	{"coordinator/replica", list("coordinator/ledger", "coordinator/shelf", "partition/failpoint", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock, metrics, prometheus)},
-	{"coordinator/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, natsServer, sync)},
+	{"coordinator/replica", list("coordinator/ledger", "coordinator/shelf", "partition/failpoint", "partition/loopback", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock, metrics, prometheus)},
+	{"coordinator/bus", list("partition", "partition/job", "partition/loopback", "partition/role", "partition/wire"), list(natsClient, natsServer, sync)},
 	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/store/address", "partition/wire"), list(prometheus)},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
@@ -97,7 +98,7 @@ var table = []row{
 	{"worker/source", list("worker/bitpack", "worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
 	{"worker/sink", list("worker/bitpack", "worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
-	{"worker/bus", list("partition", "partition/job", "partition/role", "partition/wire"), list(natsClient, sync)},
+	{"worker/bus", list("partition", "partition/job", "partition/loopback", "partition/role", "partition/wire"), list(natsClient, sync)},
 
 	{"deploy", nil, nil},
 
