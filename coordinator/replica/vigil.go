@@ -57,7 +57,7 @@ func (r *Replica) gone(leader raft.ServerID, at raft.ServerAddress) bool {
 	}
 	conn, err := r.layer.call(string(at), vigilCall, forVigil)
 	if err != nil {
-		return errors.Is(err, syscall.ECONNREFUSED) && r.follows(leader)
+		return errors.Is(err, syscall.ECONNREFUSED) && !r.replaced(leader)
 	}
 	ended := make(chan struct{})
 	go func() {
@@ -80,20 +80,28 @@ func (r *Replica) gone(leader raft.ServerID, at raft.ServerAddress) bool {
 	}
 	_ = conn.Close() // only its end matters
 	<-ended
-	if !r.follows(leader) {
+	if r.replaced(leader) {
 		return false
 	}
 	again, err := r.layer.call(string(at), vigilCall, forVigil)
 	if err == nil {
 		_ = again.Close()
 	}
-	return errors.Is(err, syscall.ECONNREFUSED) && r.follows(leader)
+	return errors.Is(err, syscall.ECONNREFUSED) && !r.replaced(leader)
 }
 
 // follows reports whether this replica takes another for the leader.
 func (r *Replica) follows(id raft.ServerID) bool {
 	_, leader := r.raft.LeaderWithID()
 	return leader == id
+}
+
+// replaced reports whether somebody leads in the place of another. Where nobody does,
+// one whose log is too short may have asked for this replica's vote already, which
+// made it forget the leader: that one will not win, and this one has to stand.
+func (r *Replica) replaced(id raft.ServerID) bool {
+	_, leader := r.raft.LeaderWithID()
+	return leader != "" && leader != id
 }
 
 // stand begins an election in the place of a leader that is gone, unless somebody
@@ -115,7 +123,7 @@ func (r *Replica) stand(gone raft.ServerID) {
 	case <-r.life.Done():
 		return
 	}
-	if _, leader := r.raft.LeaderWithID(); leader != "" && leader != gone {
+	if r.replaced(gone) {
 		return
 	}
 	own := raft.ServerAddress(r.layer.Addr().String())
