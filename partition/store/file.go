@@ -38,7 +38,8 @@ import (
 // readers find out by its digest.
 //
 // A crash can leave temporary files behind, named .put-…; they are no objects
-// and may be deleted when no process uses the store.
+// and may be deleted when no process uses the store. Those named .tail-… may not
+// (extend.go).
 func NewFile(dir string) (Store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, explain("make store", dir, err)
@@ -69,7 +70,7 @@ func (s *fileStore) Open(ctx context.Context, name string) (Object, error) {
 	return s.open(name)
 }
 
-func (s *fileStore) open(name string) (*fileObject, error) {
+func (s *fileStore) open(name string) (Object, error) {
 	f, err := s.root.Open(name)
 	if errors.Is(err, syscall.ENOTDIR) {
 		err = fs.ErrNotExist // a/b where a is an object
@@ -82,6 +83,13 @@ func (s *fileStore) open(name string) (*fileObject, error) {
 		err = fs.ErrNotExist // a folder is no object
 	}
 	if err != nil {
+		return nil, explain("open", name, errors.Join(err, f.Close()))
+	}
+	// Looked for once the file is open: of an end that is kept later, the file that is open
+	// has all, or too little, which its reader notices.
+	if t, err := s.tail(name); err == nil {
+		return &extended{file: f, tail: t}, nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, explain("open", name, errors.Join(err, f.Close()))
 	}
 	return &fileObject{File: f, size: info.Size()}, nil
@@ -240,11 +248,11 @@ func (s *fileStore) Get(ctx context.Context, name string, limit int64) ([]byte, 
 		return nil, err
 	}
 	defer o.Close()
-	if o.size > limit {
-		return nil, fmt.Errorf("read %s: %d bytes where at most %d are expected: %w", name, o.size, limit, ErrTooLarge)
+	if o.Size() > limit {
+		return nil, fmt.Errorf("read %s: %d bytes where at most %d are expected: %w", name, o.Size(), limit, ErrTooLarge)
 	}
-	data := make([]byte, o.size)
-	if _, err := io.ReadFull(o, data); err != nil {
+	data := make([]byte, o.Size())
+	if _, err := io.ReadFull(whole(o), data); err != nil {
 		return nil, explain("read", name, err)
 	}
 	return data, nil
@@ -265,9 +273,12 @@ func (s *fileStore) Adopt(ctx context.Context, from, to string) error {
 	if err := s.folder(to); err != nil {
 		return err
 	}
+	if _, is := o.(*extended); is {
+		return s.copyTo(to, whole(o))
+	}
 	err = s.link(from, to)
 	if unlinkable(err) {
-		return s.copyTo(to, o)
+		return s.copyTo(to, whole(o))
 	}
 	if err == nil {
 		err = s.anchor(to)
@@ -309,16 +320,32 @@ func (s *fileStore) List(ctx context.Context, prefix string) ([]Info, error) {
 		return nil, err
 	}
 	var list []Info
-	if err := s.walk(ctx, folder, prefix, &list); err != nil {
+	var tails []string
+	if err := s.walk(ctx, folder, prefix, &list, &tails); err != nil {
 		return nil, explain("list", prefix, err)
 	}
-	slices.SortFunc(list, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
+	byName := func(a Info, name string) int { return strings.Compare(a.Name, name) }
+	slices.SortFunc(list, func(a, b Info) int { return byName(a, b.Name) })
+	for _, name := range tails { // the size is that of before they were extended
+		i, there := slices.BinarySearchFunc(list, name, byName)
+		if !there {
+			continue
+		}
+		t, err := s.tail(name)
+		if errors.Is(err, fs.ErrNotExist) { // deleted while we looked
+			continue
+		}
+		if err != nil {
+			return nil, explain("list", prefix, err)
+		}
+		list[i].Size = t.size()
+	}
 	return list, nil
 }
 
-// walk adds the objects below a folder, in any order. A folder may hold hundreds of
-// thousands: it is read a piece at a time.
-func (s *fileStore) walk(ctx context.Context, folder, prefix string, list *[]Info) (err error) {
+// walk adds the objects below a folder, in any order, and the names of those that were
+// extended. A folder may hold hundreds of thousands: it is read a piece at a time.
+func (s *fileStore) walk(ctx context.Context, folder, prefix string, list *[]Info, tails *[]string) (err error) {
 	vanished := func(err error) bool { // deleted while we looked, or never there
 		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 	}
@@ -348,10 +375,12 @@ func (s *fileStore) walk(ctx context.Context, folder, prefix string, list *[]Inf
 				if !Leads(name, prefix) {
 					continue
 				}
-				if err := s.walk(ctx, name, prefix, list); err != nil {
+				if err := s.walk(ctx, name, prefix, list, tails); err != nil {
 					return err
 				}
-			case d.Type().IsRegular() && strings.HasPrefix(name, prefix) && !strings.HasPrefix(d.Name(), TempMark):
+			case d.Type().IsRegular() && strings.HasPrefix(d.Name(), tailMark):
+				*tails = append(*tails, path.Join(folder, strings.TrimPrefix(d.Name(), tailMark)))
+			case d.Type().IsRegular() && strings.HasPrefix(name, prefix) && !kept(d.Name()):
 				info, err := d.Info()
 				if vanished(err) {
 					continue
@@ -373,11 +402,13 @@ func (s *fileStore) Delete(ctx context.Context, name string) error {
 	if info, err := s.root.Lstat(name); err == nil && info.IsDir() {
 		return nil
 	}
-	err := s.root.Remove(name)
-	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil
+	for _, n := range []string{tailOf(name), name} {
+		err := s.root.Remove(n)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+			return explain("delete", name, err)
+		}
 	}
-	return explain("delete", name, err)
+	return nil
 }
 
 func ready(ctx context.Context, name string) error {

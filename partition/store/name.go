@@ -11,14 +11,22 @@ import (
 // They are never objects: no name may use it and no listing shows it.
 const TempMark = ".put-"
 
+// tailMark starts the last element of what keeps the end of an object that was extended.
+const tailMark = ".tail-"
+
+// kept reports whether the last element of a name is a store's own.
+func kept(last string) bool {
+	return strings.HasPrefix(last, TempMark) || strings.HasPrefix(last, tailMark)
+}
+
 // CheckName returns ErrName unless name may name an object: slash-separated
 // elements, none of them empty, . or .., that every store can hold.
 func CheckName(name string) error {
 	if name == "." || !fs.ValidPath(name) || strings.ContainsAny(name, "\\\x00") {
 		return fmt.Errorf("object %q: %w", name, ErrName)
 	}
-	if strings.HasPrefix(path.Base(name), TempMark) {
-		return fmt.Errorf("object %q: names starting %s are kept for the store: %w", name, TempMark, ErrName)
+	if kept(path.Base(name)) {
+		return fmt.Errorf("object %q: names starting %s or %s are kept for the store: %w", name, TempMark, tailMark, ErrName)
 	}
 	return nil
 }

@@ -36,6 +36,18 @@ type Mapper interface {
 	Forget(from, past int64)
 }
 
+// Extender is a Store that makes a new object of the beginning of another without
+// copying it.
+type Extender interface {
+	Store
+	// Extend starts the object to with the first cut of the size bytes of from; what is
+	// written follows them. From is the same to everybody who opens it afterwards, and
+	// whoever has it open sees its bytes from cut on change, or go. An object is extended
+	// once: then, and where it cannot be done, the error is errors.ErrUnsupported, and to
+	// is to be written whole.
+	Extend(ctx context.Context, from string, size, cut int64, to string) (Writer, error)
+}
+
 // Writer writes one new object. Until Commit returns nil the object may be
 // absent or partial; after it the bytes are durable. Commit returns ErrExist where
 // two may create one name and the other was first. Close without Commit abandons

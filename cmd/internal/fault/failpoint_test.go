@@ -29,6 +29,7 @@ var failpoints = []struct {
 	{"replica.snapshot", true},
 	{"replica.snapshotted", true},
 	{"store.commit", false},
+	{"store.extend", false},
 	{"store.put", false},
 	{"store.synced", false},
 	{"worker.assigned", false},

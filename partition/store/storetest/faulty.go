@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"syscall"
@@ -82,6 +83,26 @@ func (f *Faulty) Create(ctx context.Context, name string) (store.Writer, error) 
 		return nil, fault // the object is left open and partial, as by a killed process
 	}
 	return &faultyWriter{Writer: w, store: f, name: name}, nil
+}
+
+// Extend implements store.Extender where the store does.
+func (f *Faulty) Extend(ctx context.Context, from string, size, cut int64, to string) (store.Writer, error) {
+	in, can := f.Store.(store.Extender)
+	if !can {
+		return nil, errors.ErrUnsupported
+	}
+	_, whole, fault := f.next("extend", to, 0)
+	if fault != nil && !whole {
+		return nil, fault
+	}
+	w, err := in.Extend(ctx, from, size, cut, to)
+	if err != nil {
+		return nil, err
+	}
+	if fault != nil {
+		return nil, fault // the object is left open and partial, as by a killed process
+	}
+	return &faultyWriter{Writer: w, store: f, name: to}, nil
 }
 
 type faultyWriter struct {
