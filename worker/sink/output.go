@@ -61,17 +61,6 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pass gives the store a large piece as it is, without hashing it: the hash is then told
-// of it.
-func (o *output) pass(p []byte) (int, error) {
-	if err := o.drain(); err != nil {
-		return 0, err
-	}
-	_, _ = o.checks.Write(p) // never fails
-	o.offset += int64(len(p))
-	return o.writer.Write(p)
-}
-
 func (o *output) drain() error {
 	if len(o.buffer) == 0 {
 		return nil

@@ -1,13 +1,16 @@
 package sink
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -41,17 +44,13 @@ type Explained struct {
 
 // Scan reads columns of a staged score file: visit is given the numbers and a record
 // of the columns, at most RowGroupRows rows each, valid until it returns. The bytes
-// are held to those that were verified when Select copies them. It returns ErrDamaged or
+// are held to those that were verified when Select goes on from them. It returns ErrDamaged or
 // ErrLayout for what is no score file, and the errors of visit.
 func Scan(ctx context.Context, st store.Store, name string, columns []string, visit func(keys []uint64, rows arrow.Record) error) (err error) {
-	o, err := st.Open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer o.Close()
-	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
-	f, err := open(imageOf(o))
+	f, err := openStaged(ctx, st, name, func(*scoreFile) error { return nil })
 	if err == nil {
+		defer f.object.Close()
+		defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 		err = f.groups(ctx, f.layout.only(columns...), func(g *group) error {
 			r := g.withoutKey()
 			defer r.Release()
@@ -62,6 +61,33 @@ func Scan(ctx context.Context, st store.Store, name string, columns []string, vi
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	return nil
+}
+
+// openStaged opens a staged score file that check finds good. Another attempt may extend
+// it meanwhile, so that its footer, which is read here alone, is gone: then it is
+// there for whoever opens it again.
+func openStaged(ctx context.Context, st store.Store, name string, check func(*scoreFile) error) (*scoreFile, error) {
+	try := func() (f *scoreFile, err error) {
+		o, err := st.Open(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, o.Close())
+			}
+		}()
+		defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+		if f, err = open(imageOf(o)); err != nil {
+			return nil, err
+		}
+		return f, check(f)
+	}
+	f, err := try()
+	if errors.Is(err, ErrDamaged) {
+		f, err = try()
+	}
+	return f, err
 }
 
 // withoutKey returns the rows as a record of the other columns.
@@ -78,8 +104,9 @@ func (g *group) withoutKey() arrow.Record {
 //	published file:  PAR1 │ pages of every row group │ pages of schema.Selected │ footer
 //
 // Parquet finds a column chunk by the footer, wherever in the file it is. So no row
-// is scored again and no page is encoded again; and the bytes that are copied are
-// held to those that the score stage verified, by the score file's seal. A row group with rows
+// is scored again and no page is encoded again; a store that can extend the score file
+// does not even copy them. Either way they are held to those that the score stage
+// verified, by the score file's seal. A row group with rows
 // that are explained anew has its pages of schema.Reasons written again, and its
 // footer no longer names the old ones. What is reported as Rows is the select
 // stage's part of the row sum alone: with new reasons, less the old ones. So is
@@ -109,27 +136,24 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err != nil {
 		return Output{}, err
 	}
-	o, err := st.Open(ctx, s.Scores.Path)
+	var sealed seal
+	f, err := openStaged(ctx, st, s.Scores.Path, func(f *scoreFile) (err error) {
+		if a, err = f.judged(a, s.Scores.Path); err != nil {
+			return err
+		}
+		sealed, err = f.sealed(ctx, s.Scores)
+		return err
+	})
 	if err != nil {
 		return Output{}, err
 	}
-	defer o.Close()
+	defer f.object.Close()
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
-	f, err := open(imageOf(o))
+	kept := behinds.Get().(*behind)
+	defer behinds.Put(kept)
+	kept.Reset()
+	to, err := f.follow(ctx, sealed, kept)
 	if err != nil {
-		return Output{}, err
-	}
-	if a, err = f.judged(a, s.Scores.Path); err != nil {
-		return Output{}, err
-	}
-	name := a.name("part", "parquet")
-	w, err := st.Create(ctx, name)
-	if err != nil {
-		return Output{}, err
-	}
-	defer w.Close() // abandons what was not committed
-	to := newOutput(w)
-	if err := f.copyTo(ctx, to, s.Scores); err != nil {
 		return Output{}, err
 	}
 	result := Output{within: a.Range, copied: &copied{end: f.end, layout: layoutsOf(a.Challengers).published}}
@@ -142,10 +166,22 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := enc.writeFooter(a, result.copied.layout, f.meta.NumRows); err != nil {
 		return Output{}, err
 	}
+	if err := to.commit(); err != nil {
+		return Output{}, err
+	}
 	if err := a.written(ctx); err != nil {
 		return Output{}, err
 	}
-	if err := to.commit(); err != nil {
+	name := a.name("part", "parquet")
+	w, err := f.begin(ctx, st, s.Scores, name)
+	if err != nil {
+		return Output{}, err
+	}
+	defer w.Close() // abandons what was not committed
+	if _, err := kept.WriteTo(w); err != nil {
+		return Output{}, err
+	}
+	if err := w.Commit(); err != nil {
 		return Output{}, err
 	}
 	result.checks = to.checks
@@ -177,21 +213,51 @@ func (f *scoreFile) judged(a Attempt, name string) (Attempt, error) {
 	return a, nil
 }
 
-// copyTo copies the pages of a score file, which are to be those that the score stage
-// verified: the footer is held to what was reported, and they to its seal.
-func (f *scoreFile) copyTo(ctx context.Context, to *output, want job.File) error {
-	seal, err := f.sealed(ctx, want)
+// behind keeps what comes behind the pages of a score file, a few bytes a row, until all
+// of it is there: the task has no core while it waits for the store.
+type behind struct{ bytes.Buffer }
+
+// Commit implements store.Writer.
+func (*behind) Commit() error { return nil }
+
+// Close implements store.Writer.
+func (*behind) Close() error { return nil }
+
+// behinds keeps them from one task to the next.
+var behinds = sync.Pool{New: func() any { return new(behind) }}
+
+// follow returns the output of what comes behind the pages of the score file, which are
+// held to be those that the score stage verified.
+func (f *scoreFile) follow(ctx context.Context, sealed seal, kept *behind) (*output, error) {
+	to := newOutput(kept)
+	if err := pieces(ctx, f.object, 0, f.end, to.checks.Write); err != nil {
+		return nil, err
+	}
+	if to.checks != sealed.checks {
+		return nil, errAltered
+	}
+	so, err := sealed.resume()
+	to.hash, to.offset = so, f.end
+	return to, err
+}
+
+// begin starts the published file with the pages of the score file: they stay where they
+// are, or are copied.
+func (f *scoreFile) begin(ctx context.Context, st store.Store, scores job.File, name string) (store.Writer, error) {
+	if in, can := st.(store.Extender); can {
+		w, err := in.Extend(ctx, scores.Path, scores.Bytes, f.end, name)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return w, err
+		}
+	}
+	w, err := st.Create(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := pieces(ctx, f.object, 0, f.end, to.pass); err != nil {
-		return err
+	if err := pieces(ctx, f.object, 0, f.end, w.Write); err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
-	if to.checks != seal.checks {
-		return errAltered
-	}
-	to.hash, err = seal.resume()
-	return err
+	return w, nil
 }
 
 // extend makes and writes the columns of the select stage, a row group at a time.

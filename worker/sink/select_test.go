@@ -2,6 +2,7 @@ package sink
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -307,27 +308,107 @@ func TestEveryFlippedBitOfASelectedFileIsFound(t *testing.T) {
 	}
 }
 
+// copying is a store that makes no object of the beginning of another.
+type copying struct{ store.Store }
+
+// rival is a store in which something happens once an object is open.
+type rival struct {
+	store.Store
+	meanwhile func()
+}
+
+func (r *rival) Open(ctx context.Context, name string) (store.Object, error) {
+	o, err := r.Store.Open(ctx, name)
+	if r.meanwhile != nil {
+		meanwhile := r.meanwhile
+		r.meanwhile = nil
+		meanwhile()
+	}
+	return o, err
+}
+
+// Whether the pages are copied or stay where they are, and whoever was there before, the
+// published file is the same, and so is the score file.
+func TestSelectWritesTheSameBytesWhereverThePagesAre(t *testing.T) {
+	t.Parallel()
+	rows := base(5, 3000, false)
+	a := theAttempt
+	a.rowGroupRows = 700
+	st := newStore(t)
+	file := stage(t, st, a, rows, 2048).Files[0]
+	before := bytesOf(t, st, file.Path)
+	n := 0
+	written := func(st store.Store) []byte {
+		t.Helper()
+		b := selectAttempt()
+		n++
+		b.Nonce = fmt.Sprint("n", n)
+		out, err := Select(t.Context(), st, b, selection(file))
+		check(t, err)
+		check(t, out.Verify(t.Context(), st))
+		return bytesOf(t, st, out.Files[0].Path)
+	}
+	want := written(copying{st})
+	// Who has opened the score file is overtaken by another attempt of its task.
+	overtaken := &rival{Store: st}
+	overtaken.meanwhile = func() {
+		if !bytes.Equal(written(st), want) {
+			t.Error("pages that stayed where they are make another file")
+		}
+		if _, err := st.(store.Extender).Extend(t.Context(), file.Path, file.Bytes, 4, "x"); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("the pages did not stay where they are: %v", err)
+		}
+	}
+	for what, st := range map[string]store.Store{"overtaken": overtaken, "after it": st, "copied after it": copying{st}} {
+		if !bytes.Equal(written(st), want) {
+			t.Errorf("%s: another file", what)
+		}
+	}
+	if !bytes.Equal(bytesOf(t, st, file.Path), before) {
+		t.Error("the score file has changed")
+	}
+	check(t, func() error { _, err := Verify(t.Context(), st, file); return err }())
+
+	again := newStore(t)
+	file = stage(t, again, a, rows, 2048).Files[0]
+	seen := 0
+	check(t, Scan(t.Context(), &rival{Store: again, meanwhile: func() { written(again) }}, file.Path, []string{"retain_decision"}, func(keys []uint64, _ arrow.Record) error {
+		seen += len(keys)
+		return nil
+	}))
+	same(t, "rows scanned beside an attempt", seen, len(rows))
+}
+
 func TestSelectLeavesNothingOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	rows := base(3, 20_000, false)
-	for at := 1; ; at++ {
-		inner := newStore(t)
-		file := stage(t, inner, theAttempt, rows, 2048).Files[0]
-		f := &storetest.Faulty{Store: inner, FailAt: at, Sticky: true, Partial: at * 10}
-		out, err := Select(t.Context(), f, selectAttempt(), selection(file))
-		if !f.Fired() {
-			check(t, err)
-			check(t, out.Verify(t.Context(), inner))
-			if at < 3 {
-				t.Errorf("only %d steps failed", at-1)
+	for _, copies := range []bool{false, true} {
+		for at := 1; ; at++ {
+			inner := newStore(t)
+			file := stage(t, inner, theAttempt, rows, 2048).Files[0]
+			f := &storetest.Faulty{Store: inner, FailAt: at, Sticky: true, Partial: at * 10}
+			st := store.Store(f)
+			if copies {
+				st = copying{f}
 			}
-			return
-		}
-		if !errors.Is(err, store.ErrNoSpace) {
-			t.Fatalf("step %d: %v", at, err)
-		}
-		if left, err := inner.List(t.Context(), "jobs/j/staging/part-"); err != nil || len(left) != 0 {
-			t.Fatalf("step %d left %v, %v", at, left, err)
+			out, err := Select(t.Context(), st, selectAttempt(), selection(file))
+			if !f.Fired() {
+				check(t, err)
+				check(t, out.Verify(t.Context(), inner))
+				if at < 3 {
+					t.Errorf("only %d steps failed", at-1)
+				}
+				break
+			}
+			if !errors.Is(err, store.ErrNoSpace) {
+				t.Fatalf("step %d: %v", at, err)
+			}
+			if left, err := inner.List(t.Context(), "jobs/j/staging/part-"); err != nil || len(left) != 0 {
+				t.Fatalf("step %d left %v, %v", at, left, err)
+			}
+			if _, err := Verify(t.Context(), inner, file); err != nil {
+				t.Fatalf("step %d: %v", at, err)
+			}
 		}
 	}
 }
