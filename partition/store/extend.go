@@ -26,7 +26,8 @@ import (
 // its name by a hard link, which one alone can make, so one alone ever writes to the
 // file. It is that one's as long as the object lasts: whoever comes after a crash, or
 // beside one that hangs, is refused and writes a whole object, of a beginning that nobody
-// changes.
+// changes. Nor is a file written to that has a third name: a published version's, or that
+// of a backup made of links.
 
 // tail is the end of an object that was extended.
 type tail struct {
@@ -47,8 +48,15 @@ func (s *fileStore) tail(name string) (tail, error) {
 	if err != nil {
 		return tail{}, err
 	}
-	return decodeTail(data)
+	t, err := decodeTail(data)
+	if err != nil {
+		return tail{}, fmt.Errorf("%s: %w", tailOf(name), err)
+	}
+	return t, nil
 }
+
+// errTail is of what is kept of an object and is not what was written.
+var errTail = errors.New("the end that is kept of an extended object is damaged; delete both, and what was staged so is made again")
 
 // decodeTail reads what Extend wrote: where the end began, in eight bytes, and the end.
 func decodeTail(data []byte) (t tail, err error) {
@@ -56,7 +64,7 @@ func decodeTail(data []byte) (t tail, err error) {
 		t.cut, t.end = int64(binary.LittleEndian.Uint64(data)), data[8:]
 	}
 	if len(data) < 8 || t.cut < 0 || t.size() < t.cut {
-		return tail{}, fmt.Errorf("what is kept of its end, %d bytes, is damaged: %w", len(data), io.ErrUnexpectedEOF)
+		return tail{}, errTail
 	}
 	return t, nil
 }
@@ -90,17 +98,9 @@ func (s *fileStore) Extend(ctx context.Context, from string, size, cut int64, to
 	if err := s.folder(to); err != nil {
 		return nil, err
 	}
-	temp, err := s.writeTemp(path.Dir(from), data)
-	if err != nil {
-		return nil, explain("extend", from, err)
-	}
-	err = s.link(temp, tailOf(from))
-	_ = s.root.Remove(temp) // one that stays behind is no object
+	err = s.place(tailOf(from), data)
 	if unlinkable(err) || errors.Is(err, fs.ErrExist) {
 		err = errors.ErrUnsupported
-	}
-	if err == nil {
-		err = s.anchor(from)
 	}
 	if err != nil {
 		return nil, explain("extend", from, err)
@@ -114,11 +114,14 @@ func (s *fileStore) Extend(ctx context.Context, from string, size, cut int64, to
 	}
 	w := &fileWriter{store: s, name: to}
 	w.file, err = s.root.OpenFile(to, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrPermission) { // somebody else's file
+		err = errors.ErrUnsupported
+	}
 	if err != nil {
 		return nil, explain("extend "+from+" as", to, errors.Join(err, s.root.Remove(to)))
 	}
 	info, err := w.file.Stat()
-	if err == nil && info.Size() != size { // it was another object's before its tail was swept
+	if err == nil && names(info) != 2 { // extended and swept since it was opened, or linked to
 		err = errors.ErrUnsupported
 	}
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -175,6 +176,12 @@ func TestWhoIsOvertakenInExtendWritesNothing(t *testing.T) {
 	}
 	rival, link := other.(*fileStore), st.link
 	kept, goOn, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer func() {
+		close(goOn)
+		<-done
+		holds(t, rival, "d/from", data)
+		holds(t, rival, "d/rival", append(bytes.Clone(data[:1000]), "more"...))
+	}()
 	rival.link = func(from, to string) error {
 		if to == "d/rival" {
 			close(kept)
@@ -183,18 +190,18 @@ func TestWhoIsOvertakenInExtendWritesNothing(t *testing.T) {
 		return link(from, to)
 	}
 	st.link = func(from, to string) error {
+		st.link = link
 		go func() {
 			defer close(done)
 			extend(t, rival, len(data), 1000, "d/rival", []byte("more"))
 		}()
-		<-kept
+		select {
+		case <-kept:
+		case <-done: // it failed, and said so
+		}
 		return link(from, to)
 	}
 	unsupported(t, st, len(data), 1000, "d/to")
-	close(goOn)
-	<-done
-	holds(t, rival, "d/from", data)
-	holds(t, rival, "d/rival", append(bytes.Clone(data[:1000]), "more"...))
 }
 
 // TestASweptEndIsNotKeptAgain: another has extended the object and its end was swept, all
@@ -300,11 +307,27 @@ func TestWhatCannotBeExtendedStaysAsItIs(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "d/.tail-from"), []byte("short"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.Open(t.Context(), "d/from"); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, err := st.Open(t.Context(), "d/from"); !errors.Is(err, errTail) || !strings.Contains(err.Error(), "d/.tail-from") {
 		t.Errorf("a damaged end: %v", err)
 	}
-	if _, err := st.List(t.Context(), "d/"); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("a damaged end in a listing: %v", err)
+	// It can be swept all the same.
+	if list, err := st.List(t.Context(), "d/from"); err != nil || len(list) != 1 || list[0].Size == int64(len(data)) {
+		t.Errorf("a damaged end in a listing: %v, %v", list, err)
+	}
+}
+
+// TestAFileWithAThirdNameIsNotExtended: it is a version's, or a backup's of links.
+func TestAFileWithAThirdNameIsNotExtended(t *testing.T) {
+	t.Parallel()
+	st, dir, data := begun(t)
+	backup := filepath.Join(dir, "backup")
+	if err := os.Link(filepath.Join(dir, "d/from"), backup); err != nil {
+		t.Fatal(err)
+	}
+	unsupported(t, st, len(data), 1000, "d/to")
+	holds(t, st, "d/from", data)
+	if got, err := os.ReadFile(backup); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("the backup has %d bytes: %v", len(got), err)
 	}
 }
 
@@ -316,7 +339,7 @@ func FuzzTail(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := decodeTail(data)
 		if err != nil {
-			if !errors.Is(err, io.ErrUnexpectedEOF) {
+			if !errors.Is(err, errTail) {
 				t.Error(err)
 			}
 			return

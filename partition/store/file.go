@@ -196,22 +196,28 @@ func (s *fileStore) Put(ctx context.Context, name string, data []byte) error {
 	if _, err := s.root.Lstat(name); err == nil {
 		return explain("put", name, fs.ErrExist)
 	}
-	temp, err := s.writeTemp(path.Dir(name), data)
-	if err != nil {
-		return explain("put", name, err)
-	}
-	err = s.link(temp, name)
-	_ = s.root.Remove(temp) // one that stays behind is no object
+	err := s.place(name, data)
 	if unlinkable(err) {
 		return s.copyTo(name, bytes.NewReader(data))
-	}
-	if err == nil {
-		err = s.anchor(name)
 	}
 	if err != nil {
 		return explain("put", name, err)
 	}
 	return nil
+}
+
+// place writes a file that is there, whole and synced, or not at all.
+func (s *fileStore) place(name string, data []byte) error {
+	temp, err := s.writeTemp(path.Dir(name), data)
+	if err != nil {
+		return err
+	}
+	err = s.link(temp, name)
+	_ = s.root.Remove(temp) // one that stays behind is no object
+	if err != nil {
+		return err
+	}
+	return s.anchor(name)
 }
 
 // writeTemp writes data to a new, synced file in folder that no listing shows.
@@ -331,14 +337,13 @@ func (s *fileStore) List(ctx context.Context, prefix string) ([]Info, error) {
 		if !there {
 			continue
 		}
-		t, err := s.tail(name)
-		if errors.Is(err, fs.ErrNotExist) { // deleted while we looked
-			continue
-		}
-		if err != nil {
+		switch t, err := s.tail(name); {
+		case err == nil:
+			list[i].Size = t.size()
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errTail): // of that size it is not what was written
+		default:
 			return nil, explain("list", prefix, err)
 		}
-		list[i].Size = t.size()
 	}
 	return list, nil
 }

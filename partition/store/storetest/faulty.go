@@ -71,18 +71,7 @@ func (f *Faulty) next(doing, name string, size int) (allowed int, whole bool, er
 
 // Create implements store.Store.
 func (f *Faulty) Create(ctx context.Context, name string) (store.Writer, error) {
-	_, whole, fault := f.next("create", name, 0)
-	if fault != nil && !whole {
-		return nil, fault
-	}
-	w, err := f.Store.Create(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if fault != nil {
-		return nil, fault // the object is left open and partial, as by a killed process
-	}
-	return &faultyWriter{Writer: w, store: f, name: name}, nil
+	return f.begin("create", name, func() (store.Writer, error) { return f.Store.Create(ctx, name) })
 }
 
 // Extend implements store.Extender where the store does.
@@ -91,18 +80,23 @@ func (f *Faulty) Extend(ctx context.Context, from string, size, cut int64, to st
 	if !can {
 		return nil, errors.ErrUnsupported
 	}
-	_, whole, fault := f.next("extend", to, 0)
+	return f.begin("extend", to, func() (store.Writer, error) { return in.Extend(ctx, from, size, cut, to) })
+}
+
+// begin is the step that starts an object.
+func (f *Faulty) begin(doing, name string, start func() (store.Writer, error)) (store.Writer, error) {
+	_, whole, fault := f.next(doing, name, 0)
 	if fault != nil && !whole {
 		return nil, fault
 	}
-	w, err := in.Extend(ctx, from, size, cut, to)
+	w, err := start()
 	if err != nil {
 		return nil, err
 	}
 	if fault != nil {
 		return nil, fault // the object is left open and partial, as by a killed process
 	}
-	return &faultyWriter{Writer: w, store: f, name: to}, nil
+	return &faultyWriter{Writer: w, store: f, name: name}, nil
 }
 
 type faultyWriter struct {
