@@ -10,10 +10,11 @@ import (
 // image is an object whose bytes are looked at where they lie, where its store has them in
 // memory: without a system call, and without a copy. Whoever reads one defers store.Faults.
 //
-// Such bytes change when somebody changes the object, and nobody changes a staged file. If
-// somebody did, what is found would be wrong or right by chance; but memory is safe: what
-// says how far to read or write is taken once and held to its limits then, and decoders
-// that are not ours are given a copy.
+// Such bytes change when somebody changes the object, and nobody changes a staged file but
+// behind its pages (store.Extender), which openStaged sees to. If somebody did, what is
+// found would be wrong or right by chance; but memory is safe: what says how far to read
+// or write is taken once and held to its limits then, and decoders that are not ours are
+// given a copy.
 type image struct {
 	store.Object
 	all []byte // nil where bytes have to be read

@@ -13,7 +13,7 @@ import (
 )
 
 // seal is what a score file's footer says of the bytes in front of it, so that the
-// select stage can copy them without hashing them once more:
+// select stage can go on behind them without hashing them once more:
 //
 //	score file:      pages ───────────► SHA-256, so far ──► footer ──► SHA-256
 //	                   │                 checks     │ in the footer       │ reported

@@ -119,8 +119,8 @@ func Select(ctx context.Context, st store.Store, a Attempt, s Selection) (Output
 	return out, nil
 }
 
-// copied is the part of a published file that was in the score file.
-type copied struct {
+// carried is the part of a published file that was in the score file.
+type carried struct {
 	end     int64                  // where the score file's footer began
 	columns [][]format.ColumnChunk // by row group: of the score file, and those in their place
 	layout  *layout                // of the published file
@@ -149,21 +149,21 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	}
 	defer f.object.Close()
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
-	kept := behinds.Get().(*behind)
-	defer behinds.Put(kept)
-	kept.Reset()
-	to, err := f.follow(ctx, sealed, kept)
+	rest := pendings.Get().(*pending)
+	defer pendings.Put(rest)
+	rest.Reset()
+	to, err := f.follow(ctx, sealed, rest)
 	if err != nil {
 		return Output{}, err
 	}
-	result := Output{within: a.Range, copied: &copied{end: f.end, layout: layoutsOf(a.Challengers).published}}
+	result := Output{within: a.Range, carried: &carried{end: f.end, layout: layoutsOf(a.Challengers).published}}
 	enc := newEncoder(to, codec)
 	defer enc.release()
 	if err := f.extend(ctx, enc, s, &result); err != nil {
 		return Output{}, err
 	}
 	content := hex.EncodeToString(to.hash.Sum(nil))
-	if err := enc.writeFooter(a, result.copied.layout, f.meta.NumRows); err != nil {
+	if err := enc.writeFooter(a, result.carried.layout, f.meta.NumRows); err != nil {
 		return Output{}, err
 	}
 	if err := to.commit(); err != nil {
@@ -178,7 +178,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 		return Output{}, err
 	}
 	defer w.Close() // abandons what was not committed
-	if _, err := kept.WriteTo(w); err != nil {
+	if _, err := rest.WriteTo(w); err != nil {
 		return Output{}, err
 	}
 	if err := w.Commit(); err != nil {
@@ -213,23 +213,23 @@ func (f *scoreFile) judged(a Attempt, name string) (Attempt, error) {
 	return a, nil
 }
 
-// behind keeps what comes behind the pages of a score file, a few bytes a row, until all
-// of it is there: the task has no core while it waits for the store.
-type behind struct{ bytes.Buffer }
+// pending keeps what comes behind the pages of a score file, a few bytes a row, until all
+// of it is there: a task that waits for the store has given its slot back.
+type pending struct{ bytes.Buffer }
 
 // Commit implements store.Writer.
-func (*behind) Commit() error { return nil }
+func (*pending) Commit() error { return nil }
 
 // Close implements store.Writer.
-func (*behind) Close() error { return nil }
+func (*pending) Close() error { return nil }
 
-// behinds keeps them from one task to the next.
-var behinds = sync.Pool{New: func() any { return new(behind) }}
+// pendings keeps their memory from one task to the next.
+var pendings = sync.Pool{New: func() any { return new(pending) }}
 
-// follow returns the output of what comes behind the pages of the score file, which are
-// held to be those that the score stage verified.
-func (f *scoreFile) follow(ctx context.Context, sealed seal, kept *behind) (*output, error) {
-	to := newOutput(kept)
+// follow returns the output of what comes behind the pages of the score file, once it has
+// proven these to be the ones that the score stage verified.
+func (f *scoreFile) follow(ctx context.Context, sealed seal, rest *pending) (*output, error) {
+	to := newOutput(rest)
 	if err := pieces(ctx, f.object, 0, f.end, to.checks.Write); err != nil {
 		return nil, err
 	}
@@ -287,12 +287,12 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 			}
 			left = left[n:]
 		}
-		result.copied.columns = append(result.copied.columns, append([]format.ColumnChunk(nil), meta.Columns...))
+		result.carried.columns = append(result.carried.columns, append([]format.ColumnChunk(nil), meta.Columns...))
 		if err := enc.writeColumns(&meta, added, 1, &result.Tally); err != nil {
 			return err
 		}
 		enc.groups = append(enc.groups, meta)
-		result.copied.keys = append(result.copied.keys, g.giveKeys())
+		result.carried.keys = append(result.carried.keys, g.giveKeys())
 		return nil
 	})
 	if err == nil && len(left) > 0 {
@@ -330,7 +330,7 @@ func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explaine
 		code[0][at], code[1][at], code[2][at], method[at] = r.Code[0], r.Code[1], r.Code[2], r.Method
 	}
 	result.Rows = result.Rows.Add(g.rowSum(0)).Sub(old)
-	result.copied.taken = result.copied.taken.Add(old)
+	result.carried.taken = result.carried.taken.Add(old)
 	var anew format.RowGroup
 	if err := enc.writeColumns(&anew, g, 1, new(job.Tally)); err != nil { // their tally is the change
 		return err
@@ -385,18 +385,18 @@ func (g *group) giveKeys() *group {
 
 // Release gives back the memory that Verify takes: nothing is verified after it.
 func (o Output) Release() {
-	if o.copied == nil {
+	if o.carried == nil {
 		return
 	}
-	for _, keys := range o.copied.keys {
+	for _, keys := range o.carried.keys {
 		keys.release()
 	}
-	o.copied.keys = nil
+	o.carried.keys = nil
 }
 
-// verifySelected reads a published file again: its bytes, those that were copied
+// verifySelected reads a published file again: its bytes, those of the score file
 // too, which came from the bytes that the score stage verified; its footer, which must
-// place the copied columns where the score file did; and every value the select stage
+// place its columns where the score file did; and every value the select stage
 // added, beside the key it was made for.
 func (o Output) verifySelected(ctx context.Context, st store.Store, file job.File) (err error) {
 	object, err := st.Open(ctx, file.Path)
@@ -413,10 +413,10 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	if err := o.sameBytes(ctx, &witness{image: all}, file); err != nil {
 		return err
 	}
-	if f.layout != o.copied.layout || len(f.meta.RowGroups) != len(o.copied.columns) {
+	if f.layout != o.carried.layout || len(f.meta.RowGroups) != len(o.carried.columns) {
 		return fmt.Errorf("%w: it is not made of the score file it was made of", ErrLayout)
 	}
-	for i, columns := range o.copied.columns {
+	for i, columns := range o.carried.columns {
 		if !reflect.DeepEqual([]format.ColumnChunk(f.meta.RowGroups[i].Columns[:len(columns)]), columns) {
 			return fmt.Errorf("%w: the columns of row group %d are not where the score file had them", ErrLayout, i)
 		}
@@ -429,24 +429,24 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rg, keys := &f.meta.RowGroups[i], o.copied.keys[i].keys()
+		rg, keys := &f.meta.RowGroups[i], o.carried.keys[i].keys()
 		if rg.NumRows != int64(len(keys)) {
 			return fmt.Errorf("%w: %d rows in row group %d where others were selected", ErrContent, rg.NumRows, i)
 		}
-		of, err := f.added(rg, keys, o.copied.end)
+		of, err := f.added(rg, keys, o.carried.end)
 		if err != nil {
 			return fmt.Errorf("row group %d: %w", i, err)
 		}
 		sum = sum.Add(of)
 	}
-	if sum.Sub(o.copied.taken) != o.Rows {
+	if sum.Sub(o.carried.taken) != o.Rows {
 		return fmt.Errorf("%w: sums differ from what was selected", ErrContent)
 	}
 	return nil
 }
 
-// added sums up what the select stage wrote of a row group, its pages behind those that
-// it copied: its columns beside the keys, and the reasons that it wrote anew.
+// added sums up what the select stage wrote of a row group, behind the score file's
+// pages: its columns beside the keys, and the reasons that it wrote anew.
 func (f *scoreFile) added(rg *format.RowGroup, keys []uint64, end int64) (sum partition.Sum, err error) {
 	defer recovered(&err)
 	g := selected.full.Get().(*group)

@@ -299,10 +299,10 @@ func TestEveryFlippedBitOfASelectedFileIsFound(t *testing.T) {
 		}
 	}
 	moved := out
-	elsewhere := *out.copied
-	moved.copied, elsewhere.columns = &elsewhere, slices.Clone(out.copied.columns)
-	moved.copied.columns[1] = slices.Clone(moved.copied.columns[1])
-	moved.copied.columns[1][2].MetaData.DataPageOffset++
+	elsewhere := *out.carried
+	moved.carried, elsewhere.columns = &elsewhere, slices.Clone(out.carried.columns)
+	moved.carried.columns[1] = slices.Clone(moved.carried.columns[1])
+	moved.carried.columns[1][2].MetaData.DataPageOffset++
 	if err := moved.Verify(t.Context(), st); !errors.Is(err, ErrLayout) {
 		t.Errorf("a column elsewhere: %v", err)
 	}

@@ -152,9 +152,9 @@ type Output struct {
 	Rows   partition.Sum // over every column of the scored rows, see rowSum
 	Tally  job.Tally
 
-	within partition.Range
-	checks checks  // of the score file's bytes
-	copied *copied // of a file that Select made
+	within  partition.Range
+	checks  checks   // of the score file's bytes
+	carried *carried // of a file that Select made
 }
 
 // Create starts the score file of an attempt. It fails with store.ErrExist when

@@ -140,7 +140,7 @@ func (g *group) check(last uint64, first int64) error {
 // pass must fail.
 func (o Output) Verify(ctx context.Context, st store.Store) error {
 	for _, file := range o.Files {
-		if o.copied != nil {
+		if o.carried != nil {
 			if err := o.verifySelected(ctx, st, file); err != nil {
 				return fmt.Errorf("verify %s: %w", file.Path, err)
 			}
