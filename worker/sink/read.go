@@ -11,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/store"
+	"rescore/worker/compact"
 )
 
 // scoreFile is an open score file whose footer has been read.
@@ -186,7 +187,7 @@ func readFooter(o store.Object) (*format.FileMetaData, int64, error) {
 	if _, err := io.ReadFull(io.NewSectionReader(o, at, int64(len(data))), data); err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	if err := checkCompact(data); err != nil {
+	if _, err := compact.Check(data); err != nil {
 		return nil, 0, fmt.Errorf("%w: footer: %w", ErrDamaged, err)
 	}
 	meta := new(format.FileMetaData)

@@ -8,14 +8,15 @@ import (
 	"io"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
+
+	"rescore/worker/compact"
 )
 
 // Limits on what a Parquet file may ask for before anything is allocated.
 const (
-	footerBytesMax   = 32 << 20
-	footerStructsMax = 1 << 20 // about 600 bytes each once decoded
-	pageBytesMax     = 256 << 20
-	pageHeaderMax    = 1 << 20
+	footerBytesMax = 32 << 20
+	pageBytesMax   = 256 << 20
+	pageHeaderMax  = 1 << 20
 	// pageRatioMax bounds how far a page larger than pageRatioFrom may expand.
 	// Runs of one value compress a thousandfold and more, but only small pages do.
 	pageRatioMax  = 1 << 12
@@ -69,12 +70,10 @@ func CheckFooter(obj Sized) error {
 	if err := readFull(obj, b, size-8-n); err != nil {
 		return err
 	}
-	w := thriftWalk{b: b, structs: footerStructsMax}
-	_, err := w.structure(0, nothing)
-	if err == nil {
-		err = checkOutline(b)
+	if _, err := compact.Check(b); err != nil {
+		return fmt.Errorf("footer: %w", corrupt("%w", err))
 	}
-	if err != nil {
+	if err := checkOutline(b); err != nil {
 		return fmt.Errorf("footer: %w", err)
 	}
 	return nil
@@ -119,8 +118,8 @@ func checkOutline(footer []byte) (err error) {
 			return corrupt("the schema states %d children in %d elements", e.Children.V, len(o.Schema))
 		case e.Children.V == 0:
 			leaves++
-		case len(open) > thriftDepthMax:
-			return corrupt("the schema nests deeper than %d", thriftDepthMax)
+		case len(open) > compact.DepthMax:
+			return corrupt("the schema nests deeper than %d", compact.DepthMax)
 		default:
 			open = append(open, e.Children.V)
 		}
@@ -136,156 +135,6 @@ func checkOutline(footer []byte) (err error) {
 		}
 	}
 	return nil
-}
-
-// thriftWalk steps over a value of the Thrift compact protocol and checks that
-// every size it states fits into the bytes that are left.
-type thriftWalk struct {
-	b       []byte
-	structs int // how many more structs may come
-}
-
-const thriftDepthMax = 64
-
-func (w *thriftWalk) uvarint() (uint64, error) {
-	v, n := binary.Uvarint(w.b)
-	if n <= 0 {
-		return 0, corrupt("metadata ends inside a number")
-	}
-	w.b = w.b[n:]
-	return v, nil
-}
-
-func (w *thriftWalk) skip(n uint64) error {
-	if n > uint64(len(w.b)) {
-		return corrupt("metadata states %d bytes where %d are left", n, len(w.b))
-	}
-	w.b = w.b[n:]
-	return nil
-}
-
-// errMetadata is made once, so that what returns it is small enough to be inlined.
-var errMetadata = corrupt("metadata ends early")
-
-func (w *thriftWalk) byte() (byte, error) {
-	if len(w.b) == 0 {
-		return 0, errMetadata
-	}
-	c := w.b[0]
-	w.b = w.b[1:]
-	return c, nil
-}
-
-// structure calls take with each field of a structure, which reads the field's value
-// and returns true, or is not interested. has gets a bit for each field that was taken.
-func (w *thriftWalk) structure(depth int, take func(id int16, t thrift.Type) (bool, error)) (has uint16, err error) {
-	if depth > thriftDepthMax {
-		return 0, corrupt("metadata nests deeper than %d", thriftDepthMax)
-	}
-	if w.structs--; w.structs < 0 {
-		return 0, corrupt("metadata holds too many structures")
-	}
-	last := int16(0)
-	for {
-		h, err := w.byte()
-		if err != nil {
-			return 0, err
-		}
-		if h == byte(thrift.STOP) {
-			return has, nil
-		}
-		if step := int16(h >> 4); step != 0 {
-			last += step
-		} else { // the field's number follows
-			v, err := w.uvarint()
-			if err != nil {
-				return 0, err
-			}
-			last = int16(v>>1) ^ -int16(v&1)
-		}
-		t := thrift.Type(h & 0xf)
-		taken, err := take(last, t)
-		if err == nil && !taken && t != thrift.TRUE && t != thrift.FALSE { // those are the value
-			err = w.value(t, depth)
-		}
-		if err != nil {
-			return 0, err
-		}
-		if taken {
-			has |= 1 << (last & 15)
-		}
-	}
-}
-
-// nothing takes no field.
-func nothing(int16, thrift.Type) (bool, error) { return false, nil }
-
-func (w *thriftWalk) value(t thrift.Type, depth int) error {
-	if depth > thriftDepthMax {
-		return corrupt("metadata nests deeper than %d", thriftDepthMax)
-	}
-	switch t {
-	case thrift.TRUE, thrift.FALSE, thrift.I8:
-		return w.skip(1)
-	case thrift.I16, thrift.I32, thrift.I64:
-		_, err := w.uvarint()
-		return err
-	case thrift.DOUBLE:
-		return w.skip(8)
-	case thrift.UUID:
-		return w.skip(16)
-	case thrift.BINARY:
-		n, err := w.uvarint()
-		if err != nil {
-			return err
-		}
-		return w.skip(n)
-	case thrift.LIST, thrift.SET:
-		h, err := w.byte()
-		if err != nil {
-			return err
-		}
-		n := uint64(h >> 4)
-		if n == 15 {
-			if n, err = w.uvarint(); err != nil {
-				return err
-			}
-		}
-		if n > uint64(len(w.b)) {
-			return corrupt("metadata states a list of %d where %d bytes are left", n, len(w.b))
-		}
-		for range n {
-			if err := w.value(thrift.Type(h&0xf), depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	case thrift.MAP:
-		n, err := w.uvarint()
-		if err != nil || n == 0 {
-			return err
-		}
-		h, err := w.byte()
-		if err != nil {
-			return err
-		}
-		if n > uint64(len(w.b)) {
-			return corrupt("metadata states a map of %d where %d bytes are left", n, len(w.b))
-		}
-		for range n {
-			if err := w.value(thrift.Type(h>>4), depth+1); err != nil {
-				return err
-			}
-			if err := w.value(thrift.Type(h&0xf), depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
-	case thrift.STRUCT:
-		_, err := w.structure(depth+1, nothing)
-		return err
-	}
-	return corrupt("metadata holds a value of unknown type %d", t)
 }
 
 // readFull fills p from off, or says that the file ends early.

@@ -21,6 +21,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"rescore/partition/store"
+	"rescore/worker/compact"
 )
 
 // hostile is a Parquet file that is put together by hand, so that it can lie.
@@ -43,7 +44,7 @@ type page struct {
 	body   []byte
 }
 
-func compact(v any) []byte {
+func marshal(v any) []byte {
 	b, err := thrift.Marshal(new(thrift.CompactProtocol), v)
 	if err != nil {
 		panic(err)
@@ -55,7 +56,7 @@ func compact(v any) []byte {
 func (h *hostile) column(name string, kind format.Type, codec format.CompressionCodec, pages ...page) {
 	first := int64(len(h.body))
 	for _, p := range pages {
-		h.body = append(h.body, compact(&p.header)...)
+		h.body = append(h.body, marshal(&p.header)...)
 		h.body = append(h.body, p.body...)
 	}
 	h.leaf(name, kind)
@@ -77,7 +78,7 @@ func (h *hostile) bytes() []byte {
 	if len(h.group.Columns) > 0 {
 		meta.RowGroups = append(slices.Clone(meta.RowGroups), h.group)
 	}
-	footer := compact(&meta)
+	footer := marshal(&meta)
 	b := append(slices.Clone(h.body), footer...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(footer)))
 	return append(b, magic...)
@@ -143,7 +144,7 @@ func pack(t testing.TB, codec format.CompressionCodec, b []byte) []byte {
 // TestHostileFilesEndSoonAndSmall: each is small and asks for much. None may take more
 // than a fraction of the memory that a worker may have, nor loop.
 func TestHostileFilesEndSoonAndSmall(t *testing.T) {
-	const many = footerStructsMax >> 3
+	const many = compact.StructsMax >> 3
 	files := map[string]func(t *testing.T) []byte{
 		"levels: a run of 2^31": func(*testing.T) []byte {
 			h := newHostile(100)
