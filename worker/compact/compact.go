@@ -200,6 +200,7 @@ func (w *Walk) value(t Type, depth int) error {
 	case Struct:
 		_, err := w.Structure(depth+1, nothing)
 		return err
+	case Stop:
 	}
 	return fmt.Errorf("metadata holds a value of unknown type %d", t)
 }
