@@ -43,7 +43,8 @@ const (
 	UUID
 )
 
-// Check steps over the structure that b begins with, and returns how many bytes it has.
+// Check steps over the structure that b begins with, and returns how many bytes it has, or
+// with an error where it was.
 func Check(b []byte) (int, error) {
 	w := Walk{Rest: b, Structs: StructsMax}
 	_, err := w.Structure(0, nothing)
@@ -88,7 +89,8 @@ func (w *Walk) byte() (byte, error) {
 	return c, nil
 }
 
-// Int32 reads the number of 32 bits that a field of type t holds.
+// Int32 reads the number that a field of type t holds. An error is of another type, of more
+// than 32 bits, or of bytes that end early; then to is as it was.
 func (w *Walk) Int32(t Type, to *int32) error {
 	if t != I32 {
 		return fmt.Errorf("metadata holds type %d where a number belongs", t)
@@ -112,7 +114,8 @@ func (w *Walk) Int32(t Type, to *int32) error {
 
 // Structure calls take with each field of a structure, which reads the field's value
 // and returns true, or is not interested. depth is how many structures it is in. has gets
-// a bit for each field that was taken, that of field 1 being 1<<1, to 1<<15.
+// a bit for each field that was taken, that of field 1 being 1<<1: take none beyond 15.
+// An error is take's own, or of a size or type that cannot be.
 func (w *Walk) Structure(depth int, take func(id int16, t Type) (bool, error)) (has uint16, err error) {
 	if depth > DepthMax {
 		return 0, errDeep

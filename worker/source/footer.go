@@ -17,6 +17,7 @@ const (
 	footerBytesMax = 32 << 20
 	pageBytesMax   = 256 << 20
 	pageHeaderMax  = 1 << 20
+	schemaDepthMax = 64
 	// pageRatioMax bounds how far a page larger than pageRatioFrom may expand.
 	// Runs of one value compress a thousandfold and more, but only small pages do.
 	pageRatioMax  = 1 << 12
@@ -118,8 +119,8 @@ func checkOutline(footer []byte) (err error) {
 			return corrupt("the schema states %d children in %d elements", e.Children.V, len(o.Schema))
 		case e.Children.V == 0:
 			leaves++
-		case len(open) > compact.DepthMax:
-			return corrupt("the schema nests deeper than %d", compact.DepthMax)
+		case len(open) > schemaDepthMax:
+			return corrupt("the schema nests deeper than %d", schemaDepthMax)
 		default:
 			open = append(open, e.Children.V)
 		}

@@ -69,7 +69,8 @@ func Hosts(t *testing.T, n int) (all []Host, apart bool) {
 		do("netns", "add", h.space)
 		t.Cleanup(func() { do("netns", "del", h.space) })
 		do("link", "add", h.cable, "type", "veth", "peer", "name", "eth0", "netns", h.space)
-		t.Cleanup(func() { do("link", "del", h.cable) }) // at once; with its namespace it goes some time later, and the next test lays one of the same name
+		// With its namespace it would go some time later, and the next test lays one of that name.
+		t.Cleanup(func() { do("link", "del", h.cable) })
 		do("link", "set", h.cable, "master", bridge)
 		do("link", "set", h.cable, "up")
 		do("netns", "exec", h.space, "ip", "link", "set", "lo", "up")
