@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"sync"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
@@ -15,6 +14,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/worker/bitpack"
+	"rescore/worker/freelist"
 )
 
 const (
@@ -62,13 +62,13 @@ func codecOf(number format.CompressionCodec) (compress.Codec, error) {
 }
 
 func newEncoder(out *output, codec compress.Codec) *encoder {
-	e := &encoder{out: out, chunk: chunks.Get().(*chunk)}
+	e := &encoder{out: out, chunk: chunks.Get()}
 	e.chunk.open(out, codec)
 	return e
 }
 
 // chunks keeps their buffers from one attempt to the next.
-var chunks = sync.Pool{New: func() any {
+var chunks = freelist.List[chunk]{New: func() *chunk {
 	return &chunk{codes8: make([]uint8, pageRows), codes16: make([]uint16, pageRows)}
 }}
 

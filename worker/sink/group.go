@@ -2,13 +2,13 @@ package sink
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"rescore/partition"
 	"rescore/partition/schema"
+	"rescore/worker/freelist"
 )
 
 // group holds the columns of one row group, in the layout's order.
@@ -16,7 +16,7 @@ type group struct {
 	layout  *layout
 	columns []column
 	rows    int
-	home    *sync.Pool
+	home    *freelist.List[group]
 
 	sum   [sumBlock]uint64 // scratch of rowSum, as what follows
 	parts []part
@@ -25,7 +25,7 @@ type group struct {
 
 // newGroup makes an empty row group, which home takes when it is released. It panics on a
 // type that score files have no place for, which is a bug.
-func newGroup(l *layout, capacity int, home *sync.Pool) *group {
+func newGroup(l *layout, capacity int, home *freelist.List[group]) *group {
 	g := &group{layout: l, home: home, columns: make([]column, len(l.columns))}
 	for i, c := range l.columns {
 		switch c.Type.ID() {

@@ -12,6 +12,7 @@ import (
 
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/freelist"
 )
 
 // layout is a list of columns of the published record: those of a file, or those
@@ -23,7 +24,8 @@ type layout struct {
 	physical    []format.Type // in the file
 	sums        [][]term      // of a row, see rowSum
 	parts       sync.Map      // by names of columns: layouts of these alone
-	full, slab  sync.Pool     // empty groups of RowGroupRows rows, some 10 MB each, and of pageRows, from one attempt to the next
+
+	full, slab freelist.List[group] // empty ones of RowGroupRows rows, some 10 MB each, and of pageRows, from one attempt to the next
 }
 
 // layouts are those of a job's files: what the score stage stages, and what is
@@ -99,8 +101,8 @@ func newLayout(columns []schema.Column, sums ...[]weight) *layout {
 		}
 		l.sums = append(l.sums, terms)
 	}
-	l.full.New = func() any { return newGroup(l, RowGroupRows, &l.full) }
-	l.slab.New = func() any { return newGroup(l, pageRows+slack, &l.slab) }
+	l.full.New = func() *group { return newGroup(l, RowGroupRows, &l.full) }
+	l.slab.New = func() *group { return newGroup(l, pageRows+slack, &l.slab) }
 	return l
 }
 

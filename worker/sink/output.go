@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"hash"
 	"hash/crc32"
-	"sync"
 
 	"rescore/partition/store"
+	"rescore/worker/freelist"
 )
 
 // outputBuffer is the size of the writes a store sees, apart from the last.
@@ -35,11 +35,11 @@ type output struct {
 }
 
 func newOutput(w store.Writer) *output {
-	return &output{writer: w, hash: sha256.New(), buffer: outputBuffers.Get().(*[outputBuffer]byte)[:0]}
+	return &output{writer: w, hash: sha256.New(), buffer: outputBuffers.Get()[:0]}
 }
 
 // outputBuffers keeps buffers from one object to the next.
-var outputBuffers = sync.Pool{New: func() any { return new([outputBuffer]byte) }}
+var outputBuffers = freelist.List[[outputBuffer]byte]{New: func() *[outputBuffer]byte { return new([outputBuffer]byte) }}
 
 func (o *output) Write(p []byte) (int, error) {
 	if o.buffer == nil {

@@ -5,18 +5,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"sync"
 
 	"rescore/partition/ecdf"
 	"rescore/partition/job"
 	"rescore/partition/store"
+	"rescore/worker/freelist"
 )
 
 // histograms keeps empty ones, up to four megabytes each, from one attempt to the
 // next.
-var histograms = map[ecdf.Kind]*sync.Pool{
-	ecdf.Amounts: {New: func() any { return ecdf.New(ecdf.Amounts) }},
-	ecdf.Pairs:   {New: func() any { return ecdf.New(ecdf.Pairs) }},
+var histograms = map[ecdf.Kind]*freelist.List[ecdf.Histogram]{
+	ecdf.Amounts: {New: func() *ecdf.Histogram { return ecdf.New(ecdf.Amounts) }},
+	ecdf.Pairs:   {New: func() *ecdf.Histogram { return ecdf.New(ecdf.Pairs) }},
 }
 
 // Places of the columns that subscribers are ranked by.

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"rescore/partition/store"
 	"rescore/worker/compact"
+	"rescore/worker/freelist"
 )
 
 // scoreFile is an open score file whose footer has been read.
@@ -65,9 +65,9 @@ func recovered(err *error) {
 // groups gives every row group to visit, in order, with the columns of want. It
 // takes memory by what the file holds, never by what its headers claim.
 func (f *scoreFile) groups(ctx context.Context, want *layout, visit func(*group) error) error {
-	g := want.full.Get().(*group)
+	g := want.full.Get()
 	defer g.release()
-	r := readers.Get().(*reader)
+	r := readers.Get()
 	defer readers.Put(r)
 	var rows int64
 	for i := range f.meta.RowGroups {
@@ -91,7 +91,7 @@ type reader struct {
 	cursors []cursor
 }
 
-var readers = sync.Pool{New: func() any { return new(reader) }}
+var readers = freelist.List[reader]{New: func() *reader { return new(reader) }}
 
 // on returns n cursors.
 func (r *reader) on(n int) []cursor {
@@ -127,9 +127,9 @@ func (f *scoreFile) column(r *reader, meta *format.ColumnMetaData, to column, ro
 // memory than groups takes, so that it stays near the processor. Pages end where
 // those of the first column do.
 func (f *scoreFile) slabs(ctx context.Context, want *layout, visit func(*group) error) error {
-	g := want.slab.Get().(*group)
+	g := want.slab.Get()
 	defer g.release()
-	r := readers.Get().(*reader)
+	r := readers.Get()
 	defer readers.Put(r)
 	var rows int64
 	for i := range f.meta.RowGroups {

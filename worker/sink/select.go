@@ -10,7 +10,6 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -20,6 +19,7 @@ import (
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/partition/store"
+	"rescore/worker/freelist"
 )
 
 // Selection is how the columns of the select stage are made of a score file.
@@ -149,7 +149,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	}
 	defer f.object.Close()
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
-	rest := pendings.Get().(*pending)
+	rest := pendings.Get()
 	defer pendings.Put(rest)
 	rest.Reset()
 	to, err := f.follow(ctx, sealed, rest)
@@ -224,7 +224,7 @@ func (*pending) Commit() error { return nil }
 func (*pending) Close() error { return nil }
 
 // pendings keeps their memory from one task to the next.
-var pendings = sync.Pool{New: func() any { return new(pending) }}
+var pendings = freelist.List[pending]{New: func() *pending { return new(pending) }}
 
 // follow returns the output of what comes behind the pages of the score file, once it has
 // proven these to be the ones that the score stage verified.
@@ -262,7 +262,7 @@ func (f *scoreFile) begin(ctx context.Context, st store.Store, scores job.File, 
 
 // extend makes and writes the columns of the select stage, a row group at a time.
 func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, result *Output) error {
-	added := selected.full.Get().(*group)
+	added := selected.full.Get()
 	defer added.release()
 	next := 0
 	left := s.Explained
@@ -304,9 +304,9 @@ func (f *scoreFile) extend(ctx context.Context, enc *encoder, s Selection, resul
 // explain writes the reasons of a row group anew, and puts them in the place of the
 // old ones in meta.
 func (f *scoreFile) explain(enc *encoder, meta *format.RowGroup, rows []Explained, result *Output) error {
-	g := explained.full.Get().(*group)
+	g := explained.full.Get()
 	defer g.release()
-	r := readers.Get().(*reader)
+	r := readers.Get()
 	defer readers.Put(r)
 	if err := f.decode(r, g, meta); err != nil {
 		return err
@@ -377,7 +377,7 @@ var keyed = selected.only()
 
 // giveKeys takes the keys out of a group, which is then to be reset.
 func (g *group) giveKeys() *group {
-	keys := keyed.full.Get().(*group)
+	keys := keyed.full.Get()
 	keys.columns[0], g.columns[0] = g.columns[0], keys.columns[0]
 	keys.rows = g.rows
 	return keys
@@ -449,9 +449,9 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 // pages: its columns beside the keys, and the reasons that it wrote anew.
 func (f *scoreFile) added(rg *format.RowGroup, keys []uint64, end int64) (sum partition.Sum, err error) {
 	defer recovered(&err)
-	g := selected.full.Get().(*group)
+	g := selected.full.Get()
 	defer g.release()
-	r := readers.Get().(*reader)
+	r := readers.Get()
 	defer readers.Put(r)
 	defer g.borrow(keys)()
 	for i, c := range selected.columns[1:] {
@@ -464,7 +464,7 @@ func (f *scoreFile) added(rg *format.RowGroup, keys []uint64, end int64) (sum pa
 	if rg.Columns[f.layout.find(schema.Reasons[0].Name)].MetaData.DataPageOffset < end {
 		return sum, nil // the reasons are as the score stage verified them
 	}
-	anew := explained.full.Get().(*group)
+	anew := explained.full.Get()
 	defer anew.release()
 	if err := f.decode(r, anew, rg); err != nil {
 		return sum, err

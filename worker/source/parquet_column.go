@@ -6,13 +6,13 @@ import (
 	"io"
 	"math"
 	"runtime/debug"
-	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"rescore/partition"
 	"rescore/partition/store"
+	"rescore/worker/freelist"
 	"rescore/worker/kernel"
 )
 
@@ -50,11 +50,11 @@ type parquetColumn struct {
 
 // columnPool keeps the buffers of columns from one task to the next: what is read of
 // each and its dictionary, some megabytes of a wide table, need not be made again.
-var columnPool = sync.Pool{New: func() any { return new(parquetColumn) }}
+var columnPool = freelist.List[parquetColumn]{New: func() *parquetColumn { return new(parquetColumn) }}
 
 // newParquetColumn opens a field for reading; seek comes first, and close last.
 func newParquetColumn(f *parquetFile, fd field, conv *conversion, c *codecs) *parquetColumn {
-	p := columnPool.Get().(*parquetColumn)
+	p := columnPool.Get()
 	p.file, p.field, p.conv, p.open = f, fd, conv, false
 	p.pages.codecs = c
 	p.pages.win = window{obj: f.obj, ask: f.ask, mapped: f.mapped, passed: c.passing(f.mapper), buf: p.pages.win.buf[:0]}

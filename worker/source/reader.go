@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -18,6 +17,7 @@ import (
 	"rescore/partition"
 	"rescore/partition/job"
 	"rescore/partition/schema"
+	"rescore/worker/freelist"
 	"rescore/worker/kernel"
 )
 
@@ -204,12 +204,12 @@ type keyRoom struct {
 }
 
 // keyPool keeps room from one task to the next: of a large one it is megabytes.
-var keyPool = sync.Pool{New: func() any { return new(keyRoom) }}
+var keyPool = freelist.List[keyRoom]{New: func() *keyRoom { return new(keyRoom) }}
 
 // readKeys decides of every row of the scoring month whether its number alone
 // keeps it from being scored.
 func (r *Reader) readKeys() error {
-	r.room = keyPool.Get().(*keyRoom)
+	r.room = keyPool.Get()
 	r.keys = slices.Grow(r.room.keys[:0], int(r.task.Rows))
 	r.drop = slices.Grow(r.room.drop[:0], int(r.task.Rows))
 	excluded := r.d.spec.Input.Exclude.Segments
@@ -674,7 +674,7 @@ func (r *Reader) Close() error {
 			o.fixed.Release()
 		}
 	}
-	for _, s := range r.months {
+	for _, s := range slices.Backward(r.months) {
 		if s == nil {
 			continue
 		}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"slices"
 
 	"rescore/partition/job"
 )
@@ -116,8 +117,10 @@ func (s *stream) openSlice() error {
 	return nil
 }
 
+// closeParts closes the columns, the last first: the next task opens them in order, and
+// finds buffers of the size that each needs.
 func (s *stream) closeParts() {
-	for _, c := range s.parts {
+	for _, c := range slices.Backward(s.parts) {
 		c.close()
 	}
 	s.parts = s.parts[:0]

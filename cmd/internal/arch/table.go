@@ -88,6 +88,7 @@ var table = []row{
 	{"worker/elementary", nil, nil},
 	{"worker/bitpack", nil, list(cpu)},
 	{"worker/compact", nil, nil},
+	{"worker/freelist", nil, nil},
 	{"worker/transform", list("worker/elementary"), nil},
 	{"worker/model", list("worker/elementary", "worker/transform", "partition/job"), nil}, // job reads what people write
 	{"worker/attribution", list("worker/model", "worker/transform"), nil},                 // transform in tests alone
@@ -96,8 +97,8 @@ var table = []row{
 	{"worker/tag", nil, nil},
 	{"worker/intake", list("partition", "partition/job"), list(compress)},
 	{"worker/event", list("partition/job", "partition/schema"), nil},
-	{"worker/source", list("worker/bitpack", "worker/compact", "worker/event", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
-	{"worker/sink", list("worker/bitpack", "worker/compact", "worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
+	{"worker/source", list("worker/bitpack", "worker/compact", "worker/event", "worker/freelist", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
+	{"worker/sink", list("worker/bitpack", "worker/compact", "worker/freelist", "worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/loopback", "partition/role", "partition/wire"), list(natsClient, sync)},
 
@@ -152,7 +153,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program", "worker/bitpack", "worker/compact",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program", "worker/bitpack", "worker/compact", "worker/freelist",
 	"cmd/internal/capacity", "cmd/internal/chart",
 }
 
