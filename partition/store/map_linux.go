@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -33,7 +35,7 @@ func (o *fileObject) Map() ([]byte, error) {
 const around = 2 << 20
 
 // Forget lets the system take back the memory of bytes from to past, and of what it
-// brought with them.
+// brought with them: not at once, but when lingering bytes were forgotten after them.
 func (o *fileObject) Forget(from, past int64) {
 	if from >= past {
 		return
@@ -41,7 +43,55 @@ func (o *fileObject) Forget(from, past int64) {
 	base := int64(uintptr(unsafe.Pointer(unsafe.SliceData(o.mapped))) % around)
 	from = max(0, (base+from)/around*around-base)
 	past = min(o.size, (base+past+around-1)/around*around-base)
-	_ = syscall.Madvise(o.mapped[from:past], syscall.MADV_DONTNEED) // advice
+	forgotten.add(stretch{o, from, past}, lingering)
+}
+
+// lingering is how much of what was forgotten the process still has, however often and of
+// however many files: what is summed up first and scored then does not leave its memory
+// in between, and a base that is no larger than this not at all. It is the system's to
+// take all along, whose pages these are; but they count as the process's.
+const lingering = 192 << 20
+
+// stretch is a part of a mapped file.
+type stretch struct {
+	of         *fileObject
+	from, past int64
+}
+
+// stretches are those that were forgotten, the oldest first.
+type stretches struct {
+	mu    sync.Mutex
+	all   []stretch
+	bytes int64
+}
+
+var forgotten stretches
+
+// add takes the newest, and gives up the oldest until there are no more than most bytes.
+func (f *stretches) add(s stretch, most int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = append(f.all, s)
+	f.bytes += s.past - s.from
+	n := 0
+	for ; f.bytes > most; n++ {
+		s := f.all[n]
+		f.bytes -= s.past - s.from
+		_ = syscall.Madvise(s.of.mapped[s.from:s.past], syscall.MADV_DONTNEED) // advice
+	}
+	f.all = slices.Delete(f.all, 0, n)
+}
+
+// drop takes out what is of a file that is to be closed.
+func (f *stretches) drop(o *fileObject) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = slices.DeleteFunc(f.all, func(s stretch) bool {
+		if s.of == o {
+			f.bytes -= s.past - s.from
+		}
+		return s.of == o
+	})
 }
 
 // Close ends what Map returned, too.
@@ -50,6 +100,7 @@ func (o *fileObject) Close() error {
 	defer o.mapping.Unlock()
 	var err error
 	if o.mapped != nil {
+		forgotten.drop(o) // before its addresses are another's
 		err = syscall.Munmap(o.mapped)
 		o.mapped = nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,8 +82,65 @@ func TestWhatIsForgottenIsNoMemoryOfTheProcess(t *testing.T) {
 	for at := int64(0); at < size; at += stride {
 		m.Forget(at, at+1)
 	}
+	var all stretches // as are forgotten later
+	for from := int64(0); from < size; from += around {
+		all.add(stretch{o.(*fileObject), from, from + around}, 0)
+	}
 	if kb := resident(t, filepath.Join(dir, "a")); kb != 0 {
 		t.Errorf("%d kB stay behind", kb)
+	}
+}
+
+func TestTheOldestIsGivenUpFirstAndNothingOfAFileThatIsClosed(t *testing.T) {
+	dir := t.TempDir()
+	const size = 8 * around
+	st, err := NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*fileObject
+	for _, name := range []string{"a", "b"} {
+		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		o, err := st.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer o.Close()
+		b, err := o.(Mapper).Map()
+		if err != nil || bytes.Count(b, []byte{0}) != size {
+			t.Fatal(err)
+		}
+		files = append(files, o.(*fileObject))
+	}
+	kb := func(i int) int { return resident(t, filepath.Join(dir, []string{"a", "b"}[i])) }
+	whole := kb(0)
+	if whole < size>>10/2 { // or pages that nobody wrote to are shared
+		t.Fatalf("%d kB of a file are in memory that was read whole", whole)
+	}
+
+	var all stretches
+	all.add(stretch{files[0], 0, size / 2}, size)
+	all.add(stretch{files[0], size / 2, size}, size)
+	all.add(stretch{files[1], 0, size / 2}, size)
+	if a, b := kb(0), kb(1); a != whole/2 || b != whole {
+		t.Errorf("%d and %d kB are left, want half of the first file's %d, and all of the second's", a, b, whole)
+	}
+	if want := []stretch{{files[0], size / 2, size}, {files[1], 0, size / 2}}; !slices.Equal(all.all, want) || all.bytes != size {
+		t.Errorf("%d bytes are left, %v", all.bytes, all.all)
+	}
+	all.drop(files[0])
+	if len(all.all) != 1 || all.all[0].of != files[1] || all.bytes != size/2 {
+		t.Errorf("%d bytes are left after a file was closed, %v", all.bytes, all.all)
+	}
+
+	files[1].Forget(0, size)
+	if err := files[1].Close(); err != nil {
+		t.Error(err)
+	}
+	if slices.ContainsFunc(forgotten.all, func(s stretch) bool { return s.of == files[1] }) {
+		t.Error("a file that was closed is to be given up")
 	}
 }
 
