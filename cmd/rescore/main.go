@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"rescore/cmd/internal/boot"
 	"rescore/cmd/internal/progress"
@@ -15,10 +16,14 @@ import (
 var version = "unversioned"
 
 // ballast is never written, so that it takes addresses and no memory. The collector counts
-// it: it first looks at a heap of 128 MB and not at one of 4, 8, 16 MB and so on, while a
-// process starts and nothing is garbage yet. A larger factor (GOGC) would do the same, and
-// multiply a large heap.
-var ballast = make([]byte, 64<<20)
+// it: it looks at a heap of 128 MB and not at one of 4, 8, 16 MB and so on, while nothing
+// is garbage yet. A larger factor (GOGC) would do the same, and multiply a large heap: it
+// is larger until the first collection only, for allocating the ballast not to be one.
+var ballast = func() []byte {
+	first := new([16]byte)
+	runtime.AddCleanup(first, func(factor int) { debug.SetGCPercent(factor) }, debug.SetGCPercent(3200))
+	return make([]byte, 64<<20)
+}()
 
 func main() {
 	ctx, stop := boot.Signals(context.Background())
