@@ -153,7 +153,7 @@ var doors = []door{
 var pure = []string{
 	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
-	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program", "worker/bitpack", "worker/compact", "worker/freelist",
+	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program", "worker/bitpack", "worker/compact",
 	"cmd/internal/capacity", "cmd/internal/chart",
 }
 
