@@ -3,7 +3,6 @@ package api
 import (
 	"net"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"rescore/coordinator"
 	"rescore/coordinator/ledger"
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 )
 
 // Worker is a worker that was heard of lately.
@@ -71,12 +71,12 @@ func unfitIn(w coordinator.Worker) (list []Unfit) {
 }
 
 // nameShape is what workers and members may be called.
-var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+var nameShape = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
 // named returns a name in a path. One that can be nobody's is not repeated.
 func named(r *http.Request, key string) (string, error) {
 	name := r.PathValue(key)
-	if !nameShape.MatchString(name) || namesSubscriber(name) {
+	if !nameShape().MatchString(name) || namesSubscriber(name) {
 		return "", Error{Code: NotFound, Message: "the path names no " + key, Hint: "names are letters, digits, points and dashes"}
 	}
 	return name, nil
@@ -137,7 +137,7 @@ func (h *Handler) addMember(r *http.Request) (any, error) {
 	if err := decode(r, &j); err != nil {
 		return nil, err
 	}
-	if !nameShape.MatchString(j.ID) || namesSubscriber(j.ID) {
+	if !nameShape().MatchString(j.ID) || namesSubscriber(j.ID) {
 		return nil, usagef("a name is letters, digits, points and dashes, as --id has it", "the request names no member")
 	}
 	if host, port, err := net.SplitHostPort(j.Address); err != nil || host == "" || port == "" {

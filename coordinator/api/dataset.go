@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"time"
 
 	"rescore/coordinator"
 	"rescore/coordinator/ledger"
 	"rescore/coordinator/publish"
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 	"rescore/partition/schema"
 	"rescore/partition/store"
 	"rescore/partition/store/address"
@@ -49,12 +49,12 @@ type Versions struct {
 }
 
 // datasetShape is what job.Validate lets a dataset be called.
-var datasetShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var datasetShape = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // datasetIn returns the dataset that a path names.
 func datasetIn(r *http.Request) (string, error) {
 	name := r.PathValue("name")
-	if !datasetShape.MatchString(name) || namesSubscriber(name) {
+	if !datasetShape().MatchString(name) || namesSubscriber(name) {
 		return "", Error{Code: NotFound, Message: "the path names no dataset", Hint: "a dataset is named by name: in its job file"}
 	}
 	return name, nil
@@ -146,10 +146,10 @@ type Pointed struct {
 	Path    string `json:"path"`    // of its folder, in the dataset's
 }
 
-var versionShape = regexp.MustCompile(`^v[0-9]{4}-[0-9]{10}$`)
+var versionShape = lazy.Regexp(`^v[0-9]{4}-[0-9]{10}$`)
 
 func checkVersion(id string) error {
-	if !versionShape.MatchString(id) {
+	if !versionShape().MatchString(id) {
 		return usagef("a version is named like v0001-0000000042; rescore versions lists them", "the request names no version")
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 
 	"rescore/coordinator"
 	"rescore/coordinator/bus"
@@ -15,6 +14,7 @@ import (
 	"rescore/coordinator/publish"
 	"rescore/coordinator/replica"
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 )
 
 // Codes of errors: the exit codes of the command line (cmd/internal/boot), where a
@@ -118,16 +118,16 @@ func errorOf(err error) Error {
 }
 
 // number is an 11-digit subscriber number, or an IMEI, in a text.
-var number = regexp.MustCompile(`(^|[^0-9])(1[0-9]{10}|[0-9]{15})($|[^0-9])`)
+var number = lazy.Regexp(`(^|[^0-9])(1[0-9]{10}|[0-9]{15})($|[^0-9])`)
 
 // namesSubscriber reports whether a text names one (I8).
-func namesSubscriber(text string) bool { return number.MatchString(text) }
+func namesSubscriber(text string) bool { return number().MatchString(text) }
 
 // refuse answers with an error. Messages come from many places, some of them from
 // outside this process: that none names a subscriber is made sure of here.
 func refuse(w http.ResponseWriter, e Error) {
-	for number.MatchString(e.Message) { // two in a row share what stands between them
-		e.Message = number.ReplaceAllString(e.Message, "$1***$3")
+	for number().MatchString(e.Message) { // two in a row share what stands between them
+		e.Message = number().ReplaceAllString(e.Message, "$1***$3")
 	}
 	e.Kind = Kind(e.Code)
 	answer(w, e.httpStatus(), e)

@@ -166,11 +166,11 @@ func (q Rerun) check() error {
 	switch {
 	case (q.Job != "") == (q.Dataset != ""):
 		return usagef("name a dataset whose version is done again, or a job that failed", "the request names neither a dataset nor a job, or both")
-	case q.Job != "" && !jobShape.MatchString(string(q.Job)):
+	case q.Job != "" && !jobShape().MatchString(string(q.Job)):
 		return usagef("a job is named like 202610-0123456789ab", "the request names no job")
 	case q.Job != "" && len(q.Ranges)+len(q.Segments)+len(q.Cities)+len(q.Spec)+len(q.Version) > 0:
 		return usagef("a retry does what the job has not done, as it was submitted", "a job that failed is done again as a whole")
-	case q.Dataset != "" && !datasetShape.MatchString(q.Dataset):
+	case q.Dataset != "" && !datasetShape().MatchString(q.Dataset):
 		return usagef("a dataset is named by name: in its job file", "the request names no dataset")
 	case q.Priority < 0 || q.Priority > 9:
 		return usagef("a priority is 1 to 9; 5 is the default", "a rerun of priority %d", q.Priority)

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 )
 
 // bodyMax is the largest body in bytes; the largest is a job's spec, which must fit a
@@ -141,8 +141,8 @@ func decode(r *http.Request, into any) error {
 }
 
 var (
-	jobShape  = regexp.MustCompile(`^[0-9]{6}-[0-9a-f]{12}$`)
-	userShape = regexp.MustCompile(`^[\pL\pN][\pL\pN ._@+-]*$`)
+	jobShape  = lazy.Regexp(`^[0-9]{6}-[0-9a-f]{12}$`)
+	userShape = lazy.Regexp(`^[\pL\pN][\pL\pN ._@+-]*$`)
 )
 
 // userMax is how many letters a user has at most. An expression that counts them takes
@@ -153,7 +153,7 @@ const userMax = 64
 // it may be anything that was pasted there.
 func jobIn(r *http.Request) (job.ID, error) {
 	id := r.PathValue("id")
-	if !jobShape.MatchString(id) {
+	if !jobShape().MatchString(id) {
 		return "", Error{Code: NotFound, Message: "the path names no job; a job is named like 202610-0123456789ab", Hint: "rescore jobs lists every job"}
 	}
 	return job.ID(id), nil
@@ -162,7 +162,7 @@ func jobIn(r *http.Request) (job.ID, error) {
 // userOf returns who asks for a change.
 func userOf(r *http.Request) (string, error) {
 	user := strings.TrimSpace(r.Header.Get(User))
-	if utf8.RuneCountInString(user) > userMax || !userShape.MatchString(user) || namesSubscriber(user) {
+	if utf8.RuneCountInString(user) > userMax || !userShape().MatchString(user) || namesSubscriber(user) {
 		return "", usagef("send who asks in the header "+User, "a change needs to say who asks for it, in 64 letters or digits at most")
 	}
 	return user, nil

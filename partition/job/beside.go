@@ -3,7 +3,6 @@ package job
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"rescore/partition/lazy"
 	"rescore/partition/schema"
 )
 
@@ -231,7 +231,7 @@ func (d *decoder) formulaText(n, where *yaml.Node, f *Formula, path string) bool
 
 // formulaName is what a formula may be called: what its language takes for one
 // name.
-var formulaName = regexp.MustCompile(`^[\p{L}_][\p{L}\p{Nd}_]*$`)
+var formulaName = lazy.Regexp(`^[\p{L}_][\p{L}\p{Nd}_]*$`)
 
 // reserved are words of the language.
 var reserved = []string{"and", "or", "not", "in", "true", "false", "nil", "let", "if", "else", "matches", "contains", "startsWith", "endsWith", Thresholds}
@@ -241,7 +241,7 @@ func (c *checker) own(s Spec) {
 	c.formulas("features", s.Features, FeaturesMax)
 	c.formulas("custom_rules", s.Custom, RulesMax)
 	for _, f := range s.Custom {
-		trigger := triggerName.MatchString(f.Name)
+		trigger := triggerName().MatchString(f.Name)
 		column := slices.ContainsFunc(schema.PublishedWith(s.Model.Names()), func(c schema.Column) bool { return strings.EqualFold(c.Name, f.Name) })
 		if trigger || column || strings.EqualFold(f.Name, "any") {
 			c.add(join("custom_rules", f.Name), "answers list rules beside triggers T1 to T14, any of them, and the published columns, of which this is one's name", "choose another name")
@@ -250,7 +250,7 @@ func (c *checker) own(s Spec) {
 }
 
 // triggerName is what a built-in trigger is called.
-var triggerName = regexp.MustCompile(`^[tT]([1-9]|1[0-4])$`)
+var triggerName = lazy.Regexp(`^[tT]([1-9]|1[0-4])$`)
 
 // formulas checks what can be said of formulas without reading them; package
 // formula reads them.
@@ -262,7 +262,7 @@ func (c *checker) formulas(section string, list []Formula, most int) {
 	for _, f := range list {
 		at := join(section, f.Name)
 		switch {
-		case !formulaName.MatchString(f.Name) || utf8.RuneCountInString(f.Name) > 64:
+		case !formulaName().MatchString(f.Name) || utf8.RuneCountInString(f.Name) > 64:
 			c.add(at, fmt.Sprintf("%q is not a name", clip(f.Name)), "use letters, digits and _, starting with a letter, 64 at most")
 		case slices.Contains(reserved, f.Name):
 			c.add(at, fmt.Sprintf("%s is a word of the language", f.Name), "choose another name")

@@ -3,9 +3,9 @@ package job
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 
+	"rescore/partition/lazy"
 	"rescore/partition/schema"
 )
 
@@ -52,7 +52,7 @@ func (s Spec) Promoted(i int) Spec {
 	return s
 }
 
-var challengerShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+var challengerShape = lazy.Regexp(`^[A-Za-z][A-Za-z0-9_]*$`)
 
 func (c *checker) challengers(list []Challenger) {
 	if n := len(list); n > ChallengersMax {
@@ -69,7 +69,7 @@ func (c *checker) challengers(list []Challenger) {
 			c.add(at+".name", "the challenger has no name", "write name: with letters, digits and _, starting with a letter")
 		case len(one.Name) > challengerNameMax:
 			c.add(at+".name", fmt.Sprintf("the name has %d characters", len(one.Name)), fmt.Sprintf("use %d at most", challengerNameMax))
-		case !challengerShape.MatchString(one.Name):
+		case !challengerShape().MatchString(one.Name):
 			c.add(at+".name", fmt.Sprintf("%q cannot name a column", clip(one.Name)), "use letters, digits and _, starting with a letter")
 		case taken:
 			c.add(at+".name", fmt.Sprintf("its column would be %s, which there is", column), "give the challenger another name")

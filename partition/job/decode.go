@@ -8,12 +8,13 @@ import (
 	"io"
 	"math"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"rescore/partition/lazy"
 )
 
 // Limits of a job file. Larger ones are refused before they are read, so that
@@ -179,7 +180,7 @@ const jobFile = "a job file"
 
 // yamlLine finds the line in the messages of the YAML library, which has no
 // typed syntax error.
-var yamlLine = regexp.MustCompile(`line (\d+)`)
+var yamlLine = lazy.Regexp(`line (\d+)`)
 
 // parse returns the root node, or nil when there is none to decode.
 func (d *decoder) parse(data []byte) *yaml.Node {
@@ -211,7 +212,7 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 
 func (d *decoder) syntax(err error) {
 	where := yaml.Node{Line: 1, Column: 1}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+	if m := yamlLine().FindStringSubmatch(err.Error()); m != nil {
 		where.Line, _ = strconv.Atoi(m[1]) // digits by the pattern; too many of them leave the maximum
 	}
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
@@ -395,7 +396,7 @@ func (d *decoder) kind(where, n *yaml.Node, path, want, remedy string) {
 }
 
 // decimal is a whole number as people mean it: 0123 is not 83.
-var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9_]*)$`)
+var decimal = lazy.Regexp(`^[-+]?(0|[1-9][0-9_]*)$`)
 
 func (d *decoder) scalar(n, where *yaml.Node, v reflect.Value, path string) {
 	tag, text := n.ShortTag(), n.Value
@@ -430,14 +431,14 @@ func (d *decoder) scalar(n, where *yaml.Node, v reflect.Value, path string) {
 		v.SetBool(strings.EqualFold(text, "true"))
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		i, err := strconv.ParseInt(strings.TrimPrefix(digits, "+"), 10, v.Type().Bits())
-		if tag != "!!int" || !decimal.MatchString(text) || err != nil {
+		if tag != "!!int" || !decimal().MatchString(text) || err != nil {
 			wrong("a whole number", remedy("write digits only, such as 40"))
 			return
 		}
 		v.SetInt(i)
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		u, err := strconv.ParseUint(strings.TrimPrefix(digits, "+"), 10, v.Type().Bits())
-		if tag != "!!int" || !decimal.MatchString(text) || err != nil {
+		if tag != "!!int" || !decimal().MatchString(text) || err != nil {
 			wrong(fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)>>(64-v.Type().Bits())), remedy("write digits only, such as 40"))
 			return
 		}

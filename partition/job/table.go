@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"rescore/partition/lazy"
 	"rescore/partition/schema"
 )
 
@@ -51,13 +51,13 @@ func (i Input) Extras() []string {
 }
 
 var (
-	tableShape = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
-	zoneShape  = regexp.MustCompile(`^[+-](0\d|1[0-4]):[0-5]\d$`)
+	tableShape = lazy.Regexp(`^[A-Za-z][A-Za-z0-9_]*$`)
+	zoneShape  = lazy.Regexp(`^[+-](0\d|1[0-4]):[0-5]\d$`)
 )
 
 // Offset returns the seconds that the calendar of a zone is ahead of UTC, 0 of none.
 func (t Table) Offset() int64 {
-	if !zoneShape.MatchString(t.Zone) {
+	if !zoneShape().MatchString(t.Zone) {
 		return 0
 	}
 	hours, _ := strconv.ParseInt(t.Zone[1:3], 10, 64) // digits by the pattern
@@ -102,7 +102,7 @@ func (c *checker) tables(s Spec) {
 		switch {
 		case t.Name == "":
 			c.add(at+".name", "the table has no name", "write name: with letters, digits and _, starting with a letter")
-		case len(t.Name) > challengerNameMax || !tableShape.MatchString(t.Name):
+		case len(t.Name) > challengerNameMax || !tableShape().MatchString(t.Name):
 			c.add(at+".name", fmt.Sprintf("%q is not the name of a table", clip(t.Name)), fmt.Sprintf("use letters, digits and _, starting with a letter, %d at most", challengerNameMax))
 		case names[t.Name]:
 			c.add(at+".name", fmt.Sprintf("%s stands here twice", t.Name), "give every table a name of its own")
@@ -128,7 +128,7 @@ func (c *checker) table(at string, t Table) {
 		c.add(at+".path", "the table has no path", "write the file, folder or glob of its events")
 	case strings.ContainsRune(t.Path, 0):
 		c.add(at+".path", "the path holds a zero byte", "remove it")
-	case braces.MatchString(t.Path):
+	case braces().MatchString(t.Path):
 		c.add(at+".path", "the path of a table has no template", "name the one file or folder of all months")
 	default:
 		if _, err := path.Match(t.Path, ""); err != nil {
@@ -146,7 +146,7 @@ func (c *checker) table(at string, t Table) {
 	if _, epoch := t.Epoch(); t.TimeFormat != "" && !epoch && !datesRoundTrip(t.TimeFormat) {
 		c.add(at+".time_format", fmt.Sprintf("%q does not say year, month and day", clip(t.TimeFormat)), "write unix, unix_ms, or how 2 January 2006 would look: 2006-01-02 15:04:05")
 	}
-	if t.Zone != "" && !zoneShape.MatchString(t.Zone) {
+	if t.Zone != "" && !zoneShape().MatchString(t.Zone) {
 		c.add(at+".zone", fmt.Sprintf("%q is not a zone", clip(t.Zone)), "write hours and minutes ahead of UTC, such as +08:00")
 	}
 	switch n := len(t.Columns); {

@@ -5,12 +5,12 @@ import (
 	"maps"
 	"path"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"rescore/partition"
+	"rescore/partition/lazy"
 	"rescore/partition/schema"
 )
 
@@ -49,7 +49,7 @@ func (c *checker) bad(path string) bool {
 	return slices.ContainsFunc(c.problems, func(p Problem) bool { return p.Path == path })
 }
 
-var nameShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+var nameShape = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 func (c *checker) head(s Spec) {
 	switch {
@@ -57,7 +57,7 @@ func (c *checker) head(s Spec) {
 		c.add("name", "the dataset has no name", "write name: with letters, digits, - and _")
 	case len(s.Name) > 64:
 		c.add("name", fmt.Sprintf("the name has %d characters", len(s.Name)), "use 64 at most")
-	case !nameShape.MatchString(s.Name):
+	case !nameShape().MatchString(s.Name):
 		c.add("name", fmt.Sprintf("%q is not a dataset name", clip(s.Name)), "use letters, digits, - and _, starting with a letter or digit")
 	}
 	switch m := s.Month % 100; {
@@ -74,7 +74,7 @@ func (c *checker) drop(path string) {
 	c.problems = slices.DeleteFunc(c.problems, func(p Problem) bool { return p.Path == path })
 }
 
-var braces = regexp.MustCompile(`\{[^{}]*\}`)
+var braces = lazy.Regexp(`\{[^{}]*\}`)
 
 func (c *checker) input(s Spec) {
 	in := s.Input
@@ -97,7 +97,7 @@ func (c *checker) input(s Spec) {
 	case in.Layout == "wide" && n > 0:
 		c.add("input.path", "{month} in the path needs layout: months", "write layout: months, or name the one file or folder")
 	default:
-		for _, b := range braces.FindAllString(in.Path, -1) {
+		for _, b := range braces().FindAllString(in.Path, -1) {
 			if b != "{month}" {
 				c.add("input.path", b+" is not known", "the only template of a path is {month}")
 				break

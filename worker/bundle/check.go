@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 	"rescore/partition/psi"
 	"rescore/partition/schema"
 	"rescore/worker/model"
@@ -59,13 +59,13 @@ func (c *checker) add(at, message, remedy string) {
 	c.found = append(c.found, job.Problem{Path: at, Message: message, Remedy: remedy})
 }
 
-var idShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var idShape = lazy.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func (c *checker) head() {
 	switch id := c.card.ID; {
 	case id == "":
 		c.add("id", "the model has no id", "write id: with letters, digits, ., - and _")
-	case !idShape.MatchString(id):
+	case !idShape().MatchString(id):
 		c.add("id", fmt.Sprintf("%q is no id", cut(id)), "use letters, digits, ., - and _, 64 at most, starting with a letter or digit")
 	}
 	if l := c.card.Label; l != nil && l.BaseMonth != 0 && (l.BaseMonth < 200001 || l.BaseMonth%100 < 1 || l.BaseMonth%100 > 12) {
@@ -98,14 +98,14 @@ func (c *checker) file(b *Bundle, key, name string) ([]byte, bool) {
 	return data, ok
 }
 
-var digestShape = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var digestShape = lazy.Regexp(`^[0-9a-f]{64}$`)
 
 func (c *checker) digest(data []byte) {
 	want := c.card.Model.SHA256
 	sum := sha256.Sum256(data)
 	got := hex.EncodeToString(sum[:])
 	switch {
-	case !digestShape.MatchString(want):
+	case !digestShape().MatchString(want):
 		c.add("model.sha256", fmt.Sprintf("%q is no SHA-256", cut(want)), "write its 64 hexadecimal digits in small letters: "+got)
 	case want != got:
 		c.add("model.sha256", fmt.Sprintf("the file %s has another SHA-256, %s", c.card.Model.File, got), "bring back the file that the card was made for, or import the new one with rescore model import")

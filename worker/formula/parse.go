@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,6 +13,7 @@ import (
 	"github.com/expr-lang/expr/parser"
 
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 	"rescore/partition/schema"
 )
 
@@ -66,7 +66,7 @@ func (p *reading) wrong(at int, message, remedy string) *node {
 }
 
 // numberUnit finds a number with a unit behind it, as in 35 yuan.
-var numberUnit = regexp.MustCompile(`([0-9][0-9_.]*)\s*$`)
+var numberUnit = lazy.Regexp(`([0-9][0-9_.]*)\s*$`)
 
 func (p *reading) syntax(err error) {
 	var e *file.Error
@@ -81,7 +81,7 @@ func (p *reading) syntax(err error) {
 	remedy := "see the language in the documentation: names, numbers, + - * /, comparisons, and, or, not"
 	unit := strings.TrimSpace(after)
 	for word := range units {
-		if m := numberUnit.FindStringSubmatch(before); m != nil && strings.HasPrefix(unit, word) {
+		if m := numberUnit().FindStringSubmatch(before); m != nil && strings.HasPrefix(unit, word) {
 			remedy = fmt.Sprintf("write %s(%s)", word, m[1])
 			if word == "yuan" {
 				remedy = fmt.Sprintf("use yuan(%s), or the number of fen", m[1])
@@ -98,11 +98,11 @@ func (p *reading) syntax(err error) {
 	case strings.Contains(message, "EOF") || strings.Contains(message, "end of expression"):
 		message, remedy = "the formula ends too soon", "write what is missing, or close the parentheses"
 	}
-	p.wrong(at, tokenKind.ReplaceAllString(message, "$1"), remedy)
+	p.wrong(at, tokenKind().ReplaceAllString(message, "$1"), remedy)
 }
 
 // tokenKind finds the parser's own way to name a token, as in Operator(">").
-var tokenKind = regexp.MustCompile(`\b[A-Z][A-Za-z]+\(("[^"]*")\)`)
+var tokenKind = lazy.Regexp(`\b[A-Z][A-Za-z]+\(("[^"]*")\)`)
 
 // operators are the parser's spellings of ours.
 var operators = map[string]string{

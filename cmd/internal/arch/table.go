@@ -46,10 +46,11 @@ const (
 // cmd is not limited by rows but by doors.
 var table = []row{
 	{"partition", nil, list(cpu)}, // cpu as in worker/score
-	{"partition/job", list("partition", "partition/psi", "partition/schema"), list(yaml)},
+	{"partition/job", list("partition", "partition/lazy", "partition/psi", "partition/schema"), list(yaml)},
 	{"partition/ecdf", list("partition/job"), nil},
 	{"partition/contest", list("partition/ecdf", "partition/psi"), nil},
 	{"partition/psi", nil, nil},
+	{"partition/lazy", nil, nil},
 	{"partition/wire", list("partition", "partition/job"), list(cbor)},
 	{"partition/schema", nil, list(arrow)},
 	{"partition/failpoint", nil, nil},
@@ -71,7 +72,7 @@ var table = []row{
 	{"coordinator/shelf", nil, nil},
 	{"coordinator/replica", list("coordinator/ledger", "coordinator/shelf", "partition/failpoint", "partition/loopback", "partition/role"), list(raft, raftBolt, bbolt, hclog, fileLock, metrics, prometheus)},
 	{"coordinator/bus", list("partition", "partition/job", "partition/loopback", "partition/role", "partition/wire"), list(natsClient, natsServer, sync)},
-	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/schema", "partition/store", "partition/store/address", "partition/wire"), list(prometheus)},
+	{"coordinator/api", list("coordinator", "coordinator/bus", "coordinator/ledger", "coordinator/plan", "coordinator/publish", "coordinator/replica", "partition", "partition/job", "partition/lazy", "partition/schema", "partition/store", "partition/store/address", "partition/wire"), list(prometheus)},
 	{"coordinator/client", list("coordinator/api", "partition/job"), nil},
 	{"coordinator/publish", list("coordinator/ledger", "partition", "partition/contest", "partition/failpoint", "partition/job", "partition/psi", "partition/schema", "partition/store"), nil},
 
@@ -84,7 +85,7 @@ var table = []row{
 	{"worker/rule", list("worker/kernel", "worker/lane", "partition/job", "partition/schema"), list(arrow)},
 	// cpu says which vector instructions there are; every path gives the same bits (decisions/0020).
 	{"worker/score", list("worker/elementary", "worker/kernel", "worker/lane", "worker/model", "worker/attribution", "worker/transform", "partition", "partition/job", "partition/ecdf", "partition/schema"), list(arrow, cpu)},
-	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/schema"), list(arrow, exprParser)},
+	{"worker/formula", list("worker/kernel", "worker/lane", "worker/feature", "partition/job", "partition/lazy", "partition/schema"), list(arrow, exprParser)},
 	{"worker/elementary", nil, nil},
 	{"worker/bitpack", nil, list(cpu)},
 	{"worker/compact", nil, nil},
@@ -92,7 +93,7 @@ var table = []row{
 	{"worker/transform", list("worker/elementary"), nil},
 	{"worker/model", list("worker/elementary", "worker/transform", "partition/job"), nil}, // job reads what people write
 	{"worker/attribution", list("worker/model", "worker/transform"), nil},                 // transform in tests alone
-	{"worker/bundle", list("worker/model", "worker/score", "worker/transform", "partition/job", "partition/psi", "partition/schema"), nil},
+	{"worker/bundle", list("worker/model", "worker/score", "worker/transform", "partition/job", "partition/lazy", "partition/psi", "partition/schema"), nil},
 	{"worker/program", list("worker/bundle", "worker/kernel", "worker/lane", "worker/feature", "worker/formula", "worker/rule", "worker/score", "worker/model", "worker/attribution", "partition", "partition/job", "partition/psi", "partition/ecdf", "partition/schema"), list(arrow)},
 	{"worker/tag", nil, nil},
 	{"worker/intake", list("partition", "partition/job"), list(compress)},
@@ -151,7 +152,7 @@ var doors = []door{
 
 // pure lists the packages that decide or compute, and do nothing else.
 var pure = []string{
-	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/psi", "partition/wire", "partition/synth",
+	"partition", "partition/job", "partition/ecdf", "partition/contest", "partition/lazy", "partition/psi", "partition/wire", "partition/synth",
 	"coordinator/ledger", "coordinator/plan", "coordinator/lease",
 	"worker/kernel", "worker/lane", "worker/feature", "worker/rule", "worker/score", "worker/elementary", "worker/transform", "worker/model", "worker/attribution", "worker/bundle", "worker/tag", "worker/event", "worker/formula", "worker/intake", "worker/program", "worker/bitpack", "worker/compact",
 	"cmd/internal/capacity", "cmd/internal/chart",

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rescore/partition/job"
+	"rescore/partition/lazy"
 	"rescore/worker/formula"
 )
 
@@ -15,7 +16,7 @@ import (
 var ErrRules = errors.New("not a change of the rules")
 
 // short is a trigger's key as it is said: t2.drop_pct.
-var short = regexp.MustCompile(`^t\d+\.`)
+var short = lazy.Regexp(`^t\d+\.`)
 
 // others are the keys of rules that triggers go by besides their own, t1 to t14.
 var others = []string{"hold_suppresses", "exclude_partial_first_month", "fee_normalise_days"}
@@ -25,7 +26,7 @@ var others = []string{"hold_suppresses", "exclude_partial_first_month", "fee_nor
 // names the nearest.
 func key(text string) (string, error) {
 	name := strings.TrimPrefix(text, "rules.")
-	if short.MatchString(name) {
+	if short().MatchString(name) {
 		name = strings.Replace(name, ".", "_", 1)
 	}
 	var known []string
