@@ -221,7 +221,10 @@ func (w *Worker) close() error {
 // worker is told to leave. An assignment beyond what was asked for is left to expire.
 // Tasks are done under doing, and reported under ctx.
 func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
-	const soonest, latest = 5 * time.Millisecond, time.Second // while nobody answers
+	const (
+		pauseMin        = 5 * time.Millisecond
+		soonest, latest = 500 * time.Microsecond, time.Second // while nobody answers, who may begin to any moment
+	)
 	unheard := soonest
 	for {
 		more, err := w.more(ctx)
@@ -256,7 +259,7 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		if news := w.consider(doing, reply.Offers); news || len(reply.Assignments) > 0 {
 			continue
 		}
-		pause := max(reply.Retry(), soonest)
+		pause := max(reply.Retry(), pauseMin)
 		if err == nil {
 			unheard = soonest
 		} else {

@@ -21,7 +21,7 @@ var version = "unversioned"
 // is larger until the first collection only, for allocating the ballast not to be one.
 var ballast = func() []byte {
 	first := new([16]byte)
-	runtime.AddCleanup(first, func(factor int) { debug.SetGCPercent(factor) }, debug.SetGCPercent(3200))
+	runtime.AddCleanup(first, func(factor int) { debug.SetGCPercent(factor) }, debug.SetGCPercent(6400))
 	return make([]byte, 64<<20)
 }()
 
