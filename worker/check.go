@@ -99,39 +99,46 @@ type Sound struct {
 
 // Sound opens everything a job names and compiles its program, so that what is wrong
 // is said before any work, and works out the job's ID. It writes nothing. An error is
-// the job's fault, or its input's. More than no goroutines ahead survey the input while
-// the models are compiled, see Ahead.
+// the job's fault, or its input's. Models are compiled while the input is opened, and while
+// more than no goroutines ahead survey it, see Ahead.
 func (p Places) Sound(ctx context.Context, spec job.Spec, base string, ahead int) (s *Sound, err error) {
 	s = &Sound{}
 	if spec.Prepares() {
 		if s.Export, err = p.openExport(ctx, spec, base); err != nil {
 			return nil, err
 		}
-	} else if s.Dataset, err = p.OpenInput(ctx, spec, base); err != nil {
-		return nil, err
-	}
-	defer func() {
+		fingerprint, err := s.Export.Fingerprint(ctx)
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			return nil, errors.Join(err, s.Close())
+		}
+		s.Job = job.NewID(spec, nil, fingerprint)
+		return s, nil
+	}
+	models := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { models <- err }()
+		defer caught(&err, "check the job")
+		if s.Model, err = p.openModels(ctx, spec, base); err == nil {
+			s.plan, err = program.ForJob(spec, s.Model)
 		}
 	}()
-	if s.Export != nil {
-		fingerprint, err := s.Export.Fingerprint(ctx)
-		s.Job = job.NewID(spec, nil, fingerprint)
-		return s, err
+	if s.Dataset, err = p.OpenInput(ctx, spec, base); err != nil {
+		<-models
+		return nil, err
 	}
 	if ahead > 0 {
 		s.Ahead(ctx, ahead)
 	}
-	if s.Model, err = p.openModels(ctx, spec, base); err != nil {
-		return s, err
+	var fingerprint string
+	if err = <-models; err == nil {
+		fingerprint, err = s.Dataset.Fingerprint(ctx)
 	}
-	if s.plan, err = program.ForJob(spec, s.Model); err != nil {
-		return s, err
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	fingerprint, err := s.Dataset.Fingerprint(ctx)
 	s.Job = job.NewID(spec, s.Model.Digests(), fingerprint)
-	return s, err
+	return s, nil
 }
 
 // Check works out the ID of a job that is sound.

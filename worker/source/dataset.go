@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"rescore/partition/job"
 	"rescore/partition/schema"
 	"rescore/partition/store"
@@ -169,22 +171,35 @@ func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 	if len(list) == 0 {
 		return fmt.Errorf("nothing at %s; give input.path a file, a folder or a pattern that holds files: %w", strings.ReplaceAll(d.spec.Input.Path, monthMark, fmt.Sprintf("%06d", job.MonthBack(d.spec.Month, month))), ErrNoInput)
 	}
-	format := d.spec.Input.Format
-	for _, info := range list {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		got := format
-		if got == "" {
-			if got, err = formatOf(info.Name); err != nil {
-				return inFile(info.Name, err)
+	files, failed := make([]*inputFile, len(list)), make([]error, len(list))
+	var group errgroup.Group
+	group.SetLimit(openAtOnce)
+	for i, info := range list {
+		group.Go(func() error {
+			defer guard("", &failed[i])
+			if failed[i] = ctx.Err(); failed[i] != nil {
+				return nil
 			}
+			got := d.spec.Input.Format
+			if got == "" {
+				if got, failed[i] = formatOf(info.Name); failed[i] != nil {
+					return nil
+				}
+			}
+			files[i], failed[i] = d.openFile(ctx, info.Name, got, month)
+			return nil
+		})
+	}
+	_ = group.Wait() // failed says what of which
+	for _, f := range files {
+		if f != nil {
+			d.files = append(d.files, f) // to be closed whatever follows
 		}
-		f, err := d.openFile(ctx, info.Name, got, month)
-		if err != nil {
-			return inFile(info.Name, err)
+	}
+	for i, f := range files {
+		if failed[i] != nil {
+			return inFile(list[i].Name, failed[i])
 		}
-		d.files = append(d.files, f)
 		if d.byPath[f.name] != nil {
 			return fmt.Errorf("input %s: %s belongs to two months: %w", d.spec.Input.Path, f.name, ErrMapping)
 		}
@@ -195,6 +210,10 @@ func (d *Dataset) openAll(ctx context.Context, rest string, month int) error {
 	}
 	return nil
 }
+
+// openAtOnce is how many files are opened at a time: the footer of one with a hundred columns
+// takes milliseconds to decode, and of a store that is far tens of them to come.
+const openAtOnce = 8
 
 func (d *Dataset) openFile(ctx context.Context, name, format string, month int) (*inputFile, error) {
 	obj, err := d.st.Open(ctx, name)

@@ -200,6 +200,12 @@ func countLeaves(c *parquet.Column) int {
 	return n
 }
 
+// physical are the types that a field of a kind may be stored as.
+var physical = map[kind][]format.Type{
+	kindText: {format.ByteArray}, kindBool: {format.Boolean}, kindI32: {format.Int32}, kindI64: {format.Int64},
+	kindF32: {format.Float}, kindF64: {format.Double}, kindDay: {format.Int32, format.Int96}, kindStamp: {format.Int64},
+}
+
 // group checks a row group. Only top-level leaves get a chunk; others are never read.
 func (f *parquetFile) group(g *format.RowGroup, leaves int) (rowGroup, error) {
 	size := f.obj.Size()
@@ -220,14 +226,10 @@ func (f *parquetFile) group(g *format.RowGroup, leaves int) (rowGroup, error) {
 		if m.DictionaryPageOffset > 0 && m.DictionaryPageOffset < first {
 			first = m.DictionaryPageOffset
 		}
-		kinds := map[kind][]format.Type{
-			kindText: {format.ByteArray}, kindBool: {format.Boolean}, kindI32: {format.Int32}, kindI64: {format.Int64},
-			kindF32: {format.Float}, kindF64: {format.Double}, kindDay: {format.Int32, format.Int96}, kindStamp: {format.Int64},
-		}[fd.kind]
 		switch {
 		case cc.FilePath != "":
 			return rowGroup{}, fmt.Errorf("column %s lies in another file, which is not read: %w", fd.name, ErrFormat)
-		case !slices.Contains(kinds, m.Type):
+		case !slices.Contains(physical[fd.kind], m.Type):
 			return rowGroup{}, corrupt("column %s is %v in the row group and %v in the schema", fd.name, m.Type, fd.kind)
 		case m.NumValues != g.NumRows:
 			return rowGroup{}, corrupt("column %s has %d values in %d rows", fd.name, m.NumValues, g.NumRows)
