@@ -48,7 +48,7 @@ func (d Divider) Divide(within partition.Range, n int) []job.Task {
 		for _, run := range months[0] {
 			total += run.Rows
 		}
-		tasks = ranges(months[0], total, int64(n))
+		tasks = ranges(months[0], total, int64(n), 0)
 	}
 	tasks[0].Range.First, tasks[len(tasks)-1].Range.Past = within.First, within.Past
 	for k, runs := range months {

@@ -59,7 +59,7 @@ func Ranges(in job.Intake, rowsPerPartition int64) ([]partition.Range, error) {
 	if n > TasksMax {
 		return nil, fmt.Errorf("cut %d rows into partitions of %d: %w: limit %d, make partition_rows larger", total, rowsPerPartition, ErrTooMany, TasksMax)
 	}
-	tasks := ranges(in.Segments, total, n)
+	tasks := ranges(in.Segments, total, n, 0)
 	list := make([]partition.Range, len(tasks))
 	for i := range tasks {
 		list[i] = tasks[i].Range

@@ -14,10 +14,11 @@
 // whose start k·T/n rows have passed. So a task holds at most T/n rows and one
 // segment more, and T/n is at most what was asked for. n is a number that many
 // divide, for tasks to end together on as many cores as there happen to be: of five
-// tasks on two cores the last would leave one of them idle. It does not depend on the
-// cores: the same base is cut into the same files anywhere (I5). A segment is never
-// split: ranges are printed and logged, and a cut inside one would name a
-// subscriber (I8).
+// tasks on two cores the last would leave one of them idle. Of twelve and more the
+// last four are cut in halves, for where the number of cores does not divide n. None of
+// it depends on the cores: the same base is cut into the same files anywhere (I5). A
+// segment is never split: ranges are printed and logged, and a cut inside one would name
+// a subscriber (I8).
 //
 // # What it checks
 //
@@ -90,7 +91,7 @@ func Cut(survey job.Survey, rowsPerPartition int64) ([]job.Task, error) {
 		return nil, fmt.Errorf("cut %d rows into partitions of %d: %w: limit %d, make partition_rows larger",
 			total, rowsPerPartition, ErrTooMany, TasksMax)
 	}
-	tasks := ranges(months[0], total, n)
+	tasks := ranges(months[0], total, n, halved(total, n))
 	for k, runs := range months {
 		fill(tasks, k, runs)
 	}
@@ -110,6 +111,14 @@ func count(total, rowsPerPartition int64) int64 {
 		}
 	}
 	return max(n, min(even, total/PartRows, TasksMax))
+}
+
+// halved returns how many of n tasks are cut in halves, the last of them.
+func halved(total, n int64) int64 {
+	if n < 12 || total/(2*n) < PartRows {
+		return 0
+	}
+	return 4
 }
 
 // Within returns the tasks of given ranges, which are in order and do not overlap:
@@ -133,18 +142,22 @@ func Within(survey job.Survey, ranges []partition.Range) ([]job.Task, error) {
 	return tasks, nil
 }
 
-// ranges cuts the number space into at most n ranges of even weight; runs are
-// sorted by segment.
-func ranges(runs []job.SegmentRows, total, n int64) []job.Task {
-	tasks := make([]job.Task, 0, n)
+// ranges cuts the number space into at most n ranges of even weight, of which the last
+// ones are cut in halves, so many of them and not all; runs are sorted by segment.
+func ranges(runs []job.SegmentRows, total, n, halves int64) []job.Task {
+	tasks := make([]job.Task, 0, n+halves)
 	first := partition.FirstNumber
-	var passed, cut int64 = 0, 1
+	var passed, cut int64 = 0, 2 // cut is in halves of a range
 	last := runs[0].Segment
 	for _, run := range runs {
-		if run.Segment != last && cut*total <= passed*n {
+		if run.Segment != last && cut*total <= passed*2*n {
 			tasks = append(tasks, job.Task{Range: partition.Range{First: first, Past: run.Segment.First()}})
 			first = run.Segment.First()
-			cut = passed*n/total + 1
+			cut = passed * 2 * n / total
+			if cut < 2*(n-halves) {
+				cut |= 1 // to the end of a whole range
+			}
+			cut++
 		}
 		last = run.Segment
 		passed += run.Rows

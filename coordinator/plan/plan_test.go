@@ -190,15 +190,41 @@ func TestAsManyTasksAsEndTogether(t *testing.T) {
 			t.Errorf("%d rows, at most %d a task: %d tasks, want %d", c.total, c.rows, got, c.want)
 		}
 	}
-	segments := 40
-	var s job.Survey
-	s.Files = []job.InputFile{{Path: "m0.csv", Rows: int64(segments) * 10_000}}
-	s.Segments = [][]job.SegmentRows{nil}
-	for i := range segments {
-		s.Segments[0] = append(s.Segments[0], job.SegmentRows{Segment: partition.FirstNumber.Segment() + partition.Segment(i), First: int64(i) * 10_000, Rows: 10_000})
+	for _, c := range []struct{ total, n, want int64 }{
+		{5_006_800, 12, 4}, {50_000_000, 108, 4},
+		{5_006_800, 6, 0},
+		{1_199_999, 12, 0}, // a half would not be worth it
+		{1_200_000, 12, 4},
+	} {
+		if got := halved(c.total, c.n); got != c.want {
+			t.Errorf("%d rows in %d tasks: %d are halved, want %d", c.total, c.n, got, c.want)
+		}
 	}
-	if tasks, err := Cut(s, 150_000); err != nil || len(tasks) != 4 {
-		t.Errorf("%d tasks, want 4: %v", len(tasks), err)
+	of := func(segments int) (s job.Survey) {
+		s.Files = []job.InputFile{{Path: "m0.csv", Rows: int64(segments) * 10_000}}
+		s.Segments = [][]job.SegmentRows{nil}
+		for i := range segments {
+			s.Segments[0] = append(s.Segments[0], job.SegmentRows{Segment: partition.FirstNumber.Segment() + partition.Segment(i), First: int64(i) * 10_000, Rows: 10_000})
+		}
+		return s
+	}
+	for _, c := range []struct {
+		segments int
+		rows     int64
+		want     []int64 // segments of each task
+	}{
+		{40, 150_000, []int64{10, 10, 10, 10}},
+		{240, 200_000, []int64{20, 20, 20, 20, 20, 20, 20, 20, 10, 10, 10, 10, 10, 10, 10, 10}},
+		{250, 210_000, []int64{21, 21, 21, 21, 21, 20, 21, 21, 11, 10, 10, 11, 10, 11, 10, 10}}, // 20.8 and 10.4
+	} {
+		tasks, err := Cut(of(c.segments), c.rows)
+		var got []int64
+		for _, task := range tasks {
+			got = append(got, task.Rows/10_000)
+		}
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%d segments are cut into %v, want %v: %v", c.segments, got, c.want, err)
+		}
 	}
 }
 

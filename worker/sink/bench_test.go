@@ -15,7 +15,7 @@ import (
 	"rescore/partition/store"
 )
 
-const benchRows = 250_000 // a partition of the default size
+const benchRows = 250_000
 
 // null takes objects and forgets them.
 type null struct{ store.Store }
