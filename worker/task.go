@@ -230,6 +230,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	defer func() { err = errors.Join(err, out.Close()) }()
 	reject := func(r source.Reject) error { return out.Reject(ctx, r.File, r.Row, r.Field, r.Reason) }
 	reader.Tell(reject)
+	defer w.read.Store(true)
 	clock := stopwatch(time.Now())
 	for {
 		batch, err := reader.Next(ctx)

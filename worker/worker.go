@@ -38,6 +38,7 @@ import (
 
 	"rescore/partition/failpoint"
 	"rescore/partition/job"
+	"rescore/partition/store"
 	"rescore/partition/wire"
 )
 
@@ -86,6 +87,7 @@ type Worker struct {
 	slots    chan struct{}         // one token per slot that is taken, see turn
 	settling chan struct{}         // one token per task that has given its slot back
 	ended    chan struct{}         // has room for one: a task has ended since work was last asked for
+	read     atomic.Bool           // a task has read its input since the worker let go of what it had read
 	draining chan struct{}         // closed by Drain
 	drain    func()
 
@@ -253,6 +255,9 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		}
 		if reply.Drain {
 			w.Drain()
+		}
+		if err == nil && len(reply.Assignments) == 0 && w.read.Swap(false) {
+			group.Go(func() error { store.LetGo(); return nil }) // there is a core, or will be soon
 		}
 		// Offers come beside assignments too: a job must not wait until the one before has
 		// nothing left.

@@ -73,13 +73,36 @@ func (f *stretches) add(s stretch, most int64) {
 	defer f.mu.Unlock()
 	f.all = append(f.all, s)
 	f.bytes += s.past - s.from
-	n := 0
-	for ; f.bytes > most; n++ {
-		s := f.all[n]
+	n, left := 0, f.bytes
+	for ; left > most; n++ {
+		left -= f.all[n].past - f.all[n].from
+	}
+	f.give(n)
+}
+
+// give gives up the n oldest.
+func (f *stretches) give(n int) {
+	for _, s := range f.all[:n] {
 		f.bytes -= s.past - s.from
 		_ = syscall.Madvise(s.of.mapped[s.from:s.past], syscall.MADV_DONTNEED) // advice
 	}
 	f.all = slices.Delete(f.all, 0, n)
+}
+
+// LetGo gives up all that was forgotten and lingers, as a process does of which nothing is
+// asked: when it ends, it would take as long, on one core.
+func LetGo() { forgotten.letGo() }
+
+func (f *stretches) letGo() {
+	for {
+		f.mu.Lock()
+		if len(f.all) == 0 {
+			f.mu.Unlock()
+			return
+		}
+		f.give(1)
+		f.mu.Unlock() // others may want to add
+	}
 }
 
 // drop takes out what is of a file that is to be closed.

@@ -135,6 +135,11 @@ func TestTheOldestIsGivenUpFirstAndNothingOfAFileThatIsClosed(t *testing.T) {
 		t.Errorf("%d bytes are left after a file was closed, %v", all.bytes, all.all)
 	}
 
+	all.letGo()
+	if b := kb(1); b != whole/2 || len(all.all) != 0 || all.bytes != 0 {
+		t.Errorf("%d kB are left of the second file, and %d bytes to be given up", b, all.bytes)
+	}
+
 	files[1].Forget(0, size)
 	if err := files[1].Close(); err != nil {
 		t.Error(err)
