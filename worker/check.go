@@ -114,24 +114,25 @@ func (p Places) Sound(ctx context.Context, spec job.Spec, base string, ahead int
 		s.Job = job.NewID(spec, nil, fingerprint)
 		return s, nil
 	}
-	models := make(chan error, 1)
+	var compiling error
+	compiled := make(chan struct{})
 	go func() {
-		var err error
-		defer func() { models <- err }()
-		defer caught(&err, "check the job")
-		if s.Model, err = p.openModels(ctx, spec, base); err == nil {
-			s.plan, err = program.ForJob(spec, s.Model)
+		defer close(compiled)
+		defer caught(&compiling, "check the job")
+		if s.Model, compiling = p.openModels(ctx, spec, base); compiling == nil {
+			s.plan, compiling = program.ForJob(spec, s.Model)
 		}
 	}()
-	if s.Dataset, err = p.OpenInput(ctx, spec, base); err != nil {
-		<-models
-		return nil, err
-	}
-	if ahead > 0 {
+	s.Dataset, err = p.OpenInput(ctx, spec, base)
+	if err == nil && ahead > 0 {
 		s.Ahead(ctx, ahead)
 	}
+	<-compiled
+	if err != nil {
+		return nil, err
+	}
 	var fingerprint string
-	if err = <-models; err == nil {
+	if err = compiling; err == nil {
 		fingerprint, err = s.Dataset.Fingerprint(ctx)
 	}
 	if err != nil {

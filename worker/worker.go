@@ -224,7 +224,7 @@ func (w *Worker) close() error {
 // Tasks are done under doing, and reported under ctx.
 func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 	const (
-		pauseMin        = 5 * time.Millisecond
+		shortest        = 5 * time.Millisecond
 		soonest, latest = 500 * time.Microsecond, time.Second // while nobody answers, who may begin to any moment
 	)
 	unheard := soonest
@@ -264,7 +264,7 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 		if news := w.consider(doing, reply.Offers); news || len(reply.Assignments) > 0 {
 			continue
 		}
-		pause := max(reply.Retry(), pauseMin)
+		pause := max(reply.Retry(), shortest)
 		if err == nil {
 			unheard = soonest
 		} else {
