@@ -115,7 +115,7 @@ func count(total, rowsPerPartition int64) int64 {
 
 // halved returns how many of n tasks are cut in halves, the last of them.
 func halved(total, n int64) int64 {
-	if n < 12 || total/(2*n) < PartRows {
+	if n < 12 || n > TasksMax-4 || total/(2*n) < PartRows {
 		return 0
 	}
 	return 4

@@ -195,6 +195,8 @@ func TestAsManyTasksAsEndTogether(t *testing.T) {
 		{5_006_800, 6, 0},
 		{1_199_999, 12, 0}, // a half would not be worth it
 		{1_200_000, 12, 4},
+		{RowsMax, TasksMax - 4, 4},
+		{RowsMax, TasksMax - 3, 0}, // they would be too many
 	} {
 		if got := halved(c.total, c.n); got != c.want {
 			t.Errorf("%d rows in %d tasks: %d are halved, want %d", c.total, c.n, got, c.want)
