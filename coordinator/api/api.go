@@ -27,6 +27,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -109,11 +110,14 @@ type Handler struct {
 	leader *http.Transport // to other coordinators
 }
 
-// New returns the handler. Serve it with Server, and Close it after. It panics without a
-// token, which no command line leads to: cluster.ReadToken refuses an empty one.
-func New(cfg Config) *Handler {
+// ErrNoToken is returned for a handler without a token, which would let everybody in.
+var ErrNoToken = errors.New("the API has no token")
+
+// New returns the handler. Serve it with Server, and Close it after. It returns
+// ErrNoToken without a token.
+func New(cfg Config) (*Handler, error) {
 	if cfg.Token == "" {
-		panic("api: a handler needs a token") // an empty one would let everybody in
+		return nil, ErrNoToken
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -131,7 +135,7 @@ func New(cfg Config) *Handler {
 	for _, r := range routes {
 		h.mux.HandleFunc(r.pattern, func(w http.ResponseWriter, q *http.Request) { h.serve(w, q, r) })
 	}
-	return h
+	return h, nil
 }
 
 // Close lets go of the connections to other coordinators.

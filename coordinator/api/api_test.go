@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,12 @@ import (
 func path(pattern string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
 	return method, strings.NewReplacer("{id}", string(aJob), "{name}", "base", "{worker}", aWorker, "{member}", "c2").Replace(path)
+}
+
+func TestNoHandlerWithoutAToken(t *testing.T) {
+	if h, err := New(Config{}); h != nil || !errors.Is(err, ErrNoToken) {
+		t.Errorf("%v, want ErrNoToken", err)
+	}
 }
 
 func TestEveryRouteWantsTheToken(t *testing.T) {

@@ -166,11 +166,14 @@ func (f *fake) do(cmd ledger.Command) ledger.Reply {
 
 // handler serves the fake.
 func (f *fake) handler() *Handler {
-	h := New(Config{
+	h, err := New(Config{
 		Node: f, Cluster: f, Token: token, Address: func(string) (string, bool) { return "", false },
 		Check:  func(_ context.Context, r wire.CheckRequest) (wire.CheckReply, error) { return f.check(r) },
 		Output: func(string, string) (store.Store, error) { return f.out, nil },
 	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	f.t.Cleanup(h.Close)
 	return h
 }

@@ -67,12 +67,15 @@ func TestARealCoordinatorAnswersAndIsWatched(t *testing.T) {
 	if _, err := r.Lead(ctx); err != nil {
 		t.Fatal(err)
 	}
-	h := New(Config{
+	h, err := New(Config{
 		Node: node, Cluster: r, Token: token, Output: output, Log: log,
 		Check: func(context.Context, wire.CheckRequest) (wire.CheckReply, error) {
 			return wire.CheckReply{Job: aJob}, nil
 		},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer h.Close()
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = Server(h)

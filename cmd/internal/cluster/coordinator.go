@@ -105,10 +105,13 @@ func (c Coordinator) Run(ctx context.Context) (err error) {
 	if err := replica.Measure(shown); err != nil {
 		return err
 	}
-	handler := api.New(api.Config{
+	handler, err := api.New(api.Config{
 		Node: node, Cluster: ledger, Token: c.Token, TLS: c.TLS, Check: mail.Check, Compare: mail.Compare, Output: local.Places.Output, Metrics: shown, Log: c.Log,
 		Address: func(id string) (string, bool) { return c.apiOf(ctx, ledger, id) },
 	})
+	if err != nil {
+		return err
+	}
 	defer handler.Close()
 	server := api.Server(handler)
 	if c.TLS != nil {
