@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -114,25 +115,24 @@ func (p Places) Sound(ctx context.Context, spec job.Spec, base string, ahead int
 		s.Job = job.NewID(spec, nil, fingerprint)
 		return s, nil
 	}
-	var compiling error
-	compiled := make(chan struct{})
-	go func() {
-		defer close(compiled)
-		defer caught(&compiling, "check the job")
-		if s.Model, compiling = p.openModels(ctx, spec, base); compiling == nil {
-			s.plan, compiling = program.ForJob(spec, s.Model)
+	var models errgroup.Group
+	models.Go(func() (err error) {
+		defer caught(&err, "check the job")
+		if s.Model, err = p.openModels(ctx, spec, base); err == nil {
+			s.plan, err = program.ForJob(spec, s.Model)
 		}
-	}()
+		return err
+	})
 	s.Dataset, err = p.OpenInput(ctx, spec, base)
 	if err == nil && ahead > 0 {
 		s.Ahead(ctx, ahead)
 	}
-	<-compiled
+	wrong := models.Wait()
 	if err != nil {
 		return nil, err
 	}
 	var fingerprint string
-	if err = compiling; err == nil {
+	if err = wrong; err == nil {
 		fingerprint, err = s.Dataset.Fingerprint(ctx)
 	}
 	if err != nil {

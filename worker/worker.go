@@ -87,7 +87,7 @@ type Worker struct {
 	slots    chan struct{}         // one token per slot that is taken, see turn
 	settling chan struct{}         // one token per task that has given its slot back
 	ended    chan struct{}         // has room for one: a task has ended since work was last asked for
-	read     atomic.Bool           // a task has read its input since the worker let go of what it had read
+	read     atomic.Bool           // a score task has read its input since the worker let go of what was read
 	draining chan struct{}         // closed by Drain
 	drain    func()
 
@@ -225,7 +225,7 @@ func (w *Worker) close() error {
 func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 	const (
 		shortest        = 5 * time.Millisecond
-		soonest, latest = 500 * time.Microsecond, time.Second // while nobody answers, who may begin to any moment
+		soonest, latest = 500 * time.Microsecond, time.Second // while nobody answers, who may begin to at any moment
 	)
 	unheard := soonest
 	for {
@@ -257,7 +257,9 @@ func (w *Worker) take(ctx, doing context.Context, group *errgroup.Group) error {
 			w.Drain()
 		}
 		if err == nil && len(reply.Assignments) == 0 && w.read.Swap(false) {
-			group.Go(func() error { store.LetGo(); return nil }) // there is a core, or will be soon
+			// There is a core for it, or will be soon. Not behind the survey, whose pages the
+			// tasks that follow read again.
+			group.Go(func() error { store.LetGo(); return nil })
 		}
 		// Offers come beside assignments too: a job must not wait until the one before has
 		// nothing left.
