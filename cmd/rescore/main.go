@@ -18,7 +18,8 @@ var version = "unversioned"
 // ballast is never written, so that it takes addresses and no memory. The collector counts
 // it: it looks at a heap of 128 MB and not at one of 4, 8, 16 MB and so on, while nothing
 // is garbage yet. A larger factor (GOGC) would do the same, and multiply a large heap: it
-// is larger until the first collection only, for allocating the ballast not to be one.
+// is larger until the first collection only, for allocating the ballast not to cause one.
+// That collection comes at 256 MB.
 var ballast = func() []byte {
 	first := new([16]byte)
 	runtime.AddCleanup(first, func(factor int) { debug.SetGCPercent(factor) }, debug.SetGCPercent(6400))
