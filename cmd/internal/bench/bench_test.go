@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,9 @@ func TestASweepIsMeasuredAndLeavesNothing(t *testing.T) {
 	}
 	if e := r.Sweep[0].Efficiency; e == nil || *e != 1 {
 		t.Errorf("one worker against itself: %v", e)
+	}
+	if one, two := r.Sweep[0].MachineSpeedup, r.Sweep[1].MachineSpeedup; runtime.GOOS == "linux" && (one == nil || *one != 1 || two == nil || *two <= 0) {
+		t.Errorf("the machine's speedup of one worker %v, of two %v", one, two)
 	}
 	if !stages["base"] || !stages["bench"] || last == 0 {
 		t.Errorf("progress showed %v, up to %v", stages, last)

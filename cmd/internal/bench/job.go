@@ -84,6 +84,9 @@ type Point struct {
 	NsPerRowCore  float64  `json:"ns_per_row_core"`
 	Speedup       *float64 `json:"speedup"`    // by one worker's time; null when one was not measured
 	Efficiency    *float64 `json:"efficiency"` // speedup by workers
+	// MachineSpeedup is the same of arithmetic in registers, by machine.Rate beside the same
+	// runs. Null where one worker was not measured, or the system does not let it be.
+	MachineSpeedup *float64 `json:"machine_speedup"`
 }
 
 // StageOrder is the order of a job's stages.
@@ -152,6 +155,10 @@ func (j Job) report(runs []once, b base) Report {
 				speedup := e * float64(w)
 				p.Speedup, p.Efficiency = &speedup, &e
 			}
+			if alone, all := rate(runs, b.subscribers, 1), rate(runs, b.subscribers, w); alone > 0 && all > 0 {
+				speedup := all / alone
+				p.MachineSpeedup = &speedup
+			}
 			r.Sweep = append(r.Sweep, p)
 		}
 	}
@@ -197,9 +204,26 @@ func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) 
 	return runs, nil
 }
 
+// only are the runs of one size and one number of workers.
+func only(runs []once, subscribers int64, workers int) []once {
+	return slices.DeleteFunc(slices.Clone(runs), func(o once) bool { return o.subscribers != subscribers || o.workers != workers })
+}
+
+// rate is the machine's beside such runs; 0 where there are none, or it is not known of each.
+func rate(runs []once, subscribers int64, workers int) float64 {
+	var all []float64
+	for _, o := range only(runs, subscribers, workers) {
+		all = append(all, o.rate)
+	}
+	if len(all) == 0 || slices.Min(all) == 0 {
+		return 0
+	}
+	return quantile(all, 0.5)
+}
+
 // of is the report of one size and one number of workers.
 func of(runs []once, subscribers int64, workers int) Report {
-	runs = slices.DeleteFunc(slices.Clone(runs), func(o once) bool { return o.subscribers != subscribers || o.workers != workers })
+	runs = only(runs, subscribers, workers)
 	r := Report{Subscribers: subscribers, Workers: workers, Stages: map[string]Stage{}}
 	median := func(figure func(once) float64) float64 {
 		var all []float64

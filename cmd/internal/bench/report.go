@@ -59,14 +59,18 @@ func (r Report) Markdown(plots []string) []byte {
 	}
 	fmt.Fprintf(&b, "\n![nanoseconds a row by stage](%s)\n", plots[0])
 	if len(r.Sweep) > 0 {
-		b.WriteString("\n## Workers\n\n| workers | seconds | subscribers a second | ns a row of one core | speedup | efficiency | memory, MB |\n|---:|---:|---:|---:|---:|---:|---:|\n")
+		b.WriteString("\n## Workers\n\n| workers | seconds | subscribers a second | ns a row of one core | speedup | efficiency | the machine's speedup | memory, MB |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 		for _, p := range r.Sweep {
-			speedup, efficiency := "", ""
+			speedup, efficiency, machine := "", "", ""
 			if p.Speedup != nil {
 				speedup, efficiency = fmt.Sprintf("%.2f", *p.Speedup), fmt.Sprintf("%.0f %%", 100**p.Efficiency)
 			}
-			fmt.Fprintf(&b, "| %d | %.3f | %.0f | %.1f | %s | %s | %.0f |\n", p.Workers, p.Seconds, p.RowsPerSecond, p.NsPerRowCore, speedup, efficiency, float64(p.MaxRSS)/1e6)
+			if p.MachineSpeedup != nil {
+				machine = fmt.Sprintf("%.2f", *p.MachineSpeedup)
+			}
+			fmt.Fprintf(&b, "| %d | %.3f | %.0f | %.1f | %s | %s | %s | %.0f |\n", p.Workers, p.Seconds, p.RowsPerSecond, p.NsPerRowCore, speedup, efficiency, machine, float64(p.MaxRSS)/1e6)
 		}
+		b.WriteString("\nThe machine's speedup is that of arithmetic in registers on as many cores, measured beside the same runs.\n")
 		fmt.Fprintf(&b, "\n![subscribers a second by workers](%s)\n", plots[1])
 	}
 	fmt.Fprintf(&b, "\n%s Every run published the same rows, digest `%.12s`.\n", r.On(), r.Digest)

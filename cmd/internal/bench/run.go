@@ -25,6 +25,7 @@ type once struct {
 	workers     int
 	process     float64 // seconds, from its start to its end
 	output      int64   // bytes of the published version
+	rate        float64 // of the machine, of as many cores beside it; 0: not known
 	said        said
 }
 
@@ -41,6 +42,9 @@ type said struct {
 
 // patience is how long a run that was told to stop may clean up.
 const patience = 20 * time.Second
+
+// beside is how long the machine's own rate is measured before and after a run.
+const beside = 25 * time.Millisecond
 
 // run scores the base once, into a folder that it removes.
 func (j Job) run(ctx context.Context, b base, workers int, update func(share float64)) (o once, err error) {
@@ -61,11 +65,13 @@ func (j Job) run(ctx context.Context, b base, workers int, update func(share flo
 	var out bytes.Buffer
 	errs := &listener{update: update}
 	cmd.Stdout, cmd.Stderr = &out, errs
+	before, _ := machine.Rate(workers, beside)
 	start := time.Now()
 	if err = machine.StartOn(workers, cmd); err == nil { // a worker is a core
 		err = cmd.Wait()
 	}
 	o.process = time.Since(start).Seconds()
+	after, known := machine.Rate(workers, beside)
 	if ctx.Err() != nil {
 		return o, context.Cause(ctx)
 	}
@@ -73,6 +79,9 @@ func (j Job) run(ctx context.Context, b base, workers int, update func(share flo
 		return o, errs.explain(err)
 	}
 	o.subscribers, o.workers = b.subscribers, workers
+	if known {
+		o.rate = (before + after) / 2
+	}
 	line := bytes.TrimSpace(out.Bytes())
 	line = line[bytes.LastIndexByte(line, '\n')+1:]
 	if err := json.Unmarshal(line, &o.said); err != nil {

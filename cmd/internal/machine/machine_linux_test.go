@@ -6,7 +6,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestWhatOnlyLinuxTells(t *testing.T) {
@@ -58,4 +62,59 @@ func TestAProcessHasTheCoresItIsStartedOn(t *testing.T) {
 	} else if err := after.Wait(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestRateIsOfCoresSideBySide(t *testing.T) {
+	t.Parallel()
+	cores := []int{first(t), first(t), first(t)} // one core may play three
+	var mu sync.Mutex
+	var affinity []unix.CPUSet
+	var all sync.WaitGroup
+	all.Add(len(cores))
+	got, ok := together(cores, func() float64 {
+		var set unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &set); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		affinity = append(affinity, set)
+		n := len(affinity)
+		mu.Unlock()
+		all.Done()
+		all.Wait() // for ever, were they one after the other
+		return float64(n)
+	})
+	if !ok || got != 6 {
+		t.Errorf("three cores that do 1, 2 and 3: %v, %t", got, ok)
+	}
+	for _, set := range affinity {
+		if set.Count() != 1 || !set.IsSet(cores[0]) {
+			t.Errorf("a thread may use %d cores", set.Count())
+		}
+	}
+	if _, ok := together(nil, func() float64 { return 1 }); ok {
+		t.Error("no cores have a rate")
+	}
+	if _, ok := together([]int{cores[0], 1023}, func() float64 { return 1 }); ok {
+		t.Error("a core that is not there has a rate")
+	}
+	if got, ok := Rate(1<<20, time.Millisecond); !ok || got <= 0 {
+		t.Errorf("of more cores than there are: %v, %t", got, ok)
+	}
+}
+
+// first is the first core that this process may use.
+func first(t *testing.T) int {
+	t.Helper()
+	var own unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &own); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1024 {
+		if own.IsSet(i) {
+			return i
+		}
+	}
+	t.Fatal("this process may use no core")
+	return 0
 }

@@ -5,6 +5,7 @@ package machine
 import (
 	"fmt"
 	"os/exec"
+	"time"
 )
 
 func (m *Machine) look(string) {}
@@ -24,3 +25,7 @@ func Load() (b Busy, ok bool) { return b, false }
 // OwnCPU returns the processor time of this process and of those it waited for: here
 // the system is not asked.
 func OwnCPU() float64 { return 0 }
+
+// Rate is how much arithmetic n of this process's cores do side by side: here no core can
+// be asked for.
+func Rate(int, time.Duration) (rate float64, ok bool) { return 0, false }
