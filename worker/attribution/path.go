@@ -1,6 +1,10 @@
 package attribution
 
-import "rescore/worker/model"
+import (
+	"slices"
+
+	"rescore/worker/model"
+)
 
 // Path attributes by the path a row takes (Saabas). It is made once for a model;
 // any number of goroutines may use it.
@@ -74,8 +78,14 @@ func (p *Path) credit(from int, feature int32, change float64) {
 			return
 		}
 	}
+	if n := len(p.credits); n == cap(p.credits) {
+		p.credits = slices.Grow(p.credits, n+1024) // twice as many: append would copy them all five times
+	}
 	p.credits = append(p.credits, Credit{feature, change})
 }
+
+// Credits returns how many credits all leaves have.
+func (p *Path) Credits() int { return len(p.credits) }
 
 // Leaf returns what a leaf credits, each feature once.
 func (p *Path) Leaf(tree, leaf int) []Credit {

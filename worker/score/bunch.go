@@ -59,6 +59,10 @@ func (r *credits) newBunches() []bunches {
 		if size += len(list) + 2*len(packs); size > creditsMax/bunchLeaves*4 {
 			return nil
 		}
+		all[column] = bunches{
+			trees: make([]uint32, 0, len(packs)), leaf: make([]uint32, 0, len(list)),
+			class: make([][bunchLeaves]uint8, 0, len(list)), credit: make([][bunchSums]int32, 0, len(packs)),
+		}
 		for i := range packs {
 			all[column].add(&packs[i])
 		}

@@ -89,11 +89,10 @@ func newChart(thresholds []float64) *chart {
 
 // chartTo returns the best chart with a ruler that ends at to.
 func chartTo(thresholds []float64, to float64, below int) (best *chart) {
-	least := math.Inf(1)
+	least, c := math.Inf(1), new(chart)
 	places, spots := make([]uint16, len(thresholds)), make([]uint16, len(thresholds))
 	for shift := uint32(even); shift <= bent; shift++ {
 		for o := range origins {
-			var c chart
 			var ok bool
 			if c.ruler, ok = lay(thresholds[0], to, shift, o); !ok {
 				continue
@@ -109,7 +108,10 @@ func chartTo(thresholds []float64, to float64, below int) (best *chart) {
 			}
 			if cost := c.cost(thresholds, places, spots); cost < least {
 				c.fill(spots, below)
-				least, best = cost, &c
+				if least = cost; best == nil {
+					best = new(chart)
+				}
+				best, c = c, best
 			}
 		}
 	}
@@ -139,26 +141,17 @@ func (c *chart) share(places []uint16, least float64) bool {
 	}
 	for c.crowd = 1; c.crowd <= crowdMax && c.counting() < least; c.crowd++ {
 		left := chartBuckets
+		for part, n := range counts {
+			need[part] = (n + c.crowd - 1) / c.crowd // fewer have no room
+			left -= need[part]
+		}
 		from := 0
 		for part, n := range counts {
-			need[part] = 0
-			if n > 0 {
-				for k := 1; ; k++ {
-					if k > left {
-						left = -1
-						break
-					}
-					if fits(places[from:from+n], k, c.crowd) {
-						need[part] = k
-						left -= k
-						break
-					}
-				}
+			for left >= 0 && !fits(places[from:from+n], need[part], c.crowd) {
+				need[part]++
+				left--
 			}
 			from += n
-			if left < 0 {
-				break
-			}
 		}
 		if left < 0 {
 			continue
@@ -212,6 +205,7 @@ func (c *chart) fill(spots []uint16, below int) {
 		}
 	}
 	next, alike := 0, 0
+	c.alike = 0
 	for b := range c.base {
 		c.base[b] = uint8(below + next)
 		for i := 0; next < len(spots) && int(spots[next]>>8) == b; i++ {

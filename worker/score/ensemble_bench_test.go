@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"rescore/worker/attribution"
 	"rescore/worker/kernel"
 	"rescore/worker/model"
 )
@@ -113,6 +114,33 @@ func benchmarkEnsemble(b *testing.B, name string, p path, e *model.Ensemble, dra
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 			b.ReportMetric(float64(best.Nanoseconds())/blockRows, "best-ns/row")
 			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkCompile makes a model ready to be scored and explained: once a job and worker,
+// and so what a small base waits for.
+func BenchmarkCompile(b *testing.B) {
+	text, err := os.ReadFile(baseline)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := model.LightGBM(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, p := range paths() {
+		b.Run(p.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				why, err := attribution.NewPath(e)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := compileOn(e, why, p); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

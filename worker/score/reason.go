@@ -163,6 +163,7 @@ func newCredits(f *forest, e *model.Ensemble, by *attribution.Path) (*credits, e
 	if err != nil {
 		return nil, err
 	}
+	r.start, r.list = make([]uint32, 0, len(f.value)+1), make([]credit, 0, by.Credits())
 	for t, g := range f.trees {
 		for i := range g.leaves() {
 			r.start = append(r.start, uint32(len(r.list)))

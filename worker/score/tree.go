@@ -143,6 +143,12 @@ func compile(e *model.Ensemble, p path) (*forest, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := 0
+	for t := range e.Trees() {
+		all += len(e.Tree(t).Leaf)
+	}
+	f.value, f.origin = make([]float64, 0, all+leavesMax), make([]int32, 0, all)
+	f.nodes, f.trees = make([]node, 0, all-e.Trees()), make([]grown, 0, e.Trees())
 	// A class's trees stand together, in the model's order.
 	leaves, past := 1, make([]int, e.Classes)
 	for k := range f.class {
@@ -245,8 +251,13 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 			q.ask(limit(tree.Threshold[i]), missingLeft(tree, i))
 		}
 	}
+	scales := 0
 	for _, a := range axes {
-		for part := range slices.Chunk(asked[a].sorted(), thresholdsMax) {
+		scales += (len(asked[a].sorted()) + thresholdsMax - 1) / thresholdsMax
+	}
+	f.scales = make([]scale, 0, min(scales, scalesMax+1)) // large: not to be moved as they become more
+	for _, a := range axes {
+		for part := range slices.Chunk(asked[a].thresholds, thresholdsMax) {
 			s := newScale(a, part, asked[a].left, asked[a].right, f.path)
 			planes = s.settle(planes)
 			l.scales[a] = append(l.scales[a], len(f.scales))
