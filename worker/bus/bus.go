@@ -8,6 +8,10 @@
 // the connection is lost, or a coordinator says that it leads now, so that the one
 // that was asked will not answer. Without them a worker would wait out its timeout
 // whenever a leader dies, and failover would take that long.
+//
+// The last of the three may be said by the one that was asked: it answers questions just
+// before it says that it leads. So an answer that comes late is kept. What it grants nobody
+// else would get before the lease runs out.
 package bus
 
 import (
@@ -50,9 +54,10 @@ type Client struct {
 	working time.Duration // workingEvery, but in tests
 
 	mu     sync.Mutex
-	leader wire.Lead     // who was last heard to lead
-	moved  chan struct{} // closed when whoever was asked will not answer
-	closed chan struct{} // closed when the connection is
+	leader wire.Lead         // who was last heard to lead
+	moved  chan struct{}     // closed when whoever was asked will not answer
+	late   []wire.Assignment // granted by answers that came after their questions were given up
+	closed chan struct{}     // closed when the connection is
 }
 
 // NewClient returns a client on a connection, which stays the caller's. Close it.
@@ -188,11 +193,17 @@ func (c *Client) back(conn *nats.Conn) {
 }
 
 // Work asks for assignments. An error is an unknown outcome: leases may have been
-// granted, and expire.
+// granted. Those of an answer that came when its question was given up are the next
+// call's; what never comes expires.
 func (c *Client) Work(ctx context.Context, r wire.WorkRequest) (wire.WorkReply, error) {
+	if len(r.Unfit) == 0 { // which must be told
+		if granted := c.belated(r.Slots); len(granted) > 0 {
+			return wire.WorkReply{Assignments: granted}, nil
+		}
+	}
 	data, err := wire.Encode(r)
 	if err == nil {
-		data, err = c.ask(ctx, wire.SubjectWork, data)
+		data, err = c.ask(ctx, wire.SubjectWork, data, c.keep)
 	}
 	if err != nil {
 		return wire.WorkReply{}, fmt.Errorf("ask for work: %w", err)
@@ -200,11 +211,34 @@ func (c *Client) Work(ctx context.Context, r wire.WorkRequest) (wire.WorkReply, 
 	return wire.Decode[wire.WorkReply](data)
 }
 
+// keep keeps the assignments of an answer that nobody waits for any more. Whoever answered
+// may have been the one that was then heard to lead.
+func (c *Client) keep(data []byte) {
+	reply, err := wire.Decode[wire.WorkReply](data)
+	if err != nil {
+		c.log.Warn("read a late answer to a question for work", "err", err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.late = append(c.late, reply.Assignments...)
+}
+
+// belated returns assignments that were kept, at most so many.
+func (c *Client) belated(most int) []wire.Assignment {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(most, len(c.late))
+	granted := c.late[:n:n]
+	c.late = c.late[n:]
+	return granted
+}
+
 // Report says how a task ended. An error is an unknown outcome: send it again.
 func (c *Client) Report(ctx context.Context, r wire.Report) (wire.ReportReply, error) {
 	data, err := wire.Encode(r)
 	if err == nil {
-		data, err = c.ask(ctx, wire.SubjectReport, data)
+		data, err = c.ask(ctx, wire.SubjectReport, data, nil)
 	}
 	if err != nil {
 		return wire.ReportReply{}, fmt.Errorf("report: %w", err)
@@ -224,31 +258,39 @@ func (c *Client) Heartbeat(h wire.Heartbeat) error {
 	return nil
 }
 
-func (c *Client) ask(ctx context.Context, subject string, data []byte) ([]byte, error) {
+// ask asks, until the answer comes or will not come. What comes after it was given up is
+// for late to take; without it nobody waits for that.
+func (c *Client) ask(ctx context.Context, subject string, data []byte, late func([]byte)) ([]byte, error) {
+	type answer struct {
+		data []byte
+		err  error
+	}
 	moved := c.Moved()
 	waiting, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	answered := make(chan struct{})
-	defer close(answered)
-	gone := make(chan struct{})
+	answers, givenUp := make(chan answer), make(chan struct{})
 	go func() {
+		defer cancel()
+		var a answer
+		m, err := c.conn.RequestWithContext(waiting, subject, data)
+		if a.err = err; err == nil {
+			a.data = m.Data
+		}
 		select {
-		case <-moved:
-			close(gone)
-			cancel()
-		case <-answered:
+		case answers <- a:
+		case <-givenUp:
+			if err == nil && late != nil {
+				late(a.data)
+			}
 		}
 	}()
-	m, err := c.conn.RequestWithContext(waiting, subject, data)
-	if err == nil {
-		return m.Data, nil
-	}
 	select {
-	case <-gone:
-		if ctx.Err() == nil {
-			return nil, ErrMoved
+	case a := <-answers:
+		return a.data, a.err
+	case <-moved:
+		close(givenUp)
+		if late == nil {
+			cancel()
 		}
-	default:
+		return nil, ErrMoved
 	}
-	return nil, err
 }

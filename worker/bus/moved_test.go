@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"rescore/partition/job"
 	"rescore/partition/loopback"
 	"rescore/partition/role"
 	"rescore/partition/wire"
@@ -165,6 +167,84 @@ func TestAQuestionIsGivenUpWhenAnotherCoordinatorLeads(t *testing.T) {
 	lead(t, conn, wire.Lead{Leader: "c2", Since: 3})
 	if err := wait(t, ended, "the end of the question"); !errors.Is(err, ErrMoved) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestWhatALateAnswerGrantsIsTheNextCalls: a worker that asks while a coordinator begins to
+// lead may hear that it leads before it hears the answer. What was granted it nobody else
+// gets before the lease runs out.
+func TestWhatALateAnswerGrantsIsTheNextCalls(t *testing.T) {
+	t.Parallel()
+	_, port := listen(t, 0)
+	conn := home(t, port)
+	asked := make(chan *nats.Msg, 10)
+	if _, err := conn.Subscribe(wire.SubjectWork, func(m *nats.Msg) { asked <- m }); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	c := dialed(t, port)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	type outcome struct {
+		reply wire.WorkReply
+		err   error
+	}
+	ask := func(slots int) <-chan outcome {
+		ended := make(chan outcome, 1)
+		go func() {
+			reply, err := c.Work(ctx, wire.WorkRequest{Worker: "w1", Slots: slots})
+			ended <- outcome{reply, err}
+		}()
+		return ended
+	}
+	answer := func(m *nats.Msg, tokens ...job.Token) {
+		r := wire.WorkReply{RetryMillis: 5}
+		for _, token := range tokens {
+			r.Assignments = append(r.Assignments, wire.Assignment{Job: "202610-d58399ab017e", Kind: job.StageSurvey, Token: token})
+		}
+		if err := m.Respond(encode(t, r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []job.Token
+	took := func(o outcome, most int) {
+		if o.err != nil || len(o.reply.Assignments) > most {
+			t.Fatalf("got %d assignments where %d were asked for, %v", len(o.reply.Assignments), most, o.err)
+		}
+		for _, a := range o.reply.Assignments {
+			got = append(got, a.Token)
+		}
+	}
+
+	ended := ask(3)
+	first := wait(t, asked, "the question")
+	lead(t, conn, wire.Lead{Leader: "c1", Since: 1})
+	if o := wait(t, ended, "the end of the question"); !errors.Is(o.err, ErrMoved) {
+		t.Fatalf("got %v", o.err)
+	}
+	answer(first, 7, 8, 9)
+	for len(got) < 3 { // asked anew until the answer is here, and then not before it is used up
+		ended := ask(2)
+		select {
+		case m := <-asked:
+			if len(got) > 0 {
+				t.Fatalf("asked for more, with %d of 3 assignments taken", len(got))
+			}
+			answer(m)
+			took(wait(t, ended, "the answer"), 2)
+		case o := <-ended:
+			took(o, 2)
+		}
+	}
+	if !slices.Equal(got, []job.Token{7, 8, 9}) {
+		t.Errorf("got %v", got)
+	}
+	ended = ask(2)
+	answer(wait(t, asked, "the next question"), 10)
+	if took(wait(t, ended, "the answer"), 2); got[len(got)-1] != 10 {
+		t.Errorf("got %v", got)
 	}
 }
 
