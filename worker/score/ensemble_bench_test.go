@@ -15,6 +15,19 @@ import (
 // baseline is the model that deploy carries.
 const baseline = "../../deploy/model/baseline/model.txt"
 
+func committed(b *testing.B) *model.Ensemble {
+	b.Helper()
+	text, err := os.ReadFile(baseline)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := model.LightGBM(text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e
+}
+
 // BenchmarkEnsemble reports nanoseconds a row, on every path: of all, of
 // quantising (bins and planes), and of the trees. The best block says what the
 // code can do where other work shares the cores.
@@ -35,14 +48,7 @@ func BenchmarkEnsemble(b *testing.B) {
 					return r.NormFloat64() * 10
 				})
 			}
-			text, err := os.ReadFile(baseline)
-			if err != nil {
-				b.Fatal(err)
-			}
-			e, err := model.LightGBM(text)
-			if err != nil {
-				b.Fatal(err)
-			}
+			e := committed(b)
 			asked := make([][]float64, len(e.Features))
 			for t := range e.Trees() {
 				tree := e.Tree(t)
@@ -121,14 +127,7 @@ func benchmarkEnsemble(b *testing.B, name string, p path, e *model.Ensemble, dra
 // BenchmarkCompile makes a model ready to be scored and explained: once a job and worker,
 // and so what a small base waits for.
 func BenchmarkCompile(b *testing.B) {
-	text, err := os.ReadFile(baseline)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := model.LightGBM(text)
-	if err != nil {
-		b.Fatal(err)
-	}
+	e := committed(b)
 	for _, p := range paths() {
 		b.Run(p.name, func(b *testing.B) {
 			b.ReportAllocs()
