@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,10 +55,16 @@ type Client struct {
 	working time.Duration // workingEvery, but in tests
 
 	mu     sync.Mutex
-	leader wire.Lead         // who was last heard to lead
-	moved  chan struct{}     // closed when whoever was asked will not answer
-	late   []wire.Assignment // granted by answers that came after their questions were given up
-	closed chan struct{}     // closed when the connection is
+	leader wire.Lead     // who was last heard to lead
+	moved  chan struct{} // closed when whoever was asked will not answer
+	late   []late        // granted by answers that came after their questions were given up
+	closed chan struct{} // closed when the connection is
+}
+
+// late is a grant that nobody waited for any more.
+type late struct {
+	wire.Assignment
+	until time.Time // then its lease may have run out, as no heartbeat names it
 }
 
 // NewClient returns a client on a connection, which stays the caller's. Close it.
@@ -194,7 +201,7 @@ func (c *Client) back(conn *nats.Conn) {
 
 // Work asks for assignments. An error is an unknown outcome: leases may have been
 // granted. Those of an answer that came when its question was given up are the next
-// call's; what never comes expires.
+// call's, if it comes before the question would have timed out; all others expire.
 func (c *Client) Work(ctx context.Context, r wire.WorkRequest) (wire.WorkReply, error) {
 	if len(r.Unfit) == 0 { // which must be told
 		if granted := c.belated(r.Slots); len(granted) > 0 {
@@ -211,9 +218,9 @@ func (c *Client) Work(ctx context.Context, r wire.WorkRequest) (wire.WorkReply, 
 	return wire.Decode[wire.WorkReply](data)
 }
 
-// keep keeps the assignments of an answer that nobody waits for any more. Whoever answered
-// may have been the one that was then heard to lead.
-func (c *Client) keep(data []byte) {
+// keep keeps what an answer grants that nobody waits for any more. Whoever gave it may be
+// the one that was then heard to lead.
+func (c *Client) keep(data []byte, until time.Time) {
 	reply, err := wire.Decode[wire.WorkReply](data)
 	if err != nil {
 		c.log.Warn("read a late answer to a question for work", "err", err)
@@ -221,16 +228,22 @@ func (c *Client) keep(data []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.late = append(c.late, reply.Assignments...)
+	for _, a := range reply.Assignments {
+		c.late = append(c.late, late{a, until})
+	}
 }
 
 // belated returns assignments that were kept, at most so many.
-func (c *Client) belated(most int) []wire.Assignment {
+func (c *Client) belated(most int) (granted []wire.Assignment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
+	c.late = slices.DeleteFunc(c.late, func(l late) bool { return now.After(l.until) })
 	n := min(most, len(c.late))
-	granted := c.late[:n:n]
-	c.late = c.late[n:]
+	for _, l := range c.late[:n] {
+		granted = append(granted, l.Assignment)
+	}
+	c.late = slices.Delete(c.late, 0, n)
 	return granted
 }
 
@@ -258,37 +271,37 @@ func (c *Client) Heartbeat(h wire.Heartbeat) error {
 	return nil
 }
 
-// ask asks, until the answer comes or will not come. What comes after it was given up is
-// for late to take; without it nobody waits for that.
-func (c *Client) ask(ctx context.Context, subject string, data []byte, late func([]byte)) ([]byte, error) {
+// ask asks, until the answer comes or will not come. What comes after it was given up, and
+// before until, is for keep to take; without it nobody waits for that.
+func (c *Client) ask(ctx context.Context, subject string, data []byte, keep func(data []byte, until time.Time)) ([]byte, error) {
 	type answer struct {
-		data []byte
-		err  error
+		m   *nats.Msg
+		err error
 	}
 	moved := c.Moved()
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+	until := time.Now().Add(timeout)
+	waiting, cancel := context.WithDeadline(ctx, until)
 	answers, givenUp := make(chan answer), make(chan struct{})
 	go func() {
 		defer cancel()
-		var a answer
 		m, err := c.conn.RequestWithContext(waiting, subject, data)
-		if a.err = err; err == nil {
-			a.data = m.Data
-		}
 		select {
-		case answers <- a:
+		case answers <- answer{m, err}:
 		case <-givenUp:
-			if err == nil && late != nil {
-				late(a.data)
+			if err == nil && keep != nil {
+				keep(m.Data, until)
 			}
 		}
 	}()
 	select {
 	case a := <-answers:
-		return a.data, a.err
+		if a.err != nil {
+			return nil, a.err
+		}
+		return a.m.Data, nil
 	case <-moved:
 		close(givenUp)
-		if late == nil {
+		if keep == nil {
 			cancel()
 		}
 		return nil, ErrMoved

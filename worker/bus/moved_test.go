@@ -191,10 +191,10 @@ func TestWhatALateAnswerGrantsIsTheNextCalls(t *testing.T) {
 		reply wire.WorkReply
 		err   error
 	}
-	ask := func(slots int) <-chan outcome {
+	ask := func(slots int, unfit ...wire.Unfit) <-chan outcome {
 		ended := make(chan outcome, 1)
 		go func() {
-			reply, err := c.Work(ctx, wire.WorkRequest{Worker: "w1", Slots: slots})
+			reply, err := c.Work(ctx, wire.WorkRequest{Worker: "w1", Slots: slots, Unfit: unfit})
 			ended <- outcome{reply, err}
 		}()
 		return ended
@@ -241,10 +241,26 @@ func TestWhatALateAnswerGrantsIsTheNextCalls(t *testing.T) {
 	if !slices.Equal(got, []job.Token{7, 8, 9}) {
 		t.Errorf("got %v", got)
 	}
+	old := wire.WorkReply{Assignments: []wire.Assignment{{Job: "202610-d58399ab017e", Kind: job.StageSurvey, Token: 9}}}
+	c.keep(encode(t, old), time.Now().Add(-time.Millisecond)) // its lease may be another's
 	ended = ask(2)
-	answer(wait(t, asked, "the next question"), 10)
-	if took(wait(t, ended, "the answer"), 2); got[len(got)-1] != 10 {
+	select {
+	case m := <-asked:
+		answer(m, 10)
+	case o := <-ended:
+		t.Fatalf("got %+v, %v, and nobody was asked", o.reply, o.err)
+	}
+	if took(wait(t, ended, "the answer"), 2); !slices.Equal(got, []job.Token{7, 8, 9, 10}) {
 		t.Errorf("got %v", got)
+	}
+	c.keep(encode(t, old), time.Now().Add(patience))
+	ended = ask(2, wire.Unfit{Job: "202610-d58399ab017e", Reason: "no such file"}) // is told, whatever waits
+	select {
+	case m := <-asked:
+		answer(m)
+		wait(t, ended, "the answer")
+	case <-ended:
+		t.Error("what the worker is unfit for was told nobody")
 	}
 }
 
