@@ -89,7 +89,8 @@ func newChart(thresholds []float64) *chart {
 
 // chartTo returns the best chart with a ruler that ends at to.
 func chartTo(thresholds []float64, to float64, below int) (best *chart) {
-	least, c := math.Inf(1), new(chart)
+	var c chart
+	least := math.Inf(1)
 	places, spots := make([]uint16, len(thresholds)), make([]uint16, len(thresholds))
 	for shift := uint32(even); shift <= bent; shift++ {
 		for o := range origins {
@@ -108,10 +109,8 @@ func chartTo(thresholds []float64, to float64, below int) (best *chart) {
 			}
 			if cost := c.cost(thresholds, places, spots); cost < least {
 				c.fill(spots, below)
-				if least = cost; best == nil {
-					best = new(chart)
-				}
-				best, c = c, best
+				found := c
+				least, best = cost, &found
 			}
 		}
 	}

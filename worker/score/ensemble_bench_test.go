@@ -3,7 +3,6 @@ package score
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
@@ -14,19 +13,6 @@ import (
 
 // baseline is the model that deploy carries.
 const baseline = "../../deploy/model/baseline/model.txt"
-
-func committed(b *testing.B) *model.Ensemble {
-	b.Helper()
-	text, err := os.ReadFile(baseline)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := model.LightGBM(text)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return e
-}
 
 // BenchmarkEnsemble reports nanoseconds a row, on every path: of all, of
 // quantising (bins and planes), and of the trees. The best block says what the
@@ -48,7 +34,7 @@ func BenchmarkEnsemble(b *testing.B) {
 					return r.NormFloat64() * 10
 				})
 			}
-			e := committed(b)
+			e := modelAt(b, baseline)
 			asked := make([][]float64, len(e.Features))
 			for t := range e.Trees() {
 				tree := e.Tree(t)
@@ -127,7 +113,7 @@ func benchmarkEnsemble(b *testing.B, name string, p path, e *model.Ensemble, dra
 // BenchmarkCompile makes a model ready to be scored and explained: once a job and worker,
 // and so what a small base waits for.
 func BenchmarkCompile(b *testing.B) {
-	e := committed(b)
+	e := modelAt(b, baseline)
 	for _, p := range paths() {
 		b.Run(p.name, func(b *testing.B) {
 			b.ReportAllocs()

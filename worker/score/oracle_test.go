@@ -49,14 +49,7 @@ func TestTrainedModelsEqualRawBitForBit(t *testing.T) {
 	for name, files := range models {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e, err := model.Load(text)
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := modelAt(t, name)
 			if e.Classes != 1 {
 				t.Fatal("a model of several classes has no propensity")
 			}

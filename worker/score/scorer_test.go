@@ -14,7 +14,13 @@ import (
 // loaded reads a model of worker/model's tests.
 func loaded(t testing.TB, name string) *model.Ensemble {
 	t.Helper()
-	data, err := os.ReadFile("../model/testdata/" + name)
+	return modelAt(t, "../model/testdata/"+name)
+}
+
+// modelAt reads a model's file.
+func modelAt(t testing.TB, path string) *model.Ensemble {
+	t.Helper()
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

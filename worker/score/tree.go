@@ -255,16 +255,16 @@ func (f *forest) lay(e *model.Ensemble) (layout, error) {
 	for _, a := range axes {
 		scales += (len(asked[a].sorted()) + thresholdsMax - 1) / thresholdsMax
 	}
-	f.scales = make([]scale, 0, min(scales, scalesMax+1)) // large: not to be moved as they become more
+	if scales > scalesMax {
+		return l, fmt.Errorf("the model compares more than %d features, or more than %d thresholds; train with fewer features or a smaller max_bin", scalesMax, scalesMax*thresholdsMax)
+	}
+	f.scales = make([]scale, 0, scales) // large: not to be moved as they become more
 	for _, a := range axes {
 		for part := range slices.Chunk(asked[a].thresholds, thresholdsMax) {
 			s := newScale(a, part, asked[a].left, asked[a].right, f.path)
 			planes = s.settle(planes)
 			l.scales[a] = append(l.scales[a], len(f.scales))
 			f.scales = append(f.scales, s)
-			if len(f.scales) > scalesMax {
-				return l, fmt.Errorf("the model compares more than %d features, or more than %d thresholds; train with fewer features or a smaller max_bin", scalesMax, scalesMax*thresholdsMax)
-			}
 		}
 	}
 	for i := range f.topics {
