@@ -10,21 +10,22 @@ import (
 )
 
 // fill sets every field below v, in lists of two, to values that differ.
-func fill(v reflect.Value, next *int64) {
+func fill(t testing.TB, v reflect.Value, next *int64) {
+	t.Helper()
 	*next++
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
-			fill(v.Field(i), next)
+			fill(t, v.Field(i), next)
 		}
 	case reflect.Array:
 		for i := range v.Len() {
-			fill(v.Index(i), next)
+			fill(t, v.Index(i), next)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		for i := range v.Len() {
-			fill(v.Index(i), next)
+			fill(t, v.Index(i), next)
 		}
 	case reflect.String:
 		v.SetString(digest("text", int(*next)))
@@ -35,7 +36,7 @@ func fill(v reflect.Value, next *int64) {
 	case reflect.Int, reflect.Int64:
 		v.SetInt(*next << 33)
 	default:
-		panic("a field of kind " + v.Kind().String())
+		t.Fatalf("fill knows no field of kind %s; add it", v.Kind())
 	}
 }
 
@@ -46,8 +47,8 @@ func TestNoFieldIsLostInPacking(t *testing.T) {
 	var n int64
 	var plan job.Task
 	var result job.Result
-	fill(reflect.ValueOf(&plan).Elem(), &n)
-	fill(reflect.ValueOf(&result).Elem(), &n)
+	fill(t, reflect.ValueOf(&plan).Elem(), &n)
+	fill(t, reflect.ValueOf(&result).Elem(), &n)
 	shelf := new(loose)
 	task := newTask(shelf, plan)
 	if got := task.Plan(); !reflect.DeepEqual(got, plan) {
@@ -59,14 +60,14 @@ func TestNoFieldIsLostInPacking(t *testing.T) {
 	}
 	n = 0
 	disk := task.onDisk()
-	fill(reflect.ValueOf(&disk.State).Elem(), &n)
-	fill(reflect.ValueOf(&disk.Token).Elem(), &n)
-	fill(reflect.ValueOf(&disk.Worker).Elem(), &n)
-	fill(reflect.ValueOf(&disk.Attempts).Elem(), &n)
-	fill(reflect.ValueOf(&disk.Failures).Elem(), &n)
-	fill(reflect.ValueOf(&disk.Silences).Elem(), &n)
-	fill(reflect.ValueOf(&disk.Reason).Elem(), &n)
-	fill(reflect.ValueOf(&disk.From).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.State).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.Token).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.Worker).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.Attempts).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.Failures).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.Silences).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.Reason).Elem(), &n)
+	fill(t, reflect.ValueOf(&disk.From).Elem(), &n)
 	disk.Second = &Second{Token: 7, Worker: "w"}
 	back, err := disk.task(shelf)
 	if err != nil {
@@ -130,8 +131,8 @@ func FuzzUnpack(f *testing.F) {
 	var n int64
 	var plan job.Task
 	var result job.Result
-	fill(reflect.ValueOf(&plan).Elem(), &n)
-	fill(reflect.ValueOf(&result).Elem(), &n)
+	fill(f, reflect.ValueOf(&plan).Elem(), &n)
+	fill(f, reflect.ValueOf(&result).Elem(), &n)
 	f.Add(packPlan(plan))
 	f.Add(packPlan(job.Task{}))
 	f.Add(packResult(result))
@@ -151,8 +152,8 @@ func TestWhatIsCutShortOrGoesOnIsRefused(t *testing.T) {
 	var n int64
 	var plan job.Task
 	var result job.Result
-	fill(reflect.ValueOf(&plan).Elem(), &n)
-	fill(reflect.ValueOf(&result).Elem(), &n)
+	fill(t, reflect.ValueOf(&plan).Elem(), &n)
+	fill(t, reflect.ValueOf(&result).Elem(), &n)
 	for n, packed := 0, packPlan(plan); n < len(packed); n++ {
 		if _, _, err := unpackPlan(packed[:n]); err == nil {
 			t.Errorf("the first %d bytes of a plan are one", n)
