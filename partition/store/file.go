@@ -48,7 +48,9 @@ func NewFile(dir string) (Store, error) {
 	if err != nil {
 		return nil, explain("open store", dir, err)
 	}
-	return &fileStore{dir: dir, root: root, link: root.Link, anchored: map[string]bool{}}, nil
+	s := &fileStore{dir: dir, root: root, link: root.Link, anchored: map[string]bool{}}
+	s.sync = s.syncFolder
+	return s, nil
 }
 
 type fileStore struct {
@@ -56,6 +58,7 @@ type fileStore struct {
 	root *os.Root
 	// link is root.Link; tests replace it to play a file system without links.
 	link func(from, to string) error
+	sync func(folder string) error // syncFolder, likewise
 
 	mu       sync.Mutex
 	anchored map[string]bool // folders whose own entry, up to the root, was synced
@@ -427,23 +430,26 @@ func ready(ctx context.Context, name string) error {
 }
 
 // anchor makes the entry of name durable: it syncs its folder and, the first
-// time a folder is used, the folders above it, which may be new as well. This
-// store never removes a folder, so once is enough.
+// time a folder is used, the folders above it down to one that was used before: they may
+// be new as well. This store never removes a folder, so once is enough.
 func (s *fileStore) anchor(name string) error {
+	var above []string // and the folder itself, whose entries are durable now
 	for folder := path.Dir(name); ; folder = path.Dir(folder) {
 		s.mu.Lock()
 		known := s.anchored[folder]
 		s.mu.Unlock()
-		if err := s.syncFolder(folder); err != nil {
+		if err := s.sync(folder); err != nil {
 			return err
 		}
-		if folder == "." || known {
+		if above = append(above, folder); folder == "." || known {
 			break
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.anchored[path.Dir(name)] = true
+	for _, folder := range above {
+		s.anchored[folder] = true
+	}
 	return nil
 }
 

@@ -150,6 +150,35 @@ func TestACrashInPutLeavesNoPartialObject(t *testing.T) {
 	}
 }
 
+// TestANameIsDurableUpToAFolderThatWas: its folder is synced each time, and those above
+// as far as they may be new.
+func TestANameIsDurableUpToAFolderThatWas(t *testing.T) {
+	t.Parallel()
+	files, _ := newFile(t)
+	var synced []string
+	broken := ""
+	files.sync = func(folder string) error {
+		if folder == broken {
+			return syscall.EIO
+		}
+		synced = append(synced, folder)
+		return files.syncFolder(folder)
+	}
+	for i, c := range []struct {
+		name, broken, want string
+	}{
+		{"a/b/1", "a", "a/b"}, {"a/b/2", "", "a/b a ."}, {"a/b/3", "", "a/b"}, {"a/c/4", "a", "a/c"}, {"a/c/5", "", "a/c a"}, {"a/c/6", "", "a/c"}, {"a/7", "", "a"}, {"8", "", "."}, {"d/e/f/9", "", "d/e/f d/e d ."},
+	} {
+		synced, broken = nil, c.broken
+		if err := files.Put(t.Context(), c.name, []byte{byte(i)}); (err != nil) != (broken != "") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if got := strings.Join(synced, " "); got != c.want {
+			t.Errorf("%s: %q was synced, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestDeniedFolderIsErrDenied(t *testing.T) {
 	t.Parallel()
 	st, dir := newFile(t)

@@ -115,6 +115,7 @@ func TestTheOldestIsGivenUpFirstAndNothingOfAFileThatIsClosed(t *testing.T) {
 		files = append(files, o.(*fileObject))
 	}
 	kb := func(i int) int { return resident(t, filepath.Join(dir, []string{"a", "b"}[i])) }
+	near := func(got, want int) bool { return max(got, want)-min(got, want) <= size>>10/64 } // a page or two may come and go
 	whole := kb(0)
 	if whole < size>>10/2 { // or pages that nobody wrote to are shared
 		t.Fatalf("%d kB of a file are in memory that was read whole", whole)
@@ -124,7 +125,7 @@ func TestTheOldestIsGivenUpFirstAndNothingOfAFileThatIsClosed(t *testing.T) {
 	all.add(stretch{files[0], 0, size / 2}, size)
 	all.add(stretch{files[0], size / 2, size}, size)
 	all.add(stretch{files[1], 0, size / 2}, size)
-	if a, b := kb(0), kb(1); a != whole/2 || b != whole {
+	if a, b := kb(0), kb(1); !near(a, whole/2) || !near(b, whole) {
 		t.Errorf("%d and %d kB are left, want half of the first file's %d, and all of the second's", a, b, whole)
 	}
 	if want := []stretch{{files[0], size / 2, size}, {files[1], 0, size / 2}}; !slices.Equal(all.all, want) || all.bytes != size {
@@ -136,7 +137,7 @@ func TestTheOldestIsGivenUpFirstAndNothingOfAFileThatIsClosed(t *testing.T) {
 	}
 
 	all.letGo()
-	if b := kb(1); b != whole/2 || len(all.all) != 0 || all.bytes != 0 {
+	if b := kb(1); !near(b, whole/2) || len(all.all) != 0 || all.bytes != 0 {
 		t.Errorf("%d kB are left of the second file, and %d bytes to be given up", b, all.bytes)
 	}
 
