@@ -51,7 +51,7 @@ func (p Places) Open(ctx context.Context, spec job.Spec, base string) (o Opened,
 		o.Export, err = p.openExport(ctx, spec, base)
 		return o, err
 	}
-	if o.Model, err = p.openModels(ctx, spec, base); err == nil {
+	if o.Model, err = p.OpenModels(ctx, spec, base); err == nil {
 		o.Dataset, err = p.OpenInput(ctx, spec, base)
 	}
 	return o, err
@@ -66,8 +66,9 @@ func (p Places) openExport(ctx context.Context, spec job.Spec, base string) (*so
 	return source.OpenExport(ctx, root, spec)
 }
 
-func (p Places) openModels(ctx context.Context, spec job.Spec, base string) (program.Model, error) {
-	return program.LoadModels(spec, func(path string) ([]byte, error) { return p.Model(ctx, base, path) })
+// OpenModels loads the champion and its challengers.
+func (p Places) OpenModels(ctx context.Context, spec job.Spec, base string) (program.Model, error) {
+	return program.LoadModels(spec, func(path string) ([]byte, error) { return p.Model(ctx, base, path) }, models.freeze)
 }
 
 // OpenInput opens the base of a job that scores, and its tables.
@@ -115,10 +116,10 @@ func (p Places) Sound(ctx context.Context, spec job.Spec, base string, ahead int
 		s.Job = job.NewID(spec, nil, fingerprint)
 		return s, nil
 	}
-	var models errgroup.Group
-	models.Go(func() (err error) {
+	var loading errgroup.Group
+	loading.Go(func() (err error) {
 		defer caught(&err, "check the job")
-		if s.Model, err = p.openModels(ctx, spec, base); err == nil {
+		if s.Model, err = p.OpenModels(ctx, spec, base); err == nil {
 			s.plan, err = program.ForJob(spec, s.Model)
 		}
 		return err
@@ -127,7 +128,7 @@ func (p Places) Sound(ctx context.Context, spec job.Spec, base string, ahead int
 	if err == nil && ahead > 0 {
 		s.Ahead(ctx, ahead)
 	}
-	wrong := models.Wait()
+	wrong := loading.Wait()
 	if err != nil {
 		return nil, err
 	}

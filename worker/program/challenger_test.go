@@ -42,7 +42,7 @@ func challenged(t testing.TB) (job.Spec, shelf) {
 
 func loaded(t testing.TB, spec job.Spec, models shelf) Model {
 	t.Helper()
-	m, err := LoadModels(spec, models.read)
+	m, err := LoadModels(spec, models.read, Freeze)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestAChallengerThatCannotBeLoadedIsNamed(t *testing.T) {
 	} {
 		spec, models := challenged(t)
 		c.change(&spec, models)
-		if _, err := LoadModels(spec, models.read); err == nil || !strings.Contains(err.Error(), c.says) || c.is != nil && !errors.Is(err, c.is) {
+		if _, err := LoadModels(spec, models.read, Freeze); err == nil || !strings.Contains(err.Error(), c.says) || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}

@@ -30,17 +30,9 @@ type Model struct {
 	// Overruled lists the features whose binding in the package the job file overrules.
 	Overruled []string
 	// Bins are what the package watches for drift: of the propensity, and of features.
-	Bins       []psi.Bins
-	GoldenRows int // of the package, which were scored and found right
-	ensemble   *model.Ensemble
-	compiled   func() (*score.Compiled, error) // once, by the first program, for all
-	odds       score.Correction
-
-	// Unexplained says why rows get no reasons although they are asked for; "" when
-	// they do.
-	Unexplained string
-	Exact       bool              // some rows get exact reasons
-	path        *attribution.Path // nil when rows get no reasons by path
+	Bins []psi.Bins
+	odds score.Correction
+	Frozen
 
 	Challengers []Model // of the champion, in the job's order
 }
@@ -150,26 +142,57 @@ func extraName(column string) (string, bool) {
 	return strings.TrimSuffix(name, ")"), ok
 }
 
-// LoadModel freezes a model file or package and binds its features: to what the
-// job's model.features says, else to what the package says, and else to the column
-// of the same name. Features that cannot be bound are all reported.
+// Frozen is what becomes of a model's bytes, whatever the job that names them. Any
+// number of jobs may share one; it does not change.
+type Frozen struct {
+	bundle     *bundle.Bundle
+	GoldenRows int                             // of the package, which were scored and found right
+	compiled   func() (*score.Compiled, error) // once, by the first program, for all
+
+	// Unexplained says why rows get no reasons although they are asked for; "" when
+	// they do.
+	Unexplained string
+	Exact       bool              // some rows get exact reasons
+	path        *attribution.Path // nil when rows get no reasons by path
+}
+
+// Freeze reads a model file or package and prepares the reasons that are asked for. Its
+// errors call it path.
 //
-// A package's golden rows are scored by the path that the job will take; one that
-// does not score what it should is an error, before anything is scored with the
-// model.
-func LoadModel(spec job.Spec, data []byte) (Model, error) {
-	b, err := bundle.Read(spec.Model.Path, data)
+// A package's golden rows are scored by the path that a job will take; one that does not
+// score what it should is an error, before anything is scored with the model.
+func Freeze(path string, asked job.Explanation, data []byte) (*Frozen, error) {
+	b, err := bundle.Read(path, data)
 	if err != nil {
-		return Model{}, err
+		return nil, err
 	}
 	v, err := b.Verify()
 	if err == nil {
 		err = v.Err()
 	}
 	if err != nil {
-		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
+		return nil, fmt.Errorf("model %s: %w", path, err)
 	}
-	m := Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, ensemble: b.Model, odds: b.Card.Correction(), Bins: watched(b.Card.PSI), GoldenRows: v.Rows}
+	f := &Frozen{bundle: b, GoldenRows: v.Rows}
+	f.explain(asked)
+	return f, nil
+}
+
+// LoadModel freezes a model file or package and binds its features.
+func LoadModel(spec job.Spec, data []byte) (Model, error) {
+	f, err := Freeze(spec.Model.Path, spec.Model.Reasons, data)
+	if err != nil {
+		return Model{}, err
+	}
+	return f.bind(spec)
+}
+
+// bind binds the features of the model that a job names: to what the job's
+// model.features says, else to what the package says, and else to the column of the same
+// name. Features that cannot be bound are all reported.
+func (f *Frozen) bind(spec job.Spec) (m Model, err error) {
+	b := f.bundle
+	m = Model{Digest: b.Digest, Name: b.Card.Name(), Features: b.Model.Features, odds: b.Card.Correction(), Bins: watched(b.Card.PSI), Frozen: *f}
 	if m.odds.Beta, err = beta(spec.Model.UndersamplingBeta, b.Card.UndersamplingBeta); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
@@ -197,7 +220,6 @@ func LoadModel(spec job.Spec, data []byte) (Model, error) {
 	if err := m.convert(spec, b.Card.Features); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", spec.Model.Path, err)
 	}
-	m.explain(spec.Model.Reasons)
 	return m, nil
 }
 
@@ -214,9 +236,20 @@ func beta(ofJob, ofPackage float64) (float64, error) {
 }
 
 // LoadModels loads the champion and its challengers. read gives the bytes that a
-// path of the job leads to.
-func LoadModels(spec job.Spec, read func(path string) ([]byte, error)) (Model, error) {
-	m, err := loadFrom(spec, "model.path", read)
+// path of the job leads to; freeze is Freeze, or remembers what that gave.
+func LoadModels(spec job.Spec, read func(path string) ([]byte, error), freeze func(path string, asked job.Explanation, data []byte) (*Frozen, error)) (Model, error) {
+	load := func(spec job.Spec, key string) (Model, error) {
+		data, err := read(spec.Model.Path)
+		if err != nil {
+			return Model{}, fmt.Errorf("read %s: %w", key, err)
+		}
+		f, err := freeze(spec.Model.Path, spec.Model.Reasons, data)
+		if err != nil {
+			return Model{}, err
+		}
+		return f.bind(spec)
+	}
+	m, err := load(spec, "model.path")
 	if err != nil {
 		return Model{}, err
 	}
@@ -224,22 +257,13 @@ func LoadModels(spec job.Spec, read func(path string) ([]byte, error)) (Model, e
 		return Model{}, fmt.Errorf("model %s: gates.psi_max needs bins of the score, which the model does not come with; make them with rescore model import --reference, or leave the gate out", spec.Model.Path)
 	}
 	for i, one := range spec.Model.Challengers {
-		c, err := loadFrom(spec.Promoted(i), fmt.Sprintf("model.challengers[%d].path", i), read)
+		c, err := load(spec.Promoted(i), fmt.Sprintf("model.challengers[%d].path", i))
 		if err != nil {
 			return Model{}, fmt.Errorf("challenger %s: %w", one.Name, err)
 		}
 		m.Challengers = append(m.Challengers, c)
 	}
 	return m, nil
-}
-
-// loadFrom loads the model at spec.Model.Path, which stands in the job file under key.
-func loadFrom(spec job.Spec, key string, read func(path string) ([]byte, error)) (Model, error) {
-	data, err := read(spec.Model.Path)
-	if err != nil {
-		return Model{}, fmt.Errorf("read %s: %w", key, err)
-	}
-	return LoadModel(spec, data)
 }
 
 // ForJob plans the program of a job: everything the score record has.

@@ -139,7 +139,7 @@ func TestForFeaturesComputesWhatTheModelSees(t *testing.T) {
 		for j := range row {
 			row[j] = math.Float64frombits(values[i*len(names)+1+j])
 		}
-		want := m.ensemble.Transform(m.ensemble.Raw(row))
+		want := m.bundle.Model.Transform(m.bundle.Model.Raw(row))
 		got := math.Float32frombits(uint32(published[i*width+scoreColumn("propensity")]))
 		if got != float32(min(max(want, 1e-6), 1-1e-6)) {
 			t.Fatalf("row %d: propensity %v, the model says %v of the features", i, got, want)

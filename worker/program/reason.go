@@ -18,21 +18,21 @@ import (
 // explain prepares the attributions that are asked for, and how the model is compiled
 // with them. A model of which one says nothing is scored all the same, and its rows go
 // without those reasons.
-func (m *Model) explain(asked job.Explanation) {
+func (f *Frozen) explain(asked job.Explanation) {
 	var err error
 	if asked.Method == "path" {
-		if m.path, err = attribution.NewPath(m.ensemble); err != nil {
-			m.Unexplained = err.Error()
+		if f.path, err = attribution.NewPath(f.bundle.Model); err != nil {
+			f.Unexplained = err.Error()
 		}
 	}
 	if asked.Exactly() {
-		if _, err = attribution.NewShap(m.ensemble); err != nil {
-			m.Unexplained = err.Error()
+		if _, err = attribution.NewShap(f.bundle.Model); err != nil {
+			f.Unexplained = err.Error()
 		}
-		m.Exact = err == nil
+		f.Exact = err == nil
 	}
-	e, why := m.ensemble, m.path
-	m.compiled = sync.OnceValues(func() (*score.Compiled, error) { return score.Compile(e, why) })
+	e, why := f.bundle.Model, f.path
+	f.compiled = sync.OnceValues(func() (*score.Compiled, error) { return score.Compile(e, why) })
 }
 
 // ByPath reports whether every row gets reasons by path attribution.
@@ -83,11 +83,11 @@ type Exactly struct {
 
 // NewExactly prepares a model whose Exact is set.
 func NewExactly(m Model) (*Exactly, error) {
-	by, err := attribution.NewShap(m.ensemble)
+	by, err := attribution.NewShap(m.bundle.Model)
 	if err != nil {
 		return nil, err
 	}
-	x := &Exactly{model: m.ensemble, by: by, row: make([]float64, len(m.Features)), shares: make([]float64, by.Len())}
+	x := &Exactly{model: m.bundle.Model, by: by, row: make([]float64, len(m.Features)), shares: make([]float64, by.Len())}
 	var seen []string
 	for _, column := range m.columns() {
 		at := slices.Index(seen, column)
@@ -141,7 +141,7 @@ func (s *Shares) Code() [score.Reasons]uint16 { return score.Largest(s.Features)
 // it refuses has none.
 func (m Model) Shares(row []float64, exact bool) (list []Shares) {
 	row = slices.Clone(row)
-	if !known(m.ensemble, row) {
+	if !known(m.bundle.Model, row) {
 		return nil
 	}
 	add := func(method uint8, by interface {
@@ -150,13 +150,13 @@ func (m Model) Shares(row []float64, exact bool) (list []Shares) {
 	}) {
 		all := make([]float64, by.Len())
 		by.Into(all, row)
-		list = append(list, Shares{Method: method, Raw: m.ensemble.Raw(row), Expected: all[len(row)], Features: all[:len(row)]})
+		list = append(list, Shares{Method: method, Raw: m.bundle.Model.Raw(row), Expected: all[len(row)], Features: all[:len(row)]})
 	}
 	if m.path != nil {
 		add(score.ByPath, m.path)
 	}
 	if exact && m.Exact {
-		if by, err := attribution.NewShap(m.ensemble); err == nil { // as it was when the model was loaded
+		if by, err := attribution.NewShap(m.bundle.Model); err == nil { // as it was when the model was loaded
 			add(score.Exact, by)
 		}
 	}

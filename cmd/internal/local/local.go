@@ -46,6 +46,13 @@ type Options struct {
 	Log      *slog.Logger   // nil for none
 }
 
+func (o Options) log() *slog.Logger {
+	if o.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Log
+}
+
 // Progress is how far a job is.
 type Progress struct {
 	Stage               string // survey, score, select or publish
@@ -87,41 +94,99 @@ type StageTime struct {
 	Timing  job.Timing
 }
 
-// Run takes a job to its published version, or resumes it. Stopped by ctx, it
-// returns ctx's cause.
+// Run takes a job to its published version, or resumes it, in a house of its own. Stopped
+// by ctx, it returns ctx's cause.
 func Run(ctx context.Context, o Options) (out Outcome, err error) {
+	h, err := Open(o)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { err = errors.Join(err, h.Close()) }()
+	return h.Run(ctx, o)
+}
+
+// House holds the services of one process, open for one job after another. It is for one
+// goroutine.
+type House struct {
+	log    *slog.Logger
+	raft   string       // folder of the ledger
+	made   bool         // by this house: there was no ledger
+	ran    bool         // a job, of which the ledger knows
+	unlock func()       // of the work folder
+	open   func() error // the services, once
+
+	replica *replica.Replica
+	nats    *bus.Embedded
+	conns   []*nats.Conn
+	node    *coordinator.Node
+	client  *workerbus.Client
+
+	serving context.Context // ends with the node, whose error is then its cause; nil before
+	stop    context.CancelCauseFunc
+	served  sync.WaitGroup
+}
+
+// Open takes the work folder of o for this process. Close what it returns. Every job has
+// the work folder and the rows of a partition of the options the house was opened with.
+func Open(o Options) (*House, error) {
+	work, err := workFolder(o)
+	if err != nil {
+		return nil, err
+	}
+	h := &House{log: o.log(), raft: filepath.Join(work, "raft")}
+	if h.unlock, err = lock(work); err != nil {
+		return nil, err
+	}
+	h.open = sync.OnceValue(func() error { return h.start(o.Spec.Run.PartitionRows) })
+	if _, err := os.Stat(h.raft); errors.Is(err, fs.ErrNotExist) {
+		h.made = true
+		go func() { _ = h.open() }() // half of opening is to wait for the disk, and for a ledger to be led
+	}
+	return h, nil
+}
+
+// Close ends the services and gives the work folder back. A ledger that no job came to is
+// removed.
+func (h *House) Close() (err error) {
+	defer h.unlock()
+	if h.made {
+		_ = h.open() // it may be under way
+	}
+	if h.serving != nil {
+		h.stop(nil)
+		h.served.Wait()
+	}
+	if h.client != nil {
+		h.client.Close()
+	}
+	for _, c := range h.conns {
+		c.Close()
+	}
+	if h.nats != nil {
+		h.nats.Close()
+	}
+	if h.replica != nil {
+		if err := h.replica.Close(); err != nil {
+			h.log.Warn("close replica", "err", err)
+		}
+	}
+	if h.made && !h.ran {
+		return os.RemoveAll(h.raft)
+	}
+	return nil
+}
+
+// Run takes a job to its published version, or resumes it. Stopped by ctx, it returns
+// ctx's cause.
+func (h *House) Run(ctx context.Context, o Options) (out Outcome, err error) {
 	defer func() {
 		if err != nil && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 	}()
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	work, err := workFolder(o)
-	if err != nil {
-		return Outcome{}, err
-	}
-	unlock, err := lock(work)
-	if err != nil {
-		return Outcome{}, err
-	}
-	defer unlock()
-	raft, ahead := filepath.Join(work, "raft"), 0
-	if _, err := os.Stat(raft); errors.Is(err, fs.ErrNotExist) { // the ledger to come knows of no survey
+	ahead := 0
+	if h.made || h.ran { // the ledger knows of no job that was begun
 		ahead = o.Spec.Run.Workers
-	}
-	opened := sync.OnceValues(func() (*house, error) { return open(o, raft) })
-	asked := ahead == 0
-	if !asked { // half of opening is to wait for the disk, and for a ledger to be led
-		go func() { _, _ = opened() }()
-		defer func() {
-			if !asked { // nothing was, of this ledger
-				h, _ := opened()
-				h.close()
-				err = errors.Join(err, os.RemoveAll(raft))
-			}
-		}()
 	}
 	q, err := ask(ctx, o, ahead)
 	if err != nil {
@@ -135,15 +200,13 @@ func Run(ctx context.Context, o Options) (out Outcome, err error) {
 		return done, err
 	}
 	if months := q.missing(); len(months) > 0 {
-		o.Log.Warn("months without files are read as missing, as input.missing_months says", "months", months)
+		h.log.Warn("months without files are read as missing, as input.missing_months says", "months", months)
 	}
-	asked = true
-	h, err := opened()
-	defer h.close()
-	if err != nil {
+	h.ran = true
+	if err := h.open(); err != nil {
 		return Outcome{}, err
 	}
-	return h.run(ctx, o, q)
+	return h.take(ctx, o, q)
 }
 
 // question is a job before the ledger knows it: what is asked, of which bytes.
@@ -181,7 +244,7 @@ func (q question) missing() []int32 {
 
 // models loads the champion and its challengers.
 func (o Options) models(ctx context.Context) (program.Model, error) {
-	m, err := program.LoadModels(o.Spec, func(path string) ([]byte, error) { return readModel(ctx, o.Base, path) })
+	m, err := Places.OpenModels(ctx, o.Spec, o.Base)
 	return m, carded(err)
 }
 
@@ -251,40 +314,34 @@ func lock(work string) (unlock func(), err error) {
 	return func() { _ = l.Close() }, nil
 }
 
-// house holds the services of one process.
-type house struct {
-	log     *slog.Logger
-	replica *replica.Replica
-	nats    *bus.Embedded
-	conns   []*nats.Conn
-	node    *coordinator.Node
-	client  *workerbus.Client
-}
-
-// open starts the services but the worker, with the ledger in the folder raft. What it
-// returns is to be closed, with an error too.
-func open(o Options, raft string) (h *house, err error) {
-	h = &house{log: o.Log}
-	if h.replica, err = replica.Open(replica.Config{Dir: raft, Log: o.Log}); err != nil {
-		return h, err
+// start starts the services but the worker. Close ends those that it came to.
+func (h *House) start(partitionRows int64) (err error) {
+	if h.replica, err = replica.Open(replica.Config{Dir: h.raft, Log: h.log}); err != nil {
+		return err
 	}
 	if h.nats, err = bus.Embed(); err != nil {
-		return h, err
+		return err
 	}
 	for _, name := range []string{"coordinator", "worker"} {
 		conn, err := h.nats.Connect(name)
 		if err != nil {
-			return h, err
+			return err
 		}
 		h.conns = append(h.conns, conn)
 	}
 	h.node = coordinator.New(coordinator.Config{
-		Replica: h.replica, Bus: bus.New(h.conns[0], o.Log), Output: outputStore, PartitionRows: o.Spec.Run.PartitionRows, Alone: true, Log: o.Log,
+		Replica: h.replica, Bus: bus.New(h.conns[0], h.log), Output: outputStore, PartitionRows: partitionRows, Alone: true, Log: h.log,
 	})
-	if h.client, err = workerbus.NewClient(h.conns[1], o.Log); err != nil {
-		return h, err
+	h.client, err = workerbus.NewClient(h.conns[1], h.log)
+	return err
+}
+
+// serve lets the coordinator serve, until Close.
+func (h *House) serve() {
+	if h.serving == nil {
+		h.serving, h.stop = context.WithCancelCause(context.Background())
+		h.served.Go(func() { h.stop(h.node.Run(h.serving)) })
 	}
-	return h, nil
 }
 
 // near is the bus of a worker whose coordinator is in its process: where there is nothing
@@ -296,41 +353,28 @@ type near struct {
 
 func (n near) Moved() <-chan struct{} { return n.node.Changed() }
 
-func (h *house) close() {
-	if h.client != nil {
-		h.client.Close()
-	}
-	for _, c := range h.conns {
-		c.Close()
-	}
-	if h.nats != nil {
-		h.nats.Close()
-	}
-	if h.replica != nil {
-		if err := h.replica.Close(); err != nil {
-			h.log.Warn("close replica", "err", err)
-		}
-	}
-}
-
-// errFinished stops the services when the job has come to its end.
+// errFinished stops the worker when the job has come to its end.
 var errFinished = errors.New("finished")
 
 // employ makes the worker. Alone, it asks for more tasks than it has slots: a grant would
 // wait behind data that is being synced.
-func (h *house) employ(o Options, sound *worker.Sound) *worker.Worker {
+func (h *House) employ(o Options, sound *worker.Sound) *worker.Worker {
 	host, _ := os.Hostname()
 	return worker.New(worker.Config{
 		ID: fmt.Sprintf("%s-%d", host, os.Getpid()), Slots: o.Spec.Run.Workers, Queue: 4 * o.Spec.Run.Workers, BatchRows: o.Spec.Run.BatchRows,
 		Heartbeat: 200 * time.Millisecond, // a progress bar lives off it, and the bus is in this process
-		Bus:       near{h.client, h.node}, Places: Places, Checked: sound, Log: o.Log,
+		Bus:       near{h.client, h.node}, Places: Places, Checked: sound, Log: h.log,
 	})
 }
 
-func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, err error) {
-	group, running := errgroup.WithContext(ctx)
+// take takes a job to its version, with a worker of its own.
+func (h *House) take(ctx context.Context, o Options, q question) (out Outcome, err error) {
+	h.serve()
+	with, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(h.serving, func() { cancel(context.Cause(h.serving)) })()
+	group, running := errgroup.WithContext(with)
 	worker := h.employ(o, q.sound)
-	group.Go(func() error { return h.node.Run(running) })
 	group.Go(func() error {
 		if err := h.submit(running, o, q); err != nil {
 			return err
@@ -344,21 +388,21 @@ func (h *house) run(ctx context.Context, o Options, q question) (out Outcome, er
 		}
 		return err
 	})
-	if err := group.Wait(); err != nil && !errors.Is(err, errFinished) {
-		return Outcome{}, err
+	switch err = group.Wait(); {
+	case errors.Is(err, errFinished):
+		h.sweep(ctx, q)
+		return out, nil
+	case with.Err() != nil: // told to stop, or the coordinator has: whatever else was said follows from that
+		err = context.Cause(with)
 	}
-	if out.Version == "" { // every service stopped because ctx did
-		return Outcome{}, context.Cause(ctx)
-	}
-	h.sweep(ctx, q)
-	return out, nil
+	return Outcome{}, err
 }
 
 // sweep deletes what jobs of older versions staged, and keeps as many as a cluster does:
 // published files are links, or copies, of their own. What failed jobs staged stays, for
 // they may be run again. Nobody else is at work, so it is one step, where a cluster takes
 // two; what it does not get at, the next job does.
-func (h *house) sweep(ctx context.Context, q question) {
+func (h *House) sweep(ctx context.Context, q question) {
 	var live publish.Live
 	over := map[string]bool{}
 	h.node.View(func(s *ledger.State) {
@@ -382,23 +426,26 @@ func (h *house) sweep(ctx context.Context, q question) {
 
 // submit brings the job into the ledger, and back to work when an earlier run
 // left it failed. Leases of an earlier process are taken back at once.
-func (h *house) submit(ctx context.Context, o Options, q question) error {
+func (h *House) submit(ctx context.Context, o Options, q question) error {
 	if _, err := h.replica.Lead(ctx); err != nil {
 		return err
 	}
-	surveyed := false
+	surveyed, cluster := false, ""
 	h.node.View(func(s *ledger.State) {
 		j := s.Job(q.id)
-		surveyed = j != nil && j.Stage() > 0
+		surveyed, cluster = j != nil && j.Stage() > 0, s.Cluster()
 	})
 	if !surveyed {
 		q.sound.Ahead(ctx, o.Spec.Run.Workers)
 	}
-	named, err := h.node.Propose(ctx, ledger.Found{Cluster: h.replica.ID()})
-	if err != nil {
-		return fmt.Errorf("name the ledger: %w", err)
+	if cluster == "" {
+		named, err := h.node.Propose(ctx, ledger.Found{Cluster: h.replica.ID()})
+		if err != nil {
+			return fmt.Errorf("name the ledger: %w", err)
+		}
+		cluster = named.(ledger.FoundReply).Cluster
 	}
-	epoch, err := publish.Claim(ctx, q.output, q.spec.Name, named.(ledger.FoundReply).Cluster)
+	epoch, err := publish.Claim(ctx, q.output, q.spec.Name, cluster)
 	if errors.Is(err, publish.ErrOtherDataset) {
 		return conflict{err}
 	}
@@ -448,7 +495,7 @@ func who() string {
 }
 
 // follow shows progress until the job is published, held or failed.
-func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, error) {
+func (h *House) follow(ctx context.Context, o Options, q question) (Outcome, error) {
 	start := time.Now()
 	watch := &stageWatch{last: start}
 	resumed := -1
@@ -526,7 +573,7 @@ func (h *house) follow(ctx context.Context, o Options, q question) (Outcome, err
 	}
 }
 
-func (h *house) finished(ctx context.Context, q question, watch *stageWatch, resumed int) (Outcome, error) {
+func (h *House) finished(ctx context.Context, q question, watch *stageWatch, resumed int) (Outcome, error) {
 	out, ok, err := q.published(ctx)
 	if err != nil {
 		return Outcome{}, err

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"log/slog"
 	"path/filepath"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 	"rescore/coordinator/publish"
 	"rescore/partition"
 	"rescore/partition/job"
-	"rescore/partition/store/address"
 )
 
 // rerun runs a job that stands on a version, as a cluster does.
@@ -22,16 +20,16 @@ func rerun(t *testing.T, o Options, base string, again ...partition.Range) Outco
 			t.Fatal(err)
 		}
 	}
-	o.Log = slog.New(slog.DiscardHandler)
 	q, err := ask(t.Context(), o, 0)
 	must(err)
 	must(q.sound.Close()) // it is of another job
 	q.id = job.RerunID(q.id, base, again)
 	q.output, err = outputStore(o.Base, o.Spec.Output.Path)
 	must(err)
-	h, err := open(o, filepath.Join(address.Resolve(o.Base, o.Spec.Run.Work), "raft"))
-	defer h.close()
+	h, err := Open(o)
 	must(err)
+	defer func() { must(h.Close()) }()
+	must(h.open())
 	_, err = h.replica.Lead(t.Context())
 	must(err)
 	epoch, err := publish.Claim(t.Context(), q.output, q.spec.Name, h.replica.ID())
@@ -41,7 +39,8 @@ func rerun(t *testing.T, o Options, base string, again ...partition.Range) Outco
 		Stages: []job.StageKind{job.StageSurvey, job.StageScore, job.StageSelect}, MaxAttempts: 1, Base: base, Again: again,
 	})
 	must(err)
-	out, err := h.run(t.Context(), o, q)
+	h.ran = true
+	out, err := h.take(t.Context(), o, q)
 	must(err)
 	return out
 }
