@@ -26,7 +26,7 @@ func (a *app) benchCommand() *cobra.Command {
 		Short:   "Measure how fast this machine does whole jobs, scores and stores",
 		Example: "  rescore bench job --subscribers 1000000\n  rescore bench score --model model.txt",
 	})
-	cmd.AddCommand(a.benchJob(), a.benchScore(), a.benchStore())
+	cmd.AddCommand(a.benchJob(), a.benchHouse(), a.benchScore(), a.benchStore())
 	return cmd
 }
 

@@ -53,20 +53,22 @@ func (a *app) benchJob() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "job",
 		Short: "Measure whole jobs: a synthetic base on disk to a published version",
-		Long: `Job makes a synthetic base, as rescore synth does, and runs rescore run on it again
-and again, each time in a process of its own and into folders of its own: once to
-warm up, so that the base is in the page cache if it fits, then --repeat times.
+		Long: `Job makes a synthetic base, as rescore synth does, and runs the job on it again and
+again, each time under a name and into a folder of its own: once to warm up, so that
+the base is in the page cache if it fits, then --repeat times. Coordinator and worker
+stand meanwhile, in one process for each size and number of workers, as they do in a
+cluster; with --cold each run is a process of its own, as rescore run is.
 Several sizes of the base, and several numbers of --workers, take turns in every
 round. Each run is given as many processors as it has workers. Every run of a base
 must publish the same rows.
 
-seconds is the median time from reading the job file to the published pointer;
-rows_per_second counts subscribers; ns_per_row_core is the time of all processors
+seconds is the median time from reading the job file to the published pointer, and
+process_seconds the time from the start of a process to its first; rows_per_second counts subscribers; ns_per_row_core is the time of all processors
 given, a subscriber. Under stages stand how long each stage was the one at work, the
 same by rows, and what its tasks spent, in nanoseconds of one core a row, reading,
 computing, writing and verifying. Bytes are those that went through the system's
 calls, from the page cache or the disk, or were looked at in place; memory is the most
-that was resident.
+that was resident, over all runs of the process.
 
 Of a sweep, speedup is by one worker, and machine_speedup the same of arithmetic in
 registers, on as many cores for a moment before and after each of the same runs. Where
@@ -88,6 +90,7 @@ and sweep has all of them. Of several sizes there is a line for each, in their o
 		Example: `  rescore bench job --subscribers 1000000
   rescore bench job --subscribers 10000000 --workers 1,2,4 --report bench.md
   rescore bench job --subscribers 1000000,5000000,20000000
+  rescore bench job --subscribers 1000000 --cold
   rescore bench job --record narrow --repeat 5 --keep --output json`,
 		Args: exactly(0),
 	}
@@ -95,6 +98,7 @@ and sweep has all of them. Of several sizes there is a line for each, in their o
 	flags.StringVar(&subscribers, "subscribers", "1000000", "size of the base, or several such as `1000000,5000000`")
 	flags.StringVar(&workers, "workers", "", "how many scoring goroutines, or a sweep such as `1,2,4`; default one per core")
 	flags.IntVar(&j.Repeat, "repeat", 3, "measured runs of each number of workers, after one that warms up")
+	flags.BoolVar(&j.Cold, "cold", false, "a process for each run, as rescore run is: its start counts each time")
 	flags.StringVar(&j.Model, "model", "", "model `file` or package; default is the committed builtin:baseline, or the narrow record's own")
 	flags.StringVar(&j.Record, "record", bench.Full, strings.Join(bench.Records, " or ")+": the canonical record of six months, or forty columns of it")
 	flags.StringVar(&j.Dir, "dir", "", "`folder` for base and runs, on the disk to be measured; default rescore/bench in the cache folder")

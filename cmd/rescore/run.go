@@ -65,13 +65,20 @@ func (f *runFlags) run(a *app, cmd *cobra.Command, arg, kind string) (o local.Op
 		ctx, cancel = context.WithTimeoutCause(ctx, f.deadline, fmt.Errorf("the time allowed, %s, ran out: %w", f.deadline, context.DeadlineExceeded))
 		defer cancel()
 	}
+	out, used, err = a.timed(ctx, o, machine.Usage{}, a.work.run) // the start of the process is the job's
+	return o, out, used, err
+}
+
+// timed shows the progress of a job that is run, and measures what it takes: of what this
+// process has used, all after before.
+func (a *app) timed(ctx context.Context, o local.Options, before machine.Usage, run func(context.Context, local.Options) (local.Outcome, error)) (out local.Outcome, used progress.Used, err error) {
 	start := time.Now()
 	err = a.show(func(update func(progress.Sample)) (err error) {
 		o.Progress = func(p local.Progress) { update(progress.Sample(p)) }
-		out, err = a.work.run(ctx, o)
+		out, err = run(ctx, o)
 		return err
 	})
-	return o, out, progress.Used{Seconds: time.Since(start).Seconds(), Usage: machine.Used()}, err
+	return out, progress.Used{Seconds: time.Since(start).Seconds(), Usage: machine.Used().Since(before)}, err
 }
 
 func (a *app) runCommand() *cobra.Command {

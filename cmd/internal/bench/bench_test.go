@@ -77,8 +77,8 @@ func TestASweepIsMeasuredAndLeavesNothing(t *testing.T) {
 	if r.Subscribers != 3000 || r.Workers != 2 || len(r.Repeats) != 2 || len(r.Sweep) != 2 || r.Sweep[0].Workers != 1 || r.Sweep[1].Workers != 2 {
 		t.Errorf("%+v", r)
 	}
-	if !(r.Seconds > 0 && r.Fastest <= r.P10 && r.P10 <= r.Seconds && r.Seconds <= r.P90 && r.ProcessSeconds > r.Fastest) {
-		t.Errorf("seconds: %v, %v to %v, process %v", r.Seconds, r.P10, r.P90, r.ProcessSeconds)
+	if !(r.Seconds > 0 && r.Fastest <= r.P10 && r.P10 <= r.Seconds && r.Seconds <= r.P90 && r.ProcessSeconds > 0 && !r.Cold) {
+		t.Errorf("seconds: %v, %v to %v, process %v, cold %t", r.Seconds, r.P10, r.P90, r.ProcessSeconds, r.Cold)
 	}
 	if near := r.RowsPerSecond * r.Seconds; near < 2999.9 || near > 3000.1 {
 		t.Errorf("%v rows a second for %v s", r.RowsPerSecond, r.Seconds)
@@ -87,7 +87,7 @@ func TestASweepIsMeasuredAndLeavesNothing(t *testing.T) {
 		t.Errorf("%v ns a row and core for %v s of two", r.NsPerRowCore, r.Seconds)
 	}
 	for _, name := range []string{"survey", "score", "select", "publish"} {
-		if s, ok := r.Stages[name]; !ok || s.Seconds < 0 || s.Seconds > r.ProcessSeconds {
+		if s, ok := r.Stages[name]; !ok || s.Seconds < 0 || s.Seconds > r.P90 {
 			t.Errorf("stage %s: %+v", name, s)
 		}
 	}
@@ -226,6 +226,54 @@ func TestANarrowBaseIsKeptAndUsedAgain(t *testing.T) {
 	}
 	if len(inside(t, j.Dir)) != 1 {
 		t.Errorf("a base that was there before is gone: %v", inside(t, j.Dir))
+	}
+}
+
+// TestAColdRunIsAProcess: its start counts, and what it used is its own.
+func TestAColdRunIsAProcess(t *testing.T) {
+	t.Parallel()
+	j := small(t)
+	warm := measure(t, j)
+	j.Cold, j.Repeat = true, 2
+	cold := measure(t, j)
+	if !cold.Cold || cold.Digest != warm.Digest || len(cold.Repeats) != 2 || cold.ProcessSeconds <= cold.Fastest {
+		t.Errorf("%+v", cold)
+	}
+	if machine.Used().BytesRead > 0 && cold.BytesWritten > 2*warm.BytesWritten {
+		t.Errorf("a run that was warm wrote %d bytes, a cold one %d", warm.BytesWritten, cold.BytesWritten)
+	}
+	if left := inside(t, j.Dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if !strings.Contains(string(cold.Markdown([]string{"a.svg"})), "median of 2 runs in a process each") || !strings.Contains(string(warm.Markdown([]string{"a.svg"})), "median of 1 runs in one process") {
+		t.Error("the page does not say which")
+	}
+}
+
+// TestAHouseThatEndsSaysWhy: in the middle of its runs, too.
+func TestAHouseThatEndsSaysWhy(t *testing.T) {
+	t.Parallel()
+	j := small(t)
+	j.Keep = true
+	measure(t, j)
+	base := filepath.Join(j.Dir, inside(t, j.Dir)[0], "base")
+	runs := 0
+	j.Repeat = 50
+	j.Progress = func(s progress.Sample) {
+		if s.Stage == "bench" && s.TasksDone > runs {
+			if runs++; runs == 2 {
+				if err := os.RemoveAll(base); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	_, err := j.Measure(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "input.path") || errors.Is(err, errHouse) {
+		t.Errorf("a base that is gone: %v", err)
+	}
+	if left := inside(t, j.Dir); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

@@ -20,6 +20,7 @@ type Job struct {
 	Subscribers []int64 // sizes of the base; each is measured
 	Workers     []int   // each is measured on each size
 	Repeat      int     // rounds after the one that warms up
+	Cold        bool    // a process for each run, as rescore run is, and not one for all of a base and number of workers
 	Record      string
 	Model       string // as a job file names it, absolute; "" is the record's own
 	Dir         string // base and runs are below it
@@ -49,7 +50,8 @@ type Report struct {
 	P10            float64         `json:"seconds_p10"`
 	P90            float64         `json:"seconds_p90"`
 	Repeats        []float64       `json:"seconds_repeats"`
-	ProcessSeconds float64         `json:"process_seconds"` // with the process' own start and end
+	Cold           bool            `json:"cold"`            // each run had a process of its own
+	ProcessSeconds float64         `json:"process_seconds"` // from the start of a process to its first version; unless cold, the run that warmed up
 	CPUSeconds     float64         `json:"cpu_seconds"`
 	CPUShare       float64         `json:"cpu_share"`      // of the processors given
 	CPUNsPerRow    float64         `json:"cpu_ns_per_row"` // cpu_seconds, by subscribers
@@ -162,7 +164,7 @@ func (j Job) report(runs []once, b base) Report {
 			r.Sweep = append(r.Sweep, p)
 		}
 	}
-	r.Record, r.Model, r.InputBytes = j.Record, j.Model, b.bytes
+	r.Record, r.Model, r.InputBytes, r.Cold = j.Record, j.Model, b.bytes, j.Cold
 	if r.Model == "" {
 		r.Model = models[j.Record]
 	}
@@ -172,6 +174,19 @@ func (j Job) report(runs []once, b base) Report {
 // rounds runs every number of workers on every base once to warm up, and then all of
 // them in each round, so that what else the machine does falls on all.
 func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) {
+	var houses []*house
+	defer func() {
+		for _, h := range houses {
+			ended := h.close()
+			switch {
+			case ctx.Err() != nil: // that is why it ended
+			case errors.Is(err, errHouse) && ended != nil:
+				err = ended
+			default:
+				err = errors.Join(err, ended)
+			}
+		}
+	}()
 	var done, all int64 // rows
 	for _, b := range bases {
 		all += b.subscribers * int64(len(j.Workers)*(1+j.Repeat))
@@ -181,7 +196,15 @@ func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) 
 	for round := range 1 + j.Repeat {
 		for _, b := range bases {
 			for _, w := range j.Workers {
-				o, err := j.run(ctx, b, w, func(share float64) {
+				at := slices.IndexFunc(houses, func(h *house) bool { return h.of.subscribers == b.subscribers && h.workers == w })
+				if at < 0 {
+					h, err := j.open(ctx, b, w)
+					if err != nil {
+						return nil, err
+					}
+					at, houses = len(houses), append(houses, h)
+				}
+				o, err := j.run(ctx, houses[at], func(share float64) {
 					j.show(progress.Sample{
 						Stage: "bench", RowsDone: done + int64(share*float64(b.subscribers)), RowsTotal: all,
 						TasksDone: tasks, TasksTotal: len(bases) * len(j.Workers) * (1 + j.Repeat), TasksRunning: 1,
@@ -195,8 +218,14 @@ func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) 
 					return nil, fmt.Errorf("two runs of one job published different rows, %.12s and %.12s: nothing that was measured of them can be compared", before, o.said.Digest)
 				}
 				digests[b.subscribers] = o.said.Digest
-				if round > 0 {
-					runs = append(runs, o)
+				o.warms = round == 0
+				runs = append(runs, o)
+				if j.Cold {
+					h := houses[at]
+					houses = slices.Delete(houses, at, at+1)
+					if err := h.close(); err != nil {
+						return nil, err
+					}
 				}
 			}
 		}
@@ -209,10 +238,15 @@ func only(runs []once, subscribers int64, workers int) []once {
 	return slices.DeleteFunc(slices.Clone(runs), func(o once) bool { return o.subscribers != subscribers || o.workers != workers })
 }
 
+// measured are those of them that did not warm up.
+func measured(runs []once, subscribers int64, workers int) []once {
+	return slices.DeleteFunc(only(runs, subscribers, workers), func(o once) bool { return o.warms })
+}
+
 // rate is the machine's beside such runs; 0 where there are none, or it is not known of each.
 func rate(runs []once, subscribers int64, workers int) float64 {
 	var all []float64
-	for _, o := range only(runs, subscribers, workers) {
+	for _, o := range measured(runs, subscribers, workers) {
 		all = append(all, o.rate)
 	}
 	if len(all) == 0 || slices.Min(all) == 0 {
@@ -223,7 +257,8 @@ func rate(runs []once, subscribers int64, workers int) float64 {
 
 // of is the report of one size and one number of workers.
 func of(runs []once, subscribers int64, workers int) Report {
-	runs = only(runs, subscribers, workers)
+	all := only(runs, subscribers, workers)
+	runs = measured(runs, subscribers, workers)
 	r := Report{Subscribers: subscribers, Workers: workers, Stages: map[string]Stage{}}
 	median := func(figure func(once) float64) float64 {
 		var all []float64
@@ -267,7 +302,9 @@ func of(runs []once, subscribers int64, workers int) Report {
 	r.BytesWritten = used(func(u progress.Used) int64 { return u.BytesWritten })
 	r.CPUSeconds = median(func(o once) float64 { return o.said.Summary.Used.CPUSeconds })
 	r.CPUShare, r.CPUNsPerRow = r.CPUSeconds/r.Seconds/float64(workers), row(r.CPUSeconds)
-	r.ProcessSeconds = median(func(o once) float64 { return o.process })
+	if r.ProcessSeconds = median(func(o once) float64 { return o.process }); r.ProcessSeconds == 0 {
+		r.ProcessSeconds = all[0].process
+	}
 	r.OutputBytes = int64(median(func(o once) float64 { return float64(o.output) }))
 	r.ModelDigest, r.Digest = runs[0].said.Model, runs[0].said.Digest
 	return r

@@ -35,12 +35,12 @@ func (r Report) On() string {
 func (r Report) Markdown(plots []string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Rescore: %d subscribers to a published version\n\n", r.Subscribers)
-	fmt.Fprintf(&b, "`rescore bench job`, record %s, model %s (`%.12s`), %d workers: median of %d runs after one that warmed up.\n\n", r.Record, code(r.Model), r.ModelDigest, r.Workers, len(r.Repeats))
+	fmt.Fprintf(&b, "`rescore bench job`, record %s, model %s (`%.12s`), %d workers: median of %d runs %s, after one that warmed up.\n\n", r.Record, code(r.Model), r.ModelDigest, r.Workers, len(r.Repeats), r.processes())
 	b.WriteString("| | |\n|---|---:|\n")
 	for _, line := range []struct{ name, value string }{
 		{"seconds, median", fmt.Sprintf("%.3f", r.Seconds)},
 		{"seconds, least; 10th and 90th percentile", fmt.Sprintf("%.3f; %.3f and %.3f", r.Fastest, r.P10, r.P90)},
-		{"seconds of the process, its start and end included", fmt.Sprintf("%.3f", r.ProcessSeconds)},
+		{"seconds from the start of a process to its first version", fmt.Sprintf("%.3f", r.ProcessSeconds)},
 		{"subscribers a second", fmt.Sprintf("%.0f", r.RowsPerSecond)},
 		{"nanoseconds a row of one core", fmt.Sprintf("%.1f", r.NsPerRowCore)},
 		{"processors kept busy", fmt.Sprintf("%.0f %%", 100*r.CPUShare)},
@@ -75,6 +75,14 @@ func (r Report) Markdown(plots []string) []byte {
 	}
 	fmt.Fprintf(&b, "\n%s Every run published the same rows, digest `%.12s`.\n", r.On(), r.Digest)
 	return b.Bytes()
+}
+
+// processes is what the runs were done in.
+func (r Report) processes() string {
+	if r.Cold {
+		return "in a process each"
+	}
+	return "in one process"
 }
 
 // code writes a name as code; none of ours holds a backquote that would end it.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -19,17 +21,18 @@ import (
 	"rescore/cmd/internal/progress"
 )
 
-// once is one run: a process of its own.
+// once is one run.
 type once struct {
 	subscribers int64
 	workers     int
-	process     float64 // seconds, from its start to its end
+	warms       bool    // it warmed up, and is not measured
+	process     float64 // seconds, from the start of its process to its answer; 0 unless it is the first there
 	output      int64   // bytes of the published version
 	rate        float64 // of the machine, of as many cores beside it; 0: not known
 	said        said
 }
 
-// said is what rescore run prints, as far as it is read here.
+// said is what a house prints of a run, as far as it is read here.
 type said struct {
 	Version string          `json:"version"`
 	Path    string          `json:"path"`
@@ -46,60 +49,122 @@ const patience = 20 * time.Second
 // beside is how long the machine's own rate is measured before and after a run.
 const beside = 25 * time.Millisecond
 
+// HouseCommand is the command, below rescore bench, that a house runs.
+const HouseCommand = "house"
+
+// house is a process in which coordinator and worker stand, for one job after another on
+// one base.
+type house struct {
+	of      base
+	workers int
+	dir     string // its ledger is below it
+	began   time.Time
+	ran     bool // a job
+	process *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	errs    *listener
+}
+
+// open starts a house. It may use as many of this process's cores as it has workers.
+func (j Job) open(ctx context.Context, b base, workers int) (h *house, err error) {
+	dir, err := os.MkdirTemp(j.Dir, "house-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the ledger: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	h = &house{of: b, workers: workers, dir: dir, errs: &listener{}, began: time.Now()}
+	model := j.Model
+	if model == "" {
+		model = models[j.Record]
+	}
+	cmd := exec.CommandContext(ctx, j.Program, "bench", HouseCommand, filepath.Join(b.dir, jobFile), "--output", "json", "--workers", fmt.Sprint(workers),
+		"--work", filepath.Join(dir, "work"), "--set", "model.path="+model)
+	cmd.Env = environ(j.Environ)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = patience
+	cmd.Stderr = h.errs
+	if h.in, err = cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("run the job: %w", err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("run the job: %w", err)
+	}
+	h.process, h.out = cmd, bufio.NewReader(out)
+	if err := machine.StartOn(workers, cmd); err != nil { // a worker is a core
+		return nil, fmt.Errorf("run the job: %w", err)
+	}
+	return h, nil
+}
+
+// close ends the process and removes its folder. It returns why the process failed, if
+// it did.
+func (h *house) close() error {
+	_ = h.in.Close() // it may be gone already; then its end says why
+	err := h.process.Wait()
+	if err != nil {
+		err = h.errs.explain(err)
+	}
+	return errors.Join(err, os.RemoveAll(h.dir))
+}
+
 // run scores the base once, into a folder that it removes.
-func (j Job) run(ctx context.Context, b base, workers int, update func(share float64)) (o once, err error) {
+func (j Job) run(ctx context.Context, h *house, update func(share float64)) (o once, err error) {
 	dir, err := os.MkdirTemp(j.Dir, "run-")
 	if err != nil {
 		return o, fmt.Errorf("make a folder for a run: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	model := j.Model
-	if model == "" {
-		model = models[j.Record]
+	h.errs.listen(update)
+	before, _ := machine.Rate(h.workers, beside)
+	_, asked := fmt.Fprintln(h.in, filepath.Join(dir, "out"))
+	line, answered := h.out.ReadBytes('\n')
+	if !h.ran {
+		h.ran, o.process = true, time.Since(h.began).Seconds()
 	}
-	cmd := exec.CommandContext(ctx, j.Program, "run", filepath.Join(b.dir, jobFile), "--output", "json", "--workers", fmt.Sprint(workers),
-		"--work", filepath.Join(dir, "work"), "--set", "output.path="+filepath.Join(dir, "out"), "--set", "model.path="+model)
-	cmd.Env = environ(j.Environ)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = patience
-	var out bytes.Buffer
-	errs := &listener{update: update}
-	cmd.Stdout, cmd.Stderr = &out, errs
-	before, _ := machine.Rate(workers, beside)
-	start := time.Now()
-	if err = machine.StartOn(workers, cmd); err == nil { // a worker is a core
-		err = cmd.Wait()
-	}
-	o.process = time.Since(start).Seconds()
-	after, known := machine.Rate(workers, beside)
-	if ctx.Err() != nil {
+	after, known := machine.Rate(h.workers, beside)
+	switch {
+	case ctx.Err() != nil:
 		return o, context.Cause(ctx)
+	case asked != nil || answered != nil:
+		return o, errHouse
 	}
-	if err != nil {
-		return o, errs.explain(err)
-	}
-	o.subscribers, o.workers = b.subscribers, workers
+	o.subscribers, o.workers = h.of.subscribers, h.workers
 	if known {
 		o.rate = (before + after) / 2
 	}
-	line := bytes.TrimSpace(out.Bytes())
-	line = line[bytes.LastIndexByte(line, '\n')+1:]
 	if err := json.Unmarshal(line, &o.said); err != nil {
-		return o, fmt.Errorf("read what rescore run printed: %w", err)
+		return o, fmt.Errorf("read what the job's process printed: %w", err)
 	}
 	if o.said.Already || o.said.Resumed > 0 || o.said.Summary.Used.Seconds <= 0 {
-		return o, fmt.Errorf("rescore run did not do the whole job, and no figure can be taken of it: version %s", o.said.Version)
+		return o, fmt.Errorf("the job was not done whole, and no figure can be taken of it: version %s", o.said.Version)
 	}
 	o.output, err = size(o.said.Path)
 	return o, err
 }
 
-// listener reads what a run writes to stderr: a line of JSON a second while it is at
+// errHouse is returned for a process that ended when it was asked: its end says why.
+var errHouse = errors.New("the job's process has ended")
+
+// listener reads what a house writes to stderr: a line of JSON a second while it is at
 // work, and one last when it fails.
 type listener struct {
+	mu     sync.Mutex
 	update func(share float64)
 	rest   []byte
 	last   string
+}
+
+// listen sets who is told how far a run is.
+func (l *listener) listen(update func(share float64)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.update = update
 }
 
 // shares are how much of a run is done when a stage begins, and how much it is: what
@@ -107,6 +172,8 @@ type listener struct {
 var shares = map[string][2]float64{"survey": {0, 0.05}, "score": {0.05, 0.75}, "select": {0.8, 0.2}, "publish": {1, 0}}
 
 func (l *listener) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.rest = append(l.rest, p...)
 	for {
 		line, rest, ok := bytes.Cut(l.rest, []byte("\n"))
@@ -137,6 +204,8 @@ func (l *listener) hear(line []byte) {
 
 // explain turns the end of a run into an error that says what the run said.
 func (l *listener) explain(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.hear(l.rest)
 	var e struct {
 		Code    int    `json:"code"`

@@ -43,6 +43,14 @@ type Usage struct {
 	BytesWritten int64   `json:"bytes_written"` // likewise
 }
 
+// Since is what was used after earlier was taken, and the most that was resident ever.
+func (u Usage) Since(earlier Usage) Usage {
+	u.CPUSeconds -= earlier.CPUSeconds
+	u.BytesRead -= earlier.BytesRead
+	u.BytesWritten -= earlier.BytesWritten
+	return u
+}
+
 // vectors are the instruction sets worth naming, as /proc/cpuinfo calls them.
 var vectors = []string{"avx2", "avx512f", "avx512bw", "avx512vbmi", "avx512_vbmi2", "gfni", "asimd", "sve"}
 
