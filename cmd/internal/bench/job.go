@@ -174,6 +174,11 @@ func (j Job) report(runs []once, b base) Report {
 // rounds runs every number of workers on every base once to warm up, and then all of
 // them in each round, so that what else the machine does falls on all.
 func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) {
+	dir, err := os.MkdirTemp(j.Dir, "runs-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the runs: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var houses []*house
 	defer func() {
 		for _, h := range houses {
@@ -198,7 +203,7 @@ func (j Job) rounds(ctx context.Context, bases []base) (runs []once, err error) 
 			for _, w := range j.Workers {
 				at := slices.IndexFunc(houses, func(h *house) bool { return h.of.subscribers == b.subscribers && h.workers == w })
 				if at < 0 {
-					h, err := j.open(ctx, b, w)
+					h, err := j.open(ctx, dir, b, w)
 					if err != nil {
 						return nil, err
 					}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,26 +58,21 @@ const HouseCommand = "house"
 type house struct {
 	of      base
 	workers int
-	dir     string // its ledger is below it
+	dir     string // its ledger and what it publishes are below it
 	began   time.Time
-	ran     bool // a job
+	ran     int // jobs
 	process *exec.Cmd
 	in      io.WriteCloser
 	out     *bufio.Reader
 	errs    *listener
 }
 
-// open starts a house. It may use as many of this process's cores as it has workers.
-func (j Job) open(ctx context.Context, b base, workers int) (h *house, err error) {
-	dir, err := os.MkdirTemp(j.Dir, "house-")
-	if err != nil {
+// open starts a house with a folder of its own below dir. It may use as many of this
+// process's cores as it has workers.
+func (j Job) open(ctx context.Context, dir string, b base, workers int) (h *house, err error) {
+	if dir, err = os.MkdirTemp(dir, "house-"); err != nil {
 		return nil, fmt.Errorf("make a folder for the ledger: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-	}()
 	h = &house{of: b, workers: workers, dir: dir, errs: &listener{}, began: time.Now()}
 	model := j.Model
 	if model == "" {
@@ -102,30 +98,25 @@ func (j Job) open(ctx context.Context, b base, workers int) (h *house, err error
 	return h, nil
 }
 
-// close ends the process and removes its folder. It returns why the process failed, if
-// it did.
+// close ends the process. It returns why it failed, if it did.
 func (h *house) close() error {
 	_ = h.in.Close() // it may be gone already; then its end says why
-	err := h.process.Wait()
-	if err != nil {
-		err = h.errs.explain(err)
+	if err := h.process.Wait(); err != nil {
+		return h.errs.explain(err)
 	}
-	return errors.Join(err, os.RemoveAll(h.dir))
+	return nil
 }
 
-// run scores the base once, into a folder that it removes.
+// run scores the base once, into a folder that it empties.
 func (j Job) run(ctx context.Context, h *house, update func(share float64)) (o once, err error) {
-	dir, err := os.MkdirTemp(j.Dir, "run-")
-	if err != nil {
-		return o, fmt.Errorf("make a folder for a run: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	dir := filepath.Join(h.dir, fmt.Sprintf("out-%d", h.ran))
+	defer func() { err = errors.Join(err, empty(dir)) }()
 	h.errs.listen(update)
 	before, _ := machine.Rate(h.workers, beside)
-	_, asked := fmt.Fprintln(h.in, filepath.Join(dir, "out"))
+	_, asked := fmt.Fprintln(h.in, dir)
 	line, answered := h.out.ReadBytes('\n')
-	if !h.ran {
-		h.ran, o.process = true, time.Since(h.began).Seconds()
+	if h.ran++; h.ran == 1 {
+		o.process = time.Since(h.began).Seconds()
 	}
 	after, known := machine.Rate(h.workers, beside)
 	switch {
@@ -146,6 +137,30 @@ func (j Job) run(ctx context.Context, h *house, update func(share float64)) (o o
 	}
 	o.output, err = size(o.said.Path)
 	return o, err
+}
+
+// empty gives back the disk that the files below a folder take, and waits until it has
+// them. The files stay: ext4 looks at every one that was deleted in the last minutes
+// before it makes another, a third of a millisecond after some ten runs, and there would
+// be none to look at where nobody measures.
+func empty(dir string) error {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			err = os.Truncate(name, 0)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) { // the run did not come so far, or is still ending
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("empty the folder of a run: %w", err)
+	}
+	if f, err := os.Open(dir); err == nil {
+		_ = f.Sync() // where folders cannot be synced, the next run waits for the disk
+		_ = f.Close()
+	}
+	return nil
 }
 
 // errHouse is returned for a process that ended when it was asked: its end says why.
