@@ -48,10 +48,15 @@ func Write(ctx context.Context, st store.Store, m Manifest, each func(ctx contex
 			files = append(files, file{f, p.staged[i], p.Job != ""})
 		}
 	}
-	if err := each(ctx, len(files), func(ctx context.Context, i int) error {
+	var manifest job.File // as it is staged, while files are adopted
+	if err := each(ctx, len(files)+1, func(ctx context.Context, i int) (err error) {
+		if i == 0 { // it may be large, too
+			manifest, err = m.stage(ctx, st)
+			return err
+		}
 		failpoint.Hit("publish.adopt")
-		f := files[i]
-		err := adopt(ctx, st, f.staged, dir+"/"+f.Path, f.File)
+		f := files[i-1]
+		err = adopt(ctx, st, f.staged, dir+"/"+f.Path, f.File)
 		if f.kept && errors.Is(err, store.ErrNotExist) { // swept since; the version it was kept from has it
 			err = adopt(ctx, st, m.base+"/"+f.Path, dir+"/"+f.Path, f.File)
 		}
@@ -63,39 +68,34 @@ func Write(ctx context.Context, st store.Store, m Manifest, each func(ctx contex
 		return "", err
 	}
 	failpoint.Hit("publish.manifest")
-	digest, err := m.put(ctx, st, dir+"/_MANIFEST.json")
-	if err != nil {
-		return "", err
+	if err := adopt(ctx, st, manifest.Path, dir+"/_MANIFEST.json", manifest); err != nil {
+		return "", fmt.Errorf("write the manifest: %w", err)
 	}
 	failpoint.Hit("publish.success")
 	if err := putSame(ctx, st, dir+"/_SUCCESS", nil); err != nil {
 		return "", err
 	}
-	return digest, nil
+	return manifest.SHA256, nil
 }
 
-// put makes the manifest readable under a name, or finds it there with the same bytes,
-// and returns its SHA-256. It is too large to be put whole: it is staged, under a name of
-// each attempt's own, since what another attempt left may be cut short.
-func (m Manifest) put(ctx context.Context, st store.Store, name string) (string, error) {
-	for n := 0; ; n++ {
-		staged := fmt.Sprintf("%smanifest-%s-%d.json", m.Job.StagingPrefix(), m.Version, n)
-		want, err := m.stage(ctx, st, staged)
-		if errors.Is(err, store.ErrExist) {
-			continue
-		}
-		if err == nil {
-			err = adopt(ctx, st, staged, name, want)
-		}
+// stage stages the manifest, which is too large to be put whole, under a name of each
+// attempt's own: what another attempt left may be cut short.
+func (m Manifest) stage(ctx context.Context, st store.Store) (f job.File, err error) {
+	defer func() {
 		if err != nil {
-			return "", fmt.Errorf("write the manifest: %w", err)
+			err = fmt.Errorf("write the manifest: %w", err)
 		}
-		return want.SHA256, nil
+	}()
+	for n := 0; ; n++ {
+		f, err = m.stageAs(ctx, st, fmt.Sprintf("%smanifest-%s-%d.json", m.Job.StagingPrefix(), m.Version, n))
+		if !errors.Is(err, store.ErrExist) {
+			return f, err
+		}
 	}
 }
 
-// stage writes the manifest under a name nobody has taken.
-func (m Manifest) stage(ctx context.Context, st store.Store, name string) (f job.File, err error) {
+// stageAs stages the manifest under a name that nobody has taken.
+func (m Manifest) stageAs(ctx context.Context, st store.Store, name string) (f job.File, err error) {
 	w, err := st.Create(ctx, name)
 	if err != nil {
 		return f, err
