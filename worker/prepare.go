@@ -22,8 +22,13 @@ import (
 const listMax = 1 << 30
 
 // intake surveys the exports of a preparation.
-func (w *Worker) intake(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (job.Result, error) {
+func (w *Worker) intake(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
 	start := time.Now()
+	staged, err := createSurvey(ctx, a, p)
+	if err != nil {
+		return job.Result{}, err
+	}
+	defer func() { err = errors.Join(err, staged.Close()) }()
 	found, err := p.export.Survey(ctx, w.cfg.Slots, rows.Store)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -35,7 +40,7 @@ func (w *Worker) intake(ctx context.Context, a wire.Assignment, p *prepared, row
 	if err != nil {
 		return job.Result{}, err
 	}
-	return stageSurvey(ctx, a, p, data, start)
+	return staged.commit(data, start)
 }
 
 // attempt says whose files a task of a preparation stages.

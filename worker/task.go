@@ -165,12 +165,17 @@ func (p *prepared) open(ctx context.Context, w *Worker, a wire.Assignment) (err 
 
 // survey reads the input's layout and stages the answer as a file: counts by
 // segment are many, and rows never cross the bus.
-func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (job.Result, error) {
+func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, rows *atomic.Int64) (result job.Result, err error) {
 	prog, err := p.program(w.cfg.BatchRows)
 	if err != nil {
 		return job.Result{}, err
 	}
 	p.idle.put(prog)
+	staged, err := createSurvey(ctx, a, p)
+	if err != nil {
+		return job.Result{}, err
+	}
+	defer func() { err = errors.Join(err, staged.Close()) }()
 	found, start, err := p.survey(ctx, w.cfg.Slots, rows)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, store.ErrUnavailable) {
@@ -184,19 +189,38 @@ func (w *Worker) survey(ctx context.Context, a wire.Assignment, p *prepared, row
 	if err != nil {
 		return job.Result{}, err
 	}
-	return stageSurvey(ctx, a, p, data, start)
+	return staged.commit(data, start)
 }
 
-// stageSurvey stages what a survey found.
-func stageSurvey(ctx context.Context, a wire.Assignment, p *prepared, data []byte, start time.Time) (job.Result, error) {
+// stagedSurvey is a file for what a survey finds. It is made before anything is looked at,
+// while others compute: to make the first file of a job is to make its folders.
+type stagedSurvey struct {
+	store.Writer
+	name string
+}
+
+func createSurvey(ctx context.Context, a wire.Assignment, p *prepared) (*stagedSurvey, error) {
 	name := fmt.Sprintf("%ssurvey-%04d-%020d-%s.cbor", a.Job.StagingPrefix(), a.Epoch, a.Token, nonce())
+	w, err := p.output.Create(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("stage survey: %w", err)
+	}
+	return &stagedSurvey{w, name}, nil
+}
+
+// commit writes what was found since start.
+func (s *stagedSurvey) commit(data []byte, start time.Time) (job.Result, error) {
 	failpoint.Hit("worker.survey")
-	if err := p.output.Put(ctx, name, data); err != nil {
+	_, err := s.Write(data)
+	if err == nil {
+		err = s.Commit()
+	}
+	if err != nil {
 		return job.Result{}, fmt.Errorf("stage survey: %w", err)
 	}
 	sum := sha256.Sum256(data)
 	return job.Result{
-		Files:  []job.File{{Kind: job.FileSurvey, Path: name, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}},
+		Files:  []job.File{{Kind: job.FileSurvey, Path: s.name, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}},
 		Timing: job.Timing{Read: time.Since(start).Nanoseconds()},
 	}, nil
 }

@@ -44,6 +44,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go/format"
+	"golang.org/x/sync/errgroup"
 
 	"rescore/partition"
 	"rescore/partition/contest"
@@ -363,49 +364,52 @@ func (s *Sink) finish(ctx context.Context) error {
 	if err := s.attempt.written(ctx); err != nil {
 		return err
 	}
-	// The scores last: when another file does not fit, they need no undoing.
-	files, err := s.finishOthers(ctx)
-	if err == nil {
-		err = s.out.commit()
+	s.result.checks = s.out.checks // of all bytes: what is committed was given to the store
+	return s.commit(ctx, content)
+}
+
+// commit commits the files side by side, for each waits for the disk.
+func (s *Sink) commit(ctx context.Context, content string) error {
+	commits := []func() (job.File, error){func() (job.File, error) { return s.commitScores(content) }}
+	if s.rejects != nil {
+		commits = append(commits, s.rejects.commit)
 	}
-	if err != nil {
+	commits = append(commits, func() (job.File, error) {
+		return putCounts(ctx, s.store, job.FileRanks, s.attempt.name("ranks", "bin"), s.ranks.Encode(), s.ranks.Total())
+	})
+	if len(s.contest) > 0 {
+		commits = append(commits, func() (job.File, error) {
+			return putCounts(ctx, s.store, job.FileContest, s.attempt.name("contest", "bin"), contest.Encode(s.contest), s.contest[0].Rows())
+		})
+	}
+	files := make([]job.File, len(commits))
+	var group errgroup.Group
+	for i, commit := range commits {
+		group.Go(func() (err error) {
+			files[i], err = commit()
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		for _, f := range files {
-			// Nobody was told of this file, so it may go; if not, garbage finds it.
-			err = errors.Join(err, s.store.Delete(context.WithoutCancel(ctx), f.Path))
+			if f.Path != "" { // Nobody was told of this file, so it may go; if not, garbage finds it.
+				err = errors.Join(err, s.store.Delete(context.WithoutCancel(ctx), f.Path))
+			}
 		}
 		return err
 	}
-	s.result.checks = s.out.checks
-	s.result.Files = append([]job.File{{
-		Kind: job.FileScores, Path: s.name, Rows: s.result.Counts.Scored, Bytes: s.out.offset,
-		SHA256: hex.EncodeToString(s.out.hash.Sum(nil)), Content: content,
-	}}, files...)
+	s.result.Files = files
 	return nil
 }
 
-// finishOthers commits the files beside the scores. With an error it returns
-// those that were.
-func (s *Sink) finishOthers(ctx context.Context) (files []job.File, err error) {
-	if s.rejects != nil {
-		f, err := s.rejects.commit()
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
+func (s *Sink) commitScores(content string) (job.File, error) {
+	if err := s.out.commit(); err != nil {
+		return job.File{}, err
 	}
-	f, err := putCounts(ctx, s.store, job.FileRanks, s.attempt.name("ranks", "bin"), s.ranks.Encode(), s.ranks.Total())
-	if err != nil {
-		return files, err
-	}
-	files = append(files, f)
-	if len(s.contest) == 0 {
-		return files, nil
-	}
-	f, err = putCounts(ctx, s.store, job.FileContest, s.attempt.name("contest", "bin"), contest.Encode(s.contest), s.contest[0].Rows())
-	if err != nil {
-		return files, err
-	}
-	return append(files, f), nil
+	return job.File{
+		Kind: job.FileScores, Path: s.name, Rows: s.result.Counts.Scored, Bytes: s.out.offset,
+		SHA256: hex.EncodeToString(s.out.hash.Sum(nil)), Content: content,
+	}, nil
 }
 
 // Close abandons what Finish did not commit. It may be called at any time, also

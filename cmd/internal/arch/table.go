@@ -99,7 +99,7 @@ var table = []row{
 	{"worker/intake", list("partition", "partition/job"), list(compress)},
 	{"worker/event", list("partition/job", "partition/schema"), nil},
 	{"worker/source", list("worker/bitpack", "worker/compact", "worker/event", "worker/freelist", "worker/intake", "worker/tag", "worker/kernel", "partition", "partition/job", "partition/schema", "partition/store"), list(arrow, parquet, blake3, brotli, compress, cpu, lz4, sync, chinese, unix)},
-	{"worker/sink", list("worker/bitpack", "worker/compact", "worker/freelist", "worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu)},
+	{"worker/sink", list("worker/bitpack", "worker/compact", "worker/freelist", "worker/intake", "partition", "partition/failpoint", "partition/job", "partition/ecdf", "partition/contest", "partition/schema", "partition/store"), list(arrow, parquet, cpu, sync)},
 	{"worker/comparison", list("worker/sink", "partition", "partition/contest", "partition/ecdf", "partition/psi", "partition/schema", "partition/store"), list(arrow, sync)},
 	{"worker/bus", list("partition", "partition/job", "partition/loopback", "partition/role", "partition/wire"), list(natsClient, sync)},
 
