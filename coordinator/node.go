@@ -56,7 +56,7 @@ type Config struct {
 	Bus     *bus.Bus         // of a Node
 	// Output opens the dataset folder a spec names, relative to the folder base.
 	Output func(base, path string) (store.Store, error)
-	// PartitionRows is the weight a partition is cut to. Defaults to 500 000.
+	// PartitionRows is the weight a partition is cut to. Defaults to a job file's default.
 	PartitionRows int64
 	Lease         lease.Config
 	// Alone says that there is one worker, which lives and dies with this process: when
@@ -76,7 +76,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.PartitionRows == 0 {
-		c.PartitionRows = 500_000
+		c.PartitionRows = job.Default().Run.PartitionRows
 	}
 	if c.Tick == 0 {
 		c.Tick = 200 * time.Millisecond

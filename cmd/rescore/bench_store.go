@@ -35,7 +35,7 @@ are read; an object is written through to the disk.`,
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&s.Objects, "objects", 32, "how many objects")
-	flags.Int64Var(&megabytes, "megabytes", 16, "size of an object; a partition of 500 000 subscribers has about as much")
+	flags.Int64Var(&megabytes, "megabytes", 16, "size of an object; a partition of 524 288 subscribers has about as much")
 	flags.IntVar(&s.Parallel, "parallel", 4, "requests at a time")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		switch {

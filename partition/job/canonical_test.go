@@ -239,7 +239,7 @@ func TestValuesListEveryKey(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"name": "base", "month": "202610", "input.columns.sex.column": "s", "input.csv.null": `["", \N, "NULL"]`,
-		"rules.t1_threshold_fen": "[170000, 70000, 30000, 10000]", "policy.save_rate": "0.2", "run.partition_rows": "500000",
+		"rules.t1_threshold_fen": "[170000, 70000, 30000, 10000]", "policy.save_rate": "0.2", "run.partition_rows": "524288",
 	} {
 		if got[path] != want {
 			t.Errorf("%s = %q, want %q", path, got[path], want)

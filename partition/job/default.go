@@ -18,7 +18,7 @@ func Default() Spec {
 		Model:   Model{UndersamplingBeta: 1, Reasons: Explanation{Method: "path", Exact: "none", ExactPct: 1}},
 		Output:  Output{Compression: "none"},
 		Gates:   Gates{RejectShareMax: 0.01, DuplicateShareMax: 0.01},
-		Run:     Run{PartitionRows: 500_000, BatchRows: 2048, MaxAttempts: 3},
+		Run:     Run{PartitionRows: 1 << 19, BatchRows: 2048, MaxAttempts: 3},
 		Rules: Rules{
 			T1ThresholdFen:           [4]int64{170_000, 70_000, 30_000, 10_000},
 			T2Mode:                   "four_point",

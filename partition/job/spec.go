@@ -308,7 +308,7 @@ func (g Gates) Nulls() []string { return slices.Sorted(maps.Keys(g.NullShareMax)
 // Run says how to run: it changes neither rows nor the version's digest.
 type Run struct {
 	Workers       int    `yaml:"workers" jsonschema:"minimum=0,maximum=4096"`              // scoring goroutines; default one per core
-	PartitionRows int64  `yaml:"partition_rows" jsonschema:"minimum=1,maximum=1000000000"` // rows per partition, default 500000; a segment (at most 10 000 numbers) is never split
+	PartitionRows int64  `yaml:"partition_rows" jsonschema:"minimum=1,maximum=1000000000"` // rows per partition, default 524288; a segment (at most 10 000 numbers) is never split
 	BatchRows     int    `yaml:"batch_rows" jsonschema:"minimum=1,maximum=65536"`          // rows per Arrow batch, default 2048
 	Work          string `yaml:"work"`                                                     // folder of the raft log and the lock; default .rescore/<name> beside the job file
 	MaxAttempts   int    `yaml:"max_attempts" jsonschema:"minimum=1,maximum=100"`          // attempts of a partition before the job stops, default 3
