@@ -68,8 +68,7 @@ const jobFile = "job.yaml"
 func (j Job) prepare(ctx context.Context, subscribers int64) (b base, err error) {
 	b.subscribers, b.dir = subscribers, filepath.Join(j.Dir, fmt.Sprintf("base-%s-%d-seed%d", j.Record, subscribers, seed))
 	if _, err := os.Stat(filepath.Join(b.dir, jobFile)); err == nil {
-		b.bytes, err = size(filepath.Join(b.dir, province.BaseFolder))
-		return b, err
+		return b, b.settle()
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return b, fmt.Errorf("look for a base: %w", err)
 	}
@@ -117,8 +116,28 @@ func (j Job) prepare(ctx context.Context, subscribers int64) (b base, err error)
 		return b, fmt.Errorf("keep the base: %w", err)
 	}
 	b.made = true
-	b.bytes, err = size(filepath.Join(b.dir, province.BaseFolder))
-	return b, err
+	return b, b.settle()
+}
+
+// settle sums the files up, and has the system forget what it keeps of them in memory: the
+// run that warms up reads them from the disk. What was just written is kept in small pages,
+// what is read in larger ones, and to map the small ones took 24 ns a row more; of bases
+// alone that fit into memory.
+func (b *base) settle() (err error) {
+	dir := filepath.Join(b.dir, province.BaseFolder)
+	if b.bytes, err = size(dir); err != nil {
+		return err
+	}
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			err = machine.Forget(name)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("forget the base: %w", err)
+	}
+	return nil
 }
 
 // roomFor refuses what the disk cannot hold, before it is full.

@@ -109,3 +109,15 @@ func OwnCPU() float64 {
 	}
 	return total
 }
+
+// Forget has the system drop what it keeps of a file in memory, but for what is mapped; it
+// writes first what has to be. Where the file system knows no such thing it is left.
+func Forget(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	_ = f.Sync() // what cannot be written stays, as all does where the file system does not care
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+	return f.Close()
+}

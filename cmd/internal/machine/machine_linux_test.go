@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -117,4 +118,50 @@ func first(t *testing.T) int {
 	}
 	t.Fatal("this process may use no core")
 	return 0
+}
+
+func TestWhatIsForgottenIsReadFromTheDisk(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "base")
+	const size = 4 << 20
+	if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(name, &fs); err != nil {
+		t.Fatal(err)
+	}
+	if fs.Type == unix.TMPFS_MAGIC {
+		t.Skip("temporary files are in memory here, and nothing else has them")
+	}
+	kept := func() (pages int) {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		data, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := make([]byte, size/os.Getpagesize())
+		_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&data[0])), size, uintptr(unsafe.Pointer(&in[0])))
+		if err := unix.Munmap(data); err != nil || errno != 0 {
+			t.Fatal(err, errno)
+		}
+		for _, b := range in {
+			pages += int(b & 1)
+		}
+		return pages
+	}
+	before := kept()
+	if err := Forget(name); err != nil {
+		t.Fatal(err)
+	}
+	if after := kept(); before == 0 || after != 0 {
+		t.Errorf("%d pages were kept, and %d are", before, after)
+	}
+	if err := Forget(name + "?"); !os.IsNotExist(err) {
+		t.Errorf("of a file that is not there: %v", err)
+	}
 }

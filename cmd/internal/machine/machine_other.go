@@ -29,3 +29,6 @@ func OwnCPU() float64 { return 0 }
 // Rate is how much arithmetic n of this process's cores do side by side: here no core can
 // be asked for.
 func Rate(int, time.Duration) (rate float64, ok bool) { return 0, false }
+
+// Forget has the system drop what it keeps of a file in memory: here it is not asked.
+func Forget(string) error { return nil }
