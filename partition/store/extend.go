@@ -112,7 +112,7 @@ func (s *fileStore) Extend(ctx context.Context, from string, size, cut int64, to
 		}
 		return nil, explain("extend "+from+" as", to, err)
 	}
-	w := &fileWriter{store: s, name: to}
+	w := &fileWriter{store: s, name: to, size: cut, begun: cut}
 	w.file, err = s.root.OpenFile(to, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrPermission) { // somebody else's file
 		err = errors.ErrUnsupported

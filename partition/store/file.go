@@ -145,6 +145,8 @@ type fileWriter struct {
 	name  string
 	file  *os.File // nil once closed
 	err   error    // the first error: a writer that lost bytes never commits
+
+	size, begun int64 // bytes, and before which the disk was asked to take them
 }
 
 func (w *fileWriter) Write(p []byte) (int, error) {
@@ -155,8 +157,16 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	if err != nil {
 		w.err = explain("write", w.name, err)
 	}
+	if w.size += int64(n); w.size-w.begun >= writeBackBytes {
+		writeBack(w.file, w.begun, w.size)
+		w.begun = w.size
+	}
 	return n, w.err
 }
+
+// writeBackBytes is how much is written before the disk is asked to take it: then Commit
+// has little to wait for.
+const writeBackBytes = 1 << 20
 
 func (w *fileWriter) Commit() error {
 	if w.file == nil || w.err != nil {
