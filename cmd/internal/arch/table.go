@@ -14,7 +14,7 @@ const (
 	arrow       = "github.com/apache/arrow/go/v15/arrow/..." // not its parquet: decisions/0008
 	bbolt       = "go.etcd.io/bbolt/..."
 	cpu         = "golang.org/x/sys/cpu"
-	unix        = "golang.org/x/sys/unix"       // to ask for a file's next bytes: decisions/0047; to start a process on some cores: 0054
+	unix        = "golang.org/x/sys/unix"       // to have a file read before it is asked for: decisions/0047; written before it is synced: 0060
 	blake3      = "lukechampine.com/blake3/..." // its tree, and in tests all of it: decisions/0046
 	brotli      = "github.com/andybalholm/brotli"
 	compress    = "github.com/klauspost/compress/..."
@@ -56,7 +56,7 @@ var table = []row{
 	{"partition/failpoint", nil, nil},
 	{"partition/loopback", nil, nil}, // tests' alone
 	{"partition/role", nil, nil},
-	{"partition/store", list("partition/failpoint"), nil},
+	{"partition/store", list("partition/failpoint"), list(unix)},
 	{"partition/store/s3", list("partition/failpoint", "partition/store"), list(minio, ini, sync)},
 	{"partition/store/s3/s3test", nil, nil},
 	{"partition/store/hdfs", list("partition/failpoint", "partition/store"), list(hadoop)}, // with the tag hdfs: decisions/0053
