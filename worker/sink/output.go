@@ -61,6 +61,9 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// place returns the place behind the bytes taken so far.
+func (o *output) place() place { return place{o.offset, o.checks} }
+
 func (o *output) drain() error {
 	if len(o.buffer) == 0 {
 		return nil

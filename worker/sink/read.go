@@ -123,20 +123,24 @@ func (f *scoreFile) column(r *reader, meta *format.ColumnMetaData, to column, ro
 	return r.pages.read(cursor, to, rows)
 }
 
-// slabs gives every page of rows to visit, in order, with the columns of want: less
-// memory than groups takes, so that it stays near the processor. Pages end where
-// those of the first column do.
-func (f *scoreFile) slabs(ctx context.Context, want *layout, visit func(*group) error) error {
-	g := want.slab.Get()
+// slabs gives every page of rows of row groups from to past-1, whose bytes o has, to visit, in
+// order, and which row is its first: less memory than groups takes, so that it stays near
+// the processor. Pages end where those of the first column do.
+func (f *scoreFile) slabs(ctx context.Context, o store.Object, from, past int, visit func(g *group, first int64) error) error {
+	g := f.layout.slab.Get()
 	defer g.release()
 	r := readers.Get()
 	defer readers.Put(r)
+	cursors := r.on(len(f.layout.columns))
 	var rows int64
-	for i := range f.meta.RowGroups {
+	for i := range f.meta.RowGroups[:past] {
 		rg := &f.meta.RowGroups[i]
-		cursors := r.on(len(want.columns))
-		for i, c := range want.columns {
-			if err := cursors[i].load(f.object, f.end, &rg.Columns[f.layout.find(c.Name)].MetaData, int(rg.NumRows)); err != nil {
+		if i < from {
+			rows += rg.NumRows
+			continue
+		}
+		for k, c := range f.layout.columns {
+			if err := cursors[k].load(o, f.end, &rg.Columns[k].MetaData, int(rg.NumRows)); err != nil {
 				return fmt.Errorf("from row %d: column %s: %w", rows, c.Name, err)
 			}
 		}
@@ -147,13 +151,13 @@ func (f *scoreFile) slabs(ctx context.Context, want *layout, visit func(*group) 
 			if err := r.slab(g, cursors, left); err != nil {
 				return fmt.Errorf("from row %d: %w", rows, err)
 			}
-			rows += int64(g.rows)
-			if err := visit(g); err != nil {
+			if err := visit(g, rows); err != nil {
 				return err
 			}
+			rows += int64(g.rows)
 		}
-		for i, c := range want.columns {
-			if len(cursors[i].rest) > 0 {
+		for k, c := range f.layout.columns {
+			if len(cursors[k].rest) > 0 {
 				return fmt.Errorf("column %s: %w: more pages than rows", c.Name, ErrDamaged)
 			}
 		}

@@ -184,7 +184,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	if err := w.Commit(); err != nil {
 		return Output{}, err
 	}
-	result.checks = to.checks
+	result.whole = to.place()
 	result.Counts = job.Counts{In: f.meta.NumRows, Scored: f.meta.NumRows}
 	result.Files = []job.File{{
 		Kind: job.FileScores, Path: name, Rows: f.meta.NumRows, Bytes: to.offset,
@@ -406,11 +406,13 @@ func (o Output) verifySelected(ctx context.Context, st store.Store, file job.Fil
 	defer object.Close()
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	all := imageOf(object)
+	return both(func() error { return o.sameBytes(ctx, &witness{image: all}, file) }, func() error { return o.verifyAdded(ctx, all, file) })
+}
+
+// verifyAdded holds what the select stage added to a file to what it meant to.
+func (o Output) verifyAdded(ctx context.Context, all image, file job.File) error {
 	f, err := open(all)
 	if err != nil {
-		return err
-	}
-	if err := o.sameBytes(ctx, &witness{image: all}, file); err != nil {
 		return err
 	}
 	if f.layout != o.carried.layout || len(f.meta.RowGroups) != len(o.carried.columns) {

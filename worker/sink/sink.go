@@ -154,7 +154,8 @@ type Output struct {
 	Tally  job.Tally
 
 	within  partition.Range
-	checks  checks   // of the score file's bytes
+	whole   place    // the end of the score file
+	groups  []place  // the ends of its row groups; of Select none
 	carried *carried // of a file that Select made
 }
 
@@ -305,6 +306,7 @@ func (s *Sink) flush() error {
 	if err := s.enc.writeGroup(s.group, &s.result.Tally); err != nil {
 		return err
 	}
+	s.result.groups = append(s.result.groups, s.out.place())
 	s.group.reset()
 	s.left = s.attempt.rowGroupRows
 	return nil
@@ -364,7 +366,7 @@ func (s *Sink) finish(ctx context.Context) error {
 	if err := s.attempt.written(ctx); err != nil {
 		return err
 	}
-	s.result.checks = s.out.checks // of all bytes: what is committed was given to the store
+	s.result.whole = s.out.place() // what is committed was given to the store
 	return s.commit(ctx, content)
 }
 

@@ -64,41 +64,64 @@ func verify(ctx context.Context, st store.Store, file job.File) (Check, error) {
 	if whole != file.SHA256 || before != file.Content {
 		return Check{}, fmt.Errorf("%w: SHA-256 differs from the one written", ErrDamaged)
 	}
-	return verifyRows(ctx, o, file)
-}
-
-// verifyRows decodes every value of a file whose bytes are known to be the ones that
-// were written.
-func verifyRows(ctx context.Context, o store.Object, file job.File) (Check, error) {
-	c := Check{Bytes: o.Size(), SHA256: file.SHA256, Content: file.Content}
-	var last uint64
 	f, err := open(o)
 	if err != nil {
 		return Check{}, err
 	}
-	c.From = f.from
-	err = f.slabs(ctx, f.layout, func(g *group) error {
-		if err := g.check(last, c.Rows); err != nil {
-			return err
-		}
-		keys := g.keys()
-		if c.Rows == 0 {
-			c.First = partition.Number(keys[0]).Segment()
-		}
-		last = keys[len(keys)-1]
-		c.Last = partition.Number(last).Segment()
-		c.Rows += int64(g.rows)
-		c.Keys = c.Keys.Add(g.keySum(0))
-		c.RowSum = c.RowSum.Add(g.rowSum(0))
-		return nil
-	})
+	c, err := f.content(ctx, o, 0, len(f.meta.RowGroups))
 	if err != nil {
 		return Check{}, err
 	}
-	if c.Rows != file.Rows {
-		return Check{}, fmt.Errorf("%w: %d rows where %d were written", ErrContent, c.Rows, file.Rows)
+	return f.checked(c, file)
+}
+
+// content is what row groups that follow each other turned out to hold.
+type content struct {
+	rows        int64
+	keys, sum   partition.Sum
+	first, last uint64 // numbers; 0 without rows
+}
+
+// content decodes every value of row groups from to past-1, whose bytes o has.
+func (f *scoreFile) content(ctx context.Context, o store.Object, from, past int) (c content, err error) {
+	err = f.slabs(ctx, o, from, past, func(g *group, first int64) error {
+		if err := g.check(c.last, first); err != nil {
+			return err
+		}
+		keys := g.keys()
+		if c.rows == 0 {
+			c.first = keys[0]
+		}
+		c.last = keys[len(keys)-1]
+		c.rows += int64(g.rows)
+		c.keys = c.keys.Add(g.keySum(0))
+		c.sum = c.sum.Add(g.rowSum(0))
+		return nil
+	})
+	return c, err
+}
+
+// then returns what is in c and, behind it, in d.
+func (c content) then(d content) (content, error) {
+	switch {
+	case c.rows == 0:
+		return d, nil
+	case d.rows > 0 && d.first <= c.last:
+		return content{}, fmt.Errorf("%w: the key of row %d is not greater than the one before", ErrContent, c.rows)
 	}
-	return c, nil
+	return content{c.rows + d.rows, c.keys.Add(d.keys), c.sum.Add(d.sum), c.first, d.last}, nil
+}
+
+// checked is what a file turned out to hold, all of whose rows were decoded.
+func (f *scoreFile) checked(c content, file job.File) (Check, error) {
+	if c.rows != file.Rows {
+		return Check{}, fmt.Errorf("%w: %d rows where %d were written", ErrContent, c.rows, file.Rows)
+	}
+	check := Check{Bytes: f.object.Size(), SHA256: file.SHA256, Content: file.Content, Rows: c.rows, Keys: c.keys, RowSum: c.sum, From: f.from}
+	if c.rows > 0 {
+		check.First, check.Last = partition.Number(c.first).Segment(), partition.Number(c.last).Segment()
+	}
+	return check, nil
 }
 
 // check proves that keys are numbers that increase strictly from last on, and
@@ -178,22 +201,90 @@ func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File)
 	}
 	defer object.Close()
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
-	w := &witness{image: imageOf(object)}
-	if err := w.read(ctx, int64(len(magic))); err != nil {
+	all := imageOf(object)
+	c, err := o.verifyHalves(ctx, all, file)
+	if err != nil {
+		if differs := o.sameBytes(ctx, &witness{image: all}, file); differs != nil {
+			err = differs // whatever was decoded of them
+		}
 		return Check{}, err
 	}
-	c, err := verifyRows(ctx, w, file)
-	if differs := o.sameBytes(ctx, w, file); differs != nil {
-		return Check{}, differs // whatever was decoded of them
+	return c, nil
+}
+
+// verifyHalves reads the first and the second half of a score file's row groups at once:
+// at the end of a stage there is nothing else to do.
+func (o Output) verifyHalves(ctx context.Context, all image, file job.File) (Check, error) {
+	f, err := open(all)
+	if err != nil {
+		return Check{}, err
 	}
-	return c, err
+	n := len(f.meta.RowGroups)
+	if n != len(o.groups) {
+		return Check{}, fmt.Errorf("%w: %d row groups where %d were written", ErrContent, n, len(o.groups))
+	}
+	part := func(from, past int) (c content, err error) {
+		w := &witness{image: all}
+		if from > 0 {
+			w.place = o.groups[from-1]
+		} else if err := w.read(ctx, int64(len(magic))); err != nil {
+			return c, err
+		}
+		if c, err = f.content(ctx, w, from, past); err != nil {
+			return c, err
+		}
+		if past < n {
+			return c, w.holds(ctx, o.groups[past-1])
+		}
+		return c, o.sameBytes(ctx, w, file)
+	}
+	var first, second content
+	cut := n / 2
+	err = both(func() (err error) {
+		if cut > 0 {
+			first, err = part(0, cut)
+		}
+		return err
+	}, func() (err error) {
+		second, err = part(cut, n)
+		return err
+	})
+	if err != nil {
+		return Check{}, err
+	}
+	c, err := first.then(second)
+	if err != nil {
+		return Check{}, err
+	}
+	return f.checked(c, file)
+}
+
+// both does two things at once that look at bytes in place. Of two errors it returns the
+// first's.
+func both(first, second func() error) error {
+	guarded := func(do func() error) (err error) {
+		defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+		return do()
+	}
+	other := make(chan error, 1)
+	go func() { other <- guarded(second) }()
+	err := guarded(first)
+	if e := <-other; err == nil {
+		err = e
+	}
+	return err
+}
+
+// place is a place in a file, and the checks of all bytes before it.
+type place struct {
+	at     int64
+	checks checks
 }
 
 // witness is an object whose bytes are checked as they are read in order.
 type witness struct {
 	image
-	checks checks
-	at     int64 // bytes before it are checked
+	place // bytes before it are checked
 }
 
 func (w *witness) ReadAt(p []byte, off int64) (int, error) {
@@ -220,19 +311,25 @@ func (w *witness) read(ctx context.Context, past int64) error {
 	return pieces(ctx, w, w.at, past, func(p []byte) (int, error) { return len(p), nil })
 }
 
+// holds reads on to a place. It returns ErrDamaged unless the bytes before it are those that
+// were given to the store.
+func (w *witness) holds(ctx context.Context, end place) error {
+	if err := w.read(ctx, end.at); err != nil {
+		return err
+	}
+	if w.place != end {
+		return fmt.Errorf("%w: its bytes are not the ones written", ErrDamaged)
+	}
+	return nil
+}
+
 // sameBytes returns ErrDamaged unless an object holds the bytes of the file that were
-// given to the store.
+// given to the store, and no more.
 func (o Output) sameBytes(ctx context.Context, w *witness, file job.File) error {
 	if w.Size() != file.Bytes {
 		return fmt.Errorf("%w: %d bytes where %d were written", ErrDamaged, w.Size(), file.Bytes)
 	}
-	if err := w.read(ctx, w.Size()); err != nil {
-		return err
-	}
-	if w.checks != o.checks {
-		return fmt.Errorf("%w: its bytes are not the ones written", ErrDamaged)
-	}
-	return nil
+	return w.holds(ctx, o.whole)
 }
 
 func verifyBytes(ctx context.Context, st store.Store, file job.File) error {
