@@ -67,9 +67,15 @@ func NewPriority(base *ecdf.Histogram, policy job.Policy) (kernel.Kernel, error)
 		return p, nil
 	}
 	total := base.Total()
+	before := int64(-1) // most bins are empty, and stand where the one before does
 	base.Each(func(bin int, below, equal int64) {
 		// In halves of a row, so that the middle of equal ones is a whole number.
 		under, all := 2*below+equal, 2*total
+		if bin > 1 && under == before {
+			p.place[bin] = p.place[bin-1]
+			return
+		}
+		before = under
 		score := int64(0)
 		if bin > 0 && total > 0 {
 			score = (1000*under + total) / all

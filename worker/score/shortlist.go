@@ -33,10 +33,11 @@ func NewShortlist(base *ecdf.Histogram, policy job.Policy, asked job.Explanation
 	}
 	s := &shortlist{within: make([]bool, base.Kind().Keys()), pairs: pairs, retain: asked.Exact == "contact"}
 	s.spec = kernel.Spec{Name: "score.shortlist", In: in, Out: []kernel.Field{{Name: Shortlisted, Type: arrow.PrimitiveTypes.Uint8}}}
-	total := base.Total()
-	within := func(below int64) bool {
-		return asked.Exactly() && 100*float64(total-below) <= float64(asked.ExactPct*float64(total))
+	if !asked.Exactly() {
+		return s, nil // nobody is
 	}
+	total := base.Total()
+	within := func(below int64) bool { return 100*float64(total-below) <= float64(asked.ExactPct*float64(total)) }
 	if s.pairs {
 		byWeight(base, policy, func(cells []cell, below, _ int64) {
 			for _, c := range cells {
