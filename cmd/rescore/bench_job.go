@@ -54,9 +54,9 @@ func (a *app) benchJob() *cobra.Command {
 		Use:   "job",
 		Short: "Measure whole jobs: a synthetic base on disk to a published version",
 		Long: `Job makes a synthetic base, as rescore synth does, and runs the job on it again and
-again, each time under a name and into a folder of its own: once to warm up, so that
-the base is in the page cache if it fits, then --repeat times. Coordinator and worker
-stand meanwhile, in one process for each size and number of workers, as they do in a
+again, each time under a name and into a folder of its own: once to warm up, then
+--repeat times. A base that fits into half of the machine's memory is read before each
+run, so that it is in the page cache. Coordinator and worker stand meanwhile, in one process for each size and number of workers, as they do in a
 cluster; with --cold each run is a process of its own, as rescore run is.
 Several sizes of the base, and several numbers of --workers, take turns in every
 round. Each run is given as many processors as it has workers. Every run of a base

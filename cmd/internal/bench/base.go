@@ -58,6 +58,7 @@ type base struct {
 	subscribers int64
 	dir         string
 	bytes       int64 // of its files
+	fits        bool  // into half of the machine's memory
 	made        bool  // by this call
 }
 
@@ -119,8 +120,8 @@ func (j Job) prepare(ctx context.Context, subscribers int64) (b base, err error)
 	return b, b.settle()
 }
 
-// settle sums the files up, and has the system forget what it keeps of them in memory: the
-// run that warms up reads them from the disk. What was just written is kept in small pages,
+// settle sums the files up, and has the system forget what it keeps of them in memory: they
+// are read from the disk before the first run. What was just written is kept in small pages,
 // what is read in larger ones, and to map the small ones took 24 ns a row more; of bases
 // alone that fit into memory.
 func (b *base) settle() (err error) {
@@ -128,6 +129,7 @@ func (b *base) settle() (err error) {
 	if b.bytes, err = size(dir); err != nil {
 		return err
 	}
+	b.fits = b.bytes <= machine.Describe(b.dir, "").Memory/2
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			err = machine.Forget(name)
@@ -138,6 +140,31 @@ func (b *base) settle() (err error) {
 		return fmt.Errorf("forget the base: %w", err)
 	}
 	return nil
+}
+
+// recall has the system keep a base in memory that fits there. Others run between two runs
+// of a base, and a system may let go meanwhile of what nobody asks for: one that pages out
+// what was idle for a minute made a small base slower the more large ones took turns with
+// it. What cannot be read is the run's to explain.
+func (b *base) recall(ctx context.Context) {
+	if !b.fits {
+		return
+	}
+	piece := make([]byte, 1<<20)
+	_ = filepath.WalkDir(filepath.Join(b.dir, province.BaseFolder), func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		for err == nil && ctx.Err() == nil {
+			_, err = f.Read(piece) // of a folder nothing
+		}
+		return ctx.Err()
+	})
 }
 
 // roomFor refuses what the disk cannot hold, before it is full.

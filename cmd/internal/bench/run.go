@@ -111,6 +111,7 @@ func (h *house) close() error {
 func (j Job) run(ctx context.Context, h *house, update func(share float64)) (o once, err error) {
 	dir := filepath.Join(h.dir, fmt.Sprintf("out-%d", h.ran))
 	defer func() { err = errors.Join(err, empty(dir)) }()
+	h.of.recall(ctx)
 	h.errs.listen(update)
 	before, _ := machine.Rate(h.workers, beside)
 	_, asked := fmt.Fprintln(h.in, dir)
