@@ -84,6 +84,9 @@ func (t *Term) meet(requests []wire.WorkRequest, now time.Time) ([]wire.WorkRepl
 		t.judged(r, now)
 	}
 	idle := min(max(idleLeast, time.Duration(len(t.workers))*time.Millisecond), idleMost)
+	if t.cfg.Alone { // it need not ask whether the ledger has changed, and what else there is comes with a tick
+		idle = t.cfg.Tick
+	}
 	for i, r := range requests {
 		replies[i] = wire.WorkReply{RetryMillis: idle.Milliseconds(), Drain: t.workers[r.Worker].told}
 		if last[r.Worker] == i && !replies[i].Drain {

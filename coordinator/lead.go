@@ -110,10 +110,12 @@ func (l *leadership) steps(ctx context.Context) error {
 		case <-changed:
 		case <-ticker.C:
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pace.Reserve().Delay()):
+		if wait := pace.Reserve().Delay(); wait > 0 {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(wait):
+			}
 		}
 	}
 }

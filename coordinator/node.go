@@ -60,7 +60,8 @@ type Config struct {
 	PartitionRows int64
 	Lease         lease.Config
 	// Alone says that there is one worker, which lives and dies with this process: when
-	// it is unfit for a job, there is no other to wait for.
+	// it is unfit for a job, there is no other to wait for. It hears of it when the ledger
+	// changes.
 	Alone bool
 	// AtOnce is how many commands a Term proposes together, and how many small files it
 	// reads at once. Defaults to 128 in a Node, and to 1 in a Term by itself, which then

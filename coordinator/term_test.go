@@ -440,6 +440,17 @@ func TestIdleWorkersTogetherAskNoMoreThanAThousandTimesASecond(t *testing.T) {
 	}
 }
 
+// TestAWorkerInTheSameProcessIsNotMadeToAskAgain: it hears of every change of the ledger,
+// and asks while it computes.
+func TestAWorkerInTheSameProcessIsNotMadeToAskAgain(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.cfg.Alone = true
+	if r := d.ask(d.wants("w", 1))[0]; r.Retry() != d.cfg.Tick {
+		t.Errorf("it waits %v, and the coordinator looks at what time brings every %v", r.Retry(), d.cfg.Tick)
+	}
+}
+
 // TestNobodyDecidesBetweenAGrantAndItsNote: between a grant's entry into the ledger and
 // its note in the book the lease looks as if it was never heard of.
 func TestNobodyDecidesBetweenAGrantAndItsNote(t *testing.T) {
