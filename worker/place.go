@@ -50,7 +50,7 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, turn
 	failpoint.Hit("worker.select")
 	written, err := sink.Select(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: turn.yield,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result),
 	}, sink.Selection{
 		Scores: a.Task.Staged[0], Columns: plan.Columns(), BatchRows: batchRows, Explained: explained,
 		Eval: func(r arrow.Record) (arrow.Record, error) {
@@ -60,12 +60,13 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, turn
 			return prog.Eval(r, numbers[:r.NumRows()], nil)
 		},
 	})
-	clock.lap(&result.Timing.Write)
+	clock.lap(&result.Timing.Verify)
 	if err != nil {
 		return result, err
 	}
-	err = keep(ctx, p.output, written, &clock, &result)
-	return result, err
+	failpoint.Hit("worker.keep")
+	result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
+	return result, nil
 }
 
 // ranking is where everybody of a job's base stands: every task of the select

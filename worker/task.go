@@ -244,9 +244,10 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	defer reader.Close()
 	reader.Code(plan.Coded())
 	prog.Hold(reader.Same())
+	clock := stopwatch(time.Now())
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: turn.yield,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result),
 	})
 	if err != nil {
 		return result, err
@@ -255,7 +256,6 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	reject := func(r source.Reject) error { return out.Reject(ctx, r.File, r.Row, r.Field, r.Reason) }
 	reader.Tell(reject)
 	defer w.read.Store(true)
-	clock := stopwatch(time.Now())
 	for {
 		batch, err := reader.Next(ctx)
 		clock.lap(&result.Timing.Read)
@@ -289,25 +289,13 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	p.idle.put(prog) // not of a task that failed: it may have stopped in the middle of a batch
 	failpoint.Hit("worker.score")
 	written, err := out.Finish(ctx)
-	clock.lap(&result.Timing.Write)
+	clock.lap(&result.Timing.Verify)
 	if err != nil {
 		return result, err
 	}
-	err = keep(ctx, p.output, written, &clock, &result)
-	return result, err
-}
-
-// keep reads a staged file once more and, when it is what was meant, makes it the
-// task's result.
-func keep(ctx context.Context, st store.Store, written sink.Output, clock *stopwatch, result *job.Result) error {
-	defer written.Release()
 	failpoint.Hit("worker.keep")
-	err := written.Verify(ctx, st)
-	clock.lap(&result.Timing.Verify)
-	if err == nil {
-		result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
-	}
-	return err
+	result.Counts, result.Rows, result.Files, result.Tally = written.Counts, written.Rows, written.Files, written.Tally
+	return result, nil
 }
 
 // stopwatch adds up where the time goes.
@@ -317,6 +305,15 @@ func (s *stopwatch) lap(sum *int64) {
 	now := time.Now()
 	*sum += now.Sub(time.Time(*s)).Nanoseconds()
 	*s = stopwatch(now)
+}
+
+// written ends the time of a task that is spent on writing, and its turn: the rest is to
+// wait for the store and to verify.
+func (s *stopwatch) written(turn *turn, result *job.Result) func(context.Context) error {
+	return func(ctx context.Context) error {
+		s.lap(&result.Timing.Write)
+		return turn.yield(ctx)
+	}
 }
 
 // nonce tells two files of the same token apart: a worker that was killed and

@@ -164,6 +164,14 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	return n, w.err
 }
 
+// Preview implements Previewer: a file has its name from the beginning.
+func (w *fileWriter) Preview() (Object, error) {
+	if w.file == nil || w.err != nil {
+		return nil, Refusal("preview", w.name, w.err)
+	}
+	return w.store.open(w.name)
+}
+
 // writeBackBytes is how much is written before the disk is asked to take it: then Commit
 // has little to wait for.
 const writeBackBytes = 1 << 20

@@ -58,6 +58,15 @@ type Writer interface {
 	Close() error
 }
 
+// Previewer is a Writer whose object can be read before Commit made it durable.
+type Previewer interface {
+	Writer
+	// Preview opens the object with what was written so far: the bytes that Open finds once
+	// Commit has returned. It is called before Commit; what it returned may be read
+	// meanwhile. Where it cannot be done the error is errors.ErrUnsupported.
+	Preview() (Object, error)
+}
+
 // Info is what a listing says of an object.
 type Info struct {
 	Name string

@@ -237,6 +237,14 @@ func readAll(t testing.TB, st store.Store, name string, visit func(arrow.Record)
 // stage writes rows in batches of at most batch rows and returns what Finish did.
 func stage(t testing.TB, st store.Store, a Attempt, rows []row, batch int) Output {
 	t.Helper()
+	out, err := tryStage(t, st, a, rows, batch)
+	check(t, err)
+	return out
+}
+
+// tryStage does so of rows that Finish may refuse.
+func tryStage(t testing.TB, st store.Store, a Attempt, rows []row, batch int) (Output, error) {
+	t.Helper()
 	s, err := Create(context.Background(), st, a)
 	check(t, err)
 	defer s.Close()
@@ -245,9 +253,7 @@ func stage(t testing.TB, st store.Store, a Attempt, rows []row, batch int) Outpu
 		check(t, s.Write(record(rows[:n], 0), nil))
 		rows = rows[n:]
 	}
-	out, err := s.Finish(context.Background())
-	check(t, err)
-	return out
+	return s.Finish(context.Background())
 }
 
 // decode gives every row group of a file to visit, all columns.

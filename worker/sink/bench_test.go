@@ -62,9 +62,10 @@ func BenchmarkWrite(b *testing.B) {
 				for _, r := range list {
 					check(b, s.Write(r, nil))
 				}
-				out, err := s.Finish(context.Background())
+				_, err = s.end()
 				check(b, err)
-				size = out.Files[0].Bytes
+				s.release()
+				size = s.out.offset
 			})
 			b.ReportMetric(float64(size)/benchRows, "bytes/row")
 		})

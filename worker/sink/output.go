@@ -1,7 +1,10 @@
 package sink
 
 import (
+	"context"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"hash"
 	"hash/crc32"
 
@@ -73,11 +76,67 @@ func (o *output) drain() error {
 	return err
 }
 
-func (o *output) commit() error {
+// end gives the store what is left.
+func (o *output) end() error {
 	if err := o.drain(); err != nil {
 		return err
 	}
 	outputBuffers.Put((*[outputBuffer]byte)(o.buffer[:outputBuffer]))
 	o.buffer = nil
+	return nil
+}
+
+func (o *output) commit() error {
+	if err := o.end(); err != nil {
+		return err
+	}
 	return o.writer.Commit()
+}
+
+// settle commits an object and has it read again, both at once where the store shows what is
+// not durable yet: the disk is waited for while there is something to do. An object that
+// is not what was meant is deleted.
+func settle(ctx context.Context, st store.Store, w store.Writer, name string, prove func(store.Object) error) error {
+	o, err := preview(w)
+	switch {
+	case err == nil:
+		defer o.Close()
+		committed := false
+		err = both(func() error {
+			err := w.Commit()
+			committed = err == nil
+			return err
+		}, func() error { return prove(o) })
+		if !committed {
+			return err
+		}
+	case errors.Is(err, errors.ErrUnsupported):
+		if err := w.Commit(); err != nil {
+			return err
+		}
+		err = reread(ctx, st, name, prove)
+	default:
+		return err
+	}
+	if err != nil { // nobody was told of this object, so it may go; if not, garbage finds it
+		err = errors.Join(fmt.Errorf("verify %s: %w", name, err), st.Delete(context.WithoutCancel(ctx), name))
+	}
+	return err
+}
+
+func preview(w store.Writer) (store.Object, error) {
+	if p, can := w.(store.Previewer); can {
+		return p.Preview()
+	}
+	return nil, errors.ErrUnsupported
+}
+
+// reread opens an object and has it read.
+func reread(ctx context.Context, st store.Store, name string, prove func(store.Object) error) error {
+	o, err := st.Open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	return prove(o)
 }

@@ -133,7 +133,7 @@ func (r *Run) Close() error { return errors.Join(r.out.writer.Close(), r.abandon
 // VerifyBytes reads files again and compares their digests with those that were written.
 func VerifyBytes(ctx context.Context, st store.Store, files []job.File) error {
 	for _, f := range files {
-		if err := verifyBytes(ctx, st, f); err != nil {
+		if err := reread(ctx, st, f.Path, func(o store.Object) error { return verifyBytes(ctx, o, f) }); err != nil {
 			return fmt.Errorf("verify %s: %w", f.Path, err)
 		}
 	}

@@ -111,11 +111,15 @@ func (g *group) withoutKey() arrow.Record {
 // footer no longer names the old ones. What is reported as Rows is the select
 // stage's part of the row sum alone: with new reasons, less the old ones. So is
 // what is reported of their methods in the tally.
+//
+// The file is committed and proven as Finish does it, and nothing is left of it after an
+// error that could be removed.
 func Select(ctx context.Context, st store.Store, a Attempt, s Selection) (Output, error) {
 	out, err := newSelection(ctx, st, a, s)
 	if err != nil {
 		return Output{}, fmt.Errorf("select from %s: %w", s.Scores.Path, err)
 	}
+	out.release()
 	return out, nil
 }
 
@@ -152,45 +156,49 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	rest := pendings.Get()
 	defer pendings.Put(rest)
 	rest.Reset()
-	to, err := f.follow(ctx, sealed, rest)
+	result := Output{
+		Counts: job.Counts{In: f.meta.NumRows, Scored: f.meta.NumRows}, within: a.Range,
+		carried: &carried{end: f.end, layout: layoutsOf(a.Challengers).published},
+	}
+	file := job.File{Kind: job.FileScores, Path: a.name("part", "parquet"), Rows: f.meta.NumRows}
+	make := func() error {
+		to, err := f.follow(ctx, sealed, rest)
+		if err != nil {
+			return err
+		}
+		enc := newEncoder(to, codec)
+		defer enc.release()
+		if err := f.extend(ctx, enc, s, &result); err != nil {
+			return err
+		}
+		file.Content = hex.EncodeToString(to.hash.Sum(nil))
+		if err := enc.writeFooter(a, result.carried.layout, f.meta.NumRows); err != nil {
+			return err
+		}
+		if err := to.end(); err != nil {
+			return err
+		}
+		file.Bytes, file.SHA256 = to.offset, hex.EncodeToString(to.hash.Sum(nil))
+		result.whole, result.Files = to.place(), []job.File{file}
+		return a.written(ctx)
+	}
+	// The disk is waited for while there is something to do: it takes as long as half of
+	// what a task of half a million rows makes.
+	var w store.Writer
+	err = both(make, func() (err error) {
+		w, err = f.begin(ctx, st, s.Scores, file.Path)
+		return err
+	})
+	if w != nil {
+		defer w.Close() // abandons what was not committed
+	}
 	if err != nil {
 		return Output{}, err
 	}
-	result := Output{within: a.Range, carried: &carried{end: f.end, layout: layoutsOf(a.Challengers).published}}
-	enc := newEncoder(to, codec)
-	defer enc.release()
-	if err := f.extend(ctx, enc, s, &result); err != nil {
-		return Output{}, err
-	}
-	content := hex.EncodeToString(to.hash.Sum(nil))
-	if err := enc.writeFooter(a, result.carried.layout, f.meta.NumRows); err != nil {
-		return Output{}, err
-	}
-	if err := to.commit(); err != nil {
-		return Output{}, err
-	}
-	if err := a.written(ctx); err != nil {
-		return Output{}, err
-	}
-	name := a.name("part", "parquet")
-	w, err := f.begin(ctx, st, s.Scores, name)
-	if err != nil {
-		return Output{}, err
-	}
-	defer w.Close() // abandons what was not committed
 	if _, err := rest.WriteTo(w); err != nil {
 		return Output{}, err
 	}
-	if err := w.Commit(); err != nil {
-		return Output{}, err
-	}
-	result.whole = to.place()
-	result.Counts = job.Counts{In: f.meta.NumRows, Scored: f.meta.NumRows}
-	result.Files = []job.File{{
-		Kind: job.FileScores, Path: name, Rows: f.meta.NumRows, Bytes: to.offset,
-		SHA256: hex.EncodeToString(to.hash.Sum(nil)), Content: content,
-	}}
-	return result, nil
+	return result, settle(ctx, st, w, file.Path, func(o store.Object) error { return result.verify(ctx, o, file) })
 }
 
 // judged returns the attempt as its file is to say it: with the models and rules that
@@ -383,11 +391,8 @@ func (g *group) giveKeys() *group {
 	return keys
 }
 
-// Release gives back the memory that Verify takes: nothing is verified after it.
-func (o Output) Release() {
-	if o.carried == nil {
-		return
-	}
+// release gives back the memory that verify takes: nothing is verified after it.
+func (o Output) release() {
 	for _, keys := range o.carried.keys {
 		keys.release()
 	}
@@ -398,12 +403,7 @@ func (o Output) Release() {
 // too, which came from the bytes that the score stage verified; its footer, which must
 // place its columns where the score file did; and every value the select stage
 // added, beside the key it was made for.
-func (o Output) verifySelected(ctx context.Context, st store.Store, file job.File) (err error) {
-	object, err := st.Open(ctx, file.Path)
-	if err != nil {
-		return err
-	}
-	defer object.Close()
+func (o Output) verifySelected(ctx context.Context, object store.Object, file job.File) (err error) {
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	all := imageOf(object)
 	return both(func() error { return o.sameBytes(ctx, &witness{image: all}, file) }, func() error { return o.verifyAdded(ctx, all, file) })

@@ -331,9 +331,15 @@ func (s *Sink) Reject(ctx context.Context, file string, row int64, field string,
 	return s.err
 }
 
-// Finish closes and commits the files. After an error nothing of the attempt
-// is left that could be removed. The files are not yet proven: call
-// Output.Verify before reporting them.
+// Finish closes and commits the files, and proves them: it reads the scores again, holds
+// their bytes to the checks of those that were given to the store, whose SHA-256 is
+// reported, decodes every value, and compares the sums with those of the rows as they
+// were given to Write; the other files are held to their SHA-256. Where the store shows
+// what is not durable yet, it is read while the disk is waited for. After an error nothing
+// of the attempt is left that could be removed.
+//
+// What was just written is read from the operating system's cache: this proves what
+// reached the store, not what the platter keeps.
 func (s *Sink) Finish(ctx context.Context) (Output, error) {
 	if s.err != nil {
 		return Output{}, errors.Join(s.err, s.abandon())
@@ -348,41 +354,51 @@ func (s *Sink) Finish(ctx context.Context) (Output, error) {
 }
 
 func (s *Sink) finish(ctx context.Context) error {
-	if err := s.flush(); err != nil {
-		return err
-	}
-	if err := s.enc.begin(); err != nil {
-		return err
-	}
-	content := hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
-	sealed, err := s.out.seal()
+	content, err := s.end()
 	if err != nil {
-		return err
-	}
-	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored, format.KeyValue{Key: keySeal, Value: sealed.text()}); err != nil {
 		return err
 	}
 	s.releaseGroup() // the next task may take it
 	if err := s.attempt.written(ctx); err != nil {
 		return err
 	}
-	s.result.whole = s.out.place() // what is committed was given to the store
 	return s.commit(ctx, content)
 }
 
-// commit commits the files side by side, for each waits for the disk.
-func (s *Sink) commit(ctx context.Context, content string) error {
-	commits := []func() (job.File, error){func() (job.File, error) { return s.commitScores(content) }}
-	if s.rejects != nil {
-		commits = append(commits, s.rejects.commit)
+// end gives the store what is left of the score file, and returns the SHA-256 of the bytes
+// before its footer.
+func (s *Sink) end() (content string, err error) {
+	if err := s.flush(); err != nil {
+		return "", err
 	}
-	commits = append(commits, func() (job.File, error) {
+	if err := s.enc.begin(); err != nil {
+		return "", err
+	}
+	content = hex.EncodeToString(s.out.hash.Sum(nil)) // Sum leaves the state as it is
+	sealed, err := s.out.seal()
+	if err != nil {
+		return "", err
+	}
+	if err := s.enc.writeFooter(s.attempt, s.group.layout, s.result.Counts.Scored, format.KeyValue{Key: keySeal, Value: sealed.text()}); err != nil {
+		return "", err
+	}
+	s.result.whole = s.out.place() // what is committed was given to the store
+	return content, s.out.end()
+}
+
+// commit commits and proves the files side by side, for each waits for the disk.
+func (s *Sink) commit(ctx context.Context, content string) error {
+	commits := []func() (job.File, error){func() (job.File, error) { return s.commitScores(ctx, content) }}
+	if s.rejects != nil {
+		commits = append(commits, s.proven(ctx, s.rejects.commit))
+	}
+	commits = append(commits, s.proven(ctx, func() (job.File, error) {
 		return putCounts(ctx, s.store, job.FileRanks, s.attempt.name("ranks", "bin"), s.ranks.Encode(), s.ranks.Total())
-	})
+	}))
 	if len(s.contest) > 0 {
-		commits = append(commits, func() (job.File, error) {
+		commits = append(commits, s.proven(ctx, func() (job.File, error) {
 			return putCounts(ctx, s.store, job.FileContest, s.attempt.name("contest", "bin"), contest.Encode(s.contest), s.contest[0].Rows())
-		})
+		}))
 	}
 	files := make([]job.File, len(commits))
 	var group errgroup.Group
@@ -404,14 +420,26 @@ func (s *Sink) commit(ctx context.Context, content string) error {
 	return nil
 }
 
-func (s *Sink) commitScores(content string) (job.File, error) {
-	if err := s.out.commit(); err != nil {
-		return job.File{}, err
-	}
-	return job.File{
+func (s *Sink) commitScores(ctx context.Context, content string) (job.File, error) {
+	file := job.File{
 		Kind: job.FileScores, Path: s.name, Rows: s.result.Counts.Scored, Bytes: s.out.offset,
 		SHA256: hex.EncodeToString(s.out.hash.Sum(nil)), Content: content,
-	}, nil
+	}
+	if err := settle(ctx, s.store, s.out.writer, s.name, func(o store.Object) error { return s.result.verify(ctx, o, file) }); err != nil {
+		return job.File{}, err // settle has deleted it
+	}
+	return file, nil
+}
+
+// proven has what commit committed read again. Of an error, the file is there still.
+func (s *Sink) proven(ctx context.Context, commit func() (job.File, error)) func() (job.File, error) {
+	return func() (job.File, error) {
+		file, err := commit()
+		if err == nil {
+			err = reread(ctx, s.store, file.Path, func(o store.Object) error { return s.result.verify(ctx, o, file) })
+		}
+		return file, err
+	}
 }
 
 // Close abandons what Finish did not commit. It may be called at any time, also

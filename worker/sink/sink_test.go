@@ -95,7 +95,6 @@ func TestANaiveReaderSeesTheRowsThatWereNotDropped(t *testing.T) {
 			same(t, "keys", out.Keys, keys)
 			same(t, "row sum", out.Rows, sum)
 			same(t, "tally", out.Tally, tally)
-			check(t, out.Verify(t.Context(), st))
 
 			data := bytesOf(t, st, out.Files[0].Path)
 			got := make([]row, len(kept)+1)
@@ -157,7 +156,6 @@ func TestAnEmptyPartitionIsAValidFile(t *testing.T) {
 	check(t, err)
 	same(t, "counts", out.Counts, job.Counts{In: 3, Excluded: 1, Rejected: 1, Duplicate: 1})
 	same(t, "files", len(out.Files), 2)
-	check(t, out.Verify(t.Context(), st))
 	f, err := parquet.OpenFile(bytes.NewReader(bytesOf(t, st, out.Files[0].Path)), out.Files[0].Bytes)
 	check(t, err)
 	same(t, "rows", f.NumRows(), 0)
@@ -371,7 +369,6 @@ func TestRejectsSayWhereAndWhyAndNoMore(t *testing.T) {
 	check(t, s.Reject(t.Context(), `odd, "name".csv`, 1<<40, "fee", job.BadValue))
 	out, err := s.Finish(t.Context())
 	check(t, err)
-	check(t, out.Verify(t.Context(), st))
 	same(t, "files", len(out.Files), 3)
 	file := out.Files[1]
 	same(t, "kind", file.Kind, job.FileRejects)
@@ -402,11 +399,8 @@ func TestAFullDiskLeavesNoCommittedFile(t *testing.T) {
 				return err
 			}
 		}
-		out, err := s.Finish(t.Context())
-		if err != nil {
-			return err
-		}
-		return out.Verify(t.Context(), st)
+		_, err = s.Finish(t.Context())
+		return err
 	}
 	steps := 0
 	try := func(what string, f *storetest.Faulty) (fired bool) {

@@ -32,7 +32,7 @@ type Check struct {
 // out anew. It returns ErrDamaged when bytes differ, ErrContent when there are other
 // rows than file says, keys do not increase strictly (I1) or a propensity is no
 // probability, ErrLayout for another record. Whoever wrote the file compares Keys and RowSum
-// with what it meant to write; Output.Verify does.
+// with what it meant to write; Sink.Finish does.
 //
 // What was just written is read from the operating system's cache: this proves
 // what reached the store, not what the platter keeps.
@@ -156,50 +156,32 @@ func (g *group) check(last uint64, first int64) error {
 	return nil
 }
 
-// Verify proves every file of an attempt: it reads the scores again, holds their
-// bytes to the checks of those that were given to the store, whose SHA-256 is
-// reported, decodes every value, and compares the sums with those of the rows as they
-// were given to Write. Rejects are held to their SHA-256. An attempt that does not
-// pass must fail.
-func (o Output) Verify(ctx context.Context, st store.Store) error {
-	for _, file := range o.Files {
-		if o.carried != nil {
-			if err := o.verifySelected(ctx, st, file); err != nil {
-				return fmt.Errorf("verify %s: %w", file.Path, err)
-			}
-			continue
-		}
-		if file.Kind != job.FileScores {
-			if err := verifyBytes(ctx, st, file); err != nil {
-				return fmt.Errorf("verify %s: %w", file.Path, err)
-			}
-			continue
-		}
-		c, err := o.verifyScores(ctx, st, file)
-		switch {
-		case err != nil:
-		case c.Rows != o.Counts.Scored || c.Keys != o.Keys || c.RowSum != o.Rows:
-			err = fmt.Errorf("%w: rows or sums differ from what was scored", ErrContent)
-		case c.Rows > 0 && (c.First < o.within.First.Segment() || c.Last > (o.within.Past-1).Segment()):
-			err = fmt.Errorf("%w: segments %d to %d reach outside partition %s", ErrContent, c.First, c.Last, o.within)
-		case !o.Counts.Conserved():
-			err = fmt.Errorf("%w: rows in are not rows scored, excluded, rejected and duplicate", ErrContent)
-		}
-		if err != nil {
-			return fmt.Errorf("verify %s: %w", file.Path, err)
-		}
+// verify proves a file of an attempt, which o is: what bytes and values it holds are those
+// that were meant. An attempt that does not pass must fail.
+func (o Output) verify(ctx context.Context, object store.Object, file job.File) error {
+	switch {
+	case o.carried != nil:
+		return o.verifySelected(ctx, object, file)
+	case file.Kind != job.FileScores:
+		return verifyBytes(ctx, object, file)
+	}
+	c, err := o.verifyScores(ctx, object, file)
+	switch {
+	case err != nil:
+		return err
+	case c.Rows != o.Counts.Scored || c.Keys != o.Keys || c.RowSum != o.Rows:
+		return fmt.Errorf("%w: rows or sums differ from what was scored", ErrContent)
+	case c.Rows > 0 && (c.First < o.within.First.Segment() || c.Last > (o.within.Past-1).Segment()):
+		return fmt.Errorf("%w: segments %d to %d reach outside partition %s", ErrContent, c.First, c.Last, o.within)
+	case !o.Counts.Conserved():
+		return fmt.Errorf("%w: rows in are not rows scored, excluded, rejected and duplicate", ErrContent)
 	}
 	return nil
 }
 
 // verifyScores reads the score file once: what is decoded is held to the checks of the
 // bytes that were given to the store on the way, and what nobody decodes is too.
-func (o Output) verifyScores(ctx context.Context, st store.Store, file job.File) (_ Check, err error) {
-	object, err := st.Open(ctx, file.Path)
-	if err != nil {
-		return Check{}, err
-	}
-	defer object.Close()
+func (o Output) verifyScores(ctx context.Context, object store.Object, file job.File) (_ Check, err error) {
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	all := imageOf(object)
 	c, err := o.verifyHalves(ctx, all, file)
@@ -332,12 +314,7 @@ func (o Output) sameBytes(ctx context.Context, w *witness, file job.File) error 
 	return w.holds(ctx, o.whole)
 }
 
-func verifyBytes(ctx context.Context, st store.Store, file job.File) error {
-	o, err := st.Open(ctx, file.Path)
-	if err != nil {
-		return err
-	}
-	defer o.Close()
+func verifyBytes(ctx context.Context, o store.Object, file job.File) error {
 	sum, _, err := digest(ctx, o, 0)
 	if err != nil {
 		return err

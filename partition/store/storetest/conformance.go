@@ -28,6 +28,7 @@ func Conformance(t *testing.T, open func(t *testing.T) store.Store) {
 		{"CreateNeverOverwrites", createNeverOverwrites},
 		{"CloseWithoutCommitLeavesNothing", closeWithoutCommitLeavesNothing},
 		{"CommitEndsTheWriter", commitEndsTheWriter},
+		{"PreviewShowsWhatCommitKeeps", previewShowsWhatCommitKeeps},
 		{"PutNeverOverwrites", putNeverOverwrites},
 		{"OnePutOfManyWins", onePutOfManyWins},
 		{"GetRefusesMoreThanItsLimit", getRefusesMoreThanItsLimit},
@@ -102,6 +103,40 @@ func commitEndsTheWriter(t *testing.T, st store.Store) {
 	}
 	check(t, w.Close())
 	same(t, st, "x", []byte("whole"))
+}
+
+// previewShowsWhatCommitKeeps is for those that are store.Previewer; to others it says
+// that there is nothing to hold them to.
+func previewShowsWhatCommitKeeps(t *testing.T, st store.Store) {
+	data := pattern(100_000)
+	w, err := st.Create(t.Context(), "a/b")
+	check(t, err)
+	p, can := w.(store.Previewer)
+	if !can {
+		check(t, w.Close())
+		t.Log("this store shows nothing before Commit")
+		return
+	}
+	_, err = w.Write(data)
+	check(t, err)
+	o, err := p.Preview()
+	check(t, err)
+	shown := make([]byte, o.Size())
+	_, err = io.ReadFull(io.NewSectionReader(o, 0, o.Size()), shown)
+	check(t, err)
+	if !bytes.Equal(shown, data) {
+		t.Errorf("%d bytes are shown of %d that were written, or others", len(shown), len(data))
+	}
+	check(t, w.Commit())
+	kept := make([]byte, len(data)) // it is open still
+	_, err = io.ReadFull(io.NewSectionReader(o, 0, o.Size()), kept)
+	check(t, errors.Join(err, o.Close()))
+	if !bytes.Equal(kept, data) {
+		t.Error("what was opened before Commit has other bytes after it")
+	}
+	if _, err := p.Preview(); err == nil {
+		t.Error("a writer that has ended shows something")
+	}
 }
 
 func putNeverOverwrites(t *testing.T, st store.Store) {

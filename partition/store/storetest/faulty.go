@@ -122,6 +122,19 @@ func (w *faultyWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Preview implements store.Previewer where the store's writer does.
+func (w *faultyWriter) Preview() (store.Object, error) {
+	in, can := w.Writer.(store.Previewer)
+	if !can {
+		return nil, errors.ErrUnsupported
+	}
+	_, whole, fault := w.store.next("preview", w.name, 0)
+	if fault != nil && !whole {
+		return nil, fault
+	}
+	return in.Preview()
+}
+
 func (w *faultyWriter) Commit() error {
 	if w.err != nil {
 		return w.err
