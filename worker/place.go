@@ -50,7 +50,7 @@ func (w *Worker) place(ctx context.Context, a wire.Assignment, p *prepared, turn
 	failpoint.Hit("worker.select")
 	written, err := sink.Select(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result),
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result), Spare: w.spare,
 	}, sink.Selection{
 		Scores: a.Task.Staged[0], Columns: plan.Columns(), BatchRows: batchRows, Explained: explained,
 		Eval: func(r arrow.Record) (arrow.Record, error) {

@@ -247,7 +247,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	clock := stopwatch(time.Now())
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result),
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result), Spare: w.spare,
 	})
 	if err != nil {
 		return result, err

@@ -315,6 +315,10 @@ func (t *turn) yield(ctx context.Context) error {
 	}
 }
 
+// spare says whether there are fewer tasks than cores, those that have given their slots
+// back too.
+func (w *Worker) spare() bool { return len(w.slots)+len(w.settling) < cap(w.slots) }
+
 // end ends the task, which may have been what others waited for.
 func (t *turn) end() {
 	switch {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"sync/atomic"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -208,7 +209,11 @@ var theAttempt = Attempt{
 	Job: "202606-0123456789ab", Task: 7, Epoch: 3, Token: 42, Nonce: "k3x9", Prefix: "jobs/j/staging",
 	Range: partition.Range{First: partition.Segment(1380013).First(), Past: partition.Segment(1390000).Past()}, Month: 202606,
 	ModelDigest: "aa11", RulesDigest: "bb22",
+	Spare: func() bool { return asked.Add(1)%3 == 0 },
 }
+
+// asked counts who asked for a core to spare: now there is one, now there is none.
+var asked atomic.Int64
 
 func newStore(t testing.TB) store.Store {
 	t.Helper()

@@ -157,7 +157,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	defer pendings.Put(rest)
 	rest.Reset()
 	result := Output{
-		Counts: job.Counts{In: f.meta.NumRows, Scored: f.meta.NumRows}, within: a.Range,
+		Counts: job.Counts{In: f.meta.NumRows, Scored: f.meta.NumRows}, within: a.Range, spare: a.spare,
 		carried: &carried{end: f.end, layout: layoutsOf(a.Challengers).published},
 	}
 	file := job.File{Kind: job.FileScores, Path: a.name("part", "parquet"), Rows: f.meta.NumRows}
@@ -406,7 +406,11 @@ func (o Output) release() {
 func (o Output) verifySelected(ctx context.Context, object store.Object, file job.File) (err error) {
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	all := imageOf(object)
-	return both(func() error { return o.sameBytes(ctx, &witness{image: all}, file) }, func() error { return o.verifyAdded(ctx, all, file) })
+	parts := [...]func() error{
+		func() error { return o.sameBytes(ctx, &witness{image: all}, file) },
+		func() error { return o.verifyAdded(ctx, all, file) },
+	}
+	return o.each(len(parts), func(i int) error { return parts[i]() })
 }
 
 // verifyAdded holds what the select stage added to a file to what it meant to.

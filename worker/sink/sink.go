@@ -96,7 +96,10 @@ type Attempt struct {
 	Compression string     // none (also ""), zstd or snappy
 	// Written is called when all is encoded, and what is left is to wait for the store and
 	// to read again what it keeps. An error ends the attempt. It may be nil.
-	Written      func(context.Context) error
+	Written func(context.Context) error
+	// Spare says whether a core has nothing to do: what is verified is verified by two then.
+	// It is called now and then, and may be nil: none has.
+	Spare        func() bool
 	rowGroupRows int // 0: RowGroupRows; tests take fewer
 }
 
@@ -111,6 +114,8 @@ func (a Attempt) written(ctx context.Context) error {
 	}
 	return a.Written(ctx)
 }
+
+func (a Attempt) spare() bool { return a.Spare != nil && a.Spare() }
 
 func (a Attempt) check() error {
 	if a.Task < 0 || a.Nonce == "" || a.Range.Empty() {
@@ -154,6 +159,7 @@ type Output struct {
 	Tally  job.Tally
 
 	within  partition.Range
+	spare   func() bool
 	whole   place    // the end of the score file
 	groups  []place  // the ends of its row groups; of Select none
 	carried *carried // of a file that Select made
@@ -191,7 +197,7 @@ func Create(ctx context.Context, st store.Store, a Attempt) (*Sink, error) {
 		by:      by,
 		contest: newContest(len(a.Challengers)),
 		scale:   contest.NewScale(a.Policy.RiskBandCut),
-		result:  Output{within: a.Range},
+		result:  Output{within: a.Range, spare: a.spare},
 	}, nil
 }
 

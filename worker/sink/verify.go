@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sync/atomic"
 
 	"rescore/partition"
 	"rescore/partition/job"
@@ -106,7 +107,9 @@ func (c content) then(d content) (content, error) {
 	switch {
 	case c.rows == 0:
 		return d, nil
-	case d.rows > 0 && d.first <= c.last:
+	case d.rows == 0:
+		return c, nil
+	case d.first <= c.last:
 		return content{}, fmt.Errorf("%w: the key of row %d is not greater than the one before", ErrContent, c.rows)
 	}
 	return content{c.rows + d.rows, c.keys.Add(d.keys), c.sum.Add(d.sum), c.first, d.last}, nil
@@ -184,7 +187,7 @@ func (o Output) verify(ctx context.Context, object store.Object, file job.File) 
 func (o Output) verifyScores(ctx context.Context, object store.Object, file job.File) (_ Check, err error) {
 	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
 	all := imageOf(object)
-	c, err := o.verifyHalves(ctx, all, file)
+	c, err := o.verifyGroups(ctx, all, file)
 	if err != nil {
 		if differs := o.sameBytes(ctx, &witness{image: all}, file); differs != nil {
 			err = differs // whatever was decoded of them
@@ -194,9 +197,8 @@ func (o Output) verifyScores(ctx context.Context, object store.Object, file job.
 	return c, nil
 }
 
-// verifyHalves reads the first and the second half of a score file's row groups at once:
-// at the end of a stage there is nothing else to do.
-func (o Output) verifyHalves(ctx context.Context, all image, file job.File) (Check, error) {
+// verifyGroups reads a score file by row groups, for none of which another is needed.
+func (o Output) verifyGroups(ctx context.Context, all image, file job.File) (Check, error) {
 	f, err := open(all)
 	if err != nil {
 		return Check{}, err
@@ -205,56 +207,85 @@ func (o Output) verifyHalves(ctx context.Context, all image, file job.File) (Che
 	if n != len(o.groups) {
 		return Check{}, fmt.Errorf("%w: %d row groups where %d were written", ErrContent, n, len(o.groups))
 	}
-	part := func(from, past int) (c content, err error) {
+	parts := make([]content, n)
+	err = o.each(n+1, func(i int) (err error) {
 		w := &witness{image: all}
-		if from > 0 {
-			w.place = o.groups[from-1]
+		if i > 0 {
+			w.place = o.groups[i-1]
 		} else if err := w.read(ctx, int64(len(magic))); err != nil {
-			return c, err
+			return err
 		}
-		if c, err = f.content(ctx, w, from, past); err != nil {
-			return c, err
+		if i == n { // behind them
+			return o.sameBytes(ctx, w, file)
 		}
-		if past < n {
-			return c, w.holds(ctx, o.groups[past-1])
+		if parts[i], err = f.content(ctx, w, i, i+1); err != nil {
+			return err
 		}
-		return c, o.sameBytes(ctx, w, file)
-	}
-	var first, second content
-	cut := n / 2
-	err = both(func() (err error) {
-		if cut > 0 {
-			first, err = part(0, cut)
-		}
-		return err
-	}, func() (err error) {
-		second, err = part(cut, n)
-		return err
+		return w.holds(ctx, o.groups[i])
 	})
 	if err != nil {
 		return Check{}, err
 	}
-	c, err := first.then(second)
-	if err != nil {
-		return Check{}, err
+	var c content
+	for _, part := range parts {
+		if c, err = c.then(part); err != nil {
+			return Check{}, err
+		}
 	}
 	return f.checked(c, file)
+}
+
+// each does n things that look at bytes in place, one after the other; as soon as a core is
+// to spare, another goroutine does every one that nobody has begun. Of two errors it
+// returns the first's.
+func (o Output) each(n int, do func(i int) error) error {
+	var begun atomic.Int64
+	next := func() (i int, more bool) {
+		i = int(begun.Add(1)) - 1
+		return i, i < n
+	}
+	var beside <-chan error
+	var err error
+	for i, more := next(); more && err == nil; i, more = next() {
+		if beside == nil && i < n-1 && o.spare() {
+			beside = start(func() (err error) {
+				for i, more := next(); more && err == nil; i, more = next() {
+					err = do(i)
+				}
+				return err
+			})
+		}
+		err = do(i)
+	}
+	if beside != nil {
+		if e := <-beside; err == nil {
+			err = e
+		}
+	}
+	return err
 }
 
 // both does two things at once that look at bytes in place. Of two errors it returns the
 // first's.
 func both(first, second func() error) error {
-	guarded := func(do func() error) (err error) {
-		defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
-		return do()
-	}
-	other := make(chan error, 1)
-	go func() { other <- guarded(second) }()
+	other := start(second)
 	err := guarded(first)
 	if e := <-other; err == nil {
 		err = e
 	}
 	return err
+}
+
+// start does something beside the caller, who is to wait for its error.
+func start(do func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- guarded(do) }()
+	return done
+}
+
+func guarded(do func() error) (err error) {
+	defer store.Faults(debug.SetPanicOnFault(true), &err, errCut)
+	return do()
 }
 
 // place is a place in a file, and the checks of all bytes before it.

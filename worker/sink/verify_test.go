@@ -11,6 +11,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -212,6 +214,55 @@ func TestWhatWasWrittenIsReadWhileTheDiskIsWaitedFor(t *testing.T) {
 	out := stage(t, st, theAttempt, base(6, 2500, false), 512)
 	_, err := Select(t.Context(), st, selectAttempt(), selection(out.Files[0]))
 	check(t, err)
+}
+
+func TestACoreToSpareTakesWhatNobodyHasBegun(t *testing.T) {
+	t.Parallel()
+	none := errors.New("none")
+	for _, c := range []struct {
+		name  string
+		spare []bool // as it is asked
+		fails int
+	}{
+		{"never", nil, -1}, {"at once", []bool{true}, -1}, {"later", []bool{false, false, true}, -1},
+		{"the first fails", []bool{true}, 0}, {"one fails", []bool{true}, 4}, {"the last fails", nil, 9},
+	} {
+		questions := 0
+		o := Output{spare: func() bool {
+			questions++
+			return questions <= len(c.spare) && c.spare[questions-1]
+		}}
+		var done [10]atomic.Int32
+		var working atomic.Int32
+		other := make(chan struct{})
+		two := sync.OnceFunc(func() { close(other) }) // are at work
+		err := o.each(len(done), func(i int) error {
+			done[i].Add(1)
+			if working.Add(1) == 2 {
+				two()
+			}
+			defer working.Add(-1)
+			if len(c.spare) > 0 && questions >= len(c.spare) {
+				select { // whoever is first waits for the other
+				case <-other:
+				case <-time.After(time.Minute):
+					t.Error("the core to spare does nothing")
+				}
+			}
+			if i == c.fails {
+				return none
+			}
+			return nil
+		})
+		if (c.fails >= 0) != errors.Is(err, none) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		for i := range done {
+			if n := done[i].Load(); n > 1 || n == 0 && c.fails < 0 {
+				t.Errorf("%s: %d was done %d times", c.name, i, n)
+			}
+		}
+	}
 }
 
 // Planted bugs: whatever the sink believes and the file does not say.
