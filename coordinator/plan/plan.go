@@ -10,11 +10,11 @@
 //	FirstNumber            PastNumber
 //
 // By rows of the scoring month and never by numbers: segments are filled very
-// unevenly. With n tasks over T rows, cut k stands before the first segment at
-// whose start k·T/n rows have passed. So a task holds at most T/n rows and one
-// segment more, and T/n is at most what was asked for. n is a number that many
-// divide, for tasks to end together on as many cores as there happen to be: of five
-// tasks on two cores the last would leave one of them idle. Of twelve and more the
+// unevenly. With n tasks over T rows, cut k stands at the segment's start where the rows
+// that have passed are nearest to k·T/n, the earlier of two. So a task holds at most T/n
+// rows and half a segment more at either end, and T/n is at most what was asked for. n is
+// a number that many divide, for tasks to end together on as many cores as there happen
+// to be: of five tasks on two cores the last would leave one of them idle. Of twelve and more the
 // last four are cut in halves, for where the number of cores does not divide n. None of
 // it depends on the cores: the same base is cut into the same files anywhere (I5). A
 // segment is never split: ranges are printed and logged, and a cut inside one would name
@@ -148,19 +148,23 @@ func ranges(runs []job.SegmentRows, total, n, halves int64) []job.Task {
 	tasks := make([]job.Task, 0, n+halves)
 	first := partition.FirstNumber
 	var passed, cut int64 = 0, 2 // cut is in halves of a range
-	last := runs[0].Segment
-	for _, run := range runs {
-		if run.Segment != last && cut*total <= passed*2*n {
-			tasks = append(tasks, job.Task{Range: partition.Range{First: first, Past: run.Segment.First()}})
-			first = run.Segment.First()
-			cut = passed * 2 * n / total
+	for len(runs) > 0 {
+		s, rows := runs[0].Segment, int64(0)
+		for len(runs) > 0 && runs[0].Segment == s {
+			rows += runs[0].Rows
+			runs = runs[1:]
+		}
+		// Behind the middle of this segment, its end is nearer.
+		if middle := 2*passed + rows; passed > 0 && cut*total <= middle*n {
+			tasks = append(tasks, job.Task{Range: partition.Range{First: first, Past: s.First()}})
+			first = s.First()
+			cut = middle * n / total
 			if cut < 2*(n-halves) {
 				cut |= 1 // to the end of a whole range
 			}
 			cut++
 		}
-		last = run.Segment
-		passed += run.Rows
+		passed += rows
 	}
 	return append(tasks, job.Task{Range: partition.Range{First: first, Past: partition.PastNumber}})
 }
