@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -227,69 +226,43 @@ func (s *stagedSurvey) commit(data []byte, start time.Time) (job.Result, error) 
 
 // score is the main road: number range → batches → program → file → verified file.
 func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn *turn, rows *atomic.Int64) (result job.Result, err error) {
-	prog, err := p.program(w.cfg.BatchRows)
+	own, err := w.newShare(p, rows, &result.Timing, func(columns []string) (*source.Reader, error) {
+		return p.dataset.Reader(a.Task, a.Files, columns, w.cfg.BatchRows, memory.NewGoAllocator())
+	})
 	if err != nil {
 		return result, err
 	}
-	plan := prog.Plan()
-	nulls := newNulls(p.spec.Gates.Nulls(), plan.Columns())
-	drift, err := prog.Drift(p.model)
-	if err != nil {
-		return result, fatal(err)
-	}
-	reader, err := p.dataset.Reader(a.Task, a.Files, plan.Columns(), w.cfg.BatchRows, memory.NewGoAllocator())
-	if err != nil {
-		return result, err
-	}
-	defer reader.Close()
-	reader.Code(plan.Coded())
-	prog.Hold(reader.Same())
-	clock := stopwatch(time.Now())
+	defer own.reader.Close()
 	out, err := sink.Create(ctx, p.output, sink.Attempt{
 		Job: a.Job, Task: a.Index, Epoch: a.Epoch, Token: a.Token, Nonce: nonce(), Prefix: a.Job.StagingPrefix(), Range: a.Task.Range,
-		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: clock.written(turn, &result), Spare: w.spare,
+		Month: p.spec.Month, ModelDigest: p.model.Digest, RulesDigest: p.spec.RulesDigest(), Policy: p.spec.Policy, Challengers: p.spec.Model.Names(), Features: p.model.Features, Compression: p.spec.Output.Compression, Written: own.clock.written(turn, &result), Spare: w.spare,
 	})
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	reject := func(r source.Reject) error { return out.Reject(ctx, r.File, r.Row, r.Field, r.Reason) }
-	reader.Tell(reject)
-	defer w.read.Store(true)
-	for {
-		batch, err := reader.Next(ctx)
-		clock.lap(&result.Timing.Read)
-		if errors.Is(err, io.EOF) {
-			break
+	write := func(e evaluated) error {
+		defer own.clock.lap(&result.Timing.Write)
+		if err := out.Write(e.scores, e.drop); err != nil {
+			return err
 		}
-		if err != nil {
-			return result, err
-		}
-		scores, err := prog.EvalCoded(batch.Record, batch.Coded, batch.Key, batch.Bad)
-		if err == nil {
-			drift.Add(batch.Len, batch.Drop)
-			nulls.add(batch.Record, batch.Drop)
-		}
-		clock.lap(&result.Timing.Score)
-		if err != nil {
-			return result, err
-		}
-		if err := out.Write(scores, batch.Drop); err != nil {
-			return result, err
-		}
-		for _, r := range batch.Rejects {
+		for _, r := range e.rejects {
 			if err := reject(r); err != nil {
-				return result, err
+				return err
 			}
 		}
-		clock.lap(&result.Timing.Write)
-		rows.Add(int64(batch.Len))
+		return nil
 	}
-	result.Keys, result.Drift, result.Nulls, result.Tables = reader.Keys(), drift.Counts(), nulls.counts, reader.Tables()
-	p.idle.put(prog) // not of a task that failed: it may have stopped in the middle of a batch
+	own.reader.Tell(reject)
+	defer w.read.Store(true)
+	if err := w.evaluate(ctx, p, own, &result, write); err != nil {
+		return result, err
+	}
+	result.Keys, result.Tables = own.reader.Keys(), own.reader.Tables()
 	failpoint.Hit("worker.score")
 	written, err := out.Finish(ctx)
-	clock.lap(&result.Timing.Verify)
+	own.clock.lap(&result.Timing.Verify)
 	if err != nil {
 		return result, err
 	}

@@ -31,6 +31,7 @@ type Reader struct {
 	task  job.Task
 	files []*inputFile
 	index []job.InputFile
+	names []string
 	rows  int // a batch
 	alloc memory.Allocator
 
@@ -50,7 +51,9 @@ type Reader struct {
 	coded   []*kernel.Coded // by array
 	batch   Batch
 	bad     []uint8
-	next    int // row of the task
+	first   int // row of the task
+	next    int
+	past    int
 	counts  job.Counts
 	err     error
 	codecs  codecs
@@ -77,7 +80,7 @@ func (d *Dataset) Reader(task job.Task, files []job.InputFile, columns []string,
 	if batchRows < 1 {
 		return nil, fmt.Errorf("batches of %d rows: at least 1", batchRows)
 	}
-	r = &Reader{d: d, task: task, index: files, rows: batchRows, alloc: alloc, hidden: -1}
+	r = &Reader{d: d, task: task, index: files, names: columns, rows: batchRows, alloc: alloc, hidden: -1}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("read partition %s: %w", task.Range, errors.Join(err, r.Close()))
@@ -90,7 +93,8 @@ func (d *Dataset) Reader(task job.Task, files []job.InputFile, columns []string,
 	if err := r.readKeys(); err != nil {
 		return r, err
 	}
-	if err := r.bindColumns(columns); err != nil {
+	r.past = len(r.keys)
+	if err := r.bindColumns(); err != nil {
 		return r, err
 	}
 	if err := r.joinMonths(); err != nil {
@@ -273,8 +277,8 @@ func (r *Reader) readKeys() error {
 }
 
 // bindColumns makes the outputs, and the streams that fill them.
-func (r *Reader) bindColumns(names []string) error {
-	want := slices.Clone(names)
+func (r *Reader) bindColumns() error {
+	want := slices.Clone(r.names)
 	if len(r.d.spec.Input.Exclude.ServiceTypes) > 0 && !slices.Contains(want, serviceType) {
 		r.hidden = len(want)
 		want = append(want, serviceType)
@@ -426,7 +430,7 @@ func (r *Reader) Schema() *arrow.Schema { return r.schema }
 
 // Counts returns the outcomes of the rows delivered so far; Scored counts the
 // rows that were handed out to be scored. After the last batch In is the
-// task's Rows.
+// task's Rows, less those that Split has given away.
 func (r *Reader) Counts() job.Counts { return r.counts }
 
 // Keys returns the sum over all valid numbers of the task, duplicates counted.
@@ -451,7 +455,7 @@ func (r *Reader) Next(ctx context.Context) (*Batch, error) {
 }
 
 func (r *Reader) read(ctx context.Context) (*Batch, error) {
-	n := min(r.rows, len(r.keys)-r.next)
+	n := min(r.rows, r.past-r.next)
 	if n <= 0 {
 		for _, s := range r.months {
 			if err := s.finish(); err != nil {
@@ -463,8 +467,8 @@ func (r *Reader) read(ctx context.Context) (*Batch, error) {
 				return nil, err
 			}
 		}
-		if r.counts.In != r.task.Rows || !r.counts.Conserved() {
-			return nil, corrupt("%d rows were delivered, the task has %d", r.counts.In, r.task.Rows)
+		if r.counts.In != int64(r.past-r.first) || !r.counts.Conserved() {
+			return nil, corrupt("%d rows were delivered of %d", r.counts.In, r.past-r.first)
 		}
 		return nil, io.EOF
 	}
