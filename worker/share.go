@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"rescore/partition/job"
+	"rescore/partition/wire"
 	"rescore/worker/program"
 	"rescore/worker/source"
 )
@@ -86,7 +87,7 @@ func (s *share) next(ctx context.Context) (*source.Batch, arrow.Record, error) {
 }
 
 // evaluate has all rows of a task evaluated and written, in their order.
-func (w *Worker) evaluate(ctx context.Context, p *prepared, own *share, result *job.Result, write func(evaluated) error) (err error) {
+func (w *Worker) evaluate(ctx context.Context, a wire.Assignment, p *prepared, own *share, result *job.Result, write func(evaluated) error) (err error) {
 	var helpers []*helper // the last one has the first of their rows
 	helping, stop := context.WithCancel(ctx)
 	defer func() {
@@ -105,7 +106,9 @@ func (w *Worker) evaluate(ctx context.Context, p *prepared, own *share, result *
 			}
 			if h != nil {
 				helpers = append(helpers, h)
-				most -= left - own.reader.Left()
+				given := left - own.reader.Left()
+				most -= given
+				w.cfg.Log.Debug("a slot with nothing to do helps", "job", a.Job, "part", a.Index, "rows", given)
 			}
 		}
 		batch, scores, err := own.next(ctx)

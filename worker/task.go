@@ -256,7 +256,7 @@ func (w *Worker) score(ctx context.Context, a wire.Assignment, p *prepared, turn
 	}
 	own.reader.Tell(reject)
 	defer w.read.Store(true)
-	if err := w.evaluate(ctx, p, own, &result, write); err != nil {
+	if err := w.evaluate(ctx, a, p, own, &result, write); err != nil {
 		return result, err
 	}
 	result.Keys, result.Tables = own.reader.Keys(), own.reader.Tables()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,16 +145,29 @@ func readTask(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns []s
 		return out, err
 	}
 	defer r.Close()
-	for {
+	if err := out.read(t, r, len(columns), math.MaxInt); err != nil {
+		return out, err
+	}
+	out.counts, out.keys = r.Counts(), r.Keys()
+	if !out.counts.Conserved() {
+		t.Errorf("rows are not conserved: %+v", out.counts)
+	}
+	return out, nil
+}
+
+// read adds what so many batches hold, or all that are left.
+func (out *result) read(t testing.TB, r *Reader, columns, batches int) error {
+	t.Helper()
+	for range batches {
 		b, err := r.Next(context.Background())
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return out, err
+			return err
 		}
-		if b.Len != int(b.Record.NumRows()) || int(b.Record.NumCols()) != len(columns) {
-			t.Fatalf("a record of %d×%d for %d rows of %d columns", b.Record.NumRows(), b.Record.NumCols(), b.Len, len(columns))
+		if b.Len != int(b.Record.NumRows()) || int(b.Record.NumCols()) != columns {
+			t.Fatalf("a record of %d×%d for %d rows of %d columns", b.Record.NumRows(), b.Record.NumCols(), b.Len, columns)
 		}
 		for i := range b.Len {
 			x := row{key: b.Key[i]}
@@ -170,11 +184,7 @@ func readTask(t testing.TB, d *Dataset, s job.Survey, task job.Task, columns []s
 		}
 		out.rejects = append(out.rejects, b.Rejects...)
 	}
-	out.counts, out.keys = r.Counts(), r.Keys()
-	if !out.counts.Conserved() {
-		t.Errorf("rows are not conserved: %+v", out.counts)
-	}
-	return out, nil
+	return nil
 }
 
 // cellOf returns the value as int64 or float64, nil when null or NaN. What lies
