@@ -87,13 +87,13 @@ func (s *share) next(ctx context.Context) (*source.Batch, arrow.Record, error) {
 }
 
 // evaluate has all rows of a task evaluated and written, in their order.
-func (w *Worker) evaluate(ctx context.Context, a wire.Assignment, p *prepared, own *share, result *job.Result, write func(evaluated) error) (err error) {
+func (w *Worker) evaluate(ctx context.Context, a wire.Assignment, p *prepared, own *share, result *job.Result, write func(evaluated) error) error {
 	var helpers []*helper // the last one has the first of their rows
 	helping, stop := context.WithCancel(ctx)
 	defer func() {
 		stop()
-		for _, h := range helpers { // before what they read is closed
-			err = errors.Join(err, <-h.done)
+		for _, h := range helpers { // before what they read is closed; there is an error already
+			<-h.done
 		}
 	}()
 	most := shareMost
@@ -169,7 +169,7 @@ type evaluated struct {
 // help has another goroutine evaluate rows of a task, so many at most, where a slot has
 // nothing to do; else, or where the task cannot be shared, it returns nil.
 func (w *Worker) help(ctx context.Context, p *prepared, with *share, most int) (*helper, error) {
-	if min(most, with.reader.Left()/2) < w.cfg.shareLeast || !w.lend() {
+	if min(most, with.reader.Left()/2) < shareLeast || !w.lend() {
 		return nil, nil
 	}
 	rest, err := with.reader.Split(most)

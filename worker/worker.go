@@ -63,9 +63,6 @@ type Config struct {
 	// BatchRows is the rows of an Arrow batch. Defaults to 2048, which keeps the
 	// default job's columns in a 2 MB L2 cache.
 	BatchRows int
-	// shareLeast is the rows that a helper takes at least. Defaults to shareLeast; tests take
-	// fewer.
-	shareLeast int
 	// Heartbeat is how often the worker says it is alive. Defaults to a second;
 	// at most a third of the coordinator's lease time.
 	Heartbeat time.Duration
@@ -109,9 +106,6 @@ func New(cfg Config) *Worker {
 	}
 	if cfg.BatchRows == 0 {
 		cfg.BatchRows = 2048
-	}
-	if cfg.shareLeast == 0 {
-		cfg.shareLeast = shareLeast
 	}
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = time.Second
