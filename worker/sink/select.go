@@ -161,7 +161,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 		carried: &carried{end: f.end, layout: layoutsOf(a.Challengers).published},
 	}
 	file := job.File{Kind: job.FileScores, Path: a.name("part", "parquet"), Rows: f.meta.NumRows}
-	make := func() error {
+	write := func() error {
 		to, err := f.follow(ctx, sealed, rest)
 		if err != nil {
 			return err
@@ -185,7 +185,7 @@ func newSelection(ctx context.Context, st store.Store, a Attempt, s Selection) (
 	// The disk is waited for while there is something to do: it takes as long as half of
 	// what a task of half a million rows makes.
 	var w store.Writer
-	err = both(make, func() (err error) {
+	err = both(write, func() (err error) {
 		w, err = f.begin(ctx, st, s.Scores, file.Path)
 		return err
 	})
