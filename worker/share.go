@@ -127,8 +127,8 @@ func (w *Worker) evaluate(ctx context.Context, a wire.Assignment, p *prepared, o
 	for n := len(helpers) - 1; n >= 0; n-- {
 		h := helpers[n]
 		helpers = helpers[:n]
-		if err := <-h.done; err != nil {
-			return err
+		if <-h.done; h.err != nil {
+			return h.err
 		}
 		for _, e := range h.kept {
 			if err := write(e); err != nil {
@@ -156,7 +156,8 @@ type helper struct {
 	*share
 	timing job.Timing
 	kept   []evaluated
-	done   chan error // has its error when it has ended
+	err    error
+	done   chan struct{} // has something when the helper has ended, not before
 }
 
 // evaluated is a batch that waits to be written.
@@ -177,12 +178,12 @@ func (w *Worker) help(ctx context.Context, p *prepared, with *share, most int) (
 		<-w.slots
 		return nil, err
 	}
-	h := &helper{done: make(chan error, 1)}
+	h := &helper{done: make(chan struct{}, 1)}
 	go func() {
 		err := h.run(ctx, w, p, with.rows, rest)
-		err = errors.Join(err, rest.Close())
+		h.err = errors.Join(err, rest.Close())
 		<-w.slots
-		h.done <- err
+		h.done <- struct{}{}
 	}()
 	return h, nil
 }
